@@ -1,0 +1,73 @@
+/**
+ * Runs one script of the workspace on the pinned Node 24, whatever Node (20 or later) started it:
+ *
+ *     node scripts/run.mjs SCRIPT [ARGUMENTS...]
+ *
+ * The dependencies are installed first where they are missing or older than the lockfile. This file and
+ * install.mjs are the only ones that an older Node has to understand, so they are plain JavaScript without imports
+ * from outside Node.
+ */
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { delimiter, join } from 'node:path';
+import process from 'node:process';
+import { installIfNeeded, nodeBinary, rootDirectory } from './install.mjs';
+
+/** The one place for Node's own options: every script of the workspace, the server included, runs with these. */
+const nodeFlags = ['--disable-warning=ExperimentalWarning'];
+
+const forwardedSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+const parentPollMs = 250;
+
+/** Runs the script with our standard streams and signals, and resolves with the exit code that it earned. */
+function runScript(scriptArguments) {
+  const binDirectory = join(rootDirectory, 'node_modules', '.bin');
+  const child = spawn(nodeBinary, [...nodeFlags, ...scriptArguments], {
+    cwd: rootDirectory,
+    stdio: 'inherit',
+    env: { ...process.env, PATH: `${binDirectory}${delimiter}${process.env.PATH ?? ''}` },
+  });
+  for (const signal of forwardedSignals) {
+    // Why: on a terminal, Ctrl-C reaches the whole process group, and a second copy would read as "stop at once".
+    process.on(signal, () => {
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+    });
+  }
+  const watch = watchParent(() => child.kill('SIGTERM'));
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => {
+      clearInterval(watch);
+      resolve(code ?? 128 + (constants.signals[signal] ?? 1));
+    });
+  });
+}
+
+/**
+ * Calls `onOrphaned` when npm, or the shell between npm and this process, is gone. Why: npm hands SIGTERM to its
+ * shell, most shells die of it without a word to us, and the server would be left behind.
+ */
+function watchParent(onOrphaned) {
+  if (process.env.npm_lifecycle_event === undefined) return undefined;
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    onOrphaned();
+  }, parentPollMs);
+  return watch;
+}
+
+const scriptArguments = process.argv.slice(2);
+if (scriptArguments.length === 0) {
+  process.stderr.write('usage: node scripts/run.mjs SCRIPT [ARGUMENTS...]\n');
+  process.exitCode = 2;
+} else {
+  try {
+    await installIfNeeded();
+    process.exitCode = await runScript(scriptArguments);
+  } catch (error) {
+    process.stderr.write(`holdfast: ${error.message}\n`);
+    process.exitCode = 1;
+  }
+}
