@@ -1,0 +1,105 @@
+import { InvariantError } from './invariant.ts';
+import { utf8 } from './utf8.ts';
+
+const TWO_TO_32 = 0x1_0000_0000;
+
+/**
+ * Writes little-endian fields into a buffer that grows. `finish()` hands over the bytes; the writer
+ * may not be used after it.
+ */
+export class ByteWriter {
+  #bytes: Uint8Array;
+  #view: DataView;
+  #length = 0;
+
+  constructor(initialSizeBytes: number = 256) {
+    this.#bytes = new Uint8Array(initialSizeBytes);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  u8(value: number): this {
+    if ((value & 0xff) !== value) refuse('u8', value);
+    const offset = this.#reserve(1);
+    this.#view.setUint8(offset, value);
+    return this;
+  }
+
+  u16(value: number): this {
+    if ((value & 0xffff) !== value) refuse('u16', value);
+    const offset = this.#reserve(2);
+    this.#view.setUint16(offset, value, true);
+    return this;
+  }
+
+  u32(value: number): this {
+    if (value >>> 0 !== value) refuse('u32', value);
+    const offset = this.#reserve(4);
+    this.#view.setUint32(offset, value, true);
+    return this;
+  }
+
+  /** A safe integer as eight bytes. */
+  u64(value: number): this {
+    if (!Number.isSafeInteger(value) || value < 0) refuse('u64', value);
+    const offset = this.#reserve(8);
+    this.#view.setUint32(offset, value % TWO_TO_32, true);
+    this.#view.setUint32(offset + 4, Math.floor(value / TWO_TO_32), true);
+    return this;
+  }
+
+  /** LEB128: seven bits a byte, low first; one byte up to 127. */
+  varint(value: number): this {
+    if (!Number.isSafeInteger(value) || value < 0) refuse('varint', value);
+    let rest = value;
+    while (rest >= 0x80) {
+      this.u8((rest % 0x80) | 0x80);
+      rest = Math.floor(rest / 0x80);
+    }
+    return this.u8(rest);
+  }
+
+  /** The bytes alone, no length. */
+  bytes(value: Uint8Array): this {
+    const offset = this.#reserve(value.length);
+    this.#bytes.set(value, offset);
+    return this;
+  }
+
+  /** A varint length, then the bytes. */
+  sized(value: Uint8Array): this {
+    return this.varint(value.length).bytes(value);
+  }
+
+  /** A varint length, then the UTF-8 bytes. */
+  text(value: string): this {
+    return this.sized(utf8(value));
+  }
+
+  /** The bytes written, without a copy: the writer gives up its buffer. */
+  finish(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  #reserve(sizeBytes: number): number {
+    const offset = this.#length;
+    const needed = offset + sizeBytes;
+    if (needed > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+      grown.set(this.#bytes.subarray(0, offset));
+      this.#bytes = grown;
+      this.#view = new DataView(grown.buffer);
+    }
+    this.#length = needed;
+    return offset;
+  }
+}
+
+// Safety: a DataView would write a number that is too large cut to its low bits, and say nothing.
+function refuse(field: string, value: number): never {
+  throw new InvariantError(`not a ${field}: ${value}`);
+}
