@@ -1,0 +1,27 @@
+/**
+ * `@holdfast/env`: the ports to the outside. Above it nothing touches a file, a clock or a random
+ * source in any other way, so that a test can be in charge of all three.
+ *
+ * `@holdfast/env/node` is the real implementation, `@holdfast/env/memory` the seeded one that loses,
+ * tears and garbles, `@holdfast/env/testing` the contract that both meet.
+ *
+ * @example
+ * const env = await createNodeEnv();
+ * const file = await env.files.open('/tmp/a', 'create');
+ * await file.writeSynced(bytes, 0); // durable now
+ *
+ * Source: packages/env/src
+ */
+export type { Clock, Timer } from './clock.ts';
+export type {
+  DigestAlgorithm,
+  DigestErrorCode,
+  DigestResults,
+  DigestStream,
+  Digests,
+} from './digests.ts';
+export { DigestError } from './digests.ts';
+export type { Env } from './env.ts';
+export type { FileErrorCode, FileHandle, FileLock, FileStat, Files, OpenOptions } from './files.ts';
+export { FileError } from './files.ts';
+export type { Random } from './random.ts';

@@ -1,0 +1,39 @@
+/**
+ * The entry of a digest worker: hashes what it is sent, in order, and answers when a buffer is free
+ * again. It ends when the main thread terminates it; an error ends it too and fails its streams.
+ */
+import { createRequire } from 'node:module';
+import { parentPort, workerData } from 'node:worker_threads';
+import { crc32cOf } from './crc32c.ts';
+import type { DigestAnswer, DigestRequest, DigestWorkerData } from './digest-messages.ts';
+import { HashSet, makeChecksums } from './hash-set.ts';
+
+if (parentPort !== null) {
+  const { crc32c } = workerData as DigestWorkerData;
+  const checksums = makeChecksums(crc32cOf(crc32c, createRequire(import.meta.url)));
+  const streams = new Map<number, HashSet>();
+  const port = parentPort;
+  port.on('message', (request: DigestRequest) => {
+    const answer = answerTo(request);
+    if (answer !== undefined) port.postMessage(answer);
+  });
+
+  function answerTo(request: DigestRequest): DigestAnswer | undefined {
+    switch (request.kind) {
+      case 'start':
+        streams.set(request.stream, new HashSet(request.algorithms, checksums));
+        return undefined;
+      case 'update':
+        streams.get(request.stream)?.update(request.bytes);
+        return {};
+      case 'finish': {
+        const results = streams.get(request.stream)?.finish();
+        streams.delete(request.stream);
+        return results === undefined ? {} : { results };
+      }
+      case 'abort':
+        streams.delete(request.stream);
+        return undefined;
+    }
+  }
+}

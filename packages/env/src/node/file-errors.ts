@@ -1,0 +1,27 @@
+import { FileError, type FileErrorCode } from '../files.ts';
+
+// Why ENOTDIR is FILE_NOT_FOUND: where a parent is a file, there is nothing of that name.
+const CODE_OF_ERRNO: ReadonlyMap<string, FileErrorCode> = new Map([
+  ['ENOENT', 'FILE_NOT_FOUND'],
+  ['ENOTDIR', 'FILE_NOT_FOUND'],
+  ['EEXIST', 'FILE_EXISTS'],
+  ['ENOSPC', 'NO_SPACE'],
+  ['EDQUOT', 'NO_SPACE'],
+  ['EACCES', 'FILE_ACCESS_DENIED'],
+  ['EPERM', 'FILE_ACCESS_DENIED'],
+  ['EROFS', 'FILE_ACCESS_DENIED'],
+]);
+
+/** The `errno` name of a system error, or undefined where `cause` is not one. */
+export function errnoOf(cause: unknown): string | undefined {
+  if (!(cause instanceof Error) || !('code' in cause)) return undefined;
+  return typeof cause.code === 'string' ? cause.code : undefined;
+}
+
+/** The typed error for a system error; the errno stays in the message, the original is the cause. */
+export function fileErrorOf(operation: string, path: string, cause: unknown): FileError {
+  if (cause instanceof FileError) return cause;
+  const errno = errnoOf(cause);
+  const code = (errno === undefined ? undefined : CODE_OF_ERRNO.get(errno)) ?? 'FILE_IO';
+  return new FileError(code, path, `${operation} failed with ${errno ?? String(cause)}`, { cause });
+}

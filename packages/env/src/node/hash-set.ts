@@ -1,0 +1,99 @@
+import { createHash, type Hash, hash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import type { Crc32c } from '@holdfast/bytes';
+import type { DigestAlgorithm } from '../digests.ts';
+import { Crc64Nvme, type Crc64Tables, makeCrc64Tables } from './crc64nvme.ts';
+
+/** What the checksums need that are not node:crypto's. One a thread. */
+export interface Checksums {
+  readonly crc32c: Crc32c;
+  readonly crc64: Crc64Tables;
+}
+
+export function makeChecksums(crc32c: Crc32c): Checksums {
+  return { crc32c, crc64: makeCrc64Tables() };
+}
+
+interface Running {
+  update(bytes: Uint8Array): void;
+  digest(): Uint8Array;
+}
+
+/** Incremental computation of several digests on the current thread. */
+export class HashSet {
+  readonly #running: readonly (readonly [DigestAlgorithm, Running])[];
+
+  constructor(algorithms: readonly DigestAlgorithm[], checksums: Checksums) {
+    this.#running = algorithms.map(
+      (algorithm) => [algorithm, start(algorithm, checksums)] as const,
+    );
+  }
+
+  update(bytes: Uint8Array): void {
+    for (const [, running] of this.#running) running.update(bytes);
+  }
+
+  finish(): Map<DigestAlgorithm, Uint8Array> {
+    return new Map(this.#running.map(([algorithm, running]) => [algorithm, running.digest()]));
+  }
+}
+
+/** One digest of one buffer. */
+export function digestOf(
+  algorithm: DigestAlgorithm,
+  bytes: Uint8Array,
+  checksums: Checksums,
+): Uint8Array {
+  switch (algorithm) {
+    case 'crc32':
+      return bigEndian(crc32(bytes));
+    case 'crc32c':
+      return bigEndian(checksums.crc32c(bytes));
+    case 'crc64nvme': {
+      const crc = new Crc64Nvme(checksums.crc64);
+      crc.update(bytes);
+      return crc.digest();
+    }
+    default:
+      // Why not createHash: the one-shot call makes no object, 0.5 us instead of 0.8.
+      return hash(algorithm, bytes, 'buffer');
+  }
+}
+
+function start(algorithm: DigestAlgorithm, checksums: Checksums): Running {
+  switch (algorithm) {
+    case 'crc32':
+      return runningCrc(crc32);
+    case 'crc32c':
+      return runningCrc(checksums.crc32c);
+    case 'crc64nvme':
+      return new Crc64Nvme(checksums.crc64);
+    default:
+      return runningHash(createHash(algorithm));
+  }
+}
+
+function runningHash(hash: Hash): Running {
+  return {
+    update: (bytes) => {
+      hash.update(bytes);
+    },
+    digest: () => hash.digest(),
+  };
+}
+
+function runningCrc(crc: Crc32c): Running {
+  let value = 0;
+  return {
+    update: (bytes) => {
+      value = crc(bytes, value);
+    },
+    digest: () => bigEndian(value),
+  };
+}
+
+function bigEndian(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value);
+  return bytes;
+}

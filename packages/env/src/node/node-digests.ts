@@ -1,0 +1,99 @@
+import { availableParallelism } from 'node:os';
+import {
+  type DigestAlgorithm,
+  DigestError,
+  type DigestResults,
+  type DigestStream,
+  type Digests,
+} from '../digests.ts';
+import type { LoadedCrc32c } from './crc32c.ts';
+import { DigestLane } from './digest-lane.ts';
+import { type Checksums, digestOf, makeChecksums } from './hash-set.ts';
+import { type DigestStreamHost, WorkerDigestStream } from './worker-digest-stream.ts';
+
+export interface NodeDigestsOptions {
+  /** Worker threads at most, started when they are first needed. Default 2, or 1 on a single core. */
+  readonly workerCount?: number;
+  /** A streamed body no larger than this is hashed on the calling thread. Default 256 KiB. */
+  readonly threadLimitBytes?: number;
+  /** Bytes of one stream that may be on their way to its worker. Default 8 MiB. */
+  readonly inFlightLimitBytes?: number;
+}
+
+/** `Digests` that hash large bodies in worker threads, one thread a stream. */
+export class NodeDigests implements Digests, DigestStreamHost {
+  readonly threadLimitBytes: number;
+  readonly inFlightLimitBytes: number;
+  readonly #workerCount: number;
+  readonly #loaded: LoadedCrc32c;
+  readonly #checksums: Checksums;
+  readonly #lanes = new Set<DigestLane>();
+  #streamIds = 0;
+  #closed: DigestError | undefined;
+
+  constructor(loaded: LoadedCrc32c, options: NodeDigestsOptions = {}) {
+    this.#loaded = loaded;
+    this.#checksums = makeChecksums(loaded.crc32c);
+    this.#workerCount = options.workerCount ?? Math.min(2, availableParallelism());
+    this.threadLimitBytes = options.threadLimitBytes ?? 256 * 1024;
+    this.inFlightLimitBytes = options.inFlightLimitBytes ?? 8 * 1024 * 1024;
+  }
+
+  /** Worker threads that run now. */
+  get runningWorkers(): number {
+    return this.#lanes.size;
+  }
+
+  get closed(): DigestError | undefined {
+    return this.#closed;
+  }
+
+  compute(algorithms: readonly DigestAlgorithm[], bytes: Uint8Array): DigestResults {
+    return new Map(
+      algorithms.map((algorithm) => [algorithm, digestOf(algorithm, bytes, this.#checksums)]),
+    );
+  }
+
+  stream(algorithms: readonly DigestAlgorithm[]): DigestStream {
+    if (this.#closed !== undefined) throw this.#closed;
+    return new WorkerDigestStream(algorithms, this);
+  }
+
+  allocate(sizeBytes: number): Uint8Array {
+    return new Uint8Array(new SharedArrayBuffer(sizeBytes));
+  }
+
+  async close(): Promise<void> {
+    this.#closed ??= new DigestError('DIGESTS_CLOSED', 'digests were closed');
+    const error = this.#closed;
+    const lanes = [...this.#lanes];
+    this.#lanes.clear();
+    await Promise.all(lanes.map((lane) => lane.close(error)));
+  }
+
+  /** The lane with the fewest streams; a new one while there is none free and not all are started. */
+  takeLane(): DigestLane {
+    let chosen: DigestLane | undefined;
+    for (const lane of this.#lanes) {
+      if (chosen === undefined || lane.streamCount < chosen.streamCount) chosen = lane;
+    }
+    const busy = chosen === undefined || chosen.streamCount > 0;
+    if (chosen === undefined || (busy && this.#lanes.size < this.#workerCount)) {
+      chosen = new DigestLane({ crc32c: this.#loaded.implementation }, (lane) => {
+        this.#lanes.delete(lane);
+      });
+      this.#lanes.add(chosen);
+    }
+    chosen.streamCount += 1;
+    return chosen;
+  }
+
+  releaseLane(lane: DigestLane): void {
+    lane.streamCount -= 1;
+  }
+
+  newStreamId(): number {
+    this.#streamIds += 1;
+    return this.#streamIds;
+  }
+}

@@ -1,0 +1,23 @@
+import type { Env } from '../env.ts';
+import { loadCrc32c } from './crc32c.ts';
+import { NodeClock } from './node-clock.ts';
+import { NodeDigests, type NodeDigestsOptions } from './node-digests.ts';
+import { NodeFiles, type NodeFilesOptions } from './node-files.ts';
+import { NodeRandom } from './node-random.ts';
+
+export interface NodeEnvOptions {
+  readonly files?: NodeFilesOptions;
+  readonly digests?: NodeDigestsOptions;
+}
+
+/** The environment of the machine. Its owner closes `digests` at the end. */
+export async function createNodeEnv(options: NodeEnvOptions = {}): Promise<Env> {
+  const loaded = await loadCrc32c();
+  return {
+    files: new NodeFiles(options.files),
+    clock: new NodeClock(),
+    random: new NodeRandom(),
+    digests: new NodeDigests(loaded, options.digests),
+    crc32c: loaded.crc32c,
+  };
+}

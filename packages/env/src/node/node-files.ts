@@ -1,0 +1,121 @@
+import { constants } from 'node:fs';
+import { link, mkdir, readdir, rename, rmdir, stat, statfs, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { FileHandle, FileLock, FileStat, Files, OpenOptions } from '../files.ts';
+import { AlignedMemory } from './aligned-memory.ts';
+import { closeDescriptor, openDescriptor, syncAll } from './descriptor.ts';
+import { errnoOf, fileErrorOf } from './file-errors.ts';
+import { NodeFileHandle, openDirectDescriptor } from './node-file-handle.ts';
+import { takeSqliteLock } from './sqlite-lock.ts';
+
+const FLAGS = {
+  read: constants.O_RDONLY,
+  write: constants.O_RDWR,
+  create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
+} as const;
+
+export interface NodeFilesOptions {
+  /**
+   * Whether a `direct` handle may bypass the page cache. Default true: it does where the filesystem
+   * takes it, else each `writeSynced` is a write and a data sync.
+   */
+  readonly direct?: boolean;
+}
+
+/** `Files` on the file system of the machine. */
+export class NodeFiles implements Files {
+  readonly #memory = new AlignedMemory();
+  readonly #direct: boolean;
+
+  constructor(options: NodeFilesOptions = {}) {
+    this.#direct = options.direct ?? true;
+  }
+
+  async open(
+    path: string,
+    mode: 'read' | 'write' | 'create',
+    options: OpenOptions = {},
+  ): Promise<FileHandle> {
+    const descriptor = await openDescriptor(path, FLAGS[mode], options.mode ?? 0o644);
+    if (options.direct !== true || mode === 'read') {
+      return new NodeFileHandle(path, descriptor, undefined);
+    }
+    try {
+      const direct = this.#direct ? await openDirectDescriptor(path) : undefined;
+      return new NodeFileHandle(path, descriptor, { descriptor: direct });
+    } catch (error) {
+      await closeDescriptor(descriptor, path);
+      throw error;
+    }
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await rename(from, to).catch(rejectAs('rename', from));
+  }
+
+  async link(from: string, to: string): Promise<void> {
+    await link(from, to).catch(rejectAs('link', to));
+  }
+
+  async unlink(path: string): Promise<void> {
+    await unlink(path).catch(rejectAs('unlink', path));
+  }
+
+  async makeDirectory(path: string): Promise<void> {
+    await mkdir(path, { recursive: true }).catch(rejectAs('makeDirectory', path));
+  }
+
+  async removeDirectory(path: string): Promise<void> {
+    await rmdir(path).catch(rejectAs('removeDirectory', path));
+  }
+
+  async list(path: string): Promise<string[]> {
+    const names = await readdir(path).catch(rejectAs('list', path));
+    // By code unit, as the default is: the same on every machine, whatever its language.
+    return names.sort();
+  }
+
+  async stat(path: string): Promise<FileStat | undefined> {
+    try {
+      const stats = await stat(path);
+      const kind = stats.isDirectory() ? 'directory' : 'file';
+      return { sizeBytes: stats.size, kind, modifiedMs: stats.mtimeMs };
+    } catch (cause) {
+      const errno = errnoOf(cause);
+      if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined;
+      throw fileErrorOf('stat', path, cause);
+    }
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    // Windows cannot sync a folder; NTFS journals its entries.
+    if (process.platform === 'win32') return;
+    const descriptor = await openDescriptor(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      await syncAll(descriptor, path);
+    } finally {
+      await closeDescriptor(descriptor, path);
+    }
+  }
+
+  async lock(path: string): Promise<FileLock> {
+    // Why: SQLite names every failure to open alike; this one names a missing folder.
+    await stat(dirname(path)).catch(rejectAs('lock', path));
+    return takeSqliteLock(path);
+  }
+
+  async freeBytes(path: string): Promise<number> {
+    const volume = await statfs(path).catch(rejectAs('freeBytes', path));
+    return volume.bavail * volume.bsize;
+  }
+
+  allocate(sizeBytes: number): Uint8Array {
+    return this.#memory.allocate(sizeBytes);
+  }
+}
+
+function rejectAs(operation: string, path: string): (cause: unknown) => never {
+  return (cause) => {
+    throw fileErrorOf(operation, path, cause);
+  };
+}

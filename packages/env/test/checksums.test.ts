@@ -1,0 +1,79 @@
+import { createRequire } from 'node:module';
+import { CRC32C_VECTORS } from '@holdfast/bytes/testing';
+import { describe, expect, test } from 'vitest';
+import { Crc64Nvme, makeCrc64Tables } from '../src/node/crc64nvme.ts';
+import { loadCrc32c } from '../src/node/index.ts';
+
+const require = createRequire(import.meta.url);
+const loaders = {
+  native: require,
+  portable: (name: string): unknown => {
+    if (name === '@node-rs/crc32') throw new Error('no binary for this platform');
+    return require(name);
+  },
+};
+
+describe.each(Object.entries(loaders))('CRC-32C, %s', (implementation, load) => {
+  test('is the one that was chosen', async () => {
+    expect((await loadCrc32c({ load })).implementation).toBe(implementation);
+  });
+
+  test.each(CRC32C_VECTORS)('meets the vector of $name, whole and in two parts', async (vector) => {
+    const { crc32c } = await loadCrc32c({ load });
+    expect(crc32c(vector.bytes)).toBe(vector.crc);
+    for (let cut = 0; cut <= vector.bytes.length; cut++) {
+      const first = crc32c(vector.bytes.subarray(0, cut));
+      expect(first).toBeGreaterThanOrEqual(0);
+      expect(crc32c(vector.bytes.subarray(cut), first)).toBe(vector.crc);
+    }
+  });
+
+  test('reads a view of a larger or shared buffer only within its bounds', async () => {
+    const { crc32c } = await loadCrc32c({ load });
+    const around = new Uint8Array(new SharedArrayBuffer(20)).fill(1);
+    around.set(new TextEncoder().encode('123456789'), 5);
+    expect(crc32c(around.subarray(5, 14))).toBe(0xe3069283);
+  });
+});
+
+test('both implementations of CRC-32C agree on a megabyte', async () => {
+  const bytes = Uint8Array.from({ length: 1 << 20 }, (_, at) => (at * 131) >>> 3);
+  const [native, portable] = await Promise.all(
+    Object.values(loaders).map((load) => loadCrc32c({ load })),
+  );
+  expect(native?.crc32c(bytes)).toBe(portable?.crc32c(bytes));
+});
+
+test('where neither implementation loads, the second one says why', async () => {
+  const load = (name: string): unknown => {
+    throw new Error(`no ${name}`);
+  };
+  await expect(loadCrc32c({ load })).rejects.toThrow('no fast-crc32c');
+});
+
+/** One bit at a time, straight from the definition. */
+function slowCrc64Nvme(bytes: Uint8Array): bigint {
+  let crc = 0xffff_ffff_ffff_ffffn;
+  for (const byte of bytes) {
+    crc ^= BigInt(byte);
+    for (let bit = 0; bit < 8; bit++) {
+      crc = crc & 1n ? (crc >> 1n) ^ 0x9a6c9329ac4bc9b5n : crc >> 1n;
+    }
+  }
+  return crc ^ 0xffff_ffff_ffff_ffffn;
+}
+
+test('CRC-64/NVME equals its definition at every length, alignment and cut', () => {
+  const tables = makeCrc64Tables();
+  const bytes = Uint8Array.from({ length: 80 }, (_, at) => (at * 89 + 7) & 0xff);
+  for (let from = 0; from < 9; from++) {
+    for (let to = from; to <= 48; to++) {
+      const part = bytes.subarray(from, to);
+      const crc = new Crc64Nvme(tables);
+      const cut = (from * 5 + to) % (part.length + 1);
+      crc.update(part.subarray(0, cut));
+      crc.update(part.subarray(cut));
+      expect(new DataView(crc.digest().buffer).getBigUint64(0)).toBe(slowCrc64Nvme(part));
+    }
+  }
+});
