@@ -1,0 +1,42 @@
+import type { FileHandle } from '@holdfast/env';
+
+const WINDOW_BYTES = 2 * 1024 * 1024;
+
+/** Reads a file forward in large pieces, and hands out views of them. */
+export class FileWindow {
+  readonly #handle: FileHandle;
+  readonly sizeBytes: number;
+  #buffer: Uint8Array = new Uint8Array(0);
+  #start = 0;
+  #length = 0;
+  #readBytes = 0;
+
+  constructor(handle: FileHandle, sizeBytes: number) {
+    this.#handle = handle;
+    this.sizeBytes = sizeBytes;
+  }
+
+  /** Bytes read from the file so far. */
+  get readBytes(): number {
+    return this.#readBytes;
+  }
+
+  /** Up to `length` bytes from `position`, fewer at the end of the file; valid until the next call. */
+  async bytes(position: number, length: number): Promise<Uint8Array> {
+    const wanted = Math.max(0, Math.min(length, this.sizeBytes - position));
+    if (position < this.#start || position + wanted > this.#start + this.#length) {
+      await this.#load(position, wanted);
+    }
+    const at = position - this.#start;
+    return this.#buffer.subarray(at, Math.min(at + wanted, this.#length));
+  }
+
+  async #load(position: number, wanted: number): Promise<void> {
+    const sizeBytes = Math.min(Math.max(wanted, WINDOW_BYTES), this.sizeBytes - position);
+    if (sizeBytes > this.#buffer.length) this.#buffer = new Uint8Array(sizeBytes);
+    this.#start = position;
+    this.#length = 0;
+    this.#length = await this.#handle.read(this.#buffer.subarray(0, sizeBytes), position);
+    this.#readBytes += this.#length;
+  }
+}

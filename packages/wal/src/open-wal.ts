@@ -1,0 +1,132 @@
+import type { FileHandle, FileLock } from '@holdfast/env';
+import { AppendQueue } from './append-queue.ts';
+import { BufferPool } from './buffer-pool.ts';
+import { isFileError, noSpace } from './damage.ts';
+import { WalError } from './errors.ts';
+import { LOCK_NAME, pathIn } from './file-names.ts';
+import { LogWriter } from './log-writer.ts';
+import { RecordReader } from './record-reader.ts';
+import { examineFolder, type Findings } from './recovery.ts';
+import { repairFolder } from './repair.ts';
+import { SegmentFiles } from './segment-files.ts';
+import { SegmentList } from './segment-list.ts';
+import { SegmentedWal } from './segmented-wal.ts';
+import { type Settings, settingsOf } from './settings.ts';
+import { openState } from './state-recovery.ts';
+import { StateSaver } from './state-saver.ts';
+import type { StateSlots } from './state-slots.ts';
+import { TailCache } from './tail-cache.ts';
+import type { RecoveryReport, Wal, WalOptions } from './wal.ts';
+
+/**
+ * Opens the log in a folder, or makes one there.
+ *
+ * Takes the folder's lock, reads what is there, refuses (WAL_CORRUPTION, WAL_FOREIGN_SEGMENT,
+ * WAL_NEWER_FORMAT, with nothing changed) or repairs what a crash left half done, and hands over a log
+ * that ends with the last record that was whole. Rejects with WAL_LOCKED where the log is open already,
+ * with WAL_NO_SPACE where the repair finds no room, and with the `FileError` of the system where the
+ * folder cannot be used at all.
+ */
+export async function openWal(options: WalOptions): Promise<Wal> {
+  const settings = settingsOf(options);
+  await makeFolder(settings);
+  const lock = await takeLock(settings);
+  try {
+    return await openLocked(settings, lock);
+  } catch (cause) {
+    await lock.release();
+    throw isFileError(cause, 'NO_SPACE') ? noSpace(cause) : cause;
+  }
+}
+
+/** Makes the log's folder; durably, since a power cut that takes the folder's name takes the log. */
+async function makeFolder({ env, directory }: Settings): Promise<void> {
+  // The last name is synced always: a process that made it may have been killed before it did.
+  const parents: string[] = [parentOf(directory)];
+  for (
+    let path = parentOf(directory);
+    (await env.files.stat(path)) === undefined;
+    path = parentOf(path)
+  ) {
+    parents.push(parentOf(path));
+  }
+  await env.files.makeDirectory(directory);
+  for (const parent of parents.reverse()) await env.files.syncDirectory(parent);
+}
+
+function parentOf(path: string): string {
+  const at = Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\'));
+  if (at < 0) return '.';
+  return at === 0 ? path.slice(0, 1) : path.slice(0, at);
+}
+
+async function takeLock(settings: Settings): Promise<FileLock> {
+  const path = pathIn(settings.directory, LOCK_NAME);
+  try {
+    return await settings.env.files.lock(path);
+  } catch (cause) {
+    if (!isFileError(cause, 'FILE_LOCKED')) throw cause;
+    throw new WalError(
+      'WAL_LOCKED',
+      `${settings.directory} is in use by another process. Stop it first, or give this one its own folder.`,
+      { cause, path },
+    );
+  }
+}
+
+async function openLocked(settings: Settings, lock: FileLock): Promise<Wal> {
+  const { env, directory } = settings;
+  const startedMs = env.clock.monotonicMs();
+  // Durability: a process that was killed may have left names that it had not synced. What is built on
+  // them from now on must not be lost with them. It takes place while the files are read.
+  const [findings] = await Promise.all([
+    examineFolder(settings, await env.files.list(directory)),
+    env.files.syncDirectory(directory),
+  ]);
+  const segmentFiles = new SegmentFiles(settings);
+  const repaired = await repairFolder(settings, findings, segmentFiles);
+  const { end } = findings;
+  // The last two steps that may fail, so that nothing is left open by a failure.
+  let handle: FileHandle | undefined;
+  if (end.active !== undefined) {
+    handle = await env.files.open(end.active.path, 'write', { direct: true });
+  }
+  let slots: StateSlots;
+  try {
+    slots = await openState(settings, findings.state);
+  } catch (error) {
+    await handle?.close();
+    throw error;
+  }
+  const recovery: RecoveryReport = {
+    ...repaired,
+    segments: findings.segments.length,
+    records: findings.records,
+    scannedBytes: findings.scannedBytes,
+    durationMs: env.clock.monotonicMs() - startedMs,
+  };
+  const list = listOf(findings);
+  const pool = new BufferPool(env.files);
+  const tail = new TailCache(Math.floor(settings.cacheSizeBytes / 2));
+  const queue = new AppendQueue(settings, list, pool);
+  const writer = new LogWriter(settings, list, queue, segmentFiles, tail, end, handle);
+  const reader = new RecordReader(settings, list, queue, tail);
+  const state = new StateSaver(slots, findings.state.state);
+  return new SegmentedWal({
+    settings,
+    list,
+    queue,
+    writer,
+    reader,
+    state,
+    segmentFiles,
+    pool,
+    lock,
+    recovery,
+  });
+}
+
+function listOf({ segments, state, end }: Findings): SegmentList {
+  const { firstIndex, termBefore } = state.state;
+  return new SegmentList([...segments], firstIndex, termBefore, end.index, end.segmentId + 1);
+}

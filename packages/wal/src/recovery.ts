@@ -1,0 +1,297 @@
+import { corruption } from './damage.ts';
+import { isSpareName, parseSegmentName, pathIn, type SegmentName } from './file-names.ts';
+import { FileWindow } from './file-window.ts';
+import { BATCHES_IN_FLIGHT, BLOCK_BYTES } from './layout.ts';
+import { OffsetList } from './offset-list.ts';
+import type { Segment } from './segment.ts';
+import { type LoadedSegment, loadSegment } from './segment-loader.ts';
+import {
+  examineTail,
+  type ScanResult,
+  scanSegment,
+  scanStartOf,
+  type TailFindings,
+} from './segment-scan.ts';
+import { largestBatchBytes, type Settings } from './settings.ts';
+import { type FoundState, readState } from './state-recovery.ts';
+
+/** The end of the log as it is on disk: the next batch continues it. */
+export interface LogEnd {
+  /** The segment that takes the next batch; undefined where one must be made first. */
+  active: Segment | undefined;
+  position: number;
+  /** Sequence of the last durable batch. */
+  sequence: number;
+  chain: number;
+  /** Highest durable index. */
+  index: number;
+  /** Id of the newest segment; 0 where there is none. */
+  segmentId: number;
+}
+
+/** What has to be done before the log may be used; found by looking only. */
+export interface Findings {
+  readonly state: FoundState;
+  /** In order, void ones taken out. */
+  readonly segments: Segment[];
+  readonly end: LogEnd;
+  /** Files to remove: left-over spares, and segments whose records are all void. */
+  readonly leftovers: readonly string[];
+  /** Segments whose footer is missing or half written: the batches before it are whole. */
+  readonly unsealed: readonly {
+    readonly segment: Segment;
+    readonly sequence: number;
+    readonly chain: number;
+  }[];
+  readonly tornTail:
+    | { readonly segment: Segment; readonly offset: number; readonly end: number }
+    | undefined;
+  readonly records: number;
+  readonly scannedBytes: number;
+}
+
+const PARALLEL_LOADS = 8;
+
+/**
+ * Reads the folder and decides, changing nothing: so a refusal leaves everything as it was, and the
+ * repair that follows can be interrupted and done again.
+ *
+ * The decisions are the table in `docs/formats/wal.md`.
+ */
+export async function examineFolder(
+  settings: Settings,
+  names: readonly string[],
+): Promise<Findings> {
+  const files = names
+    .map(parseSegmentName)
+    .filter((name) => name !== undefined)
+    .sort((left, right) => left.segmentId - right.segmentId);
+  const [state, loaded] = await Promise.all([
+    readState(settings, files.length === 0),
+    loadAll(settings, files),
+  ]);
+  const examined = new FolderExaminer(settings, loaded);
+  await examined.run();
+  const kept = withoutVoid(loaded.map(({ segment }) => segment));
+  const end = examined.end;
+  checkCoverage(settings, kept, state, end);
+  checkTerms(loaded, kept, state.state.firstIndex);
+  const keptSet = new Set(kept);
+  const voided = loaded.map(({ segment }) => segment).filter((segment) => !keptSet.has(segment));
+  return {
+    state,
+    segments: kept,
+    end,
+    leftovers: [...names.filter(isSpareName), ...voided.map(({ name }) => name)],
+    unsealed: examined.unsealed.filter(({ segment }) => keptSet.has(segment)),
+    tornTail: examined.tornTail,
+    records: kept.reduce(
+      (sum, segment) => sum + Math.max(0, segment.lastIndex - segment.baseIndex + 1),
+      0,
+    ),
+    scannedBytes: examined.scannedBytes,
+  };
+}
+
+async function loadAll(
+  settings: Settings,
+  files: readonly SegmentName[],
+): Promise<LoadedSegment[]> {
+  const loaded: LoadedSegment[] = [];
+  for (let start = 0; start < files.length; start += PARALLEL_LOADS) {
+    const group = files.slice(start, start + PARALLEL_LOADS);
+    loaded.push(...(await Promise.all(group.map((file) => loadSegment(settings, file)))));
+  }
+  return loaded;
+}
+
+/** Walks over the loaded segments, oldest first. */
+class FolderExaminer {
+  readonly #settings: Settings;
+  readonly #loaded: readonly LoadedSegment[];
+  readonly unsealed: { segment: Segment; sequence: number; chain: number }[] = [];
+  tornTail: Findings['tornTail'];
+  scannedBytes = 0;
+  end: LogEnd = {
+    active: undefined,
+    position: 0,
+    sequence: 0,
+    chain: 0,
+    index: 0,
+    segmentId: 0,
+  };
+
+  constructor(settings: Settings, loaded: readonly LoadedSegment[]) {
+    this.#settings = settings;
+    this.#loaded = loaded;
+  }
+
+  async run(): Promise<void> {
+    for (const [position, loaded] of this.#loaded.entries()) {
+      const next = this.#loaded[position + 1];
+      const { segment, trailer } = loaded;
+      this.#checkLink(loaded);
+      this.end.segmentId = segment.id;
+      if (trailer === undefined) {
+        await this.#scan(loaded, next);
+        continue;
+      }
+      this.scannedBytes += 2 * BLOCK_BYTES;
+      this.end.active = undefined;
+      this.end.sequence = trailer.sequence;
+      this.end.chain = trailer.finalChain;
+      this.end.index = segment.lastWrittenIndex;
+    }
+  }
+
+  /** The header names the segment before and its chain, so that no segment is lost or exchanged. */
+  #checkLink({ segment, header }: LoadedSegment): void {
+    if (header.previousSegmentId !== this.end.segmentId || this.end.segmentId === 0) return;
+    if (header.previousChain === this.end.chain && header.firstSequence === this.end.sequence + 1)
+      return;
+    throw corruption(segment.path, 0, 'it does not continue the segment before it');
+  }
+
+  async #scan(loaded: LoadedSegment, next: LoadedSegment | undefined): Promise<void> {
+    const { segment, header } = loaded;
+    const { files, crc32c } = this.#settings.env;
+    const handle = await files.open(segment.path, 'read');
+    try {
+      const window = new FileWindow(handle, segment.fileSizeBytes);
+      segment.offsets = new OffsetList();
+      const start = scanStartOf(header, loaded.headerCrc);
+      const result = await scanSegment(window, start, crc32c, {
+        record: (offset, index, term, bytes) => segment.addRecord(offset, index, term, bytes),
+      });
+      segment.endPosition = result.endPosition;
+      if (next !== undefined) this.#acceptSealed(segment, result, next);
+      else await this.#acceptTail(segment, result, window);
+      this.scannedBytes += window.readBytes;
+    } finally {
+      await handle.close();
+    }
+  }
+
+  /** A segment that is not the last was sealed: it must be whole up to its footer. */
+  #acceptSealed(segment: Segment, result: ScanResult, next: LoadedSegment): void {
+    const isNamed = next.header.previousSegmentId === segment.id;
+    const isWhole = isNamed
+      ? next.header.previousChain === result.chain
+      : result.footer !== undefined;
+    if (!isWhole) {
+      const what = result.problem ?? 'batches are missing at its end';
+      throw corruption(segment.path, result.endPosition, `${what}, and a later segment exists`);
+    }
+    this.unsealed.push({ segment, sequence: result.sequence + 1, chain: result.chain });
+    this.#endAt(undefined, result, result.sequence + 1);
+  }
+
+  async #acceptTail(segment: Segment, result: ScanResult, window: FileWindow): Promise<void> {
+    if (result.footer !== undefined) {
+      this.unsealed.push({ segment, sequence: result.sequence + 1, chain: result.chain });
+      this.#endAt(undefined, result, result.sequence + 1);
+      return;
+    }
+    const quietBytes = BATCHES_IN_FLIGHT * largestBatchBytes(this.#settings);
+    const sequence = result.sequence + 1;
+    const { env } = this.#settings;
+    const findings = await examineTail(
+      window,
+      result.endPosition,
+      segment.nonce,
+      sequence,
+      quietBytes,
+      env.crc32c,
+    );
+    this.#refuseDurable(segment, result, sequence, findings);
+    if (findings.dirtyEnd !== undefined) {
+      this.tornTail = { segment, offset: result.endPosition, end: findings.dirtyEnd };
+    }
+    this.#endAt(segment, result, result.sequence);
+  }
+
+  #refuseDurable(
+    segment: Segment,
+    result: ScanResult,
+    sequence: number,
+    findings: TailFindings,
+  ): void {
+    const { proof } = findings;
+    if (proof === undefined) return;
+    const what = result.problem ?? 'no whole batch header';
+    throw corruption(
+      segment.path,
+      result.endPosition,
+      `${what}, and the batch at byte ${proof.position} says that batch ${sequence} was synced`,
+    );
+  }
+
+  #endAt(active: Segment | undefined, result: ScanResult, sequence: number): void {
+    Object.assign(this.end, {
+      active,
+      position: result.endPosition,
+      sequence,
+      chain: result.chain,
+      index: result.nextIndex - 1,
+    });
+  }
+}
+
+/** Applies what later headers say: records at or above a later base are void. */
+function withoutVoid(segments: readonly Segment[]): Segment[] {
+  const kept: Segment[] = [];
+  for (const segment of segments) {
+    while ((kept.at(-1)?.baseIndex ?? 0) >= segment.baseIndex) kept.pop();
+    // The ones before it end before it begins, so they are clipped already.
+    const before = kept.at(-1);
+    if (before !== undefined) before.clipIndex = Math.min(before.clipIndex, segment.baseIndex - 1);
+    kept.push(segment);
+  }
+  return kept;
+}
+
+/** From `firstIndex` to the end every record must be there, and nothing that was relied on may be missing. */
+function checkCoverage(
+  settings: Settings,
+  segments: readonly Segment[],
+  { state }: FoundState,
+  end: LogEnd,
+): void {
+  let next = state.firstIndex;
+  for (const segment of segments) {
+    if (segment.baseIndex > next) {
+      throw corruption(
+        segment.path,
+        0,
+        `the records from ${next} to ${segment.baseIndex - 1} are missing`,
+      );
+    }
+    next = Math.max(next, segment.lastIndex + 1);
+  }
+  const last = segments.at(-1);
+  const path = last?.path ?? pathIn(settings.directory, '');
+  const needed = Math.max(state.firstIndex - 1, state.hardState.commitIndex);
+  if (end.index < needed) {
+    throw corruption(
+      path,
+      last?.endPosition ?? 0,
+      `the log ends with record ${end.index}, and record ${needed} was acknowledged`,
+    );
+  }
+}
+
+function checkTerms(
+  loaded: readonly LoadedSegment[],
+  kept: readonly Segment[],
+  firstIndex: number,
+): void {
+  const headers = new Map(loaded.map(({ segment, header }) => [segment, header]));
+  for (const [position, segment] of kept.entries()) {
+    const before = kept[position - 1];
+    if (before === undefined || before.lastIndex !== segment.baseIndex - 1) continue;
+    // Why: a released segment may end with void records whose successors are removed by now.
+    if (before.lastIndex < Math.max(before.baseIndex, firstIndex)) continue;
+    if (headers.get(segment)?.termBefore === before.termAt(before.lastIndex)) continue;
+    throw corruption(segment.path, 0, 'the record before it has another term than its header says');
+  }
+}

@@ -1,0 +1,94 @@
+import { isFileError } from './damage.ts';
+import { pathIn, tornName } from './file-names.ts';
+import { roundUpToBlock } from './layout.ts';
+import type { Findings } from './recovery.ts';
+import type { Segment } from './segment.ts';
+import type { SegmentFiles } from './segment-files.ts';
+import type { Settings } from './settings.ts';
+import type { RecoveryReport } from './wal.ts';
+
+const PIECE_BYTES = 1024 * 1024;
+
+/**
+ * Does what `examineFolder` found to be needed. Every step may be cut off by a crash and is then found
+ * again: it is idempotent, and it never touches a byte that may have been acknowledged.
+ */
+export async function repairFolder(
+  settings: Settings,
+  findings: Findings,
+  segmentFiles: SegmentFiles,
+): Promise<Pick<RecoveryReport, 'tornTail' | 'removedFiles'>> {
+  const { files } = settings.env;
+  let tornTail: RecoveryReport['tornTail'];
+  if (findings.tornTail !== undefined) {
+    const { segment, offset, end } = findings.tornTail;
+    const savedAs = await saveTornBytes(settings, segment, offset, end);
+    await zero(settings, segment, offset, end);
+    tornTail = { segmentId: segment.id, offset, sizeBytes: end - offset, savedAs };
+  }
+  for (const { segment, sequence, chain } of findings.unsealed) {
+    await segmentFiles.seal(segment, undefined, sequence, chain);
+  }
+  for (const name of findings.leftovers) {
+    await files.unlink(pathIn(settings.directory, name));
+  }
+  if (findings.leftovers.length > 0) await files.syncDirectory(settings.directory);
+  return { tornTail, removedFiles: findings.leftovers };
+}
+
+/** Copies the bytes aside first: they were never acknowledged, yet somebody may want to look at them. */
+async function saveTornBytes(
+  settings: Settings,
+  segment: Segment,
+  offset: number,
+  end: number,
+): Promise<string> {
+  const { files } = settings.env;
+  for (let attempt = 0; ; attempt++) {
+    const name = tornName(segment.name, offset, attempt);
+    const path = pathIn(settings.directory, name);
+    if ((await files.stat(path)) !== undefined) continue;
+    const source = await files.open(segment.path, 'read');
+    try {
+      const target = await files.open(path, 'create', { mode: 0o600 });
+      try {
+        const piece = new Uint8Array(Math.min(PIECE_BYTES, end - offset));
+        for (let at = offset; at < end; at += piece.length) {
+          const part = piece.subarray(0, Math.min(piece.length, end - at));
+          const length = await source.read(part, at);
+          await target.write(part.subarray(0, length), at - offset);
+        }
+        await target.sync();
+      } finally {
+        await target.close();
+      }
+    } catch (error) {
+      // Why: the copy is a courtesy; a full disk must not keep the log from opening.
+      if (!isFileError(error, 'NO_SPACE')) throw error;
+    } finally {
+      await source.close();
+    }
+    await files.syncDirectory(settings.directory);
+    return path;
+  }
+}
+
+/** Zeros [offset, end), durably: no byte of a torn batch is ever taken for a later one. */
+async function zero(
+  settings: Settings,
+  segment: Segment,
+  offset: number,
+  end: number,
+): Promise<void> {
+  const { files } = settings.env;
+  const handle = await files.open(segment.path, 'write', { direct: true });
+  try {
+    const zeros = files.allocate(roundUpToBlock(Math.min(PIECE_BYTES, end - offset)));
+    const until = roundUpToBlock(end);
+    for (let at = offset; at < until; at += zeros.length) {
+      await handle.writeSynced(zeros.subarray(0, Math.min(zeros.length, until - at)), at);
+    }
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,108 @@
+import { invariant } from '@holdfast/bytes';
+import type { FileHandle } from '@holdfast/env';
+import { isFileError } from './damage.ts';
+import { pathIn, spareName } from './file-names.ts';
+import { BLOCK_BYTES, viewOf } from './layout.ts';
+import type { LogEnd } from './recovery.ts';
+import type { Segment } from './segment.ts';
+import { encodeSeal, sealSizeBytes } from './segment-footer.ts';
+import { encodeSegmentHeader } from './segment-header.ts';
+import type { Settings } from './settings.ts';
+import { SpareFile } from './spare-file.ts';
+
+/** Makes and seals segment files. */
+export class SegmentFiles {
+  readonly #settings: Settings;
+  readonly spare: SpareFile;
+  #spareNumber = 0;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    this.spare = new SpareFile(settings, () =>
+      pathIn(settings.directory, spareName(this.#spareNumber++)),
+    );
+  }
+
+  /**
+   * Makes the file of a planned segment. When it resolves, the segment is durable under its name, and
+   * the handle takes its batches.
+   *
+   * Durability: the header is synced under a temporary name before the rename, and the folder after it;
+   * so a segment's name never stands for a file without a whole header.
+   */
+  async make(segment: Segment, end: LogEnd): Promise<{ handle: FileHandle; chain: number }> {
+    const { env, directory, identity } = this.#settings;
+    const nonce = viewOf(env.random.bytes(8));
+    segment.nonce = { low: nonce.getUint32(0, true), high: nonce.getUint32(4, true) };
+    const block = env.files.allocate(BLOCK_BYTES);
+    const chain = encodeSegmentHeader(
+      block,
+      {
+        identity,
+        segmentId: segment.id,
+        nonce: segment.nonce,
+        baseIndex: segment.baseIndex,
+        termBefore: segment.termBefore,
+        firstSequence: end.sequence + 1,
+        previousSegmentId: end.segmentId,
+        previousChain: end.chain,
+        createdMs: segment.createdMs,
+        truncates: segment.truncates,
+      },
+      env.crc32c,
+    );
+    const spare = await this.spare.take();
+    const temporary = spare?.path ?? pathIn(directory, spareName(this.#spareNumber++));
+    const handle = await env.files.open(temporary, spare === undefined ? 'create' : 'write', {
+      direct: true,
+    });
+    try {
+      await handle.writeSynced(block, 0);
+      await env.files.rename(temporary, segment.path);
+    } catch (error) {
+      await handle.close();
+      if (isFileError(error, 'NO_SPACE')) await env.files.unlink(temporary);
+      throw error;
+    }
+    await env.files.syncDirectory(directory);
+    segment.state = 'active';
+    segment.fileSizeBytes = Math.max(BLOCK_BYTES, spare?.sizeBytes ?? 0);
+    return { handle, chain };
+  }
+
+  /**
+   * Writes footer and trailer behind the last batch and cuts the file there. `handle` is the segment's
+   * own where it has one. The segment is sealed, durably, when it resolves.
+   */
+  async seal(
+    segment: Segment,
+    handle: FileHandle | undefined,
+    sequence: number,
+    previousChain: number,
+  ): Promise<void> {
+    const { files, crc32c } = this.#settings.env;
+    invariant(segment.offsets !== undefined, 'a segment that is sealed has its offsets');
+    const sizeBytes = sealSizeBytes(segment.recordCount, segment.termRuns.length);
+    const seal = files.allocate(sizeBytes);
+    encodeSeal(seal, segment, segment.offsets, sequence, previousChain, crc32c);
+    const own = handle ?? (await files.open(segment.path, 'write', { direct: true }));
+    try {
+      await own.writeSynced(seal, segment.endPosition);
+      const fileSizeBytes = segment.endPosition + sizeBytes;
+      if ((await own.sizeBytes()) !== fileSizeBytes) {
+        await own.truncate(fileSizeBytes);
+        await own.sync();
+      }
+      segment.fileSizeBytes = fileSizeBytes;
+    } finally {
+      if (handle === undefined) await own.close();
+    }
+    const view = viewOf(seal);
+    segment.footer = {
+      offset: segment.endPosition,
+      byteLength: view.getUint32(44, true),
+      contentCrc: view.getUint32(48, true),
+    };
+    segment.state = 'sealed';
+  }
+}

@@ -1,0 +1,109 @@
+import { logIndex, term, utf8 } from '@holdfast/bytes';
+import type { FileHandle } from '@holdfast/env';
+import { corruption, foreign, isFileError, newerFormat } from './damage.ts';
+import { pathIn, STATE_NAMES } from './file-names.ts';
+import { BLOCK_BYTES } from './layout.ts';
+import type { Settings } from './settings.ts';
+import { decodeStateSlot, type StateSlot, StateSlots, type WalState } from './state-slots.ts';
+
+/** What the two slots say, before anything is changed. */
+export interface FoundState {
+  readonly state: WalState;
+  readonly version: number;
+  /** Which slots hold that version. */
+  readonly valid: [boolean, boolean];
+}
+
+/** Reads both slots; `fresh` says that the folder holds no segment, so that there may be none. */
+export async function readState(settings: Settings, fresh: boolean): Promise<FoundState> {
+  const [a, b] = await Promise.all([
+    readSlot(settings, STATE_NAMES[0]),
+    readSlot(settings, STATE_NAMES[1]),
+  ]);
+  const newest = a !== undefined && (b === undefined || a.version >= b.version) ? a : b;
+  if (newest === undefined) {
+    const path = pathIn(settings.directory, STATE_NAMES[0]);
+    if (!fresh) throw corruption(path, 0, 'neither hard state slot matches its checksum');
+    return { state: emptyState(), version: 0, valid: [false, false] };
+  }
+  const valid: [boolean, boolean] = [a?.version === newest.version, b?.version === newest.version];
+  return { state: newest.state, version: newest.version, valid };
+}
+
+/**
+ * Opens the slots for writing and makes both hold the state found.
+ *
+ * Safety: a slot that a crash tore was never acknowledged, and one that rotted has its equal in the
+ * other: either way the newest whole one is right. It is made durable in both before anybody relies on
+ * it, so that it cannot be taken back by a second crash.
+ */
+export async function openState(settings: Settings, found: FoundState): Promise<StateSlots> {
+  const { files, crc32c } = settings.env;
+  const handles: FileHandle[] = [];
+  try {
+    for (const name of STATE_NAMES) handles.push(await openSlot(settings, name));
+    const slots = new StateSlots(
+      files,
+      [handles[0] as FileHandle, handles[1] as FileHandle],
+      crc32c,
+      identityTag(settings),
+      found.version,
+      [...found.valid],
+    );
+    if (!found.valid[0] || !found.valid[1]) {
+      await slots.save(found.state);
+      await files.syncDirectory(settings.directory);
+    }
+    return slots;
+  } catch (error) {
+    await Promise.all(handles.map((handle) => handle.close()));
+    throw error;
+  }
+}
+
+async function openSlot(settings: Settings, name: string): Promise<FileHandle> {
+  const { files } = settings.env;
+  const path = pathIn(settings.directory, name);
+  try {
+    return await files.open(path, 'write', { direct: true });
+  } catch (error) {
+    if (!isFileError(error, 'FILE_NOT_FOUND')) throw error;
+    return await files.open(path, 'create', { direct: true, mode: 0o600 });
+  }
+}
+
+async function readSlot(settings: Settings, name: string): Promise<StateSlot | undefined> {
+  const { files, crc32c } = settings.env;
+  const path = pathIn(settings.directory, name);
+  let handle: FileHandle;
+  try {
+    handle = await files.open(path, 'read');
+  } catch (error) {
+    if (isFileError(error, 'FILE_NOT_FOUND')) return undefined;
+    throw error;
+  }
+  try {
+    const block = new Uint8Array(BLOCK_BYTES);
+    if ((await handle.read(block, 0)) < BLOCK_BYTES) return undefined;
+    const slot = decodeStateSlot(block, crc32c);
+    if (slot === 'newer') throw newerFormat(path);
+    if (slot === 'damaged') return undefined;
+    if (slot.tag !== identityTag(settings)) {
+      const { clusterId, nodeId } = settings.identity;
+      throw foreign(path, 'another node or cluster', `node ${nodeId} of cluster ${clusterId}`);
+    }
+    return slot;
+  } finally {
+    await handle.close();
+  }
+}
+
+function identityTag(settings: Settings): number {
+  const { clusterId, nodeId } = settings.identity;
+  return settings.env.crc32c(utf8(clusterId + nodeId));
+}
+
+function emptyState(): WalState {
+  const hardState = { term: term(0), votedFor: undefined, commitIndex: logIndex(0) };
+  return { hardState, firstIndex: 1, termBefore: 0 };
+}

@@ -1,0 +1,66 @@
+import { logIndex } from '@holdfast/bytes';
+import type { StateSlots, WalState } from './state-slots.ts';
+import type { HardState } from './wal.ts';
+
+interface Save {
+  readonly settled: PromiseWithResolvers<void>;
+}
+
+/**
+ * Saves the state, one write at a time; saves that come while one is in flight share the next.
+ *
+ * What was asked for is `current` at once, since a later save builds on it; whoever must not act before
+ * it is durable waits for the promise.
+ */
+export class StateSaver {
+  readonly #slots: StateSlots;
+  #current: WalState;
+  /** The hint as it is written: never above what is durable. */
+  #durableCommitIndex: number;
+  #waiting: Save[] = [];
+  #saving: Promise<void> | undefined;
+
+  constructor(slots: StateSlots, current: WalState) {
+    this.#slots = slots;
+    this.#current = current;
+    this.#durableCommitIndex = current.hardState.commitIndex;
+  }
+
+  get current(): WalState {
+    return this.#current;
+  }
+
+  save(change: Partial<WalState>, durableIndex?: number): Promise<void> {
+    this.#current = { ...this.#current, ...change };
+    if (durableIndex !== undefined) {
+      this.#durableCommitIndex = Math.min(this.#current.hardState.commitIndex, durableIndex);
+    }
+    const settled = Promise.withResolvers<void>();
+    this.#waiting.push({ settled });
+    this.#saving ??= this.#run();
+    return settled.promise;
+  }
+
+  async close(): Promise<void> {
+    await this.#saving;
+    await this.#slots.close();
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const saves = this.#waiting;
+      this.#waiting = [];
+      const hardState: HardState = {
+        ...this.#current.hardState,
+        commitIndex: logIndex(this.#durableCommitIndex),
+      };
+      try {
+        await this.#slots.save({ ...this.#current, hardState });
+        for (const { settled } of saves) settled.resolve();
+      } catch (error) {
+        for (const { settled } of saves) settled.reject(error);
+      }
+    }
+    this.#saving = undefined;
+  }
+}

@@ -1,0 +1,133 @@
+import { readFile } from 'node:fs/promises';
+import { fromHex, fromUtf8, logIndex, term, toHex, utf8 } from '@holdfast/bytes';
+import { loadCrc32c } from '@holdfast/env/node';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { BATCH_HEADER_BYTES, decodeBatchHeader } from '../src/batch-header.ts';
+import { BLOCK_BYTES, viewOf } from '../src/layout.ts';
+import { decodeRecord, encodeRecord, recordSizeBytes, verifyRecord } from '../src/record-codec.ts';
+import { decodeSegmentHeader, encodeSegmentHeader } from '../src/segment-header.ts';
+import { contentIsWhole } from '../src/segment-scan.ts';
+import { decodeStateSlot, encodeStateSlot } from '../src/state-slots.ts';
+import { IDENTITY } from './fixtures/logs.ts';
+
+const { crc32c } = await loadCrc32c();
+
+describe('a record', () => {
+  const record = fc.record({
+    index: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+    term: fc.integer({ min: 0, max: 2 ** 48 - 1 }),
+    kind: fc.integer({ min: 0, max: 255 }),
+    head: fc.uint8Array({ maxLength: 200 }),
+    body: fc.array(fc.uint8Array({ maxLength: 100 }), { maxLength: 4 }),
+  });
+
+  it('decodes to what was encoded, in a buffer that was dirty', () => {
+    fc.assert(
+      fc.property(record, ({ index, term: recordTerm, kind, head, body }) => {
+        const bodyLength = body.reduce((sum, part) => sum + part.length, 0);
+        const size = recordSizeBytes(head.length, bodyLength);
+        const bytes = new Uint8Array(size + 24).fill(0xee);
+        const view = viewOf(bytes);
+        encodeRecord(bytes, view, 8, index, recordTerm, kind, head, body, bodyLength, crc32c);
+        const decoded = decodeRecord(bytes, view, 8, bytes.length, crc32c);
+        expect(decoded).toMatchObject({
+          index,
+          term: recordTerm,
+          kind,
+          bodyLength,
+          sizeBytes: size,
+        });
+        expect(decoded?.head).toEqual(head);
+        expect(verifyRecord(bytes, view, 8, 8 + size, index, crc32c)).toBe(size);
+        expect(bytes.subarray(0, 8).every((byte) => byte === 0xee)).toBe(true);
+        expect(bytes.subarray(8 + size).every((byte) => byte === 0xee)).toBe(true);
+      }),
+    );
+  });
+
+  it('with any bit of header, head or body changed is not verified', () => {
+    const bytes = new Uint8Array(64);
+    const view = viewOf(bytes);
+    encodeRecord(bytes, view, 0, 5, 1, 2, utf8('head'), [utf8('body')], 4, crc32c);
+    for (let bit = 0; bit < 8 * 40; bit++) {
+      const at = bit >> 3;
+      bytes[at] = (bytes[at] as number) ^ (1 << (bit & 7));
+      expect(verifyRecord(bytes, view, 0, 64, 5, crc32c), `bit ${bit}`).toBe(0);
+      bytes[at] = (bytes[at] as number) ^ (1 << (bit & 7));
+    }
+    expect(verifyRecord(bytes, view, 0, 64, 5, crc32c)).toBe(40);
+  });
+
+  it('never decodes from arbitrary bytes, and never reads past the end', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
+        expect(verifyRecord(bytes, viewOf(bytes), 0, bytes.length, 1, crc32c)).toBe(0);
+      }),
+    );
+  });
+});
+
+describe('golden bytes of format version 1', () => {
+  it('segment header', () => {
+    const block = new Uint8Array(BLOCK_BYTES);
+    const header = {
+      identity: IDENTITY,
+      segmentId: 7,
+      nonce: { low: 1, high: 2 },
+      baseIndex: 41,
+      termBefore: 3,
+      firstSequence: 9,
+      previousSegmentId: 6,
+      previousChain: 0xcafebabe,
+      createdMs: 1_735_689_600_000,
+      truncates: true,
+    };
+    const crc = encodeSegmentHeader(block, header, crc32c);
+    expect(toHex(block.subarray(0, 96))).toMatchSnapshot();
+    expect(crc).toMatchSnapshot();
+    expect(decodeSegmentHeader(block, crc32c)).toEqual({ header, crc });
+  });
+
+  it('state slot', () => {
+    const block = new Uint8Array(BLOCK_BYTES);
+    const state = {
+      hardState: { term: term(5), votedFor: 'nödé', commitIndex: logIndex(40) },
+      firstIndex: 30,
+      termBefore: 4,
+    };
+    encodeStateSlot(block, 12, state, 99, crc32c);
+    expect(toHex(block.subarray(0, 64))).toMatchSnapshot();
+    expect(decodeStateSlot(block, crc32c)).toEqual({ version: 12, state, tag: 99 });
+  });
+});
+
+describe('docs/formats/wal.md', () => {
+  it('has an example that the decoder reads as the page says', async () => {
+    const page = await readFile(new URL('../../../docs/formats/wal.md', import.meta.url), 'utf8');
+    const dump = /```hex\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
+    const bytes = fromHex(dump.replace(/^[0-9a-f]{4} /gm, '').replace(/\s/g, ''));
+    const view = viewOf(bytes);
+    const nonce = { low: 0x44332211, high: 0x88776655 };
+    const header = decodeBatchHeader(bytes, view, 0, nonce, crc32c);
+    if (header === undefined) throw new Error('the batch header is not whole');
+    expect(header).toMatchObject({
+      kind: 'records',
+      sequence: 9,
+      durableSeq: 8,
+      firstIndex: 41,
+      count: 2,
+      byteLength: 88,
+      previousChain: 0xcafebabe,
+    });
+    expect(contentIsWhole(bytes, header, crc32c)).toBe(true);
+    const first = decodeRecord(bytes, view, BATCH_HEADER_BYTES, bytes.length, crc32c);
+    expect(first).toMatchObject({ index: 41, term: 3, kind: 7, bodyLength: 0 });
+    expect(fromUtf8(first?.head ?? new Uint8Array())).toBe('hello');
+    const at = BATCH_HEADER_BYTES + (first?.sizeBytes ?? 0);
+    const second = decodeRecord(bytes, view, at, bytes.length, crc32c);
+    expect(second).toMatchObject({ index: 42, term: 3, kind: 8, bodyLength: 10 });
+    const bodyAt = second?.bodyAt ?? 0;
+    expect(fromUtf8(bytes.subarray(bodyAt, bodyAt + 10))).toBe('body bytes');
+  });
+});

@@ -1,0 +1,183 @@
+import { logIndex, term } from '@holdfast/bytes';
+import type { MemoryEnv } from '@holdfast/env/memory';
+import { describe, expect, it } from 'vitest';
+import { segmentName } from '../src/file-names.ts';
+import { codeOf, contents, DIRECTORY, envOn, memoryEnv, open, put } from './fixtures/logs.ts';
+
+const ONE = { segmentSizeBytes: 65536, preallocate: false };
+const FIRST = `${DIRECTORY}/${segmentName(1, 1)}`;
+
+/** Three batches of one block each, at 4096, 8192 and 12288; a mark follows where the log was closed. */
+async function three(close: boolean): Promise<MemoryEnv> {
+  const env = await memoryEnv();
+  const wal = await open(env, ONE);
+  for (const text of ['one', 'two', 'three']) await put(wal, text);
+  if (close) await wal.close();
+  return await envOn(env.files.clone());
+}
+
+describe('recovery', () => {
+  it('cuts a torn final batch, saves its bytes, and keeps every earlier record', async () => {
+    const env = await three(false);
+    env.files.corrupt(FIRST, { offset: 12288 + 70, length: 8, how: 'garble' });
+    const wal = await open(env, ONE);
+    expect([...(await contents(wal)).values()]).toEqual(['one', 'two']);
+    expect(wal.recovery.tornTail).toMatchObject({ segmentId: 1, offset: 12288 });
+    const saved = await env.files.open(wal.recovery.tornTail?.savedAs ?? '', 'read');
+    expect(await saved.sizeBytes()).toBe(wal.recovery.tornTail?.sizeBytes);
+    expect(await put(wal, 'again three')).toBe(3);
+    await wal.close();
+    const again = await open(env, ONE);
+    expect(again.recovery.tornTail).toBeUndefined();
+    expect((await contents(again)).get(3)).toBe('again three');
+    await again.close();
+  });
+
+  it.each([
+    ['the last batch of a closed log', true, 12288 + 100],
+    ['a batch before the last', false, 8192 + 97],
+    ['a batch header before the last', false, 8192 + 5],
+    ['a whole batch that reads as zeros', false, 8192],
+    ['the segment header', false, 40],
+  ])('refuses damage of %s, says where, and changes nothing', async (what, close, offset) => {
+    const env = await three(close);
+    const zero = what.includes('zeros');
+    env.files.corrupt(FIRST, zero ? { offset, length: 4096, how: 'zero' } : { offset });
+    const before = env.files.operationCount;
+    await expect(open(env, ONE)).rejects.toMatchObject({
+      code: 'WAL_CORRUPTION',
+      path: FIRST,
+      offset: Math.floor(offset / 4096) * 4096,
+    });
+    const kinds = env.files
+      .operations()
+      .slice(before)
+      .map(({ kind }) => kind);
+    expect(kinds.filter((kind) => kind !== 'makeDirectory' && kind !== 'syncDirectory')).toEqual(
+      [],
+    );
+  });
+
+  it('refuses a log that ends before the committed index', async () => {
+    const env = await memoryEnv();
+    const wal = await open(env, ONE);
+    await put(wal, 'one');
+    await put(wal, 'two');
+    await wal.saveHardState({ term: term(1), votedFor: undefined, commitIndex: logIndex(2) });
+    const after = await envOn(env.files.clone());
+    after.files.corrupt(FIRST, { offset: 8192 + 97 });
+    expect(await codeOf(open(after, ONE))).toBe('WAL_CORRUPTION');
+  });
+
+  it('refuses a gap between segments, and takes missing released ones', async () => {
+    const env = await memoryEnv();
+    const log = { segmentSizeBytes: 28672, preallocate: false };
+    const wal = await open(env, log);
+    for (let count = 0; count < 12; count++) await put(wal, `record ${count}`);
+    await wal.releasePrefix(logIndex(3));
+    const segments = wal.segments();
+    await wal.close();
+    const released = segments.find((segment) => segment.released)?.path ?? '';
+    const middle = segments.at(-2)?.path ?? '';
+    const fine = await envOn(env.files.clone());
+    await fine.files.unlink(released);
+    await (await open(fine, log)).close();
+    const gap = await envOn(env.files.clone());
+    await gap.files.unlink(middle);
+    expect(await codeOf(open(gap, log))).toBe('WAL_CORRUPTION');
+  });
+
+  it('rebuilds a lost trailer of a sealed segment whose batches are whole', async () => {
+    const env = await memoryEnv();
+    const log = { segmentSizeBytes: 28672, preallocate: false };
+    const wal = await open(env, log);
+    for (let count = 0; count < 6; count++) await put(wal, `record ${count}`);
+    const [first] = wal.segments();
+    await wal.close();
+    const size = first?.sizeBytes ?? 0;
+    env.files.corrupt(first?.path ?? '', { offset: size - 4096, length: 4096, how: 'zero' });
+    const again = await open(env, log);
+    expect((await contents(again)).size).toBe(6);
+    await again.close();
+    const third = await open(env, log);
+    expect(third.recovery.scannedBytes).toBeLessThan(again.recovery.scannedBytes);
+    await third.close();
+  });
+
+  it('heals one damaged state slot from the other, and refuses when both are damaged', async () => {
+    for (const slot of ['state-a', 'state-b']) {
+      const env = await memoryEnv();
+      const wal = await open(env, ONE);
+      await put(wal, 'one');
+      await wal.saveHardState({ term: term(5), votedFor: 'n', commitIndex: logIndex(1) });
+      await wal.close();
+      env.files.corrupt(`${DIRECTORY}/${slot}`, { offset: 20 });
+      const healed = await open(env, ONE);
+      expect(healed.hardState).toMatchObject({ term: 5, votedFor: 'n' });
+      await healed.close();
+      for (const other of ['state-a', 'state-b']) {
+        env.files.corrupt(`${DIRECTORY}/${other}`, { offset: 20 });
+      }
+      expect(await codeOf(open(env, ONE))).toBe('WAL_CORRUPTION');
+    }
+  });
+
+  it('notices a changed bit of an extent and of a record on every read from the disk', async () => {
+    const env = await memoryEnv();
+    const wal = await open(env, { ...ONE, cacheSizeBytes: 0 });
+    await put(wal, 'one', new Uint8Array(3000).fill(7));
+    const { body } = await wal.read(logIndex(1));
+    if (body === undefined) throw new Error('no extent');
+    await wal.readExtent(body);
+    env.files.corrupt(FIRST, { offset: body.offset + 1000 });
+    expect(await codeOf(wal.readExtent(body))).toBe('WAL_CORRUPTION');
+    expect(await codeOf(wal.read(logIndex(1)))).toBe('WAL_CORRUPTION');
+    await wal.close();
+  });
+});
+
+/** Where the bytes that mean something are: at the beginning of a block, and its checksum at the end. */
+function isDense(offset: number): boolean {
+  return offset % 4096 < 176 || offset % 4096 >= 4090;
+}
+
+describe('a changed bit of a small closed log', () => {
+  it('in any byte is refused or harmless: no wrong byte, no silent loss', async () => {
+    const env = await memoryEnv();
+    const log = { segmentSizeBytes: 28672, preallocate: false };
+    const wal = await open(env, log);
+    for (const text of ['one', 'two', 'three', 'four', 'five'])
+      await put(wal, text, new Uint8Array(40).fill(3));
+    const expected = await contents(wal);
+    const segments = wal.segments();
+    await wal.close();
+    let refused = 0;
+    let harmless = 0;
+    for (const path of [...segments.map((segment) => segment.path), `${DIRECTORY}/state-a`]) {
+      const size = (await env.files.stat(path))?.sizeBytes ?? 0;
+      for (let offset = 0; offset < size; offset += isDense(offset) ? 1 : 509) {
+        const after = await envOn(env.files.clone());
+        after.files.corrupt(path, { offset });
+        const code = await codeOf(openAndCompare(after, log, expected));
+        expect(['WAL_CORRUPTION', 'no error'], `${path} at ${offset}: ${code}`).toContain(code);
+        if (code === 'no error') harmless++;
+        else refused++;
+      }
+    }
+    expect(refused).toBeGreaterThan(500);
+    expect(harmless).toBeGreaterThan(500);
+  });
+});
+
+async function openAndCompare(
+  env: MemoryEnv,
+  log: Parameters<typeof open>[1],
+  expected: ReadonlyMap<number, string>,
+): Promise<void> {
+  const wal = await open(env, log);
+  try {
+    expect(await contents(wal)).toEqual(expected);
+  } finally {
+    await wal.close();
+  }
+}

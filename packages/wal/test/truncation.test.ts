@@ -1,0 +1,61 @@
+import { logIndex, utf8 } from '@holdfast/bytes';
+import { describe, expect, it } from 'vitest';
+import { codeOf, contents, envOn, memoryEnv, open, put, T1 } from './fixtures/logs.ts';
+
+const LOG = { segmentSizeBytes: 1024 * 1024, preallocate: false };
+
+describe('truncation while records wait for the disk', () => {
+  it('rejects the waiters of records that it takes away, and resolves those that stay', async () => {
+    const env = await memoryEnv();
+    const wal = await open(env, LOG);
+    await put(wal, 'one');
+    const before = env.files.operationCount;
+    const two = codeOf(put(wal, 'two'));
+    while (env.files.operationCount === before) await Promise.resolve();
+    // "two" is in flight, "three" gathers, and both are cut.
+    const three = codeOf(put(wal, 'three'));
+    const cut = wal.truncateSuffix(logIndex(2));
+    const replaced = put(wal, 'new two');
+    expect([wal.lastIndex, wal.durableIndex]).toEqual([2, 1]);
+    expect(await two).toBe('WAL_INDEX_NOT_FOUND');
+    expect(await three).toBe('WAL_INDEX_NOT_FOUND');
+    await cut;
+    expect(await replaced).toBe(2);
+    await wal.close();
+    const again = await open(await envOn(env.files.clone()), LOG);
+    expect([...(await contents(again)).values()]).toEqual(['one', 'new two']);
+    await again.close();
+  });
+
+  it('keeps the records below the cut of a batch that it cuts through', async () => {
+    const env = await memoryEnv();
+    const wal = await open(env, LOG);
+    const stays = wal.append({ term: T1, kind: 1, head: utf8('stays') });
+    wal.append({ term: T1, kind: 1, head: utf8('goes') });
+    const durable = wal.whenDurable(stays.index);
+    await wal.truncateSuffix(logIndex(2));
+    await durable;
+    await wal.truncateSuffix(logIndex(2));
+    await put(wal, 'new');
+    await wal.close();
+    const again = await open(await envOn(env.files.clone()), LOG);
+    expect([...(await contents(again)).values()]).toEqual(['stays', 'new']);
+    await again.close();
+  });
+
+  it('cuts twice before the first cut is durable', async () => {
+    const env = await memoryEnv();
+    const wal = await open(env, LOG);
+    for (const text of ['a', 'b', 'c']) await put(wal, text);
+    const cuts = [wal.truncateSuffix(logIndex(3))];
+    wal.append({ term: T1, kind: 1, head: utf8('x') });
+    cuts.push(wal.truncateSuffix(logIndex(2)));
+    await Promise.all(cuts);
+    await put(wal, 'y');
+    expect([...(await contents(wal)).values()]).toEqual(['a', 'y']);
+    await wal.close();
+    const again = await open(await envOn(env.files.clone()), LOG);
+    expect([...(await contents(again)).values()]).toEqual(['a', 'y']);
+    await again.close();
+  });
+});
