@@ -1,0 +1,270 @@
+import type { Env } from '@holdfast/env';
+import { FileError } from '@holdfast/env';
+import { copySegment } from '@holdfast/wal';
+import { makeDurableDirectory } from '../durable-directory.ts';
+import { KvError } from '../errors.ts';
+import { replaceFile } from '../file-replacement.ts';
+import {
+  copyFile,
+  fingerprint,
+  listBackups,
+  namesIn,
+  sealAt,
+  storedPath,
+  tryLink,
+} from './backup-folder.ts';
+import type { BackupFile, BackupManifest, BackupSegment } from './backup-manifest.ts';
+import {
+  BACKUP_FORMAT_VERSION,
+  damaged,
+  encodeManifest,
+  filesOf,
+  manifestName,
+} from './backup-manifest.ts';
+import type { PinnedFiles } from './pinned-files.ts';
+
+export interface BackupRequest {
+  /** Folder of the backups of one node; made if it is not there. */
+  readonly to: string;
+  /** Backups to keep, this one included; older ones are removed. Default: all. */
+  readonly keep?: number;
+}
+
+export interface BackupReport {
+  /** Last record of the log that the backup holds. */
+  readonly index: number;
+  /** Oldest index that can be restored from it. */
+  readonly oldestIndex: number;
+  /** Wall-clock milliseconds. */
+  readonly createdMs: number;
+  readonly files: number;
+  readonly sizeBytes: number;
+  readonly copiedBytes: number;
+  readonly linkedBytes: number;
+  /** Of files that an earlier backup had brought. */
+  readonly reusedBytes: number;
+  readonly durationMs: number;
+}
+
+/**
+ * Writes a backup of pinned files. Durability: files are synced, then the folder with their names, and the manifest
+ * comes last, by tmp, sync, rename and sync of its folder; so what has a manifest is whole. `check` is called often: what
+ * it throws ends the backup, without a manifest.
+ */
+export async function takeBackup(
+  env: Env,
+  pinned: PinnedFiles,
+  request: BackupRequest,
+  check: () => void,
+): Promise<BackupReport> {
+  await makeDurableDirectory(env.files, `${request.to}/files`);
+  const lock = await lockFolder(env, request.to);
+  try {
+    return await new BackupWriter(env, pinned, request, check).run();
+  } finally {
+    await lock.release();
+  }
+}
+
+async function lockFolder(env: Env, directory: string): ReturnType<Env['files']['lock']> {
+  try {
+    return await env.files.lock(`${directory}/LOCK`);
+  } catch (cause) {
+    if (!(cause instanceof FileError) || cause.code !== 'FILE_LOCKED') throw cause;
+    throw new KvError('KV_BUSY', `another backup to ${directory} is running`, { cause });
+  }
+}
+
+class BackupWriter {
+  readonly #env: Env;
+  readonly #pinned: PinnedFiles;
+  readonly #request: BackupRequest;
+  readonly #check: () => void;
+  readonly #directory: string;
+  #earlier: readonly BackupManifest[] = [];
+  #known: ReadonlyMap<string, BackupFile> = new Map();
+  readonly #bytes = { copied: 0, linked: 0, reused: 0 };
+
+  constructor(env: Env, pinned: PinnedFiles, request: BackupRequest, check: () => void) {
+    this.#env = env;
+    this.#pinned = pinned;
+    this.#request = request;
+    this.#check = check;
+    this.#directory = request.to;
+  }
+
+  async run(): Promise<BackupReport> {
+    const env = this.#env;
+    const startMs = env.clock.monotonicMs();
+    this.#earlier = await listBackups(env, this.#directory);
+    this.#refuseForeign();
+    this.#known = new Map(this.#earlier.flatMap(filesOf).map((file) => [keyOf(file), file]));
+    await this.#removeUnfinished();
+    const manifest = await this.#writeFiles();
+    await env.files.syncDirectory(`${this.#directory}/files`);
+    this.#check();
+    const content = encodeManifest(env, manifest);
+    await replaceFile(env.files, this.#directory, manifestName(manifest.index), content);
+    await this.#prune(manifest);
+    const files = filesOf(manifest);
+    const { index, oldestIndex, createdMs } = manifest;
+    return {
+      index,
+      oldestIndex,
+      createdMs,
+      files: files.length,
+      sizeBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      copiedBytes: this.#bytes.copied,
+      linkedBytes: this.#bytes.linked,
+      reusedBytes: this.#bytes.reused,
+      durationMs: env.clock.monotonicMs() - startMs,
+    };
+  }
+
+  #refuseForeign(): void {
+    const { clusterId, nodeId } = this.#pinned.identity;
+    const foreign = this.#earlier.find(
+      (each) => each.clusterId !== clusterId || each.nodeId !== nodeId,
+    );
+    if (foreign === undefined) return;
+    throw new KvError(
+      'KV_INCOMPATIBLE',
+      `${this.#directory} holds backups of node ${foreign.nodeId} of cluster ${foreign.clusterId}, not of node ${nodeId} of cluster ${clusterId}; give each node its own folder`,
+    );
+  }
+
+  async #writeFiles(): Promise<BackupManifest> {
+    const { identity, index, oldestIndex, createdMs, log } = this.#pinned;
+    const segments: BackupSegment[] = [];
+    for (const segment of this.#pinned.segments) {
+      const { name, segmentId, firstIndex, lastIndex, sealed, createdMs: begunMs } = segment;
+      const path = `wal/${name}`;
+      const file = sealed
+        ? await this.#addWhole(path, name)
+        : await this.#addCopy(path, async (target) => {
+            const source = `${this.#pinned.directory}/${name}`;
+            await copySegment({ env: this.#env, source, target, upTo: lastIndex });
+          });
+      segments.push({ ...file, segmentId, firstIndex, lastIndex, sealed, createdMs: begunMs });
+    }
+    const tables: BackupFile[] = [];
+    for (const name of this.#pinned.tables) tables.push(await this.#addWhole(`kv/${name}`, name));
+    const extents: BackupFile[] = [];
+    for (const name of this.#pinned.extents) extents.push(await this.#addWhole(`kv/${name}`, name));
+    const indexManifest = await this.#addCopy('kv/MANIFEST', (target) =>
+      this.#writeWhole(target, this.#pinned.indexManifest),
+    );
+    return {
+      format: BACKUP_FORMAT_VERSION,
+      ...identity,
+      index,
+      oldestIndex,
+      createdMs,
+      log,
+      segments,
+      indexManifest,
+      tables,
+      extents,
+    };
+  }
+
+  /** A file that never changes: linked, copied, or there already. */
+  async #addWhole(path: string, name: string): Promise<BackupFile> {
+    const { files } = this.#env;
+    const source = `${this.#pinned.directory}/${name}`;
+    const sizeBytes = (await files.stat(source))?.sizeBytes ?? 0;
+    const seal = await sealAt(this.#env, source);
+    const known = this.#known.get(keyOf({ path, sizeBytes, seal }));
+    if (known !== undefined && (await this.#isStored(known))) {
+      this.#bytes.reused += sizeBytes;
+      return fileOf(known);
+    }
+    const linked = this.#temporary();
+    if (!(await tryLink(this.#env, source, linked))) {
+      return this.#copyWhole(path, source);
+    }
+    const file = { path, ...(await fingerprint(this.#env, linked, { check: this.#check })) };
+    await this.#keep(linked, file);
+    this.#bytes.linked += sizeBytes;
+    return file;
+  }
+
+  /** Safety: the copy is read again, and must be what was read from the source. */
+  async #copyWhole(path: string, source: string): Promise<BackupFile> {
+    let sha256 = '';
+    const file = await this.#addCopy(path, async (target) => {
+      ({ sha256 } = await copyFile(this.#env, source, target, this.#check));
+    });
+    if (file.sha256 !== sha256) {
+      throw damaged(storedPath(this.#directory, file), 'it is not what was written to it');
+    }
+    return file;
+  }
+
+  /** A file that is made for the backup. */
+  async #addCopy(path: string, write: (target: string) => Promise<void>): Promise<BackupFile> {
+    const target = this.#temporary();
+    await write(target);
+    const file = { path, ...(await fingerprint(this.#env, target, { check: this.#check })) };
+    await this.#keep(target, file);
+    this.#bytes.copied += file.sizeBytes;
+    return file;
+  }
+
+  /** Gives a file that is written and synced the name of its content. */
+  async #keep(temporary: string, file: BackupFile): Promise<void> {
+    const { files } = this.#env;
+    // A rename between two names of one file does nothing, and the temporary one would stay.
+    if (await this.#isStored(file)) await files.unlink(temporary);
+    else await files.rename(temporary, storedPath(this.#directory, file));
+  }
+
+  async #isStored(file: BackupFile): Promise<boolean> {
+    const stat = await this.#env.files.stat(storedPath(this.#directory, file));
+    return stat?.sizeBytes === file.sizeBytes;
+  }
+
+  async #writeWhole(path: string, content: Uint8Array): Promise<void> {
+    const file = await this.#env.files.open(path, 'create');
+    try {
+      await file.write(content, 0);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  }
+
+  #temporary(): string {
+    return `${this.#directory}/files/unfinished.tmp`;
+  }
+
+  async #removeUnfinished(): Promise<void> {
+    const names = await namesIn(this.#env, `${this.#directory}/files`);
+    for (const name of names.filter((each) => each.endsWith('.tmp'))) {
+      await this.#env.files.unlink(`${this.#directory}/files/${name}`);
+    }
+  }
+
+  /** Removes the manifests of older backups first, durably, and then the files that none lists. */
+  async #prune(newest: BackupManifest): Promise<void> {
+    const { files } = this.#env;
+    const all = [...this.#earlier.filter(({ index }) => index !== newest.index), newest];
+    all.sort((left, right) => left.index - right.index);
+    const kept = all.slice(Math.max(0, all.length - (this.#request.keep ?? all.length)));
+    const gone = all.filter((each) => !kept.includes(each));
+    for (const { index } of gone) await files.unlink(`${this.#directory}/${manifestName(index)}`);
+    if (gone.length > 0) await files.syncDirectory(this.#directory);
+    const needed = new Set(kept.flatMap(filesOf).map(({ sha256 }) => sha256));
+    const stored = await files.list(`${this.#directory}/files`);
+    const unneeded = stored.filter((name) => !needed.has(name));
+    for (const name of unneeded) await files.unlink(`${this.#directory}/files/${name}`);
+  }
+}
+
+function keyOf({ path, sizeBytes, seal }: Omit<BackupFile, 'sha256'>): string {
+  return `${path} ${sizeBytes} ${seal}`;
+}
+
+function fileOf({ path, sizeBytes, sha256, seal }: BackupFile): BackupFile {
+  return { path, sizeBytes, sha256, seal };
+}

@@ -1,0 +1,248 @@
+import type { Crc32c } from '@holdfast/bytes';
+import { term } from '@holdfast/bytes';
+import type { Extent, Wal } from '@holdfast/wal';
+import { WalError } from '@holdfast/wal';
+import type { EncodedEntry } from './entry-codec.ts';
+import { encodeEntry, KV_ENTRY_KIND } from './entry-codec.ts';
+import { KvError } from './errors.ts';
+import type { ApplyOutcome, KvEngine } from './kv-engine.ts';
+import type { Transaction, TransactResult } from './kv-store.ts';
+import { writeError } from './wal-failure.ts';
+
+export interface CommitPipelineOptions {
+  readonly wal: Wal;
+  readonly engine: KvEngine;
+  readonly crc32c: Crc32c;
+  /** Bytes of transactions that may wait for the log to take them; beyond it KV_BUSY. */
+  readonly waitingSizeLimitBytes: number;
+  /** Resolves when writes may go on; undefined where they may at once. */
+  readonly whenRoom: () => Promise<void> | undefined;
+  /** Called after each batch, with the bytes of its records. */
+  readonly onApplied: (sizeBytes: number) => void;
+  /** Called when the log refused a batch for want of space. */
+  readonly onNoSpace: () => void;
+  /** Called once, when nothing more can be answered. */
+  readonly onFailure: ((error: KvError) => void) | undefined;
+}
+
+interface Caller {
+  resolve(result: TransactResult): void;
+  reject(error: unknown): void;
+}
+
+/** Appended, and not yet applied. */
+interface InFlight extends Caller {
+  readonly index: number;
+  readonly head: Uint8Array;
+  readonly body: Extent | undefined;
+  readonly sizeBytes: number;
+}
+
+/** Not yet taken by the log. Owns its bytes. */
+interface Waiting extends Caller {
+  readonly entry: EncodedEntry;
+  readonly sizeBytes: number;
+}
+
+/**
+ * From a transaction to its answer: append to the log, wait until it is durable, apply in log order, answer.
+ *
+ * Safety: nothing is applied before it is durable, so no reader sees what a crash can take back.
+ */
+export class CommitPipeline {
+  readonly #options: CommitPipelineOptions;
+  readonly #term: ReturnType<typeof term>;
+  #inFlight: InFlight[] = [];
+  #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  #applying: Promise<void> | undefined;
+  #pumping: Promise<void> | undefined;
+  #failure: KvError | undefined;
+
+  constructor(options: CommitPipelineOptions) {
+    this.#options = options;
+    this.#term = options.wal.termAt(options.wal.lastIndex) ?? term(1);
+  }
+
+  /** Why nothing more is taken, if so. */
+  get failure(): KvError | undefined {
+    return this.#failure;
+  }
+
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  /** Submits a checked transaction. Its bytes are encoded or copied before this returns. */
+  submit(transaction: Transaction): Promise<TransactResult> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) throw this.#failure;
+      const entry = encodeEntry(transaction, this.#options.crc32c);
+      const caller: Caller = { resolve, reject };
+      const mustWait = this.#waiting.length > 0 || this.#options.whenRoom() !== undefined;
+      if (mustWait || !this.#append(entry, caller)) this.#wait(entry, caller);
+    });
+  }
+
+  /** Nothing more is answered but with `cause`: the log or the state machine has failed. */
+  fail(cause: unknown): void {
+    if (this.#failure === undefined) {
+      this.#failure = writeError(cause);
+      this.#options.onFailure?.(this.#failure);
+    }
+    for (const { reject } of [...this.#inFlight.splice(0), ...this.#waiting.splice(0)]) {
+      reject(this.#failure);
+    }
+    this.#waitingBytes = 0;
+  }
+
+  /** Resolves when all that was submitted is answered. */
+  async drain(): Promise<void> {
+    while (this.#pumping !== undefined || this.#applying !== undefined) {
+      await this.#pumping;
+      await this.#applying;
+    }
+  }
+
+  /** False where the log is busy. */
+  #append(entry: EncodedEntry, caller: Caller): boolean {
+    const { wal } = this.#options;
+    const { head, body } = entry;
+    try {
+      const request = { term: this.#term, kind: KV_ENTRY_KIND, head, body };
+      const { index, body: extent } = wal.append(request);
+      this.#withdrawFrom(index);
+      const sizeBytes = head.length + entry.bodySizeBytes;
+      this.#inFlight.push({ ...caller, index, head, body: extent, sizeBytes });
+    } catch (cause) {
+      if (cause instanceof WalError && cause.code === 'WAL_BUSY') return false;
+      throw writeError(cause);
+    }
+    this.#applying ??= this.#applyAll();
+    return true;
+  }
+
+  #wait(entry: EncodedEntry, caller: Caller): void {
+    const sizeBytes = entry.head.length + entry.bodySizeBytes;
+    if (this.#waitingBytes + sizeBytes > this.#options.waitingSizeLimitBytes) {
+      throw new KvError('KV_BUSY', `${this.#waitingBytes} bytes wait for the log; try again later`);
+    }
+    const owned = { ...entry, body: entry.body.map((value) => value.slice()) };
+    this.#waiting.push({ ...caller, entry: owned, sizeBytes });
+    this.#waitingBytes += sizeBytes;
+    this.#pumping ??= this.#pump();
+  }
+
+  /** Hands what waits to the log as it takes it. Never rejects. */
+  async #pump(): Promise<void> {
+    try {
+      while (this.#waiting.length > 0) {
+        if (!(await this.#hasRoom())) continue;
+        await this.#options.wal.whenWritable();
+        this.#appendWaiting();
+      }
+    } catch (cause) {
+      this.fail(cause);
+    } finally {
+      this.#pumping = undefined;
+    }
+  }
+
+  /** False where the volume has none; what waited is rejected then, and later ones may find some. */
+  async #hasRoom(): Promise<boolean> {
+    try {
+      await this.#options.whenRoom();
+      return true;
+    } catch (cause) {
+      if (!(cause instanceof KvError) || cause.code !== 'KV_NO_SPACE') throw cause;
+      for (const { reject } of this.#waiting.splice(0)) reject(cause);
+      this.#waitingBytes = 0;
+      return false;
+    }
+  }
+
+  #appendWaiting(): void {
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      try {
+        if (!this.#append(next.entry, next)) return;
+      } catch (cause) {
+        next.reject(cause);
+      }
+      this.#waiting.shift();
+      this.#waitingBytes -= next.sizeBytes;
+    }
+  }
+
+  /** Applies what is durable, batch by batch, until nothing is in flight. Never rejects. */
+  async #applyAll(): Promise<void> {
+    const { wal } = this.#options;
+    try {
+      for (let first = this.#inFlight[0]; first !== undefined; first = this.#inFlight[0]) {
+        if (await this.#isDurable(first)) await this.#applyUpTo(wal.durableIndex);
+      }
+    } catch (cause) {
+      this.fail(cause);
+    } finally {
+      this.#applying = undefined;
+    }
+  }
+
+  /** False where the log had no room, and took back all that was not durable. */
+  async #isDurable(first: InFlight): Promise<boolean> {
+    const { wal } = this.#options;
+    try {
+      await wal.whenDurable(first.index as typeof wal.lastIndex);
+      return true;
+    } catch (cause) {
+      if (!(cause instanceof WalError) || cause.code !== 'WAL_NO_SPACE') throw cause;
+      this.#options.onNoSpace();
+      // Where `first` is not the head any more, `#withdrawFrom` has seen to the rest.
+      if (this.#inFlight[0] === first) this.#withdrawFrom(wal.durableIndex + 1, cause);
+      return false;
+    }
+  }
+
+  async #applyUpTo(durableIndex: number): Promise<void> {
+    let count = 0;
+    let sizeBytes = 0;
+    for (const record of this.#inFlight) {
+      if (record.index > durableIndex) break;
+      sizeBytes += record.sizeBytes;
+      count++;
+    }
+    const batch = this.#inFlight.splice(0, count);
+    try {
+      const outcomes = await this.#options.engine.applyBatch(batch);
+      for (const [at, caller] of batch.entries()) answer(caller, outcomes[at] as ApplyOutcome);
+    } catch (cause) {
+      this.fail(cause);
+      for (const { reject } of batch) reject(this.#failure);
+    }
+    this.#options.onApplied(sizeBytes);
+  }
+
+  /**
+   * Rejects what is in flight at `index` and above. Why: a log that found no room takes everything that
+   * is not durable back, and gives the same indexes again.
+   */
+  #withdrawFrom(index: number, cause?: WalError): void {
+    const last = this.#inFlight.at(-1);
+    if (last === undefined || last.index < index) return;
+    const from = this.#inFlight.findIndex((record) => record.index >= index);
+    const error = writeError(cause ?? new WalError('WAL_NO_SPACE', 'the log took the record back'));
+    for (const { reject } of this.#inFlight.splice(from)) reject(error);
+  }
+}
+
+function answer(caller: Caller, outcome: ApplyOutcome): void {
+  if (!('stale' in outcome)) {
+    caller.resolve(outcome);
+    return;
+  }
+  caller.reject(
+    new KvError(
+      'KV_SESSION_STALE',
+      `the session was answered up to sequence ${outcome.lastSequence} already`,
+    ),
+  );
+}

@@ -1,0 +1,286 @@
+import type { Env } from '@holdfast/env';
+import { FileError } from '@holdfast/env';
+import type { Wal } from '@holdfast/wal';
+import { CopyPace } from './copy-pace.ts';
+import { corruption, KvError } from './errors.ts';
+import type { ExtentListing } from './extent-format.ts';
+import { ExtentWriter } from './extent-writer.ts';
+import type { KvEngine, MovedValue } from './kv-engine.ts';
+import type { ReaderPins } from './reader-pins.ts';
+import type { RewritableSegment } from './segment-choice.ts';
+import { segmentsToRewrite } from './segment-choice.ts';
+import type { SegmentCopyOptions } from './segment-copy.ts';
+import { copyLiveValues } from './segment-copy.ts';
+import type { ReadExtent } from './value-reader.ts';
+
+export interface CompactorOptions {
+  readonly env: Env;
+  readonly wal: Wal;
+  readonly engine: KvEngine;
+  readonly pins: ReaderPins;
+  readonly readExtent: ReadExtent;
+  /** A segment with a smaller share of live bytes is rewritten. */
+  readonly liveShare: number;
+  readonly bytesPerSecond: number;
+  /** Live bytes that are copied into one file. */
+  readonly fileSizeBytes: number;
+  /** Room on the volume that copying leaves alone; 0 asks nothing. */
+  readonly floorSizeBytes: number;
+  /** Runs `body` while nothing else changes the index's files. */
+  readonly exclusively: (body: () => Promise<void>) => Promise<void>;
+  /** Within `exclusively`: flushes, and removes what nothing refers to. */
+  readonly flush: () => Promise<void>;
+}
+
+/** What a run of compaction did. */
+export interface CompactionReport {
+  readonly rewrittenSegments: number;
+  readonly movedBytes: number;
+  /** Whether it ended for want of room on the volume. */
+  readonly paused: boolean;
+  /** KV_CORRUPTION of each segment that was left as it is since something in it is damaged. */
+  readonly damaged: readonly KvError[];
+}
+
+/** Called after each file of values. */
+export type CompactionProgress = (progress: {
+  readonly rewrittenSegments: number;
+  readonly movedBytes: number;
+}) => void;
+
+/**
+ * Rewrites segments that are mostly dead: copies what is live into an extent file, lists the file in the
+ * MANIFEST, lets the index refer to the new places, flushes it, and only then removes the segments.
+ *
+ * Reads and writes go on meanwhile. A value that is replaced or deleted while it is copied stays so.
+ */
+export class Compactor {
+  readonly #options: CompactorOptions;
+  /** Segments that cannot be rewritten. */
+  readonly #damaged = new Map<number, KvError>();
+  #pace: CopyPace | undefined;
+  #running: Promise<CompactionReport> | undefined;
+  #stopped = false;
+  #movedBytes = 0;
+  #rewrittenSegments = 0;
+
+  constructor(options: CompactorOptions) {
+    this.#options = options;
+  }
+
+  /** Sums since the start. */
+  get counters(): { movedBytes: number; rewrittenSegments: number; damagedSegments: number } {
+    return {
+      movedBytes: this.#movedBytes,
+      rewrittenSegments: this.#rewrittenSegments,
+      damagedSegments: this.#damaged.size,
+    };
+  }
+
+  /** Dead bytes in the segments that would be rewritten now. */
+  get debtBytes(): number {
+    const chosen = this.#choose(Number.POSITIVE_INFINITY);
+    return chosen.reduce((sum, { sizeBytes, liveBytes }) => sum + sizeBytes - liveBytes, 0);
+  }
+
+  /** Starts a run in the background, at the set rate, unless one runs or there is nothing to do. */
+  start(): void {
+    if (this.#running !== undefined || this.#stopped || this.#choose(1).length === 0) return;
+    // What fails is tried again by the next run, or was judged where it failed.
+    this.#run(this.#options.bytesPerSecond).catch(() => undefined);
+  }
+
+  /** Rewrites all that is worth it, as fast as it goes. Rejects where the volume or the log fails. */
+  async run(onProgress?: CompactionProgress): Promise<CompactionReport> {
+    this.#pace?.hurry();
+    await this.#running?.catch(() => undefined);
+    return this.#run(Number.POSITIVE_INFINITY, onProgress);
+  }
+
+  /** Ends what runs, soon; nothing begins after it. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#pace?.hurry();
+    await this.#running?.catch(() => undefined);
+  }
+
+  #run(bytesPerSecond: number, onProgress?: CompactionProgress): Promise<CompactionReport> {
+    const pace = new CopyPace(this.#options.env.clock, bytesPerSecond);
+    this.#pace = pace;
+    const running = this.#rewriteAll(pace, onProgress).finally(() => {
+      if (this.#running === running) this.#running = undefined;
+    });
+    this.#running = running;
+    return running;
+  }
+
+  async #rewriteAll(pace: CopyPace, onProgress?: CompactionProgress): Promise<CompactionReport> {
+    const before = this.counters;
+    const sums = () => ({
+      rewrittenSegments: this.#rewrittenSegments - before.rewrittenSegments,
+      movedBytes: this.#movedBytes - before.movedBytes,
+    });
+    let paused = false;
+    while (!this.#stopped) {
+      const chosen = this.#choose(this.#options.fileSizeBytes);
+      if (chosen.length === 0) break;
+      const fitting = await this.#fitting(chosen);
+      paused = fitting.length === 0 || !(await this.#rewrite(fitting, pace));
+      if (paused) break;
+      onProgress?.(sums());
+    }
+    return { ...sums(), paused, damaged: [...this.#damaged.values()] };
+  }
+
+  #choose(limitBytes: number): RewritableSegment[] {
+    const { wal, engine, liveShare } = this.#options;
+    const rewritable: RewritableSegment[] = [];
+    const note = (segmentId: number, sizeBytes: number): void => {
+      if (this.#damaged.has(segmentId)) return;
+      rewritable.push({ segmentId, sizeBytes, liveBytes: engine.space.liveBytes(segmentId) });
+    };
+    for (const segment of wal.segments()) {
+      if (segment.released) note(segment.segmentId, segment.sizeBytes);
+    }
+    for (const { id, listing } of engine.extents.all()) note(id, listing.sizeBytes);
+    return segmentsToRewrite(rewritable, { liveShare, limitBytes });
+  }
+
+  /** As many of the chosen as there is room for the copies of. */
+  async #fitting(chosen: readonly RewritableSegment[]): Promise<RewritableSegment[]> {
+    const { env, engine, floorSizeBytes } = this.#options;
+    if (floorSizeBytes === 0) return [...chosen];
+    let roomBytes = (await env.files.freeBytes(engine.extents.directory)) - floorSizeBytes;
+    const fitting: RewritableSegment[] = [];
+    for (const segment of chosen) {
+      roomBytes -= segment.liveBytes;
+      if (roomBytes < 0) break;
+      fitting.push(segment);
+    }
+    return fitting;
+  }
+
+  /** False where the volume had no room for it after all, or the store is being closed. */
+  async #rewrite(sources: readonly RewritableSegment[], pace: CopyPace): Promise<boolean> {
+    const { engine, pins } = this.#options;
+    const fileId = engine.index.takeFileId();
+    // Safety: what is being copied is not removed, even if it dies meanwhile.
+    const pin = pins.acquire();
+    let copied: CopiedValues;
+    try {
+      copied = await this.#copy(sources, fileId, pace);
+    } catch (cause) {
+      await this.#unlink(fileId);
+      if (cause instanceof FileError && cause.code === 'NO_SPACE') return false;
+      throw cause;
+    } finally {
+      pins.release(pin);
+    }
+    if (copied.listing === undefined || this.#stopped) await this.#unlink(fileId);
+    if (this.#stopped) return false;
+    return this.#commit(copied, fileId);
+  }
+
+  /** Durability: the copies and the name of their file are synced when it resolves. */
+  async #copy(
+    sources: readonly RewritableSegment[],
+    fileId: number,
+    pace: CopyPace,
+  ): Promise<CopiedValues> {
+    const { env, engine } = this.#options;
+    const options = { ...this.#options, pace, isStopped: () => this.#stopped };
+    const writer = await ExtentWriter.create(env, engine.extents.pathOf(fileId), fileId);
+    const moved: MovedValue[] = [];
+    const emptied: number[] = [];
+    try {
+      for (const { segmentId } of sources) {
+        const copied = await this.#copyOne(options, segmentId, writer);
+        if (copied === undefined) continue;
+        for (const value of copied.moved) moved.push(value);
+        if (!copied.complete) break;
+        emptied.push(segmentId);
+      }
+      if (moved.length === 0) return { listing: undefined, moved, emptied };
+      const listing = await writer.finish();
+      await env.files.syncDirectory(engine.extents.directory);
+      return { listing, moved, emptied };
+    } finally {
+      await writer.close();
+    }
+  }
+
+  /** undefined where the segment is damaged: then it is left as it is, now and later. */
+  async #copyOne(
+    options: SegmentCopyOptions,
+    segmentId: number,
+    writer: ExtentWriter,
+  ): Promise<Awaited<ReturnType<typeof copyLiveValues>> | undefined> {
+    try {
+      return await copyLiveValues(options, segmentId, writer);
+    } catch (cause) {
+      if (!(cause instanceof KvError) || cause.code !== 'KV_CORRUPTION') throw cause;
+      this.#damaged.set(segmentId, cause);
+      return undefined;
+    }
+  }
+
+  /**
+   * Durability: the flush is the commit point. Before it the tables refer to the old segments, which are all
+   * there; after it to the extent file, which was synced and listed before. False where the list had no room.
+   */
+  async #commit({ listing, moved, emptied }: CopiedValues, fileId: number): Promise<boolean> {
+    const { engine, exclusively, flush } = this.#options;
+    let listed = true;
+    await exclusively(async () => {
+      if (listing !== undefined) listed = await this.#list(listing);
+      if (listing !== undefined && listed) this.#movedBytes += await engine.relocate(moved);
+      if (listed) await flush();
+    });
+    if (!listed) {
+      await this.#unlink(fileId);
+      return false;
+    }
+    for (const segmentId of emptied) {
+      const leftBytes = engine.space.liveBytes(segmentId);
+      if (leftBytes === 0) this.#rewrittenSegments++;
+      else this.#damaged.set(segmentId, incomplete(segmentId, leftBytes));
+    }
+    return true;
+  }
+
+  async #list(listing: ExtentListing): Promise<boolean> {
+    const { index, extents } = this.#options.engine;
+    try {
+      await index.commitExtents({ added: [listing] });
+    } catch (cause) {
+      if (cause instanceof FileError && cause.code === 'NO_SPACE') return false;
+      throw cause;
+    }
+    extents.add(listing);
+    return true;
+  }
+
+  async #unlink(fileId: number): Promise<void> {
+    const { env, engine } = this.#options;
+    try {
+      await env.files.unlink(engine.extents.pathOf(fileId));
+    } catch {
+      // It is not there, or it is removed at the next open: no MANIFEST lists it.
+    }
+  }
+}
+
+/** What is in a new extent file; undefined where nothing was live any more. */
+interface CopiedValues {
+  readonly listing: ExtentListing | undefined;
+  readonly moved: readonly MovedValue[];
+  /** Segments that nothing refers to when the values are moved. */
+  readonly emptied: readonly number[];
+}
+
+function incomplete(segmentId: number, leftBytes: number): KvError {
+  return corruption(
+    `segment ${segmentId}`,
+    `the index refers to ${leftBytes} bytes in it that none of its records names`,
+  );
+}

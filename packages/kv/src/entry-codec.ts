@@ -1,0 +1,161 @@
+import type { Crc32c } from '@holdfast/bytes';
+import { ByteReader, ByteWriter, MalformedBytesError } from '@holdfast/bytes';
+import { INLINE_VALUE_LIMIT_BYTES } from './index-record.ts';
+import { isUserKey, userKey } from './key-space.ts';
+import type { Condition, Operation, Transaction } from './kv-store.ts';
+import { KEY_SIZE_LIMIT_BYTES, VALUE_SIZE_LIMIT_BYTES } from './limits.ts';
+
+/**
+ * A transaction as one record of the wal: the structure and small values in the head, which replay reads;
+ * large values in the body, which it does not. `docs/formats/kv-entry.md` has the byte tables.
+ */
+
+/** The wal record kind of a transaction. */
+export const KV_ENTRY_KIND = 1;
+
+const FORMAT_VERSION = 1;
+const FLAG_SESSION = 0x01;
+
+const CONDITION_KINDS: readonly Condition['kind'][] = ['exists', 'absent', 'versionEquals'];
+const OP_DELETE = 0;
+const OP_PUT_INLINE = 1;
+const OP_PUT_BODY = 2;
+
+/** A transaction's bytes, ready for the wal. */
+export interface EncodedEntry {
+  readonly head: Uint8Array;
+  /** The caller's own value arrays, not copied. */
+  readonly body: readonly Uint8Array[];
+  readonly bodySizeBytes: number;
+}
+
+/** A decoded head. Keys are internal ones; they and the values share memory with the head. */
+export interface KvEntryRecord {
+  readonly session: Transaction['session'];
+  readonly conditions: readonly Condition[];
+  readonly operations: readonly EntryOperation[];
+}
+
+export type EntryOperation =
+  | { readonly kind: 'delete'; readonly key: Uint8Array }
+  | { readonly kind: 'putInline'; readonly key: Uint8Array; readonly value: Uint8Array }
+  | {
+      readonly kind: 'putBody';
+      readonly key: Uint8Array;
+      /** Offset in the record's body. */
+      readonly offset: number;
+      readonly length: number;
+      readonly crc: number;
+    };
+
+/** Encodes a checked transaction with public keys. */
+export function encodeEntry(transaction: Transaction, crc32c: Crc32c): EncodedEntry {
+  const { session, conditions = [], operations } = transaction;
+  const writer = new ByteWriter(256);
+  writer.u8(FORMAT_VERSION).u8(session === undefined ? 0 : FLAG_SESSION);
+  if (session !== undefined) writer.text(session.clientId).varint(session.sequence);
+  writer.varint(conditions.length);
+  for (const condition of conditions) {
+    writer.u8(CONDITION_KINDS.indexOf(condition.kind)).sized(userKey(condition.key));
+    if (condition.kind === 'versionEquals') writer.varint(condition.version);
+  }
+  writer.varint(operations.length);
+  const body: Uint8Array[] = [];
+  let bodySizeBytes = 0;
+  for (const operation of operations) {
+    if (operation.kind === 'delete' || operation.value.length <= INLINE_VALUE_LIMIT_BYTES) {
+      writeSmall(writer, operation);
+      continue;
+    }
+    const { key, value } = operation;
+    writer.u8(OP_PUT_BODY).sized(userKey(key));
+    writer.varint(bodySizeBytes).varint(value.length).u32(crc32c(value));
+    body.push(value);
+    bodySizeBytes += value.length;
+  }
+  return { head: writer.finish(), body, bodySizeBytes };
+}
+
+function writeSmall(writer: ByteWriter, operation: Operation): void {
+  if (operation.kind === 'delete') writer.u8(OP_DELETE).sized(userKey(operation.key));
+  else writer.u8(OP_PUT_INLINE).sized(userKey(operation.key)).sized(operation.value);
+}
+
+/**
+ * Decodes a head. Strict: an unknown version, flag or kind, a key or value out of its limits, body values
+ * that leave a gap or pass `bodySizeBytes`, and bytes left over are MalformedBytesErrors.
+ */
+export function decodeEntry(head: Uint8Array, bodySizeBytes: number): KvEntryRecord {
+  const reader = new ByteReader(head);
+  const version = reader.u8();
+  if (version !== FORMAT_VERSION) {
+    throw new MalformedBytesError(
+      `kv entry of format ${version}; this Holdfast reads ${FORMAT_VERSION}: use the newer one`,
+    );
+  }
+  const flags = reader.u8();
+  if ((flags & ~FLAG_SESSION) !== 0) throw new MalformedBytesError(`unknown flags ${flags}`);
+  const session = flags === 0 ? undefined : { clientId: reader.text(), sequence: reader.varint() };
+  const conditions = readList(reader, readCondition);
+  let bodyOffset = 0;
+  const operations = readList(reader, () => {
+    const operation = readOperation(reader);
+    if (operation.kind === 'putBody') {
+      if (operation.offset !== bodyOffset) {
+        throw new MalformedBytesError(`body value at ${operation.offset}, not at ${bodyOffset}`);
+      }
+      bodyOffset += operation.length;
+    }
+    return operation;
+  });
+  if (bodyOffset !== bodySizeBytes) {
+    throw new MalformedBytesError(`values of ${bodyOffset} bytes in a body of ${bodySizeBytes}`);
+  }
+  if (reader.remaining !== 0) throw new MalformedBytesError(`${reader.remaining} bytes left over`);
+  return { session, conditions, operations };
+}
+
+function readList<Item>(reader: ByteReader, readItem: (reader: ByteReader) => Item): Item[] {
+  const count = reader.varint();
+  // Safety: an item has at least three bytes, so a count that cannot be is refused before it costs.
+  if (count > reader.remaining / 3) throw new MalformedBytesError(`a list of ${count} items`);
+  const items: Item[] = [];
+  for (let position = 0; position < count; position++) items.push(readItem(reader));
+  return items;
+}
+
+function readCondition(reader: ByteReader): Condition {
+  const code = reader.u8();
+  const kind = CONDITION_KINDS[code];
+  const key = readKey(reader);
+  if (kind === undefined) throw new MalformedBytesError(`unknown condition kind ${code}`);
+  return kind === 'versionEquals' ? { kind, key, version: reader.varint() } : { kind, key };
+}
+
+function readOperation(reader: ByteReader): EntryOperation {
+  const code = reader.u8();
+  const key = readKey(reader);
+  if (code === OP_DELETE) return { kind: 'delete', key };
+  if (code === OP_PUT_INLINE) {
+    const value = reader.sized();
+    if (value.length > INLINE_VALUE_LIMIT_BYTES) {
+      throw new MalformedBytesError(`an inline value of ${value.length} bytes`);
+    }
+    return { kind: 'putInline', key, value };
+  }
+  if (code !== OP_PUT_BODY) throw new MalformedBytesError(`unknown operation kind ${code}`);
+  const offset = reader.varint();
+  const length = reader.varint();
+  if (length <= INLINE_VALUE_LIMIT_BYTES || length > VALUE_SIZE_LIMIT_BYTES) {
+    throw new MalformedBytesError(`a body value of ${length} bytes`);
+  }
+  return { kind: 'putBody', key, offset, length, crc: reader.u32() };
+}
+
+function readKey(reader: ByteReader): Uint8Array {
+  const key = reader.sized();
+  if (!isUserKey(key) || key.length > KEY_SIZE_LIMIT_BYTES + 1) {
+    throw new MalformedBytesError(`not the internal key of a user: ${key.length} bytes`);
+  }
+  return key;
+}

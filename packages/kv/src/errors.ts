@@ -1,0 +1,41 @@
+import { OperatingError } from '@holdfast/bytes';
+
+export type KvErrorCode =
+  | 'KV_KEY_TOO_LARGE'
+  | 'KV_VALUE_TOO_LARGE'
+  | 'KV_TRANSACTION_TOO_LARGE'
+  | 'KV_INVALID_ARGUMENT'
+  | 'KV_BUFFER_TOO_SMALL'
+  | 'KV_VIEW_CLOSED'
+  | 'KV_CLOSED'
+  /** A session's sequence is older than the last one answered. */
+  | 'KV_SESSION_STALE'
+  /** Too much is waiting; try again later. */
+  | 'KV_BUSY'
+  /** No room on the volume for more data; deletes still work. */
+  | 'KV_NO_SPACE'
+  /** The log failed or the node cannot commit: the outcome of the call is unknown. */
+  | 'KV_UNAVAILABLE'
+  /** Bytes on disk are damaged. */
+  | 'KV_CORRUPTION'
+  /** A file was written by a newer Holdfast, or belongs to another node or cluster. */
+  | 'KV_INCOMPATIBLE';
+
+/** The one error class of this package. */
+export class KvError extends OperatingError {
+  override readonly code: KvErrorCode;
+  override readonly retryable: boolean;
+
+  constructor(code: KvErrorCode, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+    this.retryable = code === 'KV_BUSY' || code === 'KV_NO_SPACE' || code === 'KV_UNAVAILABLE';
+  }
+}
+
+/** KV_CORRUPTION of a file, with what to do about it. */
+export function corruption(path: string, what: string, cause?: unknown): KvError {
+  const advice =
+    'Stop writing to this folder; restore it from a backup, or replace the node by a new one';
+  return new KvError('KV_CORRUPTION', `${path}: ${what}. ${advice}.`, { cause });
+}

@@ -1,0 +1,172 @@
+import { MalformedBytesError } from '@holdfast/bytes';
+import type { Env, FileHandle } from '@holdfast/env';
+import { FileError } from '@holdfast/env';
+import type { Extent, Wal } from '@holdfast/wal';
+import { ReadHandles } from '@holdfast/wal';
+import { corruption, KvError } from './errors.ts';
+import type { DirectoryEntry, ExtentListing, ExtentsFooter } from './extent-format.ts';
+import {
+  checkExtentsHeader,
+  decodeDirectory,
+  decodeExtentsFooter,
+  EXTENTS_FOOTER_SIZE_BYTES,
+  EXTENTS_FORMAT_VERSION,
+  EXTENTS_HEADER_SIZE_BYTES,
+  extentsFileName,
+  fileIdOfSegment,
+  segmentIdOfFile,
+} from './extent-format.ts';
+import type { ReadExtent } from './value-reader.ts';
+
+/** Reads a value wherever it is: in the log, or in an extent file. */
+export function extentReader(wal: Wal, files: ExtentFiles): ReadExtent {
+  return (extent, target) =>
+    fileIdOfSegment(extent.segmentId) === undefined
+      ? wal.readExtent(extent, target)
+      : files.read(extent, target);
+}
+
+/** An extent file that is there. */
+export interface ExtentFile {
+  /** As extents in the index name it. */
+  readonly id: number;
+  readonly path: string;
+  readonly listing: ExtentListing;
+}
+
+/** The extent files that the MANIFEST lists: values that compaction moved out of the log's segments. */
+export class ExtentFiles {
+  readonly #env: Env;
+  readonly directory: string;
+  readonly #handles: ReadHandles;
+  readonly #files = new Map<number, ExtentFile>();
+
+  private constructor(env: Env, directory: string) {
+    this.#env = env;
+    this.directory = directory;
+    this.#handles = new ReadHandles(env.files);
+  }
+
+  /** Checks header and footer of each. KV_CORRUPTION where one is missing, damaged or another one. */
+  static async open(
+    env: Env,
+    directory: string,
+    listings: readonly ExtentListing[],
+  ): Promise<ExtentFiles> {
+    const files = new ExtentFiles(env, directory);
+    try {
+      for (const listing of listings) {
+        files.add(listing);
+        await files.#footerOf(files.#files.get(segmentIdOfFile(listing.fileId)) as ExtentFile);
+      }
+    } catch (error) {
+      await files.close();
+      throw error;
+    }
+    return files;
+  }
+
+  all(): readonly ExtentFile[] {
+    return [...this.#files.values()];
+  }
+
+  get(segmentId: number): ExtentFile | undefined {
+    return this.#files.get(segmentId);
+  }
+
+  /** A file is there and durable. */
+  add(listing: ExtentListing): void {
+    const id = segmentIdOfFile(listing.fileId);
+    const path = this.pathOf(listing.fileId);
+    this.#files.set(id, { id, path, listing });
+  }
+
+  pathOf(fileId: number): string {
+    return `${this.directory}/${extentsFileName(fileId)}`;
+  }
+
+  /** Unlinks files that no MANIFEST lists any more and nobody reads. */
+  async remove(fileIds: readonly number[]): Promise<void> {
+    for (const fileId of fileIds) {
+      const id = segmentIdOfFile(fileId);
+      this.#files.delete(id);
+      this.#handles.drop(id);
+      await this.#env.files.unlink(this.pathOf(fileId));
+    }
+    if (fileIds.length > 0) await this.#env.files.syncDirectory(this.directory);
+  }
+
+  /** As `Wal.readExtent`, for extents that are in these files. */
+  async read(extent: Extent, target?: Uint8Array): Promise<Uint8Array> {
+    const file = this.#files.get(extent.segmentId);
+    if (file === undefined) {
+      const path = this.pathOf(fileIdOfSegment(extent.segmentId) ?? 0);
+      throw corruption(path, 'the index refers to it, and no MANIFEST lists it');
+    }
+    const bytes = target?.subarray(0, extent.length) ?? new Uint8Array(extent.length);
+    await this.#readFile(file, bytes, extent.offset);
+    if (this.#env.crc32c(bytes) === extent.crc) return bytes;
+    throw corruption(
+      file.path,
+      `the value of ${extent.length} bytes at byte ${extent.offset} does not match its checksum`,
+    );
+  }
+
+  /** What the file holds, dead or alive. KV_CORRUPTION. */
+  async directoryOf(file: ExtentFile): Promise<DirectoryEntry[]> {
+    const footer = await this.#footerOf(file);
+    const bytes = new Uint8Array(footer.directorySizeBytes);
+    await this.#readFile(file, bytes, footer.directoryOffset);
+    if (this.#env.crc32c(bytes) !== footer.directoryCrc) {
+      throw corruption(file.path, 'the directory does not match its checksum');
+    }
+    return decoded(file, () => decodeDirectory(bytes, footer.count));
+  }
+
+  async close(): Promise<void> {
+    await this.#handles.close();
+  }
+
+  async #footerOf(file: ExtentFile): Promise<ExtentsFooter> {
+    const { fileId, sizeBytes, footerCrc } = file.listing;
+    const header = new Uint8Array(EXTENTS_HEADER_SIZE_BYTES);
+    await this.#readFile(file, header, 0);
+    const version = decoded(file, () => checkExtentsHeader(header, fileId));
+    if (version !== EXTENTS_FORMAT_VERSION) {
+      throw new KvError(
+        'KV_INCOMPATIBLE',
+        `${file.path} has format ${version}; this Holdfast reads ${EXTENTS_FORMAT_VERSION}: use the newer one`,
+      );
+    }
+    const bytes = new Uint8Array(EXTENTS_FOOTER_SIZE_BYTES);
+    await this.#readFile(file, bytes, sizeBytes - bytes.length);
+    const footer = decoded(file, () => decodeExtentsFooter(bytes, this.#env.crc32c));
+    const crc = new DataView(bytes.buffer).getUint32(bytes.length - 4, true);
+    if (crc !== footerCrc || footer.fileId !== fileId) {
+      throw corruption(file.path, 'it is another file than the MANIFEST lists');
+    }
+    return footer;
+  }
+
+  async #readFile(file: ExtentFile, target: Uint8Array, offset: number): Promise<void> {
+    const read = (handle: FileHandle): Promise<number> => handle.read(target, offset);
+    try {
+      if ((await this.#handles.use(file, read)) === target.length) return;
+    } catch (cause) {
+      if (!(cause instanceof FileError)) throw cause;
+      const missing = cause.code === 'FILE_NOT_FOUND';
+      const what = missing ? 'the MANIFEST lists it, and it is missing' : 'it cannot be read';
+      throw corruption(file.path, what, cause);
+    }
+    throw corruption(file.path, `it ends before byte ${offset + target.length}`);
+  }
+}
+
+function decoded<Result>(file: ExtentFile, decode: () => Result): Result {
+  try {
+    return decode();
+  } catch (cause) {
+    if (!(cause instanceof MalformedBytesError)) throw cause;
+    throw corruption(file.path, cause.message, cause);
+  }
+}

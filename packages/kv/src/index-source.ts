@@ -1,0 +1,16 @@
+import type { IndexRecord } from './index-record.ts';
+
+/**
+ * A walk over one sorted part of the index, in one direction. Before the first `seek` it stands nowhere.
+ * A step that needs a block that is not in memory returns a promise, and the source may not be used
+ * until it resolves; every other step is done when it returns.
+ */
+export interface IndexSource {
+  /** Internal key at the position; undefined at the end. */
+  readonly key: Uint8Array | undefined;
+  /** Record at the position; only where there is a key. */
+  readonly record: IndexRecord;
+  /** To the first key at or past `key` in the direction of the walk; undefined: the very first. */
+  seek(key: Uint8Array | undefined): Promise<void> | undefined;
+  advance(): Promise<void> | undefined;
+}

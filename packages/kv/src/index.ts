@@ -1,0 +1,69 @@
+/**
+ * `@holdfast/kv`: ordered keys on the log. The `KvStore` port; the state machine that turns committed
+ * log records into a sorted index over them; and a store on one node's own log. It stands on `wal`, `env`
+ * and `bytes`, and knows neither objects nor Raft.
+ *
+ * @example
+ * const store = await openLocalStore({ env, directory: 'data' });
+ * await store.transact({
+ *   conditions: [{ kind: 'absent', key }],
+ *   operations: [{ kind: 'put', key, value }],
+ * }); // durable and visible from here on
+ *
+ * Source: packages/kv/src, formats in docs/formats/{kv-entry,table,manifest,backup}.md
+ */
+
+export { listBackups } from './backup/backup-folder.ts';
+export type { BackupManifest } from './backup/backup-manifest.ts';
+export type { RestoreReport, RestoreRequest } from './backup/restore-backup.ts';
+export { restoreBackup } from './backup/restore-backup.ts';
+export type { RestoreAim } from './backup/restore-point.ts';
+export type { BackupReport, BackupRequest } from './backup/take-backup.ts';
+export type { VerifiedBackup } from './backup/verify-backup.ts';
+export { verifyBackups } from './backup/verify-backup.ts';
+export type { CompactionProgress, CompactionReport } from './compactor.ts';
+export { KV_ENTRY_KIND } from './entry-codec.ts';
+export type { KvErrorCode } from './errors.ts';
+export { KvError } from './errors.ts';
+export type { DamageArea, StoreDamage } from './inspect-damage.ts';
+export type { ManifestFinding, SegmentLiveBytes } from './inspect-manifest.ts';
+export { describeManifestFinding, inspectManifest } from './inspect-manifest.ts';
+export type { StoreCounts, StoreFinding } from './inspect-store.ts';
+export { describeStoreFinding, verifyStore } from './inspect-store.ts';
+export type { TableFinding } from './inspect-table.ts';
+export { describeTableFinding, inspectTable } from './inspect-table.ts';
+export type { ApplyOutcome, CommittedRecord, KvEngineOptions } from './kv-engine.ts';
+export { KvEngine } from './kv-engine.ts';
+export type { KvPrompt, KvPromptOptions } from './kv-prompt.ts';
+export { createKvPrompt } from './kv-prompt.ts';
+export type {
+  Condition,
+  KvCursor,
+  KvEntry,
+  KvEntryWithValue,
+  KvReader,
+  KvStore,
+  Operation,
+  ReadView,
+  ScanOptions,
+  ScanPage,
+  Transaction,
+  TransactResult,
+} from './kv-store.ts';
+export { KEY_SIZE_LIMIT_BYTES, VALUE_SIZE_LIMIT_BYTES } from './limits.ts';
+export type { LocalRecovery, RecoveryStep } from './local-recovery.ts';
+export type {
+  ExtentFileStatus,
+  LocalStore,
+  LocalStoreOptions,
+  LocalStoreStatus,
+  SegmentStatus,
+} from './local-store.ts';
+export { openLocalStore } from './local-store.ts';
+export type { OverlayStore } from './overlay-store.ts';
+export { openOverlayStore } from './overlay-store.ts';
+export type { SalvageFinding } from './salvage.ts';
+export { describeSalvageFinding, salvageStore } from './salvage.ts';
+export type { ScrubberOptions, ScrubReport } from './scrubber.ts';
+export { Scrubber } from './scrubber.ts';
+export type { LocalStoreSettings } from './store-settings.ts';

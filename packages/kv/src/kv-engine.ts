@@ -1,0 +1,357 @@
+import { compareBytes, fromUtf8, invariant, MalformedBytesError } from '@holdfast/bytes';
+import type { Extent } from '@holdfast/wal';
+import type { EntryOperation, KvEntryRecord } from './entry-codec.ts';
+import { decodeEntry } from './entry-codec.ts';
+import { KvError } from './errors.ts';
+import { ExtentFiles } from './extent-files.ts';
+import type { ExtentRecord, IndexRecord } from './index-record.ts';
+import { liveRecord } from './index-record.ts';
+import { SESSION_RANGE_END, SESSION_RANGE_START, sessionKey } from './key-space.ts';
+import type { KvIndexOptions } from './kv-index.ts';
+import { KvIndex } from './kv-index.ts';
+import type { Condition, TransactResult } from './kv-store.ts';
+import { SegmentSpace } from './segment-space.ts';
+import type { SessionState } from './session-table.ts';
+import { decodeSession, encodeSession, SessionTable } from './session-table.ts';
+
+export interface KvEngineOptions extends KvIndexOptions {
+  /** Clients whose last answer is remembered. The same on every node, always. */
+  readonly sessionLimit: number;
+}
+
+/** A transaction that is committed: durable where a crash cannot take it back. */
+export interface CommittedRecord {
+  readonly index: number;
+  readonly head: Uint8Array;
+  readonly body: Extent | undefined;
+}
+
+/** The answer to a transaction. */
+export type ApplyOutcome = TransactResult | { readonly stale: true; readonly lastSequence: number };
+
+/** A decoded record with what the older parts of the index hold of its keys. */
+interface Prepared {
+  readonly index: number;
+  readonly body: Extent | undefined;
+  readonly entry: KvEntryRecord;
+}
+
+/** A value that was copied, and where to. */
+export interface MovedValue {
+  /** Internal key that had it. */
+  readonly key: Uint8Array;
+  readonly from: Extent;
+  readonly to: Extent;
+}
+
+/** Records whose keys are looked up before they are applied; bounds what is read for them. */
+const SLICE_RECORDS = 512;
+const PARALLEL_LOOKUPS = 64;
+
+/**
+ * The state machine: committed transactions in, answers and an index out. It owns no log; whoever drives it
+ * (a local log, or Raft) hands it committed records in order and reads extents for it. The same records
+ * give the same answers and the same state, live and on replay, on every node.
+ */
+export class KvEngine {
+  readonly index: KvIndex;
+  readonly space: SegmentSpace;
+  readonly extents: ExtentFiles;
+  readonly #sessions: SessionTable;
+  #appliedIndex: number;
+
+  private constructor(index: KvIndex, sessions: SessionTable, extents: ExtentFiles) {
+    this.index = index;
+    this.extents = extents;
+    this.space = new SegmentSpace(index.liveBytes);
+    this.#sessions = sessions;
+    this.#appliedIndex = index.flushedIndex;
+  }
+
+  /** The state as it was flushed last; the records after `flushedIndex` are to be applied again. */
+  static async open(options: KvEngineOptions): Promise<KvEngine> {
+    const index = await KvIndex.open(options);
+    const sessions = new SessionTable(options.sessionLimit);
+    try {
+      sessions.load(await readSessions(index));
+      const { env, directory } = options;
+      const extents = await ExtentFiles.open(env, directory, index.extentFiles);
+      return new KvEngine(index, sessions, extents);
+    } catch (error) {
+      await index.close();
+      throw error;
+    }
+  }
+
+  /** Index of the last record applied; the store's revision. */
+  get appliedIndex(): number {
+    return this.#appliedIndex;
+  }
+
+  get flushedIndex(): number {
+    return this.index.flushedIndex;
+  }
+
+  get sessionCount(): number {
+    return this.#sessions.count;
+  }
+
+  /** Passes over a record that is none of the store's. */
+  skip(index: number): void {
+    this.#expectNext(index);
+    this.#appliedIndex = index;
+  }
+
+  /**
+   * Applies committed records, in log order, and gives their answers. Calls must not overlap. Reading what
+   * the tables hold of the keys is asynchronous; deciding and applying a slice is not, so no reader
+   * sees half a transaction. KV_CORRUPTION where a record cannot be decoded.
+   */
+  async applyBatch(records: readonly CommittedRecord[]): Promise<ApplyOutcome[]> {
+    const outcomes: ApplyOutcome[] = [];
+    for (let from = 0; from < records.length; from += SLICE_RECORDS) {
+      const slice = records.slice(from, from + SLICE_RECORDS).map(prepare);
+      await this.#withOlder(slice.map(keysOf), (older) => {
+        for (const [position, prepared] of slice.entries()) {
+          outcomes.push(this.#apply(prepared, older?.[position]));
+        }
+      });
+    }
+    return outcomes;
+  }
+
+  /**
+   * Lets the index refer to the new places of values, which must be durable. A value that was replaced or
+   * deleted meanwhile stays so. Gives back the bytes that were moved. Calls must not overlap.
+   */
+  async relocate(moved: readonly MovedValue[]): Promise<number> {
+    let movedBytes = 0;
+    for (let from = 0; from < moved.length; from += SLICE_RECORDS) {
+      const slice = moved.slice(from, from + SLICE_RECORDS);
+      const keys = slice.map(({ key }) => [key]);
+      await this.#withOlder(keys, (older) => {
+        for (const [position, value] of slice.entries()) {
+          if (this.#relocate(value, older?.[position]?.[0])) movedBytes += value.from.length;
+        }
+      });
+    }
+    return movedBytes;
+  }
+
+  /**
+   * Makes the state so far the one that the next flush writes. False where an earlier one waits for its flush:
+   * then that one stays the next.
+   */
+  freeze(): boolean {
+    return this.index.freeze(this.#appliedIndex, () => this.space.takeChanges());
+  }
+
+  async close(): Promise<void> {
+    await this.extents.close();
+    await this.index.close();
+  }
+
+  /** Whether the key still had the value where it was; `older` is what the older parts hold of it. */
+  #relocate({ key, from, to }: MovedValue, older: IndexRecord | undefined): boolean {
+    const current = this.index.getActive(key) ?? older;
+    if (!isAt(current, from)) return false;
+    this.index.set(key, { ...current, extent: to });
+    this.space.move(from, to);
+    return true;
+  }
+
+  /** Runs `action`, in one turn, with what the older parts hold of all keys; undefined where nothing is older. */
+  async #withOlder(
+    keys: readonly (readonly Uint8Array[])[],
+    action: (older: (IndexRecord | undefined)[][] | undefined) => void,
+  ): Promise<void> {
+    for (;;) {
+      const { epoch } = this.index;
+      const older = this.index.hasOlderParts ? await this.#lookUpOlder(keys) : undefined;
+      // Safety: a memtable that was frozen or flushed meanwhile has taken records along that were not
+      // found where they were looked for. Then all is looked up again. Judged in the turn of the action.
+      if (epoch === this.index.epoch) return action(older);
+    }
+  }
+
+  /** What the older parts hold of each record's keys, in their order. */
+  async #lookUpOlder(
+    slice: readonly (readonly Uint8Array[])[],
+  ): Promise<(IndexRecord | undefined)[][]> {
+    const older: (IndexRecord | undefined)[][] = [];
+    const reading: Promise<void>[] = [];
+    for (const keys of slice) {
+      const records: (IndexRecord | undefined)[] = [];
+      older.push(records);
+      for (const key of keys) {
+        const pending = this.#lookUpInto(records, key);
+        if (pending !== undefined) reading.push(pending);
+        if (reading.length >= PARALLEL_LOOKUPS) await Promise.all(reading.splice(0));
+      }
+    }
+    if (reading.length > 0) await Promise.all(reading);
+    return older;
+  }
+
+  /** Appends what the older parts hold of the key, where the active memtable holds nothing. */
+  #lookUpInto(records: (IndexRecord | undefined)[], key: Uint8Array): Promise<void> | undefined {
+    const place = records.length;
+    records.push(undefined);
+    if (this.index.getActive(key) !== undefined) return undefined;
+    const found = this.index.getOlder(key);
+    if (!(found instanceof Promise)) {
+      records[place] = found;
+      return undefined;
+    }
+    return found.then((record) => {
+      records[place] = record;
+    });
+  }
+
+  #apply(
+    prepared: Prepared,
+    older: readonly (IndexRecord | undefined)[] | undefined,
+  ): ApplyOutcome {
+    const { index, body, entry } = prepared;
+    this.#expectNext(index);
+    this.#appliedIndex = index;
+    const answered = entry.session && this.#sessions.get(entry.session.clientId);
+    if (entry.session !== undefined && answered !== undefined) {
+      if (entry.session.sequence === answered.sequence) return answered.result;
+      if (entry.session.sequence < answered.sequence) {
+        return { stale: true, lastSequence: answered.sequence };
+      }
+    }
+    const result = this.#decide(index, entry, older);
+    if (result.committed) {
+      const first = entry.conditions.length;
+      for (const [at, operation] of entry.operations.entries()) {
+        this.#replace(older?.[first + at], operation.key, recordOf(operation, index, body));
+      }
+    }
+    if (entry.session !== undefined) this.#remember(entry.session, result, index);
+    return result;
+  }
+
+  #decide(
+    index: number,
+    entry: KvEntryRecord,
+    older: readonly (IndexRecord | undefined)[] | undefined,
+  ): TransactResult {
+    const failedCondition = entry.conditions.findIndex(
+      (condition, at) => !holds(condition, this.index.getActive(condition.key) ?? older?.[at]),
+    );
+    if (failedCondition < 0) return { committed: true, revision: index };
+    return { committed: false, revision: index, failedCondition };
+  }
+
+  #replace(older: IndexRecord | undefined, key: Uint8Array, record: IndexRecord): void {
+    // A delete of what is nowhere leaves no tombstone behind.
+    const deletes = record.kind === 'tombstone';
+    if (deletes && liveRecord(this.index.getActive(key) ?? older) === undefined) return;
+    if (record.kind === 'extent') this.space.add(record.extent);
+    const before = this.index.set(key, record) ?? older;
+    if (before?.kind === 'extent') this.space.remove(before.extent);
+  }
+
+  #remember(
+    session: NonNullable<KvEntryRecord['session']>,
+    result: TransactResult,
+    version: number,
+  ): void {
+    const state: SessionState = { sequence: session.sequence, result };
+    const forgotten = this.#sessions.set(session.clientId, state);
+    const value = encodeSession(state);
+    this.index.set(sessionKey(session.clientId), { kind: 'inline', version, value });
+    if (forgotten !== undefined) {
+      this.index.set(sessionKey(forgotten), { kind: 'tombstone', version });
+    }
+  }
+
+  #expectNext(index: number): void {
+    invariant(
+      index === this.#appliedIndex + 1,
+      `record ${index} after record ${this.#appliedIndex} was applied`,
+    );
+  }
+}
+
+function prepare(record: CommittedRecord): Prepared {
+  try {
+    const entry = decodeEntry(record.head, record.body?.length ?? 0);
+    return { index: record.index, body: record.body, entry };
+  } catch (cause) {
+    if (!(cause instanceof MalformedBytesError)) throw cause;
+    throw new KvError(
+      'KV_CORRUPTION',
+      `record ${record.index} of the log is no transaction that this Holdfast reads: ${cause.message}`,
+      { cause },
+    );
+  }
+}
+
+/** Keys of the record, those of its conditions first. */
+function keysOf({ entry }: Prepared): Uint8Array[] {
+  return [...entry.conditions, ...entry.operations].map(({ key }) => key);
+}
+
+/** Whether the record's value is exactly there. */
+export function isAt(record: IndexRecord | undefined, place: Extent): record is ExtentRecord {
+  return (
+    record?.kind === 'extent' &&
+    record.extent.segmentId === place.segmentId &&
+    record.extent.offset === place.offset &&
+    record.extent.length === place.length &&
+    record.extent.crc === place.crc
+  );
+}
+
+function recordOf(
+  operation: EntryOperation,
+  version: number,
+  body: Extent | undefined,
+): IndexRecord {
+  if (operation.kind === 'delete') return { kind: 'tombstone', version };
+  if (operation.kind === 'putInline') return { kind: 'inline', version, value: operation.value };
+  invariant(body !== undefined, 'a body value without a body');
+  return { kind: 'extent', version, extent: extentAt(body, operation) };
+}
+
+/** Where a value of a record's body is. */
+export function extentAt(
+  body: Extent,
+  {
+    offset,
+    length,
+    crc,
+  }: { readonly offset: number; readonly length: number; readonly crc: number },
+): Extent {
+  return { segmentId: body.segmentId, offset: body.offset + offset, length, crc };
+}
+
+function holds(condition: Condition, record: IndexRecord | undefined): boolean {
+  const live = liveRecord(record);
+  if (condition.kind === 'exists') return live !== undefined;
+  if (condition.kind === 'absent') return live === undefined;
+  return live !== undefined && live.version === condition.version;
+}
+
+async function readSessions(index: KvIndex): Promise<(readonly [string, SessionState])[]> {
+  const sessions: (readonly [string, SessionState])[] = [];
+  const snapshot = index.snapshot();
+  try {
+    const source = snapshot.source(false);
+    await source.seek(SESSION_RANGE_START);
+    for (let key = source.key; key !== undefined; key = source.key) {
+      if (compareBytes(key, SESSION_RANGE_END) >= 0) break;
+      const record = source.record;
+      if (record.kind === 'inline') {
+        sessions.push([fromUtf8(key.subarray(1)), decodeSession(record.value)]);
+      }
+      await source.advance();
+    }
+  } finally {
+    snapshot.release();
+  }
+  return sessions;
+}

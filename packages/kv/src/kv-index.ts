@@ -1,0 +1,371 @@
+import { invariant } from '@holdfast/bytes';
+import type { Env } from '@holdfast/env';
+import type { WalIdentity } from '@holdfast/wal';
+import { BlockCache } from './block-cache.ts';
+import { hashKey } from './bloom-filter.ts';
+import { Disposals } from './disposals.ts';
+import type { ExtentListing } from './extent-format.ts';
+import { fileIdOf } from './extent-format.ts';
+import type { IndexRecord } from './index-record.ts';
+import type { IndexSource } from './index-source.ts';
+import { Manifest } from './manifest.ts';
+import type { ManifestState } from './manifest-codec.ts';
+import type { MemtableView } from './memtable.ts';
+import { Memtable } from './memtable.ts';
+import { tablesToMerge } from './merge-choice.ts';
+import { MergeSource } from './merge-source.ts';
+import type { TableContext, TableListing } from './sorted-table.ts';
+import { SortedTable } from './sorted-table.ts';
+import { tableFileName, tableIdOf } from './table-format.ts';
+import { TableSource } from './table-source.ts';
+import type { TableWriteRequest } from './table-writer.ts';
+import { writeTable } from './table-writer.ts';
+
+export interface KvIndexOptions {
+  readonly env: Env;
+  readonly directory: string;
+  readonly identity: WalIdentity;
+  readonly blockCacheSizeBytes: number;
+  /** Tables beyond which some are merged. */
+  readonly tableCountLimit: number;
+}
+
+/** A memtable that is being flushed, and what is true of the state that it completes. */
+interface Frozen {
+  readonly memtable: Memtable;
+  readonly appliedIndex: number;
+  readonly liveBytes: ReadonlyMap<number, number>;
+}
+
+/** The index at one moment. `release` lets go of its files. */
+export interface IndexSnapshot {
+  get(key: Uint8Array): IndexRecord | undefined | Promise<IndexRecord | undefined>;
+  source(reverse: boolean): IndexSource;
+  release(): void;
+}
+
+/**
+ * The index: a memtable, at times a frozen one that is being flushed, and immutable sorted tables, the newest
+ * first. What is asked for is looked for in that order. Flushing writes the frozen memtable as a new table;
+ * merging makes one table of several. The MANIFEST is the commit point of both.
+ */
+export class KvIndex {
+  readonly #options: KvIndexOptions;
+  readonly #context: TableContext;
+  readonly #manifest: Manifest;
+  readonly #damage: { readonly blocks: number };
+  #active: Memtable = new Memtable();
+  #frozen: Frozen | undefined;
+  #tables: readonly SortedTable[];
+  #epoch = 0;
+  #nextFileId: number;
+  /** The id of the table that is being written; one whose writing failed is tried again under it. */
+  #tableId: number | undefined;
+
+  private constructor(
+    options: KvIndexOptions,
+    context: TableContext,
+    manifest: Manifest,
+    tables: readonly SortedTable[],
+    damage: { readonly blocks: number },
+  ) {
+    this.#options = options;
+    this.#damage = damage;
+    this.#context = context;
+    this.#manifest = manifest;
+    this.#tables = tables;
+    this.#nextFileId = manifest.state.nextTableId;
+  }
+
+  /** Opens what the MANIFEST lists. Nothing is removed yet: `removeUnlisted` does that. */
+  static async open(options: KvIndexOptions): Promise<KvIndex> {
+    const { env, directory, identity } = options;
+    const cache = new BlockCache(options.blockCacheSizeBytes);
+    const damage = { blocks: 0 };
+    const context: TableContext = {
+      env,
+      cache,
+      disposals: new Disposals(),
+      onDamage: () => damage.blocks++,
+    };
+    const manifest = await Manifest.open(env, directory, identity);
+    const tables: SortedTable[] = [];
+    try {
+      for (const listing of manifest.state.tables) {
+        const path = `${directory}/${tableFileName(listing.tableId)}`;
+        tables.push(await SortedTable.open(context, path, listing));
+      }
+    } catch (error) {
+      for (const table of tables) table.release();
+      await context.disposals.finished();
+      await manifest.close();
+      throw error;
+    }
+    return new KvIndex(options, context, manifest, tables, damage);
+  }
+
+  /** Changes whenever records move from one part to another; see `KvEngine.applyBatch`. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** The state up to this log index is in tables. */
+  get flushedIndex(): number {
+    return this.#manifest.state.appliedIndex;
+  }
+
+  /** What the MANIFEST says. */
+  get state(): ManifestState {
+    return this.#manifest.state;
+  }
+
+  get liveBytes(): ReadonlyMap<number, number> {
+    return this.#manifest.state.liveBytes;
+  }
+
+  get extentFiles(): readonly ExtentListing[] {
+    return this.#manifest.state.extentFiles;
+  }
+
+  get tables(): readonly SortedTable[] {
+    return this.#tables;
+  }
+
+  get memtableSizeBytes(): number {
+    return this.#active.sizeBytes;
+  }
+
+  get frozenSizeBytes(): number {
+    return this.#frozen?.memtable.sizeBytes ?? 0;
+  }
+
+  /** Blocks that were read and found damaged. */
+  get damagedBlocks(): number {
+    return this.#damage.blocks;
+  }
+
+  get cachedBytes(): number {
+    return this.#context.cache.sizeBytes;
+  }
+
+  /** Whether a record can be anywhere but in the active memtable. */
+  get hasOlderParts(): boolean {
+    return this.#frozen !== undefined || this.#tables.length > 0;
+  }
+
+  /** The key's record in the active memtable. */
+  getActive(key: Uint8Array): IndexRecord | undefined {
+    return this.#active.get(key);
+  }
+
+  /** Sets the key's record in the active memtable; gives the one that it had there. */
+  set(key: Uint8Array, record: IndexRecord): IndexRecord | undefined {
+    return this.#active.set(key, record);
+  }
+
+  /** The key's newest record; a promise where a block must be read. */
+  get(key: Uint8Array): IndexRecord | undefined | Promise<IndexRecord | undefined> {
+    return this.#active.get(key) ?? this.getOlder(key);
+  }
+
+  /** As `get`, without the active memtable. */
+  getOlder(key: Uint8Array): IndexRecord | undefined | Promise<IndexRecord | undefined> {
+    const frozen = this.#frozen?.memtable.get(key);
+    if (frozen !== undefined || this.#tables.length === 0) return frozen;
+    return findInTables(this.#tables, key, hashKey(key), 0);
+  }
+
+  snapshot(): IndexSnapshot {
+    const active = this.#active.snapshot();
+    const frozen = this.#frozen?.memtable;
+    const tables = this.#tables.map((table) => table.retain());
+    return {
+      get: (key) => {
+        const found = active.get(key) ?? frozen?.get(key);
+        return found ?? findInTables(tables, key, hashKey(key), 0);
+      },
+      source: (reverse) => sourceOver(active, frozen, tables, reverse),
+      release: () => {
+        for (const table of tables) table.release();
+      },
+    };
+  }
+
+  /**
+   * Freezes the memtable, which holds the state up to `appliedIndex` on top of the tables. Where one is
+   * frozen already, its flush failed and is to be repeated first: then this does nothing, and returns false.
+   */
+  freeze(appliedIndex: number, takeLiveBytes: () => ReadonlyMap<number, number>): boolean {
+    if (this.#frozen !== undefined) return false;
+    this.#frozen = { memtable: this.#active, appliedIndex, liveBytes: takeLiveBytes() };
+    this.#active = new Memtable();
+    this.#epoch++;
+    return true;
+  }
+
+  /** Writes the frozen memtable as a table. Durability: committed when it resolves. */
+  async flush(): Promise<void> {
+    const frozen = this.#frozen;
+    invariant(frozen !== undefined, 'flush without a frozen memtable');
+    const { memtable, appliedIndex, liveBytes } = frozen;
+    const source = memtable.source(false);
+    const table =
+      memtable.count === 0
+        ? undefined
+        : await this.#write(source, {
+            appliedIndex,
+            expectedEntries: memtable.count,
+            dropTombstones: this.#tables.length === 0,
+          });
+    await this.#manifest.commit({
+      appliedIndex,
+      nextTableId: this.#nextFileId,
+      removed: [],
+      added: table === undefined ? [] : [table.listing],
+      liveBytes,
+    });
+    this.#tableId = undefined;
+    if (table !== undefined) this.#tables = [table, ...this.#tables];
+    this.#frozen = undefined;
+    this.#epoch++;
+  }
+
+  /** Merges what is worth it, or everything; whether there was something. */
+  async merge(everything: boolean): Promise<boolean> {
+    const range = tablesToMerge(this.#tables, this.#options.tableCountLimit, everything);
+    if (range === undefined) return false;
+    const merged = this.#tables.slice(range.from, range.to);
+    const oldest = range.to === this.#tables.length;
+    const sources = merged.map(
+      (table) => new TableSource(table, { reverse: false, useCache: false }),
+    );
+    const appliedIndex = (merged[0] as SortedTable).properties.appliedIndex;
+    const expectedEntries = merged.reduce((sum, each) => sum + each.properties.entryCount, 0);
+    const table = await this.#write(new MergeSource(sources, false), {
+      appliedIndex,
+      expectedEntries,
+      dropTombstones: oldest,
+    });
+    await this.#manifest.commit({
+      appliedIndex: this.flushedIndex,
+      nextTableId: this.#nextFileId,
+      removed: merged.map((each) => each.tableId),
+      added: [table.listing],
+      liveBytes: new Map(),
+    });
+    this.#tableId = undefined;
+    this.#tables = [...this.#tables.slice(0, range.from), table, ...this.#tables.slice(range.to)];
+    this.#epoch++;
+    // Durability: only now, when no MANIFEST lists them, may the files go.
+    for (const each of merged) {
+      each.drop();
+      each.release();
+    }
+    return true;
+  }
+
+  /** An id that no table and no extent file ever had. */
+  takeFileId(): number {
+    return this.#nextFileId++;
+  }
+
+  /** Lists new extent files, which are durable, or takes some off the list. Durability: committed when it resolves. */
+  async commitExtents(change: {
+    readonly added?: readonly ExtentListing[];
+    readonly removed?: readonly number[];
+  }): Promise<void> {
+    await this.#manifest.commit({
+      appliedIndex: this.flushedIndex,
+      nextTableId: this.#nextFileId,
+      removed: [],
+      added: [],
+      liveBytes: new Map(),
+      addedExtents: change.added ?? [],
+      removedExtents: change.removed ?? [],
+    });
+  }
+
+  /** Removes files that no MANIFEST lists: what a crash interrupted. Returns their names. */
+  async removeUnlisted(): Promise<string[]> {
+    const { env, directory } = this.#options;
+    // Tables and extent files share their ids.
+    const listed = new Set([
+      ...this.#tables.map((table) => table.tableId),
+      ...this.extentFiles.map(({ fileId }) => fileId),
+    ]);
+    const removed: string[] = [];
+    for (const name of await env.files.list(directory)) {
+      const fileId = tableIdOf(name) ?? fileIdOf(name);
+      const leftOver = fileId === undefined ? name.endsWith('.tmp') : !listed.has(fileId);
+      if (!leftOver) continue;
+      await env.files.unlink(`${directory}/${name}`);
+      removed.push(name);
+    }
+    return removed;
+  }
+
+  async close(): Promise<void> {
+    for (const table of this.#tables) table.release();
+    this.#tables = [];
+    await this.#context.disposals.finished();
+    await this.#manifest.close();
+  }
+
+  async #write(
+    source: IndexSource,
+    content: Pick<TableWriteRequest, 'appliedIndex' | 'expectedEntries' | 'dropTombstones'>,
+  ): Promise<SortedTable> {
+    const { env, directory } = this.#options;
+    const tableId = (this.#tableId ??= this.takeFileId());
+    const path = `${directory}/${tableFileName(tableId)}`;
+    // A try before that failed may have left a part of the file.
+    if ((await env.files.stat(path)) !== undefined) await env.files.unlink(path);
+    const request: TableWriteRequest = { ...content, tableId, path };
+    const { sizeBytes, footerCrc } = await writeTable(env, request, source);
+    await env.files.syncDirectory(directory);
+    const listing: TableListing = { tableId, sizeBytes, footerCrc };
+    return SortedTable.open(this.#context, path, listing);
+  }
+}
+
+function sourceOver(
+  active: MemtableView,
+  frozen: MemtableView | undefined,
+  tables: readonly SortedTable[],
+  reverse: boolean,
+): IndexSource {
+  const sources: IndexSource[] = [active.source(reverse)];
+  if (frozen !== undefined) sources.push(frozen.source(reverse));
+  for (const table of tables) sources.push(new TableSource(table, { reverse, useCache: true }));
+  return sources.length === 1 ? (sources[0] as IndexSource) : new MergeSource(sources, reverse);
+}
+
+/** Looks in the tables from `first` on, without a promise as long as no block must be read. */
+function findInTables(
+  tables: readonly SortedTable[],
+  key: Uint8Array,
+  keyHash: number,
+  first: number,
+): IndexRecord | undefined | Promise<IndexRecord | undefined> {
+  for (let at = first; at < tables.length; at++) {
+    const found = (tables[at] as SortedTable).get(key, keyHash);
+    if (found instanceof Promise) return findLater(tables, key, keyHash, at, found);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+async function findLater(
+  tables: readonly SortedTable[],
+  key: Uint8Array,
+  keyHash: number,
+  at: number,
+  reading: Promise<IndexRecord | undefined>,
+): Promise<IndexRecord | undefined> {
+  const rest = tables.slice(at).map((table) => table.retain());
+  try {
+    return (await reading) ?? (await findInTables(tables, key, keyHash, at + 1));
+  } finally {
+    for (const table of rest) table.release();
+  }
+}

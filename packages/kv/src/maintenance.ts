@@ -1,0 +1,249 @@
+import type { Env } from '@holdfast/env';
+import { FileError } from '@holdfast/env';
+import type { Wal } from '@holdfast/wal';
+import { WalError } from '@holdfast/wal';
+import type { CompactionProgress, CompactionReport } from './compactor.ts';
+import { Compactor } from './compactor.ts';
+import { KvError } from './errors.ts';
+import type { KvEngine } from './kv-engine.ts';
+import type { ReaderPins } from './reader-pins.ts';
+import type { ReadExtent } from './value-reader.ts';
+
+export interface MaintenanceOptions {
+  readonly env: Env;
+  readonly wal: Wal;
+  readonly engine: KvEngine;
+  readonly pins: ReaderPins;
+  /** A memtable of this size is flushed. */
+  readonly memtableSizeBytes: number;
+  /** A log with this much after the last flush is flushed: it bounds replay. */
+  readonly replaySizeBytes: number;
+  readonly readExtent: ReadExtent;
+  readonly compaction: CompactionSettings;
+  /** Called when a change of files failed in a way that nothing helps against but a restart. */
+  readonly onFailure: (cause: unknown) => void;
+}
+
+/** How segments that are mostly dead are rewritten. */
+export interface CompactionSettings {
+  /** A segment with a smaller share of live bytes is rewritten. */
+  readonly liveShare: number;
+  /** Bytes copied in a second in the background. */
+  readonly bytesPerSecond: number;
+  readonly fileSizeBytes: number;
+  /** Room on the volume that copying leaves alone. */
+  readonly floorSizeBytes: number;
+}
+
+export interface MaintenanceCounters {
+  readonly flushes: number;
+  readonly merges: number;
+  readonly lastFlushMs: number;
+  readonly totalFlushMs: number;
+  readonly unflushedBytes: number;
+}
+
+/** How long a flush that found no room waits for its next try. */
+const RETRY_MS = 1000;
+/** Memtables beyond which writes wait for the flush. */
+const MEMTABLES_HELD = 3;
+
+/**
+ * Keeps the index and the log small: flushes, merges, and removes what nothing refers to. One thing at a
+ * time, in the background of reads and writes.
+ */
+export class Maintenance {
+  readonly #options: MaintenanceOptions;
+  readonly compactor: Compactor;
+  #queue: Promise<void> = Promise.resolve();
+  #scheduled = false;
+  #failedAtMs: number | undefined;
+  #unflushedBytes: number;
+  #lastFlushMs = 0;
+  #totalFlushMs = 0;
+  #flushes = 0;
+  #merges = 0;
+  #stopped = false;
+
+  constructor(options: MaintenanceOptions, unflushedBytes: number) {
+    this.#options = options;
+    this.#unflushedBytes = unflushedBytes;
+    this.compactor = new Compactor({
+      ...options,
+      ...options.compaction,
+      exclusively: (body) => this.#exclusively(body),
+      flush: () => this.#flush(),
+    });
+  }
+
+  get counters(): MaintenanceCounters {
+    return {
+      flushes: this.#flushes,
+      merges: this.#merges,
+      lastFlushMs: this.#lastFlushMs,
+      totalFlushMs: this.#totalFlushMs,
+      unflushedBytes: this.#unflushedBytes,
+    };
+  }
+
+  /** Counts applied bytes, and starts a flush in the background when it is time. */
+  noteApplied(sizeBytes: number): void {
+    this.#unflushedBytes += sizeBytes;
+    const { engine, memtableSizeBytes, replaySizeBytes } = this.#options;
+    if (
+      engine.index.memtableSizeBytes >= memtableSizeBytes ||
+      this.#unflushedBytes >= replaySizeBytes
+    ) {
+      this.#schedule();
+    }
+  }
+
+  /**
+   * What writes wait for when flushing does not keep up; undefined where they may go on. Throws
+   * KV_NO_SPACE where it cannot keep up, since the volume is full.
+   */
+  whenRoom(): Promise<void> | undefined {
+    const { engine, memtableSizeBytes } = this.#options;
+    const heldBytes = engine.index.memtableSizeBytes + engine.index.frozenSizeBytes;
+    if (heldBytes < memtableSizeBytes * MEMTABLES_HELD) return undefined;
+    this.#schedule();
+    if (this.#scheduled) return this.#queue;
+    throw noRoom();
+  }
+
+  /** Everything applied so far is in tables when it resolves, and the log before it is released. */
+  async flush(): Promise<void> {
+    await this.#exclusively(() => this.#flush());
+  }
+
+  /** Flushes, rewrites what is mostly dead, merges all tables into one, and removes every segment that can go. */
+  async compact(onProgress?: CompactionProgress): Promise<CompactionReport> {
+    await this.#exclusively(() => this.#flush());
+    const report = await this.compactor.run(onProgress);
+    await this.#exclusively(async () => {
+      if (await this.#options.engine.index.merge(true)) this.#merges++;
+      await this.#removeSegments();
+    });
+    return report;
+  }
+
+  /** Removes the segments that nothing refers to, and starts to rewrite those that are mostly dead. */
+  async removeSegments(): Promise<void> {
+    await this.#exclusively(() => this.#removeSegments());
+    this.compactor.start();
+  }
+
+  /** Runs `body` while nothing is flushed, merged or removed. Its failure is its caller's alone. */
+  quiesced<Result>(body: () => Promise<Result>): Promise<Result> {
+    const done = this.#queue.then(body);
+    this.#queue = done.then(
+      () => undefined,
+      () => undefined,
+    );
+    return done;
+  }
+
+  /** Waits for what runs; nothing begins by itself after it. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.compactor.stop();
+    await this.#queue;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#stopped) return;
+    const nowMs = this.#options.env.clock.monotonicMs();
+    if (this.#failedAtMs !== undefined && nowMs - this.#failedAtMs < RETRY_MS) return;
+    this.#scheduled = true;
+    this.#exclusively(() => this.#flushAndMerge())
+      // What matters of a failure was seen to where it was judged.
+      .catch(() => undefined)
+      .finally(() => {
+        this.#scheduled = false;
+      });
+  }
+
+  async #flushAndMerge(): Promise<void> {
+    await this.#flush();
+    const { index } = this.#options.engine;
+    while (!this.#stopped && (await index.merge(false))) this.#merges++;
+    this.compactor.start();
+  }
+
+  async #flush(): Promise<void> {
+    const { engine, env, wal } = this.#options;
+    const startMs = env.clock.monotonicMs();
+    // A flush that failed left its memtable frozen: then that one goes first, and the rest after it.
+    while (engine.flushedIndex < engine.appliedIndex || engine.space.hasMoves) {
+      const target = engine.appliedIndex;
+      const frozen = engine.freeze();
+      this.#unflushedBytes = 0;
+      await engine.index.flush();
+      // Values are moved only where no flush runs, so what was frozen just now has all moves.
+      if (frozen) engine.space.settleMoves();
+      if (engine.flushedIndex >= target && !engine.space.hasMoves) break;
+    }
+    // Durability: persist first, truncate second. The MANIFEST holds the state up to here.
+    const released = engine.flushedIndex as typeof wal.lastIndex;
+    if (released >= wal.firstIndex) await wal.releasePrefix(released);
+    this.#lastFlushMs = env.clock.monotonicMs() - startMs;
+    this.#totalFlushMs += this.#lastFlushMs;
+    this.#flushes++;
+    this.#failedAtMs = undefined;
+    await this.#removeSegments();
+  }
+
+  async #removeSegments(): Promise<void> {
+    const { engine, wal, pins } = this.#options;
+    const oldestReader = pins.oldest();
+    const removable = wal
+      .segments()
+      .filter(
+        ({ released, segmentId }) => released && engine.space.isRemovable(segmentId, oldestReader),
+      )
+      .map(({ segmentId }) => segmentId);
+    if (removable.length > 0) await wal.removeSegments(removable);
+    for (const segmentId of removable) engine.space.forget(segmentId);
+    await this.#removeExtents(oldestReader);
+  }
+
+  async #removeExtents(oldestReader: number): Promise<void> {
+    const { index, extents, space } = this.#options.engine;
+    const removable = extents.all().filter(({ id }) => space.isRemovable(id, oldestReader));
+    if (removable.length === 0) return;
+    const removed = removable.map(({ listing }) => listing.fileId);
+    // Durability: off the list first. A file that is listed and missing is damage.
+    await index.commitExtents({ removed });
+    await extents.remove(removed);
+    for (const { id } of removable) space.forget(id);
+  }
+
+  /** Runs after what runs already, whether that fails or not. */
+  #exclusively(body: () => Promise<void>): Promise<void> {
+    const done = this.#queue.then(body);
+    this.#queue = done.catch(() => undefined);
+    return done.catch((cause: unknown) => {
+      throw this.#judge(cause);
+    });
+  }
+
+  /** A full volume is waited out; anything else stops the store. */
+  #judge(cause: unknown): KvError {
+    const full =
+      (cause instanceof FileError && cause.code === 'NO_SPACE') ||
+      (cause instanceof WalError && cause.code === 'WAL_NO_SPACE');
+    if (full) {
+      this.#failedAtMs = this.#options.env.clock.monotonicMs();
+      return noRoom(cause);
+    }
+    this.#options.onFailure(cause);
+    if (cause instanceof KvError) return cause;
+    const message = cause instanceof Error ? cause.message : String(cause);
+    return new KvError('KV_UNAVAILABLE', `the index cannot be written: ${message}`, { cause });
+  }
+}
+
+function noRoom(cause?: unknown): KvError {
+  const message = 'the volume has no room to flush the index; delete something, or give it more';
+  return new KvError('KV_NO_SPACE', message, { cause });
+}

@@ -1,0 +1,161 @@
+import { concatBytes, MalformedBytesError } from '@holdfast/bytes';
+import type { Env, FileHandle } from '@holdfast/env';
+import type { WalIdentity } from '@holdfast/wal';
+import { corruption, KvError } from './errors.ts';
+import { readWholeFile, replaceFile } from './file-replacement.ts';
+import type { ManifestEdit, ManifestState } from './manifest-codec.ts';
+import {
+  applyEdit,
+  decodeManifest,
+  EMPTY_MANIFEST_STATE,
+  editOf,
+  encodeEdit,
+  encodeIdentity,
+  MANIFEST_FORMAT_VERSION,
+} from './manifest-codec.ts';
+
+export const MANIFEST_NAME = 'MANIFEST';
+/** Above this, and twice its size after the last rewriting, the file is rewritten. */
+const REWRITE_SIZE_BYTES: number = 256 * 1024;
+
+/**
+ * The list of the index's files, and the one commit point of every change to it: an edit that is synced
+ * here has happened, one that is not has not.
+ */
+export class Manifest {
+  readonly #env: Env;
+  readonly #directory: string;
+  readonly #identity: WalIdentity;
+  #state: ManifestState;
+  #file: FileHandle;
+  #sequence: number;
+  #sizeBytes: number;
+  #rewrittenSizeBytes: number;
+
+  private constructor(
+    env: Env,
+    directory: string,
+    identity: WalIdentity,
+    opened: { state: ManifestState; file: FileHandle; sequence: number; sizeBytes: number },
+  ) {
+    this.#env = env;
+    this.#directory = directory;
+    this.#identity = identity;
+    this.#state = opened.state;
+    this.#file = opened.file;
+    this.#sequence = opened.sequence;
+    this.#sizeBytes = opened.sizeBytes;
+    this.#rewrittenSizeBytes = opened.sizeBytes;
+  }
+
+  /** Opens the MANIFEST of a folder, or makes the first. KV_CORRUPTION, KV_INCOMPATIBLE. */
+  static async open(env: Env, directory: string, identity: WalIdentity): Promise<Manifest> {
+    const path = `${directory}/${MANIFEST_NAME}`;
+    const bytes = await readWholeFile(env.files, path);
+    let state = EMPTY_MANIFEST_STATE;
+    let intact = false;
+    let sequence = 2;
+    if (bytes === undefined) await refuseOrphanTables(env, directory);
+    else {
+      const decoded = decodeChecked(bytes, env, path, identity);
+      state = decoded.state;
+      sequence = decoded.nextSequence;
+      intact = decoded.validBytes === bytes.length;
+    }
+    // Why: a torn edit is cut by writing the whole file anew, never in place.
+    if (!intact) {
+      const content = encodeWholeManifest(identity, state, env);
+      await replaceFile(env.files, directory, MANIFEST_NAME, content);
+      sequence = 2;
+    }
+    const file = await env.files.open(path, 'write');
+    const sizeBytes = await file.sizeBytes();
+    return new Manifest(env, directory, identity, { state, file, sequence, sizeBytes });
+  }
+
+  get state(): ManifestState {
+    return this.#state;
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  /** Commits an edit. Durability: it has happened when this resolves. Calls must not overlap. */
+  async commit(edit: ManifestEdit): Promise<void> {
+    const next = applyEdit(this.#state, edit);
+    const limitBytes = Math.max(REWRITE_SIZE_BYTES, this.#rewrittenSizeBytes * 2);
+    if (this.#sizeBytes > limitBytes) await this.#rewrite(next);
+    else {
+      const bytes = encodeEdit(this.#sequence, edit, this.#env.crc32c);
+      await this.#file.write(bytes, this.#sizeBytes);
+      await this.#file.sync();
+      this.#sequence++;
+      this.#sizeBytes += bytes.length;
+    }
+    this.#state = next;
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+
+  async #rewrite(state: ManifestState): Promise<void> {
+    const content = encodeWholeManifest(this.#identity, state, this.#env);
+    await this.#file.close();
+    await replaceFile(this.#env.files, this.#directory, MANIFEST_NAME, content);
+    this.#file = await this.#env.files.open(`${this.#directory}/${MANIFEST_NAME}`, 'write');
+    this.#sequence = 2;
+    this.#sizeBytes = content.length;
+    this.#rewrittenSizeBytes = content.length;
+  }
+}
+
+/** A MANIFEST that says all in one edit. */
+export function encodeWholeManifest(
+  identity: WalIdentity,
+  state: ManifestState,
+  env: Env,
+): Uint8Array {
+  return concatBytes([
+    encodeIdentity(identity, env.crc32c),
+    encodeEdit(1, editOf(state), env.crc32c),
+  ]);
+}
+
+function decodeChecked(
+  bytes: Uint8Array,
+  env: Env,
+  path: string,
+  identity: WalIdentity,
+): ReturnType<typeof decodeManifest> {
+  let decoded: ReturnType<typeof decodeManifest>;
+  try {
+    decoded = decodeManifest(bytes, env.crc32c);
+  } catch (cause) {
+    if (cause instanceof MalformedBytesError) throw corruption(path, cause.message, cause);
+    throw cause;
+  }
+  if (decoded.formatVersion !== MANIFEST_FORMAT_VERSION) {
+    throw new KvError(
+      'KV_INCOMPATIBLE',
+      `${path} has format ${decoded.formatVersion}; this Holdfast reads ${MANIFEST_FORMAT_VERSION}: use the newer one`,
+    );
+  }
+  const { clusterId, nodeId } = decoded.identity;
+  if (clusterId !== identity.clusterId || nodeId !== identity.nodeId) {
+    throw new KvError(
+      'KV_INCOMPATIBLE',
+      `${path} belongs to node ${nodeId} of cluster ${clusterId}, not to node ${identity.nodeId} of cluster ${identity.clusterId}; give each node its own folder`,
+    );
+  }
+  return decoded;
+}
+
+/** Safety: tables without a MANIFEST are a lost MANIFEST, not an empty store. */
+async function refuseOrphanTables(env: Env, directory: string): Promise<void> {
+  const names = await env.files.list(directory);
+  const table = names.find((name) => name.endsWith('.table'));
+  if (table === undefined) return;
+  throw corruption(`${directory}/${MANIFEST_NAME}`, `it is missing, and ${table} is there`);
+}

@@ -1,0 +1,88 @@
+import { fromUtf8, toHex, utf8 } from '@holdfast/bytes';
+import type { Env } from '@holdfast/env';
+import type { WalIdentity } from '@holdfast/wal';
+import { corruption, KvError } from './errors.ts';
+import { readWholeFile, replaceFile } from './file-replacement.ts';
+
+const FILE_NAME = 'node.json';
+const FORMAT_VERSION = 1;
+
+/**
+ * Whose folder this is. Read from `node.json`; where the folder is new, made once, durably, before anything
+ * else is written. KV_INCOMPATIBLE where it is another's than `expected`.
+ */
+export async function loadIdentity(
+  env: Env,
+  directory: string,
+  expected: WalIdentity | undefined,
+): Promise<WalIdentity> {
+  const path = `${directory}/${FILE_NAME}`;
+  const content = await readWholeFile(env.files, path);
+  if (content === undefined) return createIdentity(env, directory, expected);
+  const identity = parseIdentity(path, content);
+  if (
+    expected !== undefined &&
+    (expected.clusterId !== identity.clusterId || expected.nodeId !== identity.nodeId)
+  ) {
+    throw new KvError(
+      'KV_INCOMPATIBLE',
+      `${path} names node ${identity.nodeId} of cluster ${identity.clusterId}, not node ${expected.nodeId} of cluster ${expected.clusterId}; give each node its own folder`,
+    );
+  }
+  return identity;
+}
+
+async function createIdentity(
+  env: Env,
+  directory: string,
+  expected: WalIdentity | undefined,
+): Promise<WalIdentity> {
+  // Safety: the identity is durable before the log is made, so a log without one has lost it.
+  if ((await env.files.stat(`${directory}/wal`)) !== undefined) {
+    throw corruption(`${directory}/${FILE_NAME}`, 'it is missing, and a log is there');
+  }
+  const identity = expected ?? {
+    clusterId: toHex(env.random.bytes(16)),
+    nodeId: toHex(env.random.bytes(16)),
+  };
+  await writeIdentity(env, directory, identity);
+  return identity;
+}
+
+/** Makes the folder the node's. Durable when it resolves. */
+export async function writeIdentity(
+  env: Env,
+  directory: string,
+  identity: WalIdentity,
+): Promise<void> {
+  const text = `${JSON.stringify({ format: FORMAT_VERSION, ...identity }, undefined, 2)}\n`;
+  await replaceFile(env.files, directory, FILE_NAME, utf8(text));
+}
+
+function parseIdentity(path: string, content: Uint8Array): WalIdentity {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(fromUtf8(content));
+  } catch (cause) {
+    throw corruption(path, 'it is not JSON', cause);
+  }
+  const fields = (typeof parsed === 'object' && parsed !== null ? parsed : {}) as Record<
+    string,
+    unknown
+  >;
+  const { format, clusterId, nodeId } = fields;
+  if (typeof format === 'number' && format > FORMAT_VERSION) {
+    throw new KvError(
+      'KV_INCOMPATIBLE',
+      `${path} has format ${format}; this Holdfast reads ${FORMAT_VERSION}: use the newer one`,
+    );
+  }
+  if (format !== FORMAT_VERSION || !isId(clusterId) || !isId(nodeId)) {
+    throw corruption(path, 'it does not name a node and a cluster by 32 hexadecimal digits each');
+  }
+  return { clusterId, nodeId };
+}
+
+function isId(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{32}$/.test(value);
+}

@@ -1,0 +1,133 @@
+import { utf8 } from '@holdfast/bytes';
+import { KvError } from './errors.ts';
+import type { Condition, Operation, ScanOptions, Transaction } from './kv-store.ts';
+import {
+  CLIENT_ID_SIZE_LIMIT_BYTES,
+  KEY_SIZE_LIMIT_BYTES,
+  TRANSACTION_SIZE_LIMIT_BYTES,
+  VALUE_SIZE_LIMIT_BYTES,
+} from './limits.ts';
+
+// Why an overhead per part: an upper bound of what the entry codec adds, so that a transaction within
+// the limit always fits into one record.
+const PART_OVERHEAD_BYTES = 40;
+
+/** A transaction's size for the limit: its keys, values and client id, and 40 bytes for each part. */
+export function transactionSizeBytes(transaction: Transaction): number {
+  let sizeBytes = PART_OVERHEAD_BYTES;
+  for (const condition of transaction.conditions ?? []) {
+    sizeBytes += PART_OVERHEAD_BYTES + condition.key.length;
+  }
+  for (const operation of transaction.operations) {
+    sizeBytes += PART_OVERHEAD_BYTES + operation.key.length;
+    if (operation.kind === 'put') sizeBytes += operation.value.length;
+  }
+  return sizeBytes + (transaction.session?.clientId.length ?? 0) * 3;
+}
+
+/** Refuses a transaction that no implementation takes. Throws a KvError. */
+export function checkTransaction(transaction: Transaction): void {
+  for (const condition of transaction.conditions ?? []) checkCondition(condition);
+  for (const operation of transaction.operations) checkOperation(operation);
+  if (transaction.session !== undefined) checkSession(transaction.session);
+  const sizeBytes = transactionSizeBytes(transaction);
+  if (sizeBytes > TRANSACTION_SIZE_LIMIT_BYTES) {
+    throw new KvError(
+      'KV_TRANSACTION_TOO_LARGE',
+      `a transaction of ${sizeBytes} bytes is over the limit of ${TRANSACTION_SIZE_LIMIT_BYTES}; split it`,
+    );
+  }
+}
+
+/** Refuses a key that is empty or too long. Throws a KvError. */
+export function checkKey(key: Uint8Array): void {
+  if (!(key instanceof Uint8Array)) throw invalid('a key must be a Uint8Array');
+  if (key.length === 0) throw invalid('a key must have at least one byte');
+  if (key.length > KEY_SIZE_LIMIT_BYTES) {
+    throw new KvError(
+      'KV_KEY_TOO_LARGE',
+      `a key of ${key.length} bytes is over the limit of ${KEY_SIZE_LIMIT_BYTES}`,
+    );
+  }
+}
+
+/** Refuses scan options that mean nothing. Throws a KvError. */
+export function checkScan(options: ScanOptions): void {
+  if (!Number.isSafeInteger(options.limit) || options.limit < 1) {
+    throw invalid(`a scan's limit must be an integer of at least 1, not ${options.limit}`);
+  }
+  checkRange(options);
+}
+
+/** Refuses bounds that are not bytes. Throws a KvError. */
+export function checkRange(options: Omit<ScanOptions, 'limit'>): void {
+  for (const bound of [options.from, options.to]) {
+    if (bound !== undefined && !(bound instanceof Uint8Array)) {
+      throw invalid("a range's bounds must be Uint8Arrays");
+    }
+  }
+}
+
+/** The view's age limit, or `fallback`; a KvError where it is not a positive number. */
+export function checkMaxAgeMs(maxAgeMs: number | undefined, fallback: number): number {
+  if (maxAgeMs === undefined) return fallback;
+  if (!Number.isFinite(maxAgeMs) || maxAgeMs <= 0) {
+    throw invalid(`maxAgeMs must be a positive number, not ${maxAgeMs}`);
+  }
+  return maxAgeMs;
+}
+
+/** Refuses a target shorter than the value. Throws a KvError. */
+export function checkTarget(target: Uint8Array, valueSizeBytes: number): void {
+  if (target.length < valueSizeBytes) {
+    throw new KvError(
+      'KV_BUFFER_TOO_SMALL',
+      `the value has ${valueSizeBytes} bytes and the buffer ${target.length}`,
+    );
+  }
+}
+
+function checkCondition(condition: Condition): void {
+  checkKey(condition.key);
+  if (condition.kind === 'versionEquals' && !isCount(condition.version)) {
+    throw invalid(`a condition's version must be a whole number, not ${condition.version}`);
+  }
+  if (!['exists', 'absent', 'versionEquals'].includes(condition.kind)) {
+    throw invalid(`there is no condition of kind ${String((condition as Condition).kind)}`);
+  }
+}
+
+function checkOperation(operation: Operation): void {
+  checkKey(operation.key);
+  if (operation.kind === 'delete') return;
+  if (operation.kind !== 'put') {
+    throw invalid(`there is no operation of kind ${String((operation as Operation).kind)}`);
+  }
+  if (!(operation.value instanceof Uint8Array)) throw invalid('a value must be a Uint8Array');
+  if (operation.value.length > VALUE_SIZE_LIMIT_BYTES) {
+    throw new KvError(
+      'KV_VALUE_TOO_LARGE',
+      `a value of ${operation.value.length} bytes is over the limit of ${VALUE_SIZE_LIMIT_BYTES}`,
+    );
+  }
+}
+
+function checkSession(session: NonNullable<Transaction['session']>): void {
+  const sizeBytes = utf8(session.clientId).length;
+  if (sizeBytes === 0 || sizeBytes > CLIENT_ID_SIZE_LIMIT_BYTES) {
+    throw invalid(
+      `a client id must have 1 to ${CLIENT_ID_SIZE_LIMIT_BYTES} bytes, not ${sizeBytes}`,
+    );
+  }
+  if (!isCount(session.sequence)) {
+    throw invalid(`a session's sequence must be a whole number, not ${session.sequence}`);
+  }
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+function invalid(message: string): KvError {
+  return new KvError('KV_INVALID_ARGUMENT', message);
+}

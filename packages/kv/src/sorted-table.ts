@@ -1,0 +1,258 @@
+import { compareBytes, MalformedBytesError } from '@holdfast/bytes';
+import type { Env, FileHandle } from '@holdfast/env';
+import { FileError } from '@holdfast/env';
+import type { BlockCache } from './block-cache.ts';
+import { BlockIndex } from './block-index.ts';
+import { mayContain } from './bloom-filter.ts';
+import type { Disposals } from './disposals.ts';
+import { corruption, KvError } from './errors.ts';
+import type { IndexRecord } from './index-record.ts';
+import { checksumHolds, findInBlock } from './table-block.ts';
+import type { TableProperties, TableSection } from './table-format.ts';
+import {
+  checkTableHeader,
+  decodeTableFooter,
+  decodeTableProperties,
+  TABLE_FOOTER_SIZE_BYTES,
+  TABLE_FORMAT_VERSION,
+  TABLE_HEADER_SIZE_BYTES,
+} from './table-format.ts';
+
+/** What the MANIFEST knows of a table. */
+export interface TableListing {
+  readonly tableId: number;
+  readonly sizeBytes: number;
+  readonly footerCrc: number;
+}
+
+/** What tables share. */
+export interface TableContext {
+  readonly env: Env;
+  readonly cache: BlockCache;
+  readonly disposals: Disposals;
+  /** Called where a block that is read is damaged. */
+  readonly onDamage?: () => void;
+}
+
+interface TableParts {
+  readonly listing: TableListing;
+  readonly properties: TableProperties;
+  readonly filter: Uint8Array;
+  readonly index: BlockIndex;
+}
+
+/**
+ * An immutable sorted table on disk. In memory are its filter and its sparse index; blocks come through
+ * the cache. It is closed, and its file removed if it was dropped, when the last user lets go.
+ */
+export class SortedTable {
+  readonly tableId: number;
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly listing: TableListing;
+  readonly properties: TableProperties;
+  readonly #env: Env;
+  readonly #file: FileHandle;
+  readonly #cache: BlockCache;
+  readonly #disposals: Disposals;
+  readonly #onDamage: TableContext['onDamage'];
+  readonly #filter: Uint8Array;
+  readonly #index: BlockIndex;
+  readonly #loading = new Map<number, Promise<Uint8Array>>();
+  #users = 1;
+  #dropped = false;
+
+  private constructor(context: TableContext, file: FileHandle, parts: TableParts) {
+    this.#env = context.env;
+    this.#cache = context.cache;
+    this.#disposals = context.disposals;
+    this.#onDamage = context.onDamage;
+    this.#file = file;
+    this.path = file.path;
+    this.listing = parts.listing;
+    this.tableId = parts.listing.tableId;
+    this.sizeBytes = parts.listing.sizeBytes;
+    this.properties = parts.properties;
+    this.#filter = parts.filter;
+    this.#index = parts.index;
+  }
+
+  /** Opens and checks a listed table. KV_CORRUPTION where it is missing or damaged. */
+  static async open(
+    context: TableContext,
+    path: string,
+    listing: TableListing,
+  ): Promise<SortedTable> {
+    const { env } = context;
+    let file: FileHandle;
+    try {
+      file = await env.files.open(path, 'read');
+    } catch (cause) {
+      if (cause instanceof FileError && cause.code === 'FILE_NOT_FOUND') {
+        throw corruption(path, 'the MANIFEST lists this table, and it is missing', cause);
+      }
+      throw cause;
+    }
+    try {
+      return new SortedTable(context, file, await readParts(env, file, listing));
+    } catch (error) {
+      await file.close();
+      if (error instanceof MalformedBytesError) throw corruption(path, error.message, error);
+      throw error;
+    }
+  }
+
+  get blockCount(): number {
+    return this.#index.count;
+  }
+
+  /** Memory of the filter and the sparse index. */
+  get memoryBytes(): number {
+    return this.#filter.length + this.#index.sizeBytes;
+  }
+
+  /** The key's record; a promise where a block must be read. `keyHash` is `hashKey(key)`. */
+  get(
+    key: Uint8Array,
+    keyHash: number,
+  ): IndexRecord | undefined | Promise<IndexRecord | undefined> {
+    if (!mayContain(this.#filter, keyHash)) return undefined;
+    const block = this.#index.blockOf(key);
+    if (block === this.#index.count) return undefined;
+    const bytes = this.#cache.get(this.tableId, block);
+    if (bytes !== undefined) return this.#find(bytes, key);
+    return this.loadBlock(block).then((loaded) => this.#find(loaded, key));
+  }
+
+  /** The first block that may hold `key` or a greater one; `blockCount` where none may. */
+  blockOf(key: Uint8Array): number {
+    return compareBytes(key, this.properties.lastKey) > 0
+      ? this.blockCount
+      : this.#index.blockOf(key);
+  }
+
+  cachedBlock(block: number): Uint8Array | undefined {
+    return this.#cache.get(this.tableId, block);
+  }
+
+  /** Reads a block, checks it and puts it into the cache. */
+  loadBlock(block: number): Promise<Uint8Array> {
+    const running = this.#loading.get(block);
+    if (running !== undefined) return running;
+    const loading = this.readBlocks(block, block + 1)
+      .then(([bytes]) => {
+        this.#cache.set(this.tableId, block, bytes as Uint8Array);
+        return bytes as Uint8Array;
+      })
+      .finally(() => this.#loading.delete(block));
+    this.#loading.set(block, loading);
+    return loading;
+  }
+
+  /** Reads blocks [from, to) with one read and checks each; the cache is left alone. */
+  async readBlocks(from: number, to: number): Promise<Uint8Array[]> {
+    const start = this.#index.section(from).offset;
+    const last = this.#index.section(to - 1);
+    const whole = new Uint8Array(last.offset + last.sizeBytes - start);
+    const got = await this.#file.read(whole, start);
+    if (got < whole.length) throw this.corrupt(start + got, 'the file ends inside a block');
+    const blocks: Uint8Array[] = [];
+    for (let block = from; block < to; block++) {
+      const { offset, sizeBytes } = this.#index.section(block);
+      // Why a copy: a block in the cache must not keep its neighbours' memory.
+      const bytes =
+        to - from === 1 ? whole : whole.slice(offset - start, offset - start + sizeBytes);
+      if (!checksumHolds(bytes, this.#env.crc32c)) {
+        this.#onDamage?.();
+        throw this.corrupt(offset, 'wrong checksum of a block');
+      }
+      blocks.push(bytes);
+    }
+    return blocks;
+  }
+
+  /** Puts blocks that `readBlocks` gave into the cache. */
+  keepBlocks(from: number, blocks: readonly Uint8Array[]): void {
+    for (const [at, bytes] of blocks.entries()) this.#cache.set(this.tableId, from + at, bytes);
+  }
+
+  corrupt(offset: number, what: string, cause?: unknown): KvError {
+    return corruption(this.path, `${what} at offset ${offset}`, cause);
+  }
+
+  /** One more user; each calls `release` once. */
+  retain(): this {
+    this.#users++;
+    return this;
+  }
+
+  /** The last user's release closes the file, and removes it if the table was dropped. */
+  release(): void {
+    this.#users--;
+    if (this.#users > 0) return;
+    this.#disposals.track(this.#dispose());
+  }
+
+  async #dispose(): Promise<void> {
+    await this.#file.close();
+    if (this.#dropped) await this.#env.files.unlink(this.path);
+  }
+
+  /** Marks the file for removal: no MANIFEST lists it any more. */
+  drop(): void {
+    this.#dropped = true;
+  }
+
+  #find(bytes: Uint8Array, key: Uint8Array): IndexRecord | undefined {
+    try {
+      return findInBlock(bytes, key);
+    } catch (cause) {
+      throw corruption(this.path, 'a block with a right checksum cannot be read', cause);
+    }
+  }
+}
+
+async function readParts(env: Env, file: FileHandle, listing: TableListing): Promise<TableParts> {
+  const sizeBytes = await file.sizeBytes();
+  if (sizeBytes !== listing.sizeBytes) {
+    throw new MalformedBytesError(`${sizeBytes} bytes long, ${listing.sizeBytes} in the MANIFEST`);
+  }
+  const header = await readSection(file, { offset: 0, sizeBytes: TABLE_HEADER_SIZE_BYTES });
+  const version = checkTableHeader(header, listing.tableId);
+  if (version !== TABLE_FORMAT_VERSION) {
+    throw new KvError(
+      'KV_INCOMPATIBLE',
+      `${file.path} has table format ${version}; this Holdfast reads ${TABLE_FORMAT_VERSION}`,
+    );
+  }
+  const footerOffset = sizeBytes - TABLE_FOOTER_SIZE_BYTES;
+  const footerBytes = await readSection(file, {
+    offset: footerOffset,
+    sizeBytes: TABLE_FOOTER_SIZE_BYTES,
+  });
+  const footer = decodeTableFooter(footerBytes, env.crc32c);
+  if (env.crc32c(footerBytes.subarray(0, -4)) !== listing.footerCrc) {
+    throw new MalformedBytesError('another table than the one in the MANIFEST');
+  }
+  const checked = async (section: TableSection): Promise<Uint8Array> => {
+    if (section.offset + section.sizeBytes > footerOffset) {
+      throw new MalformedBytesError(`a section past the end, at ${section.offset}`);
+    }
+    const bytes = await readSection(file, section);
+    if (checksumHolds(bytes, env.crc32c)) return bytes;
+    throw new MalformedBytesError(`wrong checksum of the section at ${section.offset}`);
+  };
+  const properties = decodeTableProperties(await checked(footer.properties));
+  const indexBytes = await checked(footer.index);
+  const index = BlockIndex.decode(indexBytes, properties.blockCount, TABLE_HEADER_SIZE_BYTES);
+  const filter = await checked(footer.filter);
+  return { listing, properties, index, filter: filter.subarray(0, -4) };
+}
+
+async function readSection(file: FileHandle, section: TableSection): Promise<Uint8Array> {
+  if (section.offset < 0) throw new MalformedBytesError('too short for a table');
+  const bytes = new Uint8Array(section.sizeBytes);
+  const got = await file.read(bytes, section.offset);
+  if (got < bytes.length) throw new MalformedBytesError(`the file ends at ${section.offset + got}`);
+  return bytes;
+}

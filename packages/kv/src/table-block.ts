@@ -1,0 +1,259 @@
+import type { Crc32c } from '@holdfast/bytes';
+import { ByteWriter, MalformedBytesError } from '@holdfast/bytes';
+import type { IndexRecord } from './index-record.ts';
+
+/**
+ * A block of a sorted table: entries in key order, each without the bytes that its key shares with the one
+ * before. Every 16th entry, a restart point, has its whole key, so that a look-up begins with a binary
+ * search. `docs/formats/table.md` has the byte tables.
+ */
+
+const RESTART_INTERVAL = 16;
+/** Restart count and checksum. */
+const BLOCK_TRAILER_SIZE_BYTES = 8;
+
+/** Rebuilt keys share buffers of this size: a small buffer is cheaper than many, and than a large one. */
+const KEY_SLAB_SIZE_BYTES = 2048;
+
+const KIND_TOMBSTONE = 0;
+const KIND_INLINE = 1;
+const KIND_EXTENT = 2;
+
+/** Collects entries, in order, into one block. */
+export class BlockBuilder {
+  #writer: ByteWriter = new ByteWriter(16 * 1024);
+  #restarts: number[] = [];
+  #count = 0;
+  #lastKey: Uint8Array = new Uint8Array(0);
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get sizeBytes(): number {
+    return this.#writer.length + this.#restarts.length * 4 + BLOCK_TRAILER_SIZE_BYTES;
+  }
+
+  add(key: Uint8Array, record: IndexRecord): void {
+    const writer = this.#writer;
+    let shared = 0;
+    if (this.#count % RESTART_INTERVAL === 0) this.#restarts.push(writer.length);
+    else shared = sharedPrefix(this.#lastKey, key);
+    writer.varint(shared).sized(shared === 0 ? key : key.subarray(shared));
+    if (record.kind === 'tombstone') writer.u8(KIND_TOMBSTONE).varint(record.version);
+    else if (record.kind === 'inline') {
+      writer.u8(KIND_INLINE).varint(record.version).sized(record.value);
+    } else {
+      const { segmentId, offset, length, crc } = record.extent;
+      writer.u8(KIND_EXTENT).varint(record.version);
+      writer.varint(segmentId).varint(offset).varint(length).u32(crc);
+    }
+    this.#lastKey = key;
+    this.#count++;
+  }
+
+  /** The block's bytes; the builder is empty after it. */
+  finish(crc32c: Crc32c): Uint8Array {
+    const writer = this.#writer;
+    for (const restart of this.#restarts) writer.u32(restart);
+    writer.u32(this.#restarts.length);
+    const bytes = withChecksum(writer, crc32c);
+    this.#writer = new ByteWriter(16 * 1024);
+    this.#restarts = [];
+    this.#count = 0;
+    return bytes;
+  }
+}
+
+/** The bytes written, followed by their CRC-32C. */
+export function withChecksum(writer: ByteWriter, crc32c: Crc32c): Uint8Array {
+  const length = writer.length;
+  writer.u32(0);
+  const bytes = writer.finish();
+  writeU32(bytes, length, crc32c(bytes.subarray(0, length)));
+  return bytes;
+}
+
+/** Whether the last four bytes are the CRC-32C of the others. */
+export function checksumHolds(bytes: Uint8Array, crc32c: Crc32c): boolean {
+  const end = bytes.length - 4;
+  return end >= 0 && crc32c(bytes.subarray(0, end)) === readU32(bytes, end);
+}
+
+/** A block's entries, keys rebuilt, records read when they are asked for. */
+export interface DecodedBlock {
+  readonly keys: readonly Uint8Array[];
+  recordAt(position: number): IndexRecord;
+}
+
+/** Rebuilds all keys of a block whose checksum was checked. Records share memory with it. */
+export function decodeBlock(bytes: Uint8Array): DecodedBlock {
+  const scanner = new BlockScanner(bytes);
+  const keys: Uint8Array[] = [];
+  const recordOffsets: number[] = [];
+  let slab = new Uint8Array(KEY_SLAB_SIZE_BYTES);
+  let used = 0;
+  let last: Uint8Array = slab.subarray(0, 0);
+  while (scanner.hasNext()) {
+    scanner.readKey();
+    const length = scanner.shared + scanner.suffixLength;
+    if (scanner.shared > last.length)
+      throw new MalformedBytesError('a prefix of more than the key');
+    if (used + length > slab.length) {
+      slab = new Uint8Array(Math.max(KEY_SLAB_SIZE_BYTES, length));
+      used = 0;
+    }
+    const key = slab.subarray(used, used + length);
+    for (let at = 0; at < scanner.shared; at++) key[at] = last[at] as number;
+    key.set(bytes.subarray(scanner.suffixOffset, scanner.offset), scanner.shared);
+    used += length;
+    keys.push(key);
+    recordOffsets.push(scanner.offset);
+    scanner.skipRecord();
+    last = key;
+  }
+  return { keys, recordAt: (position) => scanner.recordAt(recordOffsets[position] as number) };
+}
+
+/** The record of a key in a block whose checksum was checked; undefined where it is not there. */
+export function findInBlock(bytes: Uint8Array, key: Uint8Array): IndexRecord | undefined {
+  const scanner = new BlockScanner(bytes);
+  scanner.offset = scanner.restartBefore(key);
+  // Invariant: the entry before is smaller than `key` and shares exactly `matched` bytes with it.
+  let matched = 0;
+  while (scanner.hasNext()) {
+    scanner.readKey();
+    // What an entry shares with a smaller one, it compares alike.
+    if (scanner.shared < matched) return undefined;
+    if (scanner.shared === matched) {
+      const { suffixOffset, suffixLength } = scanner;
+      const common = Math.min(suffixLength, key.length - matched);
+      let at = 0;
+      while (at < common && bytes[suffixOffset + at] === key[matched + at]) at++;
+      matched += at;
+      if (at === suffixLength) {
+        if (matched === key.length) return scanner.recordAt(scanner.offset);
+      } else if (matched === key.length) return undefined;
+      else if ((bytes[suffixOffset + at] as number) > (key[matched] as number)) return undefined;
+    }
+    scanner.skipRecord();
+  }
+  return undefined;
+}
+
+/** Reads a block's fields in place. */
+class BlockScanner {
+  readonly #bytes: Uint8Array;
+  readonly #entriesEnd: number;
+  readonly #restartCount: number;
+  /** Of the next field. */
+  offset = 0;
+  shared = 0;
+  suffixOffset = 0;
+  suffixLength = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#restartCount = readU32(bytes, bytes.length - BLOCK_TRAILER_SIZE_BYTES);
+    this.#entriesEnd = bytes.length - BLOCK_TRAILER_SIZE_BYTES - this.#restartCount * 4;
+    if (this.#entriesEnd < 0) throw new MalformedBytesError('a block of restart points only');
+  }
+
+  hasNext(): boolean {
+    return this.offset < this.#entriesEnd;
+  }
+
+  /** Leaves `offset` at the entry's record. */
+  readKey(): void {
+    this.shared = this.#varint();
+    this.suffixLength = this.#varint();
+    this.suffixOffset = this.offset;
+    this.offset += this.suffixLength;
+    if (this.offset > this.#entriesEnd) throw new MalformedBytesError('a key past the entries');
+  }
+
+  skipRecord(): void {
+    const kind = this.#bytes[this.offset++];
+    this.#varint();
+    if (kind === KIND_INLINE) {
+      const length = this.#varint();
+      this.offset += length;
+    } else if (kind === KIND_EXTENT) {
+      this.#varint();
+      this.#varint();
+      this.#varint();
+      this.offset += 4;
+    } else if (kind !== KIND_TOMBSTONE) throw new MalformedBytesError(`unknown record ${kind}`);
+  }
+
+  recordAt(offset: number): IndexRecord {
+    this.offset = offset;
+    const kind = this.#bytes[this.offset++];
+    const version = this.#varint();
+    if (kind === KIND_TOMBSTONE) return { kind: 'tombstone', version };
+    if (kind === KIND_INLINE) {
+      const length = this.#varint();
+      const value = this.#bytes.subarray(this.offset, this.offset + length);
+      return { kind: 'inline', version, value };
+    }
+    if (kind !== KIND_EXTENT) throw new MalformedBytesError(`unknown record ${kind}`);
+    const segmentId = this.#varint();
+    const extentOffset = this.#varint();
+    const length = this.#varint();
+    const crc = readU32(this.#bytes, this.offset);
+    return { kind: 'extent', version, extent: { segmentId, offset: extentOffset, length, crc } };
+  }
+
+  /** Offset of the last restart point whose key is not greater than `key`; 0 where none is. */
+  restartBefore(key: Uint8Array): number {
+    let low = 0;
+    let high = this.#restartCount;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      this.offset = readU32(this.#bytes, this.#entriesEnd + middle * 4);
+      this.readKey();
+      if (this.#compareSuffix(key) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    return low === 0 ? 0 : readU32(this.#bytes, this.#entriesEnd + (low - 1) * 4);
+  }
+
+  #compareSuffix(key: Uint8Array): number {
+    const common = Math.min(this.suffixLength, key.length);
+    for (let at = 0; at < common; at++) {
+      const order = (this.#bytes[this.suffixOffset + at] as number) - (key[at] as number);
+      if (order !== 0) return order;
+    }
+    return this.suffixLength - key.length;
+  }
+
+  #varint(): number {
+    let byte = this.#bytes[this.offset++] as number;
+    if (byte < 0x80) return byte;
+    let value = byte & 0x7f;
+    let scale = 0x80;
+    do {
+      byte = this.#bytes[this.offset++] as number;
+      value += (byte & 0x7f) * scale;
+      scale *= 0x80;
+    } while (byte >= 0x80 && this.offset < this.#entriesEnd);
+    return value;
+  }
+}
+
+function sharedPrefix(left: Uint8Array, right: Uint8Array): number {
+  const common = Math.min(left.length, right.length);
+  let at = 0;
+  while (at < common && left[at] === right[at]) at++;
+  return at;
+}
+
+function readU32(bytes: Uint8Array, offset: number): number {
+  const low = (bytes[offset] as number) | ((bytes[offset + 1] as number) << 8);
+  const high = (bytes[offset + 2] as number) | ((bytes[offset + 3] as number) << 8);
+  return ((high << 16) | low) >>> 0;
+}
+
+function writeU32(bytes: Uint8Array, offset: number, value: number): void {
+  for (let at = 0; at < 4; at++) bytes[offset + at] = (value >>> (at * 8)) & 0xff;
+}

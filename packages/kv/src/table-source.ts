@@ -1,0 +1,128 @@
+import { compareBytes } from '@holdfast/bytes';
+import type { IndexRecord } from './index-record.ts';
+import type { IndexSource } from './index-source.ts';
+import type { SortedTable } from './sorted-table.ts';
+import type { DecodedBlock } from './table-block.ts';
+import { decodeBlock } from './table-block.ts';
+
+// Blocks that a walk reads at once when it needs the next: few at first, since most walks are short.
+const READ_AHEAD_FIRST = 1;
+const READ_AHEAD_MOST = 32;
+
+export interface TableSourceOptions {
+  readonly reverse: boolean;
+  /** False for a merge: it reads everything once, and would push out what readers need. */
+  readonly useCache: boolean;
+}
+
+/** A walk over one table. The caller keeps the table retained meanwhile. */
+export class TableSource implements IndexSource {
+  readonly #table: SortedTable;
+  readonly #step: 1 | -1;
+  readonly #useCache: boolean;
+  #ahead: Map<number, Uint8Array> = new Map();
+  #readAhead: number = READ_AHEAD_FIRST;
+  #block = -1;
+  #decoded: DecodedBlock | undefined;
+  #position = 0;
+
+  constructor(table: SortedTable, options: TableSourceOptions) {
+    this.#table = table;
+    this.#step = options.reverse ? -1 : 1;
+    this.#useCache = options.useCache;
+  }
+
+  get key(): Uint8Array | undefined {
+    return this.#decoded?.keys[this.#position];
+  }
+
+  get record(): IndexRecord {
+    return (this.#decoded as DecodedBlock).recordAt(this.#position);
+  }
+
+  seek(key: Uint8Array | undefined): Promise<void> | undefined {
+    const last = this.#table.blockCount - 1;
+    let block: number;
+    if (key === undefined) block = this.#step > 0 ? 0 : last;
+    else {
+      block = this.#table.blockOf(key);
+      if (this.#step < 0 && block > last) block = last;
+    }
+    if (block !== this.#block) this.#readAhead = READ_AHEAD_FIRST;
+    return this.#enter(block, key);
+  }
+
+  advance(): Promise<void> | undefined {
+    if (this.#decoded === undefined) return undefined;
+    this.#position += this.#step;
+    if (this.#decoded.keys[this.#position] !== undefined) return undefined;
+    return this.#enter(this.#block + this.#step, undefined);
+  }
+
+  /** Stands at `key` in the block, or at the block's start where there is none. */
+  #enter(block: number, key: Uint8Array | undefined): Promise<void> | undefined {
+    if (block < 0 || block >= this.#table.blockCount) {
+      this.#decoded = undefined;
+      this.#block = -1;
+      return undefined;
+    }
+    if (block === this.#block) return this.#stand(key);
+    const bytes =
+      this.#ahead.get(block) ?? (this.#useCache ? this.#table.cachedBlock(block) : undefined);
+    if (bytes === undefined) return this.#load(block, key);
+    this.#use(block, bytes);
+    return this.#stand(key);
+  }
+
+  async #load(block: number, key: Uint8Array | undefined): Promise<void> {
+    const from = this.#step > 0 ? block : Math.max(0, block - this.#readAhead + 1);
+    const to =
+      this.#step > 0 ? Math.min(this.#table.blockCount, block + this.#readAhead) : block + 1;
+    const blocks = await this.#table.readBlocks(from, to);
+    if (this.#useCache) this.#table.keepBlocks(from, blocks);
+    this.#ahead = new Map(blocks.map((bytes, at) => [from + at, bytes]));
+    this.#readAhead = Math.min(READ_AHEAD_MOST, this.#readAhead * 4);
+    this.#use(block, blocks[block - from] as Uint8Array);
+    const pending = this.#stand(key);
+    if (pending !== undefined) await pending;
+  }
+
+  #use(block: number, bytes: Uint8Array): void {
+    try {
+      this.#decoded = decodeBlock(bytes);
+    } catch (cause) {
+      throw this.#table.corrupt(block, 'a block with a right checksum cannot be read', cause);
+    }
+    this.#block = block;
+  }
+
+  #stand(key: Uint8Array | undefined): Promise<void> | undefined {
+    const { keys } = this.#decoded as DecodedBlock;
+    if (key === undefined) this.#position = this.#step > 0 ? 0 : keys.length - 1;
+    else this.#position = this.#step > 0 ? firstAtOrAfter(keys, key) : lastAtOrBefore(keys, key);
+    if (keys[this.#position] !== undefined) return undefined;
+    return this.#enter(this.#block + this.#step, undefined);
+  }
+}
+
+function firstAtOrAfter(keys: readonly Uint8Array[], key: Uint8Array): number {
+  let low = 0;
+  let high = keys.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareBytes(keys[middle] as Uint8Array, key) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function lastAtOrBefore(keys: readonly Uint8Array[], key: Uint8Array): number {
+  let low = 0;
+  let high = keys.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareBytes(keys[middle] as Uint8Array, key) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}

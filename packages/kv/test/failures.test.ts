@@ -1,0 +1,229 @@
+import { utf8 } from '@holdfast/bytes';
+import type { MemoryEnv } from '@holdfast/env/memory';
+import { createMemoryEnv } from '@holdfast/env/memory';
+import { describe, expect, test } from 'vitest';
+import type { LocalStore } from '../src/index.ts';
+import { KvError, openLocalStore } from '../src/index.ts';
+import { contentsOf, DIRECTORY, del, open, put, TINY } from './fixtures/crash-enumeration.ts';
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  return promise.then(
+    () => 'resolved',
+    (error: unknown) => (error instanceof KvError ? error.code : String(error)),
+  );
+}
+
+/** A store with two tables and a tail of the log. */
+async function filled(env: MemoryEnv): Promise<LocalStore> {
+  const store = await open(env);
+  await store.transact({ operations: [put('a', 10), put('b', 2000)] });
+  await store.flush();
+  await store.transact({ operations: [put('c', 10), put('d', 2000)] });
+  await store.flush();
+  await store.transact({ operations: [put('e', 10)] });
+  return store;
+}
+
+describe('a log that fails', () => {
+  test('leaves the outcome unknown, and after it the store refuses everything', async () => {
+    const env = await createMemoryEnv();
+    const store = await filled(env);
+    env.files.failWhen({ when: ({ kind }) => kind === 'writeSynced', code: 'FILE_IO' });
+    const running = [
+      store.transact({ operations: [put('x', 1)] }),
+      store.transact({ operations: [] }),
+    ];
+    expect(await Promise.all(running.map(codeOf))).toEqual(['KV_UNAVAILABLE', 'KV_UNAVAILABLE']);
+    expect(await codeOf(store.transact({ operations: [] }))).toBe('KV_UNAVAILABLE');
+    expect(await codeOf(store.get(utf8('a')))).toBe('KV_UNAVAILABLE');
+    expect(await codeOf(store.scan({ limit: 1 }))).toBe('KV_UNAVAILABLE');
+    await store.close().catch(() => undefined);
+  });
+
+  test('a sync of the index that fails stops the store, and nothing acknowledged is lost', async () => {
+    const env = await createMemoryEnv();
+    const store = await filled(env);
+    const before = await contentsOf(store);
+    env.files.failWhen({
+      when: ({ kind, path }) => kind === 'sync' && path.endsWith('.table'),
+      code: 'FILE_IO',
+    });
+    expect(await codeOf(store.flush())).toBe('KV_UNAVAILABLE');
+    expect(await codeOf(store.transact({ operations: [] }))).toBe('KV_UNAVAILABLE');
+    await store.close();
+    const again = await open(env);
+    expect(await contentsOf(again)).toEqual(before);
+    await again.close();
+  });
+});
+
+describe('a full volume', () => {
+  test('refuses what adds, lets deletes through, and takes puts again when there is room', async () => {
+    const env = await createMemoryEnv();
+    const settings = { ...TINY, reserveSizeBytes: 1024 * 1024 };
+    const store = await openLocalStore({ env, directory: DIRECTORY, settings });
+    await store.transact({ operations: [put('a', 5000)] });
+    env.files.setCapacity(env.files.usedBytes() + 512 * 1024);
+    env.manualClock.advance(2000);
+    let code = 'resolved';
+    for (let turn = 0; turn < 5000 && code === 'resolved'; turn++) {
+      env.manualClock.advance(1000);
+      code = await codeOf(store.transact({ operations: [put('b', 100_000)] }));
+    }
+    expect(code).toBe('KV_NO_SPACE');
+    expect(await codeOf(store.transact({ operations: [del('a'), put('note', 10)] }))).toBe(
+      'resolved',
+    );
+    expect(await codeOf(store.transact({ operations: [put('c', 10)] }))).toBe('KV_NO_SPACE');
+    expect((await store.get(utf8('note')))?.valueSizeBytes).toBe(10);
+    env.files.setCapacity(Number.POSITIVE_INFINITY);
+    env.manualClock.advance(1000);
+    await codeOf(store.transact({ operations: [put('c', 10)] }));
+    await store.sync();
+    expect(await codeOf(store.transact({ operations: [put('c', 10)] }))).toBe('resolved');
+    await store.close();
+  });
+
+  test('a log that finds no room says so, loses nothing, and goes on when there is some', async () => {
+    const env = await createMemoryEnv();
+    const store = await filled(env);
+    const before = await contentsOf(store);
+    env.files.setCapacity(env.files.usedBytes());
+    const codes = await Promise.all(
+      Array.from({ length: 30 }, () => codeOf(store.transact({ operations: [put('x', 9000)] }))),
+    );
+    expect(codes).toContain('KV_NO_SPACE');
+    expect(codes.filter((code) => code !== 'KV_NO_SPACE' && code !== 'resolved')).toEqual([]);
+    env.files.setCapacity(Number.POSITIVE_INFINITY);
+    await store.transact({ operations: [del('x'), put('y', 1)] });
+    expect((await contentsOf(store)).length).toBe(before.length + 1);
+    await store.close();
+    const again = await open(env);
+    expect((await contentsOf(again)).length).toBe(before.length + 1);
+    await again.close();
+  });
+
+  test('an index that finds no room to flush keeps what it has and flushes later', async () => {
+    const env = await createMemoryEnv();
+    const store = await filled(env);
+    const before = await contentsOf(store);
+    const fault = env.files.failWhen({
+      when: ({ kind, path }) => kind === 'write' && path.endsWith('.table'),
+      code: 'NO_SPACE',
+      times: 2,
+    });
+    expect(await codeOf(store.flush())).toBe('KV_NO_SPACE');
+    await store.transact({ operations: [put('later', 2000)] });
+    expect(await codeOf(store.flush())).toBe('KV_NO_SPACE');
+    fault.cancel();
+    expect((await contentsOf(store)).length).toBe(before.length + 1);
+    await store.flush();
+    expect(store.status().flushedIndex).toBe(store.status().revision);
+    await store.close();
+    const again = await open(env);
+    expect((await contentsOf(again)).length).toBe(before.length + 1);
+    await again.close();
+  });
+});
+
+describe('damage', () => {
+  test('every garbled byte range of a table is found, and never read as data', async () => {
+    const env = await createMemoryEnv();
+    const store = await filled(env);
+    const expected = await contentsOf(store);
+    await store.close();
+    const names = await env.files.list(`${DIRECTORY}/kv`);
+    let found = 0;
+    for (const name of names.filter((each) => each.endsWith('.table'))) {
+      const path = `${DIRECTORY}/kv/${name}`;
+      const { sizeBytes } = (await env.files.stat(path)) ?? { sizeBytes: 0 };
+      for (let position = 0; position < sizeBytes; position++) {
+        const files = env.files.clone();
+        const file = await files.open(path, 'write');
+        const byte = new Uint8Array(1);
+        await file.read(byte, position);
+        await file.write(Uint8Array.of((byte[0] as number) ^ 0x10), position);
+        const outcome = await openAndRead(await createMemoryEnv({ files }));
+        if (typeof outcome === 'string') {
+          expect(['KV_CORRUPTION', 'KV_INCOMPATIBLE']).toContain(outcome);
+          found++;
+        } else expect(outcome).toEqual(expected);
+      }
+      expect(found).toBeGreaterThan(sizeBytes * 0.9);
+      found = 0;
+    }
+  });
+
+  test('a table that is missing is named, and nothing is removed', async () => {
+    const env = await createMemoryEnv();
+    await (await filled(env)).close();
+    const path = `${DIRECTORY}/kv/000000000001.table`;
+    await env.files.unlink(path);
+    const names = await env.files.list(`${DIRECTORY}/kv`);
+    await expect(open(env)).rejects.toThrow(/000000000001\.table.*missing.*restore/);
+    expect(await env.files.list(`${DIRECTORY}/kv`)).toEqual(names);
+  });
+
+  test('a missing MANIFEST beside tables, and a missing node.json beside a log, are refused', async () => {
+    const env = await createMemoryEnv();
+    await (await filled(env)).close();
+    const manifest = { env: await createMemoryEnv({ files: env.files.clone() }) };
+    await manifest.env.files.unlink(`${DIRECTORY}/kv/MANIFEST`);
+    expect(await codeOf(open(manifest.env))).toBe('KV_CORRUPTION');
+    await env.files.unlink(`${DIRECTORY}/node.json`);
+    expect(await codeOf(open(env))).toBe('KV_CORRUPTION');
+  });
+
+  test('an index that lost its newest edit does not start on a log that was released', async () => {
+    const env = await createMemoryEnv();
+    const store = await open(env);
+    for (let turn = 0; turn < 6; turn++) await store.transact({ operations: [put('a', 6000)] });
+    await store.compact();
+    await store.close();
+    const path = `${DIRECTORY}/kv/MANIFEST`;
+    const { sizeBytes } = (await env.files.stat(path)) ?? { sizeBytes: 0 };
+    const file = await env.files.open(path, 'write');
+    await file.truncate(sizeBytes - 4096);
+    await file.close();
+    await expect(open(env)).rejects.toThrow(/the log begins at/);
+  });
+});
+
+describe('a folder', () => {
+  test('is opened by one store at a time', async () => {
+    const env = await createMemoryEnv();
+    const store = await open(env);
+    expect(await codeOf(open(env))).toBe('KV_UNAVAILABLE');
+    await store.close();
+    await (await open(env)).close();
+  });
+
+  test('of another node is refused, and one of a newer format too', async () => {
+    const env = await createMemoryEnv();
+    const store = await open(env);
+    const identity = { ...store.identity, nodeId: 'a'.repeat(32) };
+    await store.close();
+    expect(await codeOf(openLocalStore({ env, directory: DIRECTORY, identity }))).toBe(
+      'KV_INCOMPATIBLE',
+    );
+    const path = `${DIRECTORY}/node.json`;
+    await env.files.unlink(path);
+    const file = await env.files.open(path, 'create');
+    await file.write(utf8('{"format":2}'), 0);
+    await file.close();
+    expect(await codeOf(open(env))).toBe('KV_INCOMPATIBLE');
+  });
+});
+
+async function openAndRead(env: MemoryEnv): Promise<readonly string[] | string> {
+  let store: LocalStore | undefined;
+  try {
+    store = await open(env);
+    return await contentsOf(store);
+  } catch (error) {
+    if (error instanceof KvError) return error.code;
+    throw error;
+  } finally {
+    await store?.close();
+  }
+}

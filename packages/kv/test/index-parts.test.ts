@@ -1,0 +1,282 @@
+import { compareBytes, toHex } from '@holdfast/bytes';
+import { createMemoryEnv } from '@holdfast/env/memory';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { BlockCache } from '../src/block-cache.ts';
+import { shortestSeparator } from '../src/block-index.ts';
+import { BloomFilterBuilder, hashKey, mayContain } from '../src/bloom-filter.ts';
+import { Disposals } from '../src/disposals.ts';
+import type { IndexRecord } from '../src/index-record.ts';
+import type { IndexSource } from '../src/index-source.ts';
+import { Memtable } from '../src/memtable.ts';
+import { tablesToMerge } from '../src/merge-choice.ts';
+import { MergeSource } from '../src/merge-source.ts';
+import { ReaderPins } from '../src/reader-pins.ts';
+import { segmentsToRewrite } from '../src/segment-choice.ts';
+import { SegmentSpace } from '../src/segment-space.ts';
+import { SessionTable } from '../src/session-table.ts';
+import { SortedTable } from '../src/sorted-table.ts';
+import { TableSource } from '../src/table-source.ts';
+import { writeTable } from '../src/table-writer.ts';
+
+const key = fc
+  .array(fc.constantFrom(0, 1, 2, 254, 255), { maxLength: 6 })
+  .map((bytes) => Uint8Array.from(bytes));
+
+function recordOf(version: number, sizeBytes: number): IndexRecord {
+  const choice = version % 5;
+  if (choice === 0) return { kind: 'tombstone', version };
+  if (choice === 1) {
+    const extent = {
+      segmentId: version,
+      offset: version * 4096,
+      length: 2000,
+      crc: 2 ** 32 - version,
+    };
+    return { kind: 'extent', version, extent };
+  }
+  return { kind: 'inline', version, value: new Uint8Array(sizeBytes).fill(version) };
+}
+
+/** All rows from a seek on, in the direction of the source. */
+async function walk(source: IndexSource, from: Uint8Array | undefined): Promise<unknown[]> {
+  const rows: unknown[] = [];
+  for (await source.seek(from); source.key !== undefined; await source.advance()) {
+    rows.push([toHex(source.key), source.record]);
+  }
+  return rows;
+}
+
+function expectedRows(
+  model: ReadonlyMap<string, IndexRecord>,
+  from: Uint8Array | undefined,
+  reverse: boolean,
+): unknown[] {
+  const rows = [...model].sort(([left], [right]) => (left < right ? -1 : 1));
+  if (reverse) rows.reverse();
+  const start = from === undefined ? undefined : toHex(from);
+  return rows.filter(([each]) => start === undefined || (reverse ? each <= start : each >= start));
+}
+
+describe('the memtable', () => {
+  test('agrees with a sorted map, and its snapshots never change', () => {
+    fc.assert(
+      fc.property(fc.array(key, { maxLength: 400 }), fc.array(key), (keys, probes) => {
+        const memtable = new Memtable();
+        const model = new Map<string, IndexRecord>();
+        const snapshots: (readonly [ReturnType<Memtable['snapshot']>, Map<string, IndexRecord>])[] =
+          [];
+        for (const [version, each] of keys.entries()) {
+          memtable.set(each, recordOf(version, 5));
+          model.set(toHex(each), recordOf(version, 5));
+          if (version % 37 === 0) snapshots.push([memtable.snapshot(), new Map(model)]);
+        }
+        expect(memtable.count).toBe(model.size);
+        snapshots.push([memtable.snapshot(), model]);
+        for (const [snapshot, then] of snapshots) {
+          for (const probe of probes) expect(snapshot.get(probe)).toEqual(then.get(toHex(probe)));
+          for (const from of [undefined, ...probes.slice(0, 3)]) {
+            for (const reverse of [false, true]) {
+              const rows: unknown[] = [];
+              const source = snapshot.source(reverse);
+              for (source.seek(from); source.key !== undefined; source.advance()) {
+                rows.push([toHex(source.key), source.record]);
+              }
+              expect(rows).toEqual(expectedRows(then, from, reverse));
+            }
+          }
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe('a sorted table', () => {
+  test('agrees with what was written, by key and by walks from anywhere', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(key, { maxLength: 300 }),
+        fc.array(key, { maxLength: 8 }),
+        fc.constantFrom(3, 300, 1024),
+        async (keys, probes, sizeBytes) => {
+          const env = await createMemoryEnv();
+          const memtable = new Memtable();
+          const model = new Map<string, IndexRecord>();
+          for (const [version, each] of keys.entries()) {
+            memtable.set(each, recordOf(version, sizeBytes));
+            model.set(toHex(each), recordOf(version, sizeBytes));
+          }
+          const request = {
+            tableId: 1,
+            path: '/t',
+            appliedIndex: 1,
+            expectedEntries: memtable.count,
+            dropTombstones: false,
+          };
+          const written = await writeTable(env, request, memtable.source(false));
+          const context = { env, cache: new BlockCache(50_000), disposals: new Disposals() };
+          const table = await SortedTable.open(context, '/t', { tableId: 1, ...written });
+          for (const probe of [...probes, ...keys]) {
+            expect(await table.get(probe, hashKey(probe))).toEqual(model.get(toHex(probe)));
+          }
+          for (const reverse of [false, true]) {
+            const source = new TableSource(table, { reverse, useCache: true });
+            for (const from of [undefined, ...probes]) {
+              expect(await walk(source, from)).toEqual(expectedRows(model, from, reverse));
+            }
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  test('a cache holds at most its bytes, and still gives what it has', () => {
+    const cache = new BlockCache(10_000);
+    for (let block = 0; block < 100; block++) cache.set(1, block, new Uint8Array(1000).fill(block));
+    expect(cache.sizeBytes).toBeLessThanOrEqual(10_000);
+    expect(cache.get(1, 99)?.[0]).toBe(99);
+    expect(cache.get(1, 0)).toBeUndefined();
+    expect(cache.get(2, 99)).toBeUndefined();
+  });
+
+  test('separators lie between their keys', () => {
+    fc.assert(
+      fc.property(key, key, (one, other) => {
+        const [left, right] = compareBytes(one, other) < 0 ? [one, other] : [other, one];
+        fc.pre(compareBytes(left, right) < 0);
+        const separator = shortestSeparator(left, right);
+        expect(compareBytes(left, separator)).toBeLessThanOrEqual(0);
+        expect(compareBytes(separator, right)).toBeLessThan(0);
+      }),
+    );
+  });
+});
+
+describe('the Bloom filter', () => {
+  test('has every key that was added, and at most one in a hundred of the others', () => {
+    const builder = new BloomFilterBuilder(5000);
+    const keyOf = (number: number) =>
+      Uint8Array.from(`key ${number}`, (each) => each.charCodeAt(0));
+    for (let number = 0; number < 5000; number++) builder.add(keyOf(number));
+    const bits = builder.finish();
+    let wrong = 0;
+    for (let number = 0; number < 10_000; number++) {
+      const found = mayContain(bits, hashKey(keyOf(number)));
+      if (number < 5000) expect(found).toBe(true);
+      else if (found) wrong++;
+    }
+    expect(wrong).toBeLessThan(50);
+  });
+
+  test('hashes as MurmurHash3 does', () => {
+    const bytes = (text: string) => Uint8Array.from(text, (each) => each.charCodeAt(0));
+    expect(hashKey(bytes(''))).toBe(0);
+    expect(hashKey(bytes('test'))).toBe(0xba6bd213);
+    expect(hashKey(bytes('Hello, world!'))).toBe(0xc0363e43);
+    expect(hashKey(bytes('The quick brown fox jumps over the lazy dog'))).toBe(0x2e4ff723);
+  });
+});
+
+describe('merging', () => {
+  test('the newest record of a key hides the older ones, tombstones too', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.array(key, { maxLength: 40 }), { maxLength: 4 }),
+        async (layers) => {
+          const model = new Map<string, IndexRecord>();
+          let version = 0;
+          const oldestFirst = layers.map((keys) => {
+            const memtable = new Memtable();
+            for (const each of keys) {
+              memtable.set(each, recordOf(++version, 3));
+              model.set(toHex(each), recordOf(version, 3));
+            }
+            return memtable;
+          });
+          for (const reverse of [false, true]) {
+            const sources = oldestFirst.map((memtable) => memtable.source(reverse)).reverse();
+            const merged = new MergeSource(sources, reverse);
+            expect(await walk(merged, undefined)).toEqual(expectedRows(model, undefined, reverse));
+          }
+        },
+      ),
+    );
+  });
+
+  test('takes the newest tables, and older ones while they are not larger than those together', () => {
+    const sizes = (...bytes: number[]) => bytes.map((sizeBytes) => ({ sizeBytes }));
+    expect(tablesToMerge(sizes(1, 1, 1), 3, false)).toBeUndefined();
+    expect(tablesToMerge(sizes(1, 1, 1, 1), 3, false)).toEqual({ from: 0, to: 4 });
+    expect(tablesToMerge(sizes(1, 1, 9, 9), 3, false)).toEqual({ from: 0, to: 2 });
+    expect(tablesToMerge(sizes(1, 5, 5, 100), 3, false)).toEqual({ from: 0, to: 3 });
+    expect(tablesToMerge(sizes(1, 50), 3, true)).toEqual({ from: 0, to: 2 });
+    expect(tablesToMerge(sizes(1), 3, true)).toBeUndefined();
+  });
+});
+
+describe('the bookkeeping', () => {
+  test('a segment can be removed when no reader began before its last value died', () => {
+    const space = new SegmentSpace(new Map([[1, 100]]));
+    const extent = { segmentId: 1, offset: 0, length: 100, crc: 0 };
+    expect(space.isRemovable(1, 1000)).toBe(false);
+    const pins = new ReaderPins(() => space.moment);
+    const early = pins.acquire();
+    space.remove(extent);
+    const late = pins.acquire();
+    expect(space.isRemovable(1, pins.oldest())).toBe(false);
+    pins.release(early);
+    expect(space.isRemovable(1, pins.oldest())).toBe(true);
+    pins.release(late);
+    expect(space.isRemovable(1, pins.oldest())).toBe(true);
+    expect(space.isRemovable(2, 0)).toBe(true);
+    expect(space.takeChanges()).toEqual(new Map([[1, 0]]));
+    expect(space.takeChanges()).toEqual(new Map());
+    expect(() => space.remove(extent)).toThrow(/live bytes/);
+  });
+
+  test('a segment that values were moved out of stays until the move is settled', () => {
+    const space = new SegmentSpace(new Map([[1, 100]]));
+    const from = { segmentId: 1, offset: 0, length: 100, crc: 0 };
+    space.move(from, { ...from, segmentId: 2 });
+    expect([space.liveBytes(1), space.liveBytes(2)]).toEqual([0, 100]);
+    expect(space.isRemovable(1, Number.POSITIVE_INFINITY)).toBe(false);
+    space.settleMoves();
+    expect(space.isRemovable(1, Number.POSITIVE_INFINITY)).toBe(true);
+    expect(space.isRemovable(2, Number.POSITIVE_INFINITY)).toBe(false);
+  });
+
+  test('the emptiest segments are rewritten first, and full ones only while all are too large', () => {
+    const segment = (segmentId: number, liveBytes: number) => ({
+      segmentId,
+      liveBytes,
+      sizeBytes: 100,
+    });
+    const choose = (liveBytes: readonly number[], limitBytes = 1000) =>
+      segmentsToRewrite(
+        liveBytes.map((bytes, at) => segment(at, bytes)),
+        { liveShare: 0.5, limitBytes },
+      ).map(({ segmentId }) => segmentId);
+    expect(choose([90, 49, 10, 0, 90, 90, 90])).toEqual([2, 1]);
+    expect(choose([90, 90, 90, 50])).toEqual([]);
+    expect(choose([60, 70, 70, 60, 60])).toEqual([0, 3]);
+    expect(choose([49, 10, 20], 30)).toEqual([1, 2]);
+    expect(choose([49], 30)).toEqual([0]);
+  });
+
+  test('the client that was silent for longest is forgotten first', () => {
+    const sessions = new SessionTable(2);
+    const at = (revision: number) =>
+      ({ sequence: revision, result: { committed: true, revision } }) as const;
+    sessions.load([
+      ['late', at(9)],
+      ['early', at(3)],
+    ]);
+    expect(sessions.set('early', at(10))).toBeUndefined();
+    expect(sessions.set('new', at(11))).toBe('late');
+    expect(sessions.get('late')).toBeUndefined();
+    expect(sessions.get('early')).toEqual(at(10));
+    expect(sessions.count).toBe(2);
+  });
+});
