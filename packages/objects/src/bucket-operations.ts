@@ -1,0 +1,114 @@
+import { compareBytes, fromUtf8, utf8 } from '@holdfast/bytes';
+import { bucketOf, decodeBucketRecord, encodeBucketRecord } from './bucket-record.ts';
+import { type KnownBucket, pinBucket } from './buckets.ts';
+import { ObjectStoreError } from './errors.ts';
+import { keyAfter } from './key-range.ts';
+import { bucketKey, KEY_SPACE, spaceRange } from './keys.ts';
+import { checkBucketName } from './names.ts';
+import type { Bucket, ListBucketsOptions, ListBucketsPage } from './object-store.ts';
+import { releaseById } from './release.ts';
+import { commit, newId, put, remove, type StoreContext } from './store-context.ts';
+
+export async function createBucket(
+  context: StoreContext,
+  name: string,
+  options: { readonly ownerId: string; readonly region: string },
+): Promise<Bucket> {
+  checkBucketName(name);
+  const createdMs = context.env.clock.nowMs();
+  const record = { bucketId: newId(context), createdMs, deleting: false, ...options };
+  const key = bucketKey(name);
+  const failed = await commit(
+    context,
+    [{ kind: 'absent', key }],
+    [put(key, encodeBucketRecord(record))],
+  );
+  if (failed === undefined) return bucketOf(name, record);
+  const existing = await context.kv.get(key);
+  // Deleted in between: to the caller it was there.
+  const owner =
+    existing === undefined ? options.ownerId : decodeBucketRecord(existing.value).ownerId;
+  if (owner === options.ownerId) {
+    throw new ObjectStoreError(
+      'BucketAlreadyOwnedByYou',
+      'Your previous request to create the named bucket succeeded and you already own it.',
+      { bucket: name },
+    );
+  }
+  throw new ObjectStoreError(
+    'BucketAlreadyExists',
+    'The requested bucket name is not available. Please select a different name and try again.',
+    { bucket: name },
+  );
+}
+
+export async function getBucket(context: StoreContext, name: string): Promise<Bucket> {
+  return bucketOf(name, (await context.buckets.fresh(name)).record);
+}
+
+/**
+ * Deletes an empty bucket. Safety: emptiness is looked up between a mark and the delete that asks for
+ * the mark's version. A write that has not seen the mark fails, for its transaction asks for the
+ * version before; one that has seen it takes it away, and the delete fails.
+ */
+export async function deleteBucket(context: StoreContext, name: string): Promise<void> {
+  for (let attempt = 0; attempt < context.limits.commitAttempts; attempt++) {
+    const bucket = await context.buckets.fresh(name);
+    await refuseUnlessEmpty(context, bucket);
+    const marked = await mark(context, bucket);
+    if (marked === undefined) continue;
+    await refuseUnlessEmpty(context, marked);
+    const { bucketId } = bucket.record;
+    const release = releaseById('bucket', bucketId, context.env.clock.nowMs());
+    const failed = await commit(
+      context,
+      [pinBucket(marked)],
+      [remove(bucketKey(name)), ...release.operations],
+    );
+    context.buckets.forget(name);
+    if (failed !== undefined) continue;
+    context.sweeper.push(release.tasks);
+    return;
+  }
+  throw new ObjectStoreError(
+    'OperationAborted',
+    'A conflicting operation is in progress on this bucket. Please try again.',
+    { bucket: name },
+  );
+}
+
+/** The bucket with its mark, or undefined where another came first. */
+async function mark(context: StoreContext, bucket: KnownBucket): Promise<KnownBucket | undefined> {
+  if (bucket.record.deleting) return bucket;
+  const record = { ...bucket.record, deleting: true };
+  const failed = await commit(
+    context,
+    [pinBucket(bucket)],
+    [put(bucketKey(bucket.name), encodeBucketRecord(record))],
+  );
+  return failed === undefined ? await context.buckets.fresh(bucket.name) : undefined;
+}
+
+async function refuseUnlessEmpty(context: StoreContext, bucket: KnownBucket): Promise<void> {
+  const range = spaceRange(KEY_SPACE.object, bucket.record.bucketId);
+  const { entries } = await context.kv.scan({ ...range, limit: 1, values: false });
+  if (entries.length === 0) return;
+  throw new ObjectStoreError('BucketNotEmpty', 'The bucket you tried to delete is not empty', {
+    bucket: bucket.name,
+  });
+}
+
+export async function listBuckets(
+  context: StoreContext,
+  options: ListBucketsOptions,
+): Promise<ListBucketsPage> {
+  const range = spaceRange(KEY_SPACE.bucket, utf8(options.prefix ?? ''));
+  const after = options.after === undefined ? range.from : keyAfter(bucketKey(options.after));
+  const from = compareBytes(after, range.from) > 0 ? after : range.from;
+  if (compareBytes(from, range.to) >= 0) return { buckets: [], more: false };
+  const page = await context.kv.scan({ ...range, from, limit: options.limit });
+  const buckets = page.entries.map((entry) =>
+    bucketOf(fromUtf8(entry.key.subarray(1)), decodeBucketRecord(entry.value)),
+  );
+  return { buckets, more: page.more };
+}

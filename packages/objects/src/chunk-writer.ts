@@ -1,0 +1,172 @@
+import { toHex } from '@holdfast/bytes';
+import type { DigestAlgorithm, DigestResults, DigestStream } from '@holdfast/env';
+import type { Condition, Operation } from '@holdfast/kv';
+import { ObjectStoreError } from './errors.ts';
+import { chunkKey, idKey, KEY_SPACE } from './keys.ts';
+import { Lane } from './lane.ts';
+import type { BlobRef } from './object-record.ts';
+import { encodeMoment } from './owner-record.ts';
+import { releaseById } from './release.ts';
+import { commit, newId, put, remove, type StoreContext } from './store-context.ts';
+
+/**
+ * Writes one blob: fills pooled buffers, and hashes each in a worker while the KvStore appends it. At
+ * most `chunksInFlight` chunks are on their way; the buffers are the bound on bytes, per stream and in
+ * all. The intent goes with the first chunk, in one transaction.
+ */
+export class ChunkWriter {
+  readonly #context: StoreContext;
+  readonly #lane: Lane;
+  readonly #digest: DigestStream;
+  readonly #blobId: Uint8Array;
+  readonly #intent: Uint8Array;
+  /** Chunks on their way. None of these promises rejects: see `#failure`. */
+  readonly #inFlight = new Set<Promise<void>>();
+  #failure: { readonly error: unknown } | undefined;
+  #buffer: Uint8Array | undefined;
+  #filled = 0;
+  #chunks = 0;
+  #sizeBytes = 0;
+
+  private constructor(context: StoreContext, algorithms: readonly DigestAlgorithm[], lane: Lane) {
+    this.#context = context;
+    this.#lane = lane;
+    this.#digest = context.env.digests.stream(algorithms);
+    this.#blobId = newId(context);
+    this.#intent = idKey(KEY_SPACE.intent, this.#blobId);
+    context.liveBlobs.add(toHex(this.#blobId));
+  }
+
+  /** Waits for a place among the uploads. KV_BUSY where none becomes free in time. */
+  static async open(
+    context: StoreContext,
+    algorithms: readonly DigestAlgorithm[],
+  ): Promise<ChunkWriter> {
+    return new ChunkWriter(context, algorithms, await Lane.open(context.writeBuffers));
+  }
+
+  /** Takes the piece's bytes; waits while too much is on its way. */
+  async write(piece: Uint8Array): Promise<void> {
+    const { chunkSizeBytes } = this.#context.limits;
+    let taken = 0;
+    while (taken < piece.length) {
+      this.#buffer ??= await this.#takeBuffer();
+      const count = Math.min(piece.length - taken, chunkSizeBytes - this.#filled);
+      this.#buffer.set(piece.subarray(taken, taken + count), this.#filled);
+      this.#filled += count;
+      taken += count;
+      if (this.#filled === chunkSizeBytes) await this.#send();
+    }
+  }
+
+  /** Resolves when all chunks are durable. */
+  async finish(): Promise<{ readonly digests: DigestResults; readonly blob: BlobRef }> {
+    if (this.#filled > 0) await this.#send();
+    await Promise.all(this.#inFlight);
+    this.#throwFailure();
+    const digests = await this.#digest.finish();
+    const { chunkSizeBytes } = this.#context.limits;
+    return { digests, blob: { blobId: this.#blobId, chunkSizeBytes, sizeBytes: this.#sizeBytes } };
+  }
+
+  /**
+   * Called once at the very end. Without a commit, gives the chunks to the sweeper; where even that
+   * fails, the intent is left for garbage collection.
+   */
+  async end(committed: boolean): Promise<void> {
+    await Promise.all(this.#inFlight);
+    this.#digest.abort();
+    if (this.#buffer !== undefined) this.#lane.giveBack(this.#buffer);
+    this.#buffer = undefined;
+    this.#lane.close();
+    if (!committed && this.#chunks > 0) await this.#release();
+    this.#context.liveBlobs.delete(toHex(this.#blobId));
+  }
+
+  /** A buffer to fill; waits for one of its own chunks where there is no spare. */
+  async #takeBuffer(): Promise<Uint8Array> {
+    for (;;) {
+      const buffer = this.#lane.tryTake();
+      if (buffer !== undefined) return buffer;
+      await Promise.race(this.#inFlight);
+    }
+  }
+
+  async #send(): Promise<void> {
+    while (this.#inFlight.size >= this.#context.limits.chunksInFlight) {
+      await Promise.race(this.#inFlight);
+    }
+    this.#throwFailure();
+    const buffer = this.#buffer as Uint8Array;
+    const chunk = buffer.subarray(0, this.#filled);
+    const number = this.#chunks++;
+    this.#sizeBytes += this.#filled;
+    this.#buffer = undefined;
+    this.#filled = 0;
+    const sent: Promise<void> = this.#store(chunk, number)
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => {
+        this.#lane.giveBack(buffer);
+        this.#inFlight.delete(sent);
+      });
+    this.#inFlight.add(sent);
+  }
+
+  async #store(chunk: Uint8Array, number: number): Promise<void> {
+    const operations: Operation[] = [put(chunkKey(this.#blobId, number), chunk)];
+    const conditions: Condition[] = [];
+    if (number === 0) {
+      operations.push(put(this.#intent, encodeMoment(this.#context.env.clock.nowMs())));
+    } else {
+      conditions.push({ kind: 'exists', key: this.#intent });
+    }
+    const [, stored] = await Promise.allSettled([
+      this.#digest.update(chunk),
+      commit(this.#context, conditions, operations),
+    ]).then(throwRejected);
+    if (stored !== undefined) throw lostIntent();
+  }
+
+  async #release(): Promise<void> {
+    const { operations, tasks } = releaseById(
+      'blob',
+      this.#blobId,
+      this.#context.env.clock.nowMs(),
+    );
+    try {
+      // Safety: asks for the intent, so a commit whose answer was lost is never undone by this.
+      const condition: Condition = { kind: 'exists', key: this.#intent };
+      const failed = await commit(
+        this.#context,
+        [condition],
+        [remove(this.#intent), ...operations],
+      );
+      if (failed === undefined) this.#context.sweeper.push(tasks);
+    } catch {
+      // The reason for giving up is what the caller gets to see; garbage collection does the rest.
+    }
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+}
+
+/** The upload was taken for crashed and its bytes are gone. */
+export function lostIntent(): ObjectStoreError {
+  return new ObjectStoreError(
+    'OperationAborted',
+    'The upload took so long that it was taken for abandoned. Please try again.',
+  );
+}
+
+function throwRejected<A, B>(
+  results: readonly [PromiseSettledResult<A>, PromiseSettledResult<B>],
+): readonly [A, B] {
+  const [first, second] = results;
+  if (first.status === 'rejected') throw first.reason;
+  if (second.status === 'rejected') throw second.reason;
+  return [first.value, second.value];
+}

@@ -1,0 +1,139 @@
+/** Copies made inside the store: bytes go from the source's chunks through the ordinary put. */
+
+import { toBase64 } from './base64.ts';
+import { resolveRange } from './byte-range.ts';
+import { checkCopySourceConditions } from './conditions.ts';
+import { ObjectStoreError } from './errors.ts';
+import { getObject } from './get-object.ts';
+import { checkMetadata, checkObjectKey, checkPartNumber } from './names.ts';
+import type {
+  ByteRangeRequest,
+  ChecksumAlgorithm,
+  CopyObjectRequest,
+  CopyObjectResult,
+  ObjectInfo,
+  ObjectReader,
+  PartInfo,
+  ReadObjectRequest,
+  UploadPartCopyRequest,
+} from './object-store.ts';
+import { checkEarly, commitStaged } from './put-object.ts';
+import { type StagedBody, stageBody } from './staged-body.ts';
+import type { StoreContext } from './store-context.ts';
+import { commitPart } from './upload-part.ts';
+import { findUpload } from './uploads.ts';
+
+export async function copyObject(
+  context: StoreContext,
+  request: CopyObjectRequest,
+): Promise<CopyObjectResult> {
+  const { source, bucket, key } = request;
+  checkObjectKey(key);
+  if (request.metadata !== undefined) checkMetadata(request.metadata);
+  else if (source.bucket === bucket && source.key === key) throw copyOntoItself();
+  await checkEarly(context, request);
+  const reader = await openSource(context, { ...source, conditions: request.sourceConditions });
+  const algorithm = request.checksumAlgorithm ?? fullObjectAlgorithm(reader.info);
+  const metadata = request.metadata ?? reader.info.metadata;
+  const staged = await stageFrom(context, reader, algorithm);
+  const { conditions } = request;
+  const target = { bucket, key, metadata, ...(conditions === undefined ? {} : { conditions }) };
+  return await commitStaged(context, target, staged);
+}
+
+export async function uploadPartCopy(
+  context: StoreContext,
+  request: UploadPartCopyRequest,
+): Promise<PartInfo> {
+  const { source, partNumber, range } = request;
+  checkPartNumber(partNumber);
+  const upload = await findUpload(context, request);
+  const wanted: ByteRangeRequest | undefined = range && { kind: 'from', ...range };
+  const reader = await openSource(context, {
+    ...source,
+    conditions: request.sourceConditions,
+    range: wanted,
+  });
+  const algorithm = upload.record.checksumAlgorithm;
+  const staged = await stageFrom(context, reader, algorithm);
+  return await commitPart(context, { address: request, partNumber, upload }, staged);
+}
+
+async function openSource(
+  context: StoreContext,
+  source: {
+    readonly bucket: string;
+    readonly key: string;
+    readonly conditions: ReadObjectRequest['conditions'] | undefined;
+    readonly range?: ByteRangeRequest | undefined;
+  },
+): Promise<ObjectReader> {
+  const { bucket, key, conditions, range } = source;
+  const reader = await getObject(
+    context,
+    {
+      bucket,
+      key,
+      ...(conditions === undefined ? {} : { conditions }),
+      ...(range === undefined ? {} : { range }),
+    },
+    checkCopySourceConditions,
+  );
+  try {
+    refuseSource(context, reader, range);
+  } catch (error) {
+    reader.close();
+    throw error;
+  }
+  return reader;
+}
+
+/** A copy's range must lie in the source whole, where a read's is cut; and a copy is no larger than a put. */
+function refuseSource(
+  context: StoreContext,
+  { info, length }: ObjectReader,
+  range: ByteRangeRequest | undefined,
+): void {
+  if (range?.kind === 'from' && (range.last ?? 0) >= info.sizeBytes) {
+    resolveRange({ kind: 'from', first: info.sizeBytes }, info.sizeBytes);
+  }
+  if (length <= context.limits.putSizeLimitBytes) return;
+  throw new ObjectStoreError(
+    'InvalidRequest',
+    `The specified copy source is larger than the maximum allowable size for a copy source: ${context.limits.putSizeLimitBytes}`,
+    { sizeBytes: length },
+  );
+}
+
+async function stageFrom(
+  context: StoreContext,
+  reader: ObjectReader,
+  algorithm: ChecksumAlgorithm | undefined,
+): Promise<StagedBody> {
+  try {
+    return await stageBody(context, {
+      body: { sizeBytes: reader.length, pieces: reader.body },
+      verification: {
+        digests: algorithm === undefined ? [] : [algorithm],
+        accept: (digests) => {
+          const bytes = algorithm === undefined ? undefined : digests.get(algorithm);
+          if (algorithm === undefined || bytes === undefined) return undefined;
+          return { algorithm, value: toBase64(bytes) };
+        },
+      },
+    });
+  } finally {
+    reader.close();
+  }
+}
+
+function fullObjectAlgorithm({ checksum }: ObjectInfo): ChecksumAlgorithm | undefined {
+  return checksum?.type === 'full-object' ? checksum.algorithm : undefined;
+}
+
+function copyOntoItself(): ObjectStoreError {
+  return new ObjectStoreError(
+    'InvalidRequest',
+    "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+  );
+}

@@ -1,0 +1,96 @@
+import type { Env } from '@holdfast/env';
+import type { KvStore } from '@holdfast/kv';
+import { abortMultipartUpload } from './abort-multipart-upload.ts';
+import { createBucket, deleteBucket, getBucket, listBuckets } from './bucket-operations.ts';
+import { Buckets } from './buckets.ts';
+import { BufferPool } from './buffer-pool.ts';
+import { completeMultipartUpload } from './complete-multipart-upload.ts';
+import { copyObject, uploadPartCopy } from './copy-object.ts';
+import { createMultipartUpload } from './create-multipart-upload.ts';
+import { deleteObject } from './delete-object.ts';
+import { GarbageCollector } from './garbage-collector.ts';
+import { getObject, headObject } from './get-object.ts';
+import { KeyLocks } from './key-locks.ts';
+import { type ObjectStoreLimits, resolveLimits } from './limits.ts';
+import { listMultipartUploads } from './list-multipart-uploads.ts';
+import { listObjects } from './list-objects.ts';
+import { getMultipartUpload, listParts } from './list-parts.ts';
+import type { ObjectStore } from './object-store.ts';
+import { putObject } from './put-object.ts';
+import type { StoreContext } from './store-context.ts';
+import { Sweeper } from './sweeper.ts';
+import type { TaskQueueFactory } from './task-queue.ts';
+import { uploadPart } from './upload-part.ts';
+
+export interface ObjectStoreOptions extends Partial<ObjectStoreLimits> {
+  readonly kv: KvStore;
+  readonly env: Env;
+  /** Makes the queue of the sweeper. */
+  readonly tasks: TaskQueueFactory;
+}
+
+/**
+ * The object store on a KvStore, which stays the caller's. What an earlier process left to be swept is
+ * queued at once.
+ */
+export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
+  const context = createContext(options);
+  const collector = new GarbageCollector(context);
+  const bind =
+    <Args extends readonly unknown[], Result>(
+      operation: (context: StoreContext, ...args: Args) => Promise<Result>,
+    ) =>
+    (...args: Args): Promise<Result> =>
+      operation(context, ...args);
+  return {
+    createBucket: bind(createBucket),
+    getBucket: bind(getBucket),
+    deleteBucket: bind(deleteBucket),
+    listBuckets: bind(listBuckets),
+    putObject: bind(putObject),
+    headObject: bind(headObject),
+    getObject: (request) => getObject(context, request),
+    deleteObject: bind(deleteObject),
+    listObjects: bind(listObjects),
+    copyObject: bind(copyObject),
+    createMultipartUpload: bind(createMultipartUpload),
+    uploadPart: bind(uploadPart),
+    uploadPartCopy: bind(uploadPartCopy),
+    completeMultipartUpload: bind(completeMultipartUpload),
+    abortMultipartUpload: bind(abortMultipartUpload),
+    getMultipartUpload: bind(getMultipartUpload),
+    listParts: bind(listParts),
+    listMultipartUploads: bind(listMultipartUploads),
+    collectGarbage: () => collector.run(),
+    close: async () => {
+      await collector.close();
+      await context.sweeper.close();
+    },
+  };
+}
+
+function createContext(options: ObjectStoreOptions): StoreContext {
+  const { kv, env, tasks } = options;
+  const limits = resolveLimits(options, kv.valueSizeLimitBytes);
+  const { bufferWaitMs: waitMs, spareBuffers: spareCount } = limits;
+  const pool = { clock: env.clock, waitMs, spareCount };
+  return {
+    kv,
+    env,
+    limits,
+    buckets: new Buckets(kv, limits.cachedBuckets),
+    locks: new KeyLocks(limits.writersPerKey),
+    writeBuffers: new BufferPool({
+      ...pool,
+      count: limits.writeBuffers,
+      make: () => env.digests.allocate(limits.chunkSizeBytes),
+    }),
+    readBuffers: new BufferPool({
+      ...pool,
+      count: limits.readBuffers,
+      make: () => new Uint8Array(limits.chunkSizeBytes),
+    }),
+    sweeper: new Sweeper(kv, () => env.clock.nowMs(), tasks),
+    liveBlobs: new Set(),
+  };
+}

@@ -1,0 +1,39 @@
+import { collectGarbage } from './collect-garbage.ts';
+import type { GarbageReport } from './object-store.ts';
+import type { StoreContext } from './store-context.ts';
+
+/** Runs one pass at a time: who asks for one while it runs gets the next one. */
+export class GarbageCollector {
+  readonly #context: StoreContext;
+  #running: Promise<GarbageReport> | undefined;
+  #next: Promise<GarbageReport> | undefined;
+
+  constructor(context: StoreContext) {
+    this.#context = context;
+  }
+
+  /** A pass that begins after this call. */
+  run(): Promise<GarbageReport> {
+    if (this.#running === undefined) return this.#start();
+    this.#next ??= this.#running.then(
+      () => this.#start(),
+      () => this.#start(),
+    );
+    return this.#next;
+  }
+
+  /** A pass that runs ends after its present step, and rejects. */
+  async close(): Promise<void> {
+    this.#context.sweeper.stop();
+    while (this.#running !== undefined) await Promise.allSettled([this.#running]);
+  }
+
+  #start(): Promise<GarbageReport> {
+    this.#next = undefined;
+    const running = collectGarbage(this.#context).finally(() => {
+      if (this.#running === running) this.#running = undefined;
+    });
+    this.#running = running;
+    return running;
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * `@holdfast/objects`: S3's objects without HTTP: buckets, objects, multipart uploads, listing and
+ * garbage collection over the KvStore port. Below it is `@holdfast/kv`, above it `@holdfast/s3`.
+ *
+ * @example
+ * const store = createObjectStore({ kv, env, tasks });
+ * await store.createBucket('photos', { ownerId: 'me', region: 'us-east-1' });
+ * await store.putObject({ bucket: 'photos', key: 'a', body: { pieces }, metadata: { user: {} } });
+ * const { body } = await store.getObject({ bucket: 'photos', key: 'a' });
+ *
+ * Source: packages/objects/src
+ */
+export type { ObjectStoreOptions } from './create-object-store.ts';
+export { createObjectStore } from './create-object-store.ts';
+export type { ErrorDetails, ObjectStoreErrorCode } from './errors.ts';
+export { ObjectStoreError } from './errors.ts';
+export type { ObjectStoreLimits } from './limits.ts';
+export type {
+  BodySource,
+  BodyVerification,
+  Bucket,
+  ByteRangeRequest,
+  ChecksumAlgorithm,
+  CompleteMultipartUploadRequest,
+  CopyObjectRequest,
+  CopyObjectResult,
+  CreateMultipartUploadRequest,
+  DeleteObjectRequest,
+  GarbageReport,
+  ListBucketsOptions,
+  ListBucketsPage,
+  ListObjectsPage,
+  ListObjectsRequest,
+  ListPartsPage,
+  ListPartsRequest,
+  ListUploadsPage,
+  ListUploadsRequest,
+  ObjectAddress,
+  ObjectConditions,
+  ObjectInfo,
+  ObjectMetadata,
+  ObjectReader,
+  ObjectStore,
+  PartInfo,
+  PutObjectRequest,
+  PutObjectResult,
+  ReadObjectRequest,
+  StoredChecksum,
+  UploadAddress,
+  UploadInfo,
+  UploadPartCopyRequest,
+  UploadPartRequest,
+} from './object-store.ts';
+export type { TaskQueue, TaskQueueFactory } from './task-queue.ts';

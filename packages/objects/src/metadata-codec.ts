@@ -1,0 +1,79 @@
+import type { ByteReader, ByteWriter } from '@holdfast/bytes';
+import type { ChecksumAlgorithm, ObjectMetadata } from './object-store.ts';
+
+/** Position is the bit in the record's mask: append only. */
+const STANDARD_FIELDS = [
+  'contentType',
+  'cacheControl',
+  'contentDisposition',
+  'contentEncoding',
+  'contentLanguage',
+  'expires',
+  'websiteRedirectLocation',
+  'storageClass',
+] as const;
+
+/** A mask of the standard fields that are there, these, then the user's names and values. */
+export function writeMetadata(writer: ByteWriter, metadata: ObjectMetadata): void {
+  let mask = 0;
+  STANDARD_FIELDS.forEach((field, bit) => {
+    if (metadata[field] !== undefined) mask |= 1 << bit;
+  });
+  writer.varint(mask);
+  for (const field of STANDARD_FIELDS) {
+    const value = metadata[field];
+    if (value !== undefined) writer.text(value);
+  }
+  const names = Object.keys(metadata.user);
+  writer.varint(names.length);
+  for (const name of names) writer.text(name).text(metadata.user[name] as string);
+}
+
+export function readMetadata(reader: ByteReader): ObjectMetadata {
+  const mask = reader.varint();
+  const fields: Partial<Record<(typeof STANDARD_FIELDS)[number], string>> = {};
+  STANDARD_FIELDS.forEach((field, bit) => {
+    if ((mask & (1 << bit)) !== 0) fields[field] = reader.text();
+  });
+  // Why defineProperty: `__proto__` is a legal header name, and only a name here.
+  const user: Record<string, string> = {};
+  for (let rest = reader.varint(); rest > 0; rest--) {
+    const name = reader.text();
+    const value = reader.text();
+    Object.defineProperty(user, name, {
+      value,
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    });
+  }
+  return { user, ...fields };
+}
+
+/** A checksum as stored: the digest's big-endian bytes. */
+export interface RawChecksum {
+  readonly algorithm: ChecksumAlgorithm;
+  readonly bytes: Uint8Array;
+}
+
+/** Position + 1 is the number on disk, 0 means none: append only. */
+const ALGORITHMS: readonly ChecksumAlgorithm[] = ['crc32', 'crc32c', 'crc64nvme', 'sha1', 'sha256'];
+
+export function writeAlgorithm(writer: ByteWriter, algorithm: ChecksumAlgorithm | undefined): void {
+  writer.u8(algorithm === undefined ? 0 : ALGORITHMS.indexOf(algorithm) + 1);
+}
+
+export function readAlgorithm(reader: ByteReader): ChecksumAlgorithm | undefined {
+  const number = reader.u8();
+  return number === 0 ? undefined : ALGORITHMS[number - 1];
+}
+
+export function writeRawChecksum(writer: ByteWriter, checksum: RawChecksum | undefined): void {
+  writeAlgorithm(writer, checksum?.algorithm);
+  if (checksum !== undefined) writer.sized(checksum.bytes);
+}
+
+export function readRawChecksum(reader: ByteReader): RawChecksum | undefined {
+  const algorithm = readAlgorithm(reader);
+  return algorithm === undefined ? undefined : { algorithm, bytes: reader.sized() };
+}

@@ -1,0 +1,137 @@
+/**
+ * The record of an object: what a listing, a head and the conditions of a write need, and where the
+ * bytes are. Typically 100 to 300 bytes, so that it stays in the KvStore's index; the part list of a
+ * multipart object is kept elsewhere (`manifest.ts`).
+ */
+import { toHex } from '@holdfast/bytes';
+import { toBase64 } from './base64.ts';
+import type { Validators } from './conditions.ts';
+import { ID_SIZE_BYTES } from './keys.ts';
+import {
+  type RawChecksum,
+  readMetadata,
+  readRawChecksum,
+  writeMetadata,
+  writeRawChecksum,
+} from './metadata-codec.ts';
+import type { ObjectInfo, ObjectMetadata, StoredChecksum } from './object-store.ts';
+import { recordReader, recordWriter } from './record-version.ts';
+
+/** A run of bytes in chunks: chunk n has bytes [n * chunkSizeBytes, (n + 1) * chunkSizeBytes). */
+export interface BlobRef {
+  readonly blobId: Uint8Array;
+  readonly chunkSizeBytes: number;
+  readonly sizeBytes: number;
+}
+
+/** Where a page of the manifest begins. */
+export interface ManifestPageStart {
+  readonly firstPartNumber: number;
+  /** Byte offset in the object of the page's first part. */
+  readonly offset: number;
+}
+
+export type ObjectBody =
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'blob'; readonly blob: BlobRef }
+  | {
+      readonly kind: 'parts';
+      readonly uploadId: Uint8Array;
+      readonly pages: readonly ManifestPageStart[];
+    };
+
+export interface ObjectRecord {
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+  /** MD5 of the body, or of the MD5s of the parts. */
+  readonly md5: Uint8Array;
+  /** 0 for a plain put. */
+  readonly partCount: number;
+  readonly checksum: (RawChecksum & { readonly type: StoredChecksum['type'] }) | undefined;
+  readonly body: ObjectBody;
+  readonly metadata: ObjectMetadata;
+}
+
+const BODY_KIND = { empty: 0, blob: 1, parts: 2 } as const;
+
+export function encodeObjectRecord(record: ObjectRecord): Uint8Array {
+  const writer = recordWriter()
+    .varint(record.sizeBytes)
+    .varint(record.modifiedMs)
+    .bytes(record.md5)
+    .varint(record.partCount);
+  writeRawChecksum(writer, record.checksum);
+  if (record.checksum !== undefined) writer.u8(record.checksum.type === 'composite' ? 1 : 0);
+  const { body } = record;
+  writer.u8(BODY_KIND[body.kind]);
+  if (body.kind === 'blob') {
+    writer.bytes(body.blob.blobId).varint(body.blob.chunkSizeBytes);
+  } else if (body.kind === 'parts') {
+    writer.bytes(body.uploadId).varint(body.pages.length);
+    for (const page of body.pages) writer.varint(page.firstPartNumber).varint(page.offset);
+  }
+  writeMetadata(writer, record.metadata);
+  return writer.finish();
+}
+
+export function decodeObjectRecord(value: Uint8Array): ObjectRecord {
+  const reader = recordReader(value, 'an object record');
+  const sizeBytes = reader.varint();
+  const modifiedMs = reader.varint();
+  const md5 = reader.bytes(ID_SIZE_BYTES);
+  const partCount = reader.varint();
+  const raw = readRawChecksum(reader);
+  const checksum =
+    raw === undefined
+      ? undefined
+      : ({ ...raw, type: reader.u8() === 1 ? 'composite' : 'full-object' } as const);
+  const kind = reader.u8();
+  let body: ObjectBody = { kind: 'empty' };
+  if (kind === BODY_KIND.blob) {
+    const blobId = reader.bytes(ID_SIZE_BYTES);
+    body = { kind: 'blob', blob: { blobId, chunkSizeBytes: reader.varint(), sizeBytes } };
+  } else if (kind === BODY_KIND.parts) {
+    const uploadId = reader.bytes(ID_SIZE_BYTES);
+    const pages: ManifestPageStart[] = [];
+    for (let rest = reader.varint(); rest > 0; rest--) {
+      pages.push({ firstPartNumber: reader.varint(), offset: reader.varint() });
+    }
+    body = { kind: 'parts', uploadId, pages };
+  }
+  return { sizeBytes, modifiedMs, md5, partCount, checksum, body, metadata: readMetadata(reader) };
+}
+
+/** The ETag without quotes. */
+export function etagOf(record: Pick<ObjectRecord, 'md5' | 'partCount'>): string {
+  return record.partCount === 0 ? toHex(record.md5) : `${toHex(record.md5)}-${record.partCount}`;
+}
+
+export function storedChecksumOf(record: ObjectRecord): StoredChecksum | undefined {
+  if (record.checksum === undefined) return undefined;
+  const { algorithm, type, bytes } = record.checksum;
+  const suffix = type === 'composite' ? `-${record.partCount}` : '';
+  return { algorithm, type, value: toBase64(bytes) + suffix };
+}
+
+export function objectInfo(bucket: string, key: string, record: ObjectRecord): ObjectInfo {
+  const checksum = storedChecksumOf(record);
+  return {
+    bucket,
+    key,
+    sizeBytes: record.sizeBytes,
+    etag: etagOf(record),
+    modifiedMs: record.modifiedMs,
+    metadata: record.metadata,
+    ...(checksum === undefined ? {} : { checksum }),
+    ...(record.partCount === 0 ? {} : { partCount: record.partCount }),
+  };
+}
+
+/** What conditions look at. */
+export function validatorsOf(record: ObjectRecord): Validators;
+export function validatorsOf(record: ObjectRecord | undefined): Validators | undefined;
+export function validatorsOf(record: ObjectRecord | undefined): Validators | undefined {
+  if (record === undefined) return undefined;
+  const { sizeBytes, modifiedMs } = record;
+  return { etag: etagOf(record), sizeBytes, modifiedMs };
+}

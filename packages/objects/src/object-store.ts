@@ -1,0 +1,305 @@
+import type { DigestAlgorithm, DigestResults } from '@holdfast/env';
+
+/** Object semantics without HTTP. Every method rejects with an `ObjectStoreError` or a `KvError`. */
+export interface ObjectStore {
+  createBucket(
+    name: string,
+    options: { readonly ownerId: string; readonly region: string },
+  ): Promise<Bucket>;
+  getBucket(name: string): Promise<Bucket>;
+  /** BucketNotEmpty while it has objects; open multipart uploads do not count, they are aborted. */
+  deleteBucket(name: string): Promise<void>;
+  listBuckets(options: ListBucketsOptions): Promise<ListBucketsPage>;
+
+  putObject(request: PutObjectRequest): Promise<PutObjectResult>;
+  headObject(request: ReadObjectRequest): Promise<ObjectInfo>;
+  /** The caller must read `body` to its end or call `close`. */
+  getObject(request: ReadObjectRequest): Promise<ObjectReader>;
+  /** No error where there is no such object, unless a condition says there must be. */
+  deleteObject(request: DeleteObjectRequest): Promise<void>;
+  copyObject(request: CopyObjectRequest): Promise<CopyObjectResult>;
+  listObjects(request: ListObjectsRequest): Promise<ListObjectsPage>;
+
+  createMultipartUpload(request: CreateMultipartUploadRequest): Promise<UploadInfo>;
+  uploadPart(request: UploadPartRequest): Promise<PartInfo>;
+  uploadPartCopy(request: UploadPartCopyRequest): Promise<PartInfo>;
+  completeMultipartUpload(request: CompleteMultipartUploadRequest): Promise<ObjectInfo>;
+  abortMultipartUpload(request: UploadAddress): Promise<void>;
+  /** The upload itself, for its metadata and checksum settings. NoSuchUpload where there is none. */
+  getMultipartUpload(request: UploadAddress): Promise<UploadInfo>;
+  listParts(request: ListPartsRequest): Promise<ListPartsPage>;
+  listMultipartUploads(request: ListUploadsRequest): Promise<ListUploadsPage>;
+
+  /** One whole pass of the sweeper: released blobs, then intents of crashed uploads, then unreferenced blobs. */
+  collectGarbage(): Promise<GarbageReport>;
+  /** Stops background work, waits for what runs. The KvStore stays open. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface Bucket {
+  readonly name: string;
+  /** Wall-clock milliseconds. */
+  readonly createdMs: number;
+  readonly ownerId: string;
+  readonly region: string;
+}
+
+export interface ListBucketsOptions {
+  /** At most so many, 1 to 10000. */
+  readonly limit: number;
+  readonly prefix?: string;
+  /** Names after this one, exclusive. */
+  readonly after?: string;
+}
+
+export interface ListBucketsPage {
+  readonly buckets: readonly Bucket[];
+  readonly more: boolean;
+}
+
+export interface ObjectAddress {
+  readonly bucket: string;
+  /** 1 to 1024 bytes of UTF-8. */
+  readonly key: string;
+}
+
+/** Checksum algorithms that S3 stores with an object. */
+export type ChecksumAlgorithm = Exclude<DigestAlgorithm, 'md5'>;
+
+export interface StoredChecksum {
+  readonly algorithm: ChecksumAlgorithm;
+  /** `composite` is a checksum of the parts' checksums. */
+  readonly type: 'full-object' | 'composite';
+  /** Base64; a composite one with `-N` appended. */
+  readonly value: string;
+}
+
+/** What a client says about an object and gets back unchanged. */
+export interface ObjectMetadata {
+  /** Lower-case header names without `x-amz-meta-`. */
+  readonly user: Readonly<Record<string, string>>;
+  readonly contentType?: string;
+  readonly cacheControl?: string;
+  readonly contentDisposition?: string;
+  readonly contentEncoding?: string;
+  readonly contentLanguage?: string;
+  readonly expires?: string;
+  readonly websiteRedirectLocation?: string;
+  readonly storageClass?: string;
+}
+
+export interface ObjectInfo extends ObjectAddress {
+  readonly sizeBytes: number;
+  /** Without quotes: 32 hexadecimal digits, and `-N` for an object of N parts. */
+  readonly etag: string;
+  /** Wall-clock milliseconds; S3 shows whole seconds. */
+  readonly modifiedMs: number;
+  readonly metadata: ObjectMetadata;
+  readonly checksum?: StoredChecksum;
+  /** Parts that a multipart object was completed from; undefined for a plain put. */
+  readonly partCount?: number;
+}
+
+/** The conditional headers. Several at once are combined as RFC 9110 section 13.2.2 orders. */
+export interface ObjectConditions {
+  /** ETags without quotes, or `*`. */
+  readonly ifMatch?: '*' | readonly string[];
+  readonly ifNoneMatch?: '*' | readonly string[];
+  /** Milliseconds, compared in whole seconds. */
+  readonly ifModifiedSinceMs?: number;
+  readonly ifUnmodifiedSinceMs?: number;
+}
+
+/** Body bytes on their way in. */
+export interface BodySource {
+  /** Exact size if it is known beforehand; a body that differs is refused with IncompleteBody. */
+  readonly sizeBytes?: number;
+  /** Pieces of any size. A piece may be reused by its producer once the next one is asked for. */
+  readonly pieces: AsyncIterable<Uint8Array>;
+}
+
+export interface BodyVerification {
+  /** Digests wanted besides MD5, which is always computed. */
+  readonly digests: readonly DigestAlgorithm[];
+  /**
+   * Called once after the last byte and before the commit, with all digests (MD5 among them). What it
+   * throws refuses the body: nothing is stored. It returns the checksum to store, if any.
+   */
+  readonly accept: (
+    digests: DigestResults,
+    sizeBytes: number,
+  ) => { readonly algorithm: ChecksumAlgorithm; readonly value: string } | undefined;
+}
+
+export interface PutObjectRequest extends ObjectAddress {
+  readonly body: BodySource;
+  readonly verification?: BodyVerification;
+  readonly metadata: ObjectMetadata;
+  readonly conditions?: ObjectConditions;
+}
+
+export interface PutObjectResult {
+  readonly etag: string;
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+  readonly checksum?: StoredChecksum;
+}
+
+/** Byte range as HTTP asks for it: `[first, last]` inclusive, from `first`, or the last `suffix` bytes. */
+export type ByteRangeRequest =
+  | { readonly kind: 'from'; readonly first: number; readonly last?: number }
+  | { readonly kind: 'suffix'; readonly length: number };
+
+export interface ReadObjectRequest extends ObjectAddress {
+  readonly conditions?: ObjectConditions;
+  readonly range?: ByteRangeRequest;
+  /** Reads one part of a multipart object, from 1; part 1 of a plain object is all of it. */
+  readonly partNumber?: number;
+}
+
+export interface ObjectReader {
+  readonly info: ObjectInfo;
+  /** What is read: bytes [offset, offset + length) of the object. */
+  readonly offset: number;
+  readonly length: number;
+  /**
+   * The bytes, checked, in pieces of at most 1 MiB. A piece is valid until the next one is asked for, or
+   * until `release`d: its buffer goes back to a pool.
+   */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** All bytes at once if the store already has them in memory and they are few (at most 128 KiB). */
+  readonly immediate: Uint8Array | undefined;
+  /** Gives back what the read pins. Idempotent; reading to the end does it too. */
+  close(): void;
+}
+
+export interface DeleteObjectRequest extends ObjectAddress {
+  /** `ifMatch` on a key that is not there: NoSuchKey; on another ETag: PreconditionFailed. */
+  readonly conditions?: ObjectConditions & {
+    readonly ifSizeBytes?: number;
+    readonly ifLastModifiedMs?: number;
+  };
+}
+
+export interface CopyObjectRequest extends ObjectAddress {
+  readonly source: ObjectAddress;
+  readonly sourceConditions?: ObjectConditions;
+  readonly conditions?: ObjectConditions;
+  /** Replaces the source's metadata; undefined copies it. Copying onto itself unchanged: InvalidRequest. */
+  readonly metadata?: ObjectMetadata;
+  /** Computes and stores this checksum; default: the source's, if it has a full-object one. */
+  readonly checksumAlgorithm?: ChecksumAlgorithm;
+}
+
+export interface CopyObjectResult extends PutObjectResult {}
+
+export interface ListObjectsRequest {
+  readonly bucket: string;
+  readonly prefix?: string;
+  /** Any non-empty string. */
+  readonly delimiter?: string;
+  /** Only names (keys and common prefixes) after this one, exclusive, in UTF-8 byte order. */
+  readonly after?: string;
+  /** At most so many keys and common prefixes together; 0 to 1000. */
+  readonly limit: number;
+}
+
+export interface ListObjectsPage {
+  readonly objects: readonly ObjectInfo[];
+  readonly commonPrefixes: readonly string[];
+  readonly more: boolean;
+  /** Last name returned, to be given as `after` for the next page; undefined when nothing was returned. */
+  readonly last: string | undefined;
+}
+
+export interface UploadAddress extends ObjectAddress {
+  readonly uploadId: string;
+}
+
+export interface CreateMultipartUploadRequest extends ObjectAddress {
+  readonly metadata: ObjectMetadata;
+  readonly ownerId: string;
+  readonly checksumAlgorithm?: ChecksumAlgorithm;
+  readonly checksumType?: 'full-object' | 'composite';
+}
+
+export interface UploadInfo extends UploadAddress {
+  readonly initiatedMs: number;
+  readonly ownerId: string;
+  readonly metadata: ObjectMetadata;
+  readonly checksumAlgorithm?: ChecksumAlgorithm;
+  readonly checksumType?: 'full-object' | 'composite';
+}
+
+export interface UploadPartRequest extends UploadAddress {
+  /** 1 to 10000. */
+  readonly partNumber: number;
+  readonly body: BodySource;
+  readonly verification?: BodyVerification;
+}
+
+export interface UploadPartCopyRequest extends UploadAddress {
+  readonly partNumber: number;
+  readonly source: ObjectAddress;
+  readonly sourceConditions?: ObjectConditions;
+  readonly range?: { readonly first: number; readonly last: number };
+}
+
+export interface PartInfo {
+  readonly partNumber: number;
+  readonly etag: string;
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+  readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly value: string };
+}
+
+export interface CompleteMultipartUploadRequest extends UploadAddress {
+  /** Ascending part numbers (else InvalidPartOrder); each but the last at least 5 MiB (else EntityTooSmall). */
+  readonly parts: readonly {
+    readonly partNumber: number;
+    readonly etag: string;
+    readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly value: string };
+  }[];
+  readonly conditions?: ObjectConditions;
+  /** The whole object's checksum as the client knows it: another one is BadDigest. */
+  readonly checksum?: StoredChecksum;
+  readonly sizeBytes?: number;
+}
+
+export interface ListPartsRequest extends UploadAddress {
+  /** Part numbers above this one. */
+  readonly after: number;
+  readonly limit: number;
+}
+
+export interface ListPartsPage {
+  readonly upload: UploadInfo;
+  readonly parts: readonly PartInfo[];
+  readonly more: boolean;
+}
+
+export interface ListUploadsRequest {
+  readonly bucket: string;
+  readonly prefix?: string;
+  readonly delimiter?: string;
+  readonly afterKey?: string;
+  /** With `afterKey`: also uploads of that key whose id is greater. */
+  readonly afterUploadId?: string;
+  readonly limit: number;
+}
+
+export interface ListUploadsPage {
+  readonly uploads: readonly UploadInfo[];
+  readonly commonPrefixes: readonly string[];
+  readonly more: boolean;
+  readonly lastKey: string | undefined;
+  readonly lastUploadId: string | undefined;
+}
+
+export interface GarbageReport {
+  readonly releasedBlobs: number;
+  readonly expiredIntents: number;
+  readonly unreferencedBlobs: number;
+  readonly deletedChunks: number;
+  readonly deletedBytes: number;
+}

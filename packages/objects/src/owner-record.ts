@@ -1,0 +1,47 @@
+/** Small records of ownership: who a blob or a group of parts belongs to, and what waits to be swept. */
+import { ID_SIZE_BYTES } from './keys.ts';
+import { recordReader, recordWriter } from './record-version.ts';
+
+/** What keeps a blob alive. */
+export type BlobOwner =
+  | { readonly kind: 'object'; readonly bucketId: Uint8Array; readonly key: string }
+  | { readonly kind: 'part'; readonly uploadId: Uint8Array };
+
+export function encodeBlobOwner(owner: BlobOwner): Uint8Array {
+  const writer = recordWriter(64);
+  if (owner.kind === 'part') return writer.u8(2).bytes(owner.uploadId).finish();
+  return writer.u8(1).bytes(owner.bucketId).text(owner.key).finish();
+}
+
+export function decodeBlobOwner(value: Uint8Array): BlobOwner {
+  const reader = recordReader(value, 'a blob reference');
+  if (reader.u8() === 2) return { kind: 'part', uploadId: reader.bytes(ID_SIZE_BYTES) };
+  return { kind: 'object', bucketId: reader.bytes(ID_SIZE_BYTES), key: reader.text() };
+}
+
+/** What keeps the parts of an upload alive: the open upload, or the object completed from it. */
+export interface GroupOwner {
+  readonly kind: 'upload' | 'object';
+  readonly bucketId: Uint8Array;
+  readonly key: string;
+}
+
+export function encodeGroupOwner(owner: GroupOwner): Uint8Array {
+  const kind = owner.kind === 'upload' ? 1 : 2;
+  return recordWriter(64).u8(kind).bytes(owner.bucketId).text(owner.key).finish();
+}
+
+export function decodeGroupOwner(value: Uint8Array): GroupOwner {
+  const reader = recordReader(value, 'a part group');
+  const kind = reader.u8() === 1 ? 'upload' : 'object';
+  return { kind, bucketId: reader.bytes(ID_SIZE_BYTES), key: reader.text() };
+}
+
+/** An intent, or a to-do of the sweeper: its value is the wall-clock time at which it was made. */
+export function encodeMoment(timeMs: number): Uint8Array {
+  return recordWriter(16).varint(timeMs).finish();
+}
+
+export function decodeMoment(value: Uint8Array): number {
+  return recordReader(value, 'a to-do record').varint();
+}

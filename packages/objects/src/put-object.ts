@@ -1,0 +1,88 @@
+import { lostIntent } from './chunk-writer.ts';
+import { commitObject } from './commit-object.ts';
+import { checkWriteConditions } from './conditions.ts';
+import { checkMetadata, checkObjectKey } from './names.ts';
+import { etagOf, type ObjectRecord, storedChecksumOf, validatorsOf } from './object-record.ts';
+import type {
+  ObjectAddress,
+  ObjectConditions,
+  ObjectMetadata,
+  PutObjectRequest,
+  PutObjectResult,
+} from './object-store.ts';
+import { type StagedBody, stageBody } from './staged-body.ts';
+import { readObject, type StoreContext } from './store-context.ts';
+
+/** Stores an object: durable, and seen by every later read, when it resolves. */
+export async function putObject(
+  context: StoreContext,
+  request: PutObjectRequest,
+): Promise<PutObjectResult> {
+  checkObjectKey(request.key);
+  checkMetadata(request.metadata);
+  await checkEarly(context, request);
+  const { body, verification } = request;
+  const staged = await stageBody(context, { body, verification });
+  return await commitStaged(context, request, staged);
+}
+
+/**
+ * Refuses before the body is read what would be refused at the commit anyway: an unknown bucket, or
+ * conditions that do not hold now.
+ */
+export async function checkEarly(
+  context: StoreContext,
+  request: ObjectAddress & { readonly conditions?: ObjectConditions },
+): Promise<void> {
+  const bucket = await context.buckets.known(request.bucket);
+  if (request.conditions === undefined) return;
+  const current = await readObject(context.kv, bucket.record.bucketId, request.key);
+  if (current === undefined) await context.buckets.fresh(request.bucket);
+  checkWriteConditions(request.conditions, validatorsOf(current?.record), request.key);
+}
+
+/** Commits a staged body as an object, and ends it either way. */
+export async function commitStaged(
+  context: StoreContext,
+  request: ObjectAddress & {
+    readonly metadata: ObjectMetadata;
+    readonly conditions?: ObjectConditions;
+  },
+  staged: StagedBody,
+): Promise<PutObjectResult> {
+  const { bucket, key, metadata, conditions } = request;
+  let written: ObjectRecord | undefined;
+  try {
+    written = await commitObject(context, {
+      bucket,
+      key,
+      check: (current) => checkWriteConditions(conditions, validatorsOf(current), key),
+      record: (nowMs) => plainRecord(staged, metadata, nowMs),
+      conditions: staged.conditions,
+      operations: ({ record: { bucketId } }) => staged.keep({ kind: 'object', bucketId, key }),
+    });
+  } finally {
+    await staged.end(written !== undefined);
+  }
+  if (written === undefined) throw lostIntent();
+  const checksum = storedChecksumOf(written);
+  return {
+    etag: etagOf(written),
+    sizeBytes: written.sizeBytes,
+    modifiedMs: written.modifiedMs,
+    ...(checksum === undefined ? {} : { checksum }),
+  };
+}
+
+function plainRecord(staged: StagedBody, metadata: ObjectMetadata, nowMs: number): ObjectRecord {
+  const { sizeBytes, md5, checksum, blob } = staged;
+  return {
+    sizeBytes,
+    modifiedMs: nowMs,
+    md5,
+    partCount: 0,
+    checksum: checksum === undefined ? undefined : { ...checksum, type: 'full-object' },
+    body: blob === undefined ? { kind: 'empty' } : { kind: 'blob', blob },
+    metadata,
+  };
+}

@@ -1,0 +1,68 @@
+import type { Env } from '@holdfast/env';
+import type { Condition, KvReader, KvStore, Operation, TransactResult } from '@holdfast/kv';
+import type { Buckets } from './buckets.ts';
+import type { BufferPool } from './buffer-pool.ts';
+import type { KeyLocks } from './key-locks.ts';
+import { ID_SIZE_BYTES, objectKvKey } from './keys.ts';
+import type { ObjectStoreLimits } from './limits.ts';
+import { decodeObjectRecord, type ObjectRecord } from './object-record.ts';
+import type { Sweeper } from './sweeper.ts';
+
+/** What every operation of one store shares. */
+export interface StoreContext {
+  readonly kv: KvStore;
+  readonly env: Env;
+  readonly limits: ObjectStoreLimits;
+  readonly buckets: Buckets;
+  readonly locks: KeyLocks;
+  readonly writeBuffers: BufferPool;
+  readonly readBuffers: BufferPool;
+  readonly sweeper: Sweeper;
+  /** Blobs that a put of this process is writing, in hexadecimal: their intents are not crashed. */
+  readonly liveBlobs: Set<string>;
+}
+
+/** A fresh bucketId or blobId. */
+export function newId(context: StoreContext): Uint8Array {
+  return context.env.random.bytes(ID_SIZE_BYTES);
+}
+
+/** An object's record and the version that a write pins. */
+export interface VersionedObject {
+  readonly record: ObjectRecord;
+  readonly version: number;
+}
+
+export async function readObject(
+  reader: KvReader,
+  bucketId: Uint8Array,
+  key: string,
+): Promise<VersionedObject | undefined> {
+  const entry = await reader.get(objectKvKey(bucketId, key));
+  if (entry === undefined) return undefined;
+  return { record: decodeObjectRecord(entry.value), version: entry.version };
+}
+
+/** The condition that a key is still as it was read. */
+export function unchanged(kvKey: Uint8Array, version: number | undefined): Condition {
+  if (version === undefined) return { kind: 'absent', key: kvKey };
+  return { kind: 'versionEquals', key: kvKey, version };
+}
+
+export function put(key: Uint8Array, value: Uint8Array): Operation {
+  return { kind: 'put', key, value };
+}
+
+export function remove(key: Uint8Array): Operation {
+  return { kind: 'delete', key };
+}
+
+/** Commits, or names the condition that did not hold by its position; undefined where all did. */
+export async function commit(
+  context: StoreContext,
+  conditions: readonly Condition[],
+  operations: readonly Operation[],
+): Promise<number | undefined> {
+  const result: TransactResult = await context.kv.transact({ conditions, operations });
+  return result.committed ? undefined : result.failedCondition;
+}

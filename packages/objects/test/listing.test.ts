@@ -1,0 +1,168 @@
+import { compareBytes, utf8 } from '@holdfast/bytes';
+import type { KvReader, KvStore } from '@holdfast/kv';
+import { createMemoryStore } from '@holdfast/kv/testing';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type Fixture, OWNER, openFixture, pattern, putBytes, refusalCode } from './fixture.ts';
+
+interface Query {
+  readonly prefix?: string;
+  readonly delimiter?: string;
+  readonly after?: string;
+  readonly limit: number;
+}
+
+const byBytes = (left: string, right: string): number => compareBytes(utf8(left), utf8(right));
+
+/** The listing as S3 defines it, over all keys, with no cleverness. */
+function naive(keys: readonly string[], query: Query): { names: string[]; more: boolean } {
+  const { prefix = '', delimiter, after, limit } = query;
+  const names = new Set<string>();
+  for (const key of keys) {
+    if (!key.startsWith(prefix)) continue;
+    const at = delimiter === undefined ? -1 : key.indexOf(delimiter, prefix.length);
+    names.add(at < 0 ? key : `${key.slice(0, at + (delimiter as string).length)}\u0000prefix`);
+  }
+  const bare = (name: string): string => name.replace(/\0prefix$/, '');
+  const sorted = [...names]
+    .filter((name) => after === undefined || byBytes(bare(name), after) > 0)
+    .sort((left, right) => byBytes(bare(left), bare(right)));
+  return { names: sorted.slice(0, limit), more: limit > 0 && sorted.length > limit };
+}
+
+async function listed(
+  { store }: Fixture,
+  query: Query,
+): Promise<{ names: string[]; more: boolean; last: string | undefined }> {
+  const page = await store.listObjects({ bucket: 'bucket', ...query });
+  const names = [
+    ...page.objects.map(({ key }) => key),
+    ...page.commonPrefixes.map((name) => `${name}\u0000prefix`),
+  ];
+  names.sort((left, right) =>
+    byBytes(left.replace(/\0prefix$/, ''), right.replace(/\0prefix$/, '')),
+  );
+  return { names, more: page.more, last: page.last };
+}
+
+// Few letters, so that prefixes are shared; among them what sorts differently in UTF-16 and UTF-8,
+// zero bytes, percent signs and dots.
+const LETTERS = ['a', 'b', '/', '//', '\u0001', '\u00ff', '\uffee', '\u{1f600}', '%2F', '..', ' '];
+const text = (minLength: number, maxLength: number): fc.Arbitrary<string> =>
+  fc
+    .array(fc.constantFrom(...LETTERS), { minLength, maxLength })
+    .map((letters) => letters.join(''));
+
+test('a listing is what a naive listing of all keys is', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.uniqueArray(text(1, 5), { maxLength: 20 }),
+      fc.array(
+        fc.record(
+          {
+            prefix: text(0, 2),
+            delimiter: fc.constantFrom('/', 'a', '//', '\u{1f600}'),
+            after: text(0, 4),
+            limit: fc.integer({ min: 0, max: 12 }),
+          },
+          { requiredKeys: ['limit'] },
+        ),
+        { minLength: 1, maxLength: 10 },
+      ),
+      async (keys, queries) => {
+        const fixture = await openFixture();
+        await fixture.store.createBucket('bucket-2', OWNER);
+        for (const key of keys) {
+          await putBytes(fixture.store, key, pattern(1));
+          // A neighbour's keys must never show.
+          await putBytes(fixture.store, `${key}2`, pattern(1), { bucket: 'bucket-2' });
+        }
+        for (const query of queries) {
+          const { names, more } = await listed(fixture, query as Query);
+          expect({ names, more }).toEqual(naive(keys, query as Query));
+        }
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test('pages one after another give every name once', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.uniqueArray(text(1, 5), { maxLength: 20 }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.option(fc.constant('/'), { nil: undefined }),
+      async (keys, limit, delimiter) => {
+        const fixture = await openFixture();
+        for (const key of keys) await putBytes(fixture.store, key, pattern(1));
+        const query = delimiter === undefined ? {} : { delimiter };
+        const seen: string[] = [];
+        let after: string | undefined;
+        for (;;) {
+          const page = await listed(fixture, {
+            ...query,
+            limit,
+            ...(after === undefined ? {} : { after }),
+          });
+          seen.push(...page.names);
+          if (!page.more) break;
+          after = page.last;
+        }
+        expect(seen).toEqual(naive(keys, { ...query, limit: 1000 }).names);
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+/** Counts what cursors of the store do. */
+function counting(kv: KvStore): { readonly kv: KvStore; readonly steps: () => number } {
+  let steps = 0;
+  const cursor: KvReader['cursor'] = async (options) => {
+    const inner = await kv.cursor(options);
+    return {
+      next: () => {
+        steps++;
+        return inner.next();
+      },
+      seek: (key) => {
+        steps++;
+        inner.seek(key);
+      },
+      close: () => inner.close(),
+    };
+  };
+  const counted = new Proxy(kv, {
+    get: (target, name) => {
+      if (name === 'cursor') return cursor;
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  return { kv: counted, steps: () => steps };
+}
+
+test('a listing with a delimiter costs the number of results, not of keys', async () => {
+  const { kv, steps } = counting(createMemoryStore());
+  const { store } = await openFixture({ kv });
+  for (let folder = 0; folder < 5; folder++) {
+    for (let file = 0; file < 100; file++) await putBytes(store, `${folder}/${file}`, pattern(1));
+  }
+  const before = steps();
+  const page = await store.listObjects({ bucket: 'bucket', delimiter: '/', limit: 1000 });
+  expect(page.commonPrefixes).toEqual(['0/', '1/', '2/', '3/', '4/']);
+  expect(steps() - before).toBeLessThanOrEqual(2 * 5 + 1);
+});
+
+test('a page of no names is no error, and says that there are no more', async () => {
+  const { store } = await openFixture();
+  await putBytes(store, 'k', pattern(1));
+  expect(await store.listObjects({ bucket: 'bucket', limit: 0 })).toEqual({
+    objects: [],
+    commonPrefixes: [],
+    more: false,
+    last: undefined,
+  });
+  expect(await refusalCode(store.listObjects({ bucket: 'nobody', limit: 1 }))).toBe('NoSuchBucket');
+});
