@@ -1,0 +1,132 @@
+import { type ErrorDetails, ObjectStoreError } from '@holdfast/objects';
+import { ClientGoneError, sendEmpty, sendXml } from './answer.ts';
+import { AuthError } from './auth/index.ts';
+import { BodyError } from './body/index.ts';
+import { isS3ErrorCode, type S3ErrorCode } from './error-table.ts';
+import { httpDate } from './http-date.ts';
+import type { S3Call } from './s3-call.ts';
+import { type ErrorFields, S3Error } from './s3-error.ts';
+import { element, XML_DECLARATION } from './xml-writer.ts';
+
+/** Codes whose message says which of many reasons it was; all others have AWS's one text. */
+const OWN_MESSAGE: ReadonlySet<string> = new Set([
+  'InvalidArgument',
+  'InvalidRequest',
+  'BadDigest',
+]);
+
+/** Codes of the storage below, by their names there (no import: the layer knows no storage). */
+const STORAGE_CODES: ReadonlyMap<string, S3ErrorCode> = new Map([
+  ['KV_NO_SPACE', 'InsufficientStorage'],
+  ['NO_SPACE', 'InsufficientStorage'],
+  ['KV_BUSY', 'SlowDown'],
+  ['KV_UNAVAILABLE', 'ServiceUnavailable'],
+  ['KV_CLOSED', 'ServiceUnavailable'],
+  ['KV_VIEW_CLOSED', 'SlowDown'],
+]);
+
+/**
+ * Answers a failed request, exactly once. Where the answer has begun the connection is cut instead, so that the
+ * client cannot take half an object for a whole one.
+ */
+export async function answerError(call: S3Call, error: unknown): Promise<void> {
+  const { res, req } = call;
+  if (error instanceof ClientGoneError || (req.destroyed && !req.complete) || res.destroyed) {
+    call.errorCode = 'ClientGone';
+    if (!res.headersSent) call.status = 499;
+    res.destroy();
+    return;
+  }
+  const refusal = explainError(call, error);
+  call.errorCode = refusal.code;
+  if (res.headersSent) {
+    res.destroy();
+    return;
+  }
+  if (call.method === 'HEAD' || refusal.status === 304) {
+    await sendEmpty(call, refusal.status, refusal.headers);
+    return;
+  }
+  await sendXml(call, refusal.status, errorDocument(call, refusal), refusal.headers);
+}
+
+/** The S3 error that stands for `error`. The unknown is logged with its stack and becomes InternalError. */
+export function explainError(call: S3Call, error: unknown): S3Error {
+  if (error instanceof S3Error) return error;
+  if (error instanceof ObjectStoreError) return explainStoreError(call, error);
+  if (error instanceof AuthError || error instanceof BodyError) {
+    if (isS3ErrorCode(error.code)) return new S3Error(error.code, error.message, error.details);
+  }
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const known = typeof code === 'string' ? STORAGE_CODES.get(code) : undefined;
+  if (known !== undefined) {
+    call.service.logger.warn({ requestId: call.requestId, code }, 'the storage refused a request');
+    return new S3Error(known);
+  }
+  call.service.logger.error(
+    { requestId: call.requestId, operation: call.operation, err: error },
+    'a request failed for an unforeseen reason',
+  );
+  return new S3Error('InternalError');
+}
+
+function explainStoreError(call: S3Call, error: ObjectStoreError): S3Error {
+  if (!isS3ErrorCode(error.code)) return new S3Error('InternalError');
+  const message = OWN_MESSAGE.has(error.code) ? error.message : undefined;
+  const fields = storeErrorFields(call, error.code, error.details);
+  return new S3Error(error.code, message, fields, storeErrorHeaders(error));
+}
+
+function storeErrorFields(call: S3Call, code: S3ErrorCode, details: ErrorDetails): ErrorFields {
+  switch (code) {
+    case 'NoSuchBucket':
+    case 'InvalidBucketName':
+    case 'BucketAlreadyExists':
+    case 'BucketAlreadyOwnedByYou':
+    case 'BucketNotEmpty':
+      return { BucketName: details.bucket ?? call.bucket };
+    case 'NoSuchKey':
+      return { Key: details.key ?? call.key };
+    case 'NoSuchUpload':
+      return { UploadId: details.uploadId ?? call.parameter('uploadId') };
+    case 'PreconditionFailed':
+      return { Condition: details.condition };
+    case 'ConditionalRequestConflict':
+      return { Condition: details.condition, Key: details.key ?? call.key };
+    case 'InvalidRange':
+      return { RangeRequested: call.headers.get('range'), ActualObjectSize: details.sizeBytes };
+    case 'InvalidPart':
+    case 'EntityTooSmall':
+      return {
+        PartNumber: details.partNumber,
+        ETag: details.etag,
+        UploadId: details.uploadId,
+        ...(code === 'EntityTooSmall' && { ProposedSize: details.sizeBytes }),
+      };
+    default:
+      return {};
+  }
+}
+
+function storeErrorHeaders(error: ObjectStoreError): string[] {
+  const { etag, modifiedMs, sizeBytes } = error.details;
+  if (error.code === 'InvalidRange' && sizeBytes !== undefined) {
+    return ['Content-Range', `bytes */${sizeBytes}`];
+  }
+  const headers: string[] = [];
+  if (error.code !== 'NotModified') return headers;
+  if (etag !== undefined) headers.push('ETag', `"${etag}"`);
+  if (modifiedMs !== undefined) headers.push('Last-Modified', httpDate(modifiedMs));
+  return headers;
+}
+
+/** The `<Error>` document. Source: AWS API reference, "REST error responses". */
+export function errorDocument(call: S3Call, error: S3Error): string {
+  let inner = element('Code', error.code) + element('Message', error.message);
+  for (const [name, value] of Object.entries(error.fields)) {
+    if (value !== undefined) inner += element(name, String(value));
+  }
+  inner += element('Resource', call.knownTarget?.path ?? call.req.url ?? '/');
+  inner += element('RequestId', call.requestId) + element('HostId', call.service.hostId);
+  return `${XML_DECLARATION}<Error>${inner}</Error>`;
+}

@@ -1,0 +1,62 @@
+import type { KeyObject } from 'node:crypto';
+import { createHmac, createSecretKey } from 'node:crypto';
+import type { CredentialScope } from './authentication.ts';
+
+/**
+ * The key that signs requests of one access key on one day in one region.
+ *
+ * Source: Amazon S3 API Reference, "Signature Calculations for the Authorization Header", task 3.
+ */
+export function deriveSigningKey(secret: string, scope: CredentialScope): KeyObject {
+  let key: string | Buffer = `AWS4${secret}`;
+  for (const part of [scope.date, scope.region, scope.service, 'aws4_request']) {
+    key = createHmac('sha256', key).update(part).digest();
+  }
+  return createSecretKey(key as Buffer);
+}
+
+/** HMAC-SHA256 of a string to sign, in hexadecimal. */
+export function signString(signingKey: KeyObject, stringToSign: string): string {
+  return createHmac('sha256', signingKey).update(stringToSign).digest('hex');
+}
+
+interface CachedKey {
+  readonly secret: string;
+  readonly key: KeyObject;
+}
+
+/**
+ * Signing keys that have signed something, the oldest forgotten first. Deriving one costs about 50 us,
+ * which is more than all the rest of checking a request.
+ *
+ * Safety: only keys of requests whose signature was right are kept, so a stranger cannot push others
+ * out; and a key is used only while its access key has the secret that it was derived from.
+ */
+export class SigningKeys {
+  readonly #maxKeys: number;
+  /** By credential: access key and scope. */
+  readonly #keys = new Map<string, CachedKey>();
+
+  constructor(maxKeys: number) {
+    this.#maxKeys = maxKeys;
+  }
+
+  get size(): number {
+    return this.#keys.size;
+  }
+
+  find(credential: string, secret: string): KeyObject | undefined {
+    const cached = this.#keys.get(credential);
+    return cached?.secret === secret ? cached.key : undefined;
+  }
+
+  keep(credential: string, secret: string, key: KeyObject): void {
+    this.#keys.delete(credential);
+    this.#keys.set(credential, { secret, key });
+    if (this.#keys.size <= this.#maxKeys) return;
+    for (const oldest of this.#keys.keys()) {
+      this.#keys.delete(oldest);
+      break;
+    }
+  }
+}

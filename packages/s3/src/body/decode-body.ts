@@ -1,0 +1,177 @@
+import { Readable } from 'node:stream';
+import { OperatingError } from '@holdfast/bytes';
+import type { Authentication } from '../auth/authentication.ts';
+import type { RequestHeaders } from '../auth/request-headers.ts';
+import { BodyError } from './body-error.ts';
+import { ChunkSignatures } from './chunk-signatures.ts';
+import { endedEarly, FrameDecoder, wrongLength } from './frame-decoder.ts';
+import { declaredTrailers, hasTrailers, TrailerCollector } from './trailers.ts';
+
+const DEFAULT_MAX_SIZE_BYTES = 5 * 1024 ** 3;
+const DEFAULT_MIN_CHUNK_BYTES = 8192;
+const LENGTH = /^[0-9]{1,15}$/;
+
+export interface DecodedBody {
+  /** Size of the body proper: `x-amz-decoded-content-length` or `Content-Length`. Absent: unknown. */
+  readonly sizeBytes?: number;
+  /**
+   * The body proper, in slices of the source's pieces; may be iterated once. Throws a `BodyError`, at
+   * the latest after the last piece. A source that is a Node stream is left open when the iteration
+   * stops early, so that an error can still be answered: answer it with `Connection: close`.
+   *
+   * Safety: pieces are passed on before the signature of their chunk is known. They count only once the
+   * iteration has ended without an error; whoever stores them must commit after that.
+   */
+  readonly pieces: AsyncIterable<Uint8Array>;
+  /** Trailers by lower-case name; complete, and checked, once `pieces` has ended. */
+  readonly trailers: () => ReadonlyMap<string, string>;
+  /** Lower-case names of the trailers that the headers declare. */
+  readonly declaredTrailers: readonly string[];
+}
+
+export interface DecodeBodyOptions {
+  /** Refuses a body of unknown size (411), as S3 does. Default true; false for small XML documents. */
+  readonly requireLength?: boolean;
+  /** Refuses a larger body. Default 5 GiB. */
+  readonly maxSizeBytes?: number;
+  /** Every aws-chunked chunk but the last must be at least so large. Default 8192, as S3. */
+  readonly minChunkBytes?: number;
+}
+
+/**
+ * The body of a request as its headers and its authentication say that it is encoded. Throws a
+ * `BodyError` when the headers alone are wrong, before anything is read.
+ */
+export function decodeBody(
+  source: AsyncIterable<Uint8Array>,
+  authentication: Authentication,
+  headers: RequestHeaders,
+  options: DecodeBodyOptions = {},
+): DecodedBody {
+  const { payload } = authentication;
+  const declared = declaredTrailers(headers, payload);
+  const maxSizeBytes = options.maxSizeBytes ?? DEFAULT_MAX_SIZE_BYTES;
+  if (typeof payload === 'object' || payload === 'unsigned') {
+    const sizeBytes = plainSize(headers, options.requireLength ?? true);
+    checkSize(sizeBytes, maxSizeBytes);
+    return {
+      ...(sizeBytes === undefined ? {} : { sizeBytes }),
+      pieces: plainPieces(source, sizeBytes, maxSizeBytes),
+      trailers: () => new Map(),
+      declaredTrailers: declared,
+    };
+  }
+  const sizeBytes = lengthHeader(headers, 'x-amz-decoded-content-length');
+  if (sizeBytes === undefined) throw missingLength();
+  checkSize(sizeBytes, maxSizeBytes);
+  const signed = payload !== 'streaming-unsigned-trailer' && authentication.kind === 'signed';
+  const trailers = hasTrailers(payload) ? new TrailerCollector(declared) : undefined;
+  const decoder = new FrameDecoder({
+    sizeBytes,
+    minChunkBytes: options.minChunkBytes ?? DEFAULT_MIN_CHUNK_BYTES,
+    signatures: signed ? new ChunkSignatures(authentication) : undefined,
+    trailers,
+  });
+  return {
+    sizeBytes,
+    pieces: framedPieces(source, decoder),
+    trailers: () => trailers?.values ?? new Map(),
+    declaredTrailers: declared,
+  };
+}
+
+/** `Content-Encoding` to be stored: without `aws-chunked`; undefined if nothing is left. */
+export function storedContentEncoding(headers: RequestHeaders): string | undefined {
+  const value = headers.get('content-encoding');
+  if (value === undefined) return undefined;
+  const rest = value
+    .split(',')
+    .map((coding) => coding.trim())
+    .filter((coding) => coding !== '' && coding.toLowerCase() !== 'aws-chunked');
+  return rest.length === 0 ? undefined : rest.join(', ');
+}
+
+/** Undefined where the size is not known beforehand. Without a length and chunks there is no body. */
+function plainSize(headers: RequestHeaders, requireLength: boolean): number | undefined {
+  const sizeBytes = lengthHeader(headers, 'content-length');
+  if (sizeBytes !== undefined) return sizeBytes;
+  if (requireLength) throw missingLength();
+  return headers.has('transfer-encoding') ? undefined : 0;
+}
+
+function lengthHeader(headers: RequestHeaders, name: string): number | undefined {
+  const value = headers.get(name);
+  if (value === undefined) return undefined;
+  if (LENGTH.test(value)) return Number(value);
+  throw new BodyError('InvalidArgument', `The value of ${name} is not a length in bytes.`, {
+    ArgumentName: name,
+    ArgumentValue: value,
+  });
+}
+
+function missingLength(): BodyError {
+  return new BodyError('MissingContentLength', 'You must provide the Content-Length HTTP header.');
+}
+
+function checkSize(sizeBytes: number | undefined, maxSizeBytes: number): void {
+  if (sizeBytes === undefined || sizeBytes <= maxSizeBytes) return;
+  throw new BodyError('EntityTooLarge', 'Your proposed upload exceeds the maximum allowed size', {
+    ProposedSize: String(sizeBytes),
+    MaxSizeAllowed: String(maxSizeBytes),
+  });
+}
+
+async function* plainPieces(
+  source: AsyncIterable<Uint8Array>,
+  sizeBytes: number | undefined,
+  maxSizeBytes: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let receivedBytes = 0;
+  for await (const piece of received(source)) {
+    receivedBytes += piece.length;
+    if (sizeBytes !== undefined && receivedBytes > sizeBytes) {
+      throw wrongLength(sizeBytes, receivedBytes);
+    }
+    checkSize(receivedBytes, maxSizeBytes);
+    yield piece;
+  }
+  if (sizeBytes !== undefined && receivedBytes < sizeBytes) {
+    throw wrongLength(sizeBytes, receivedBytes);
+  }
+}
+
+async function* framedPieces(
+  source: AsyncIterable<Uint8Array>,
+  decoder: FrameDecoder,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const piece of received(source)) {
+    for (const data of decoder.push(piece)) yield data;
+  }
+  decoder.end();
+}
+
+/** The source's pieces; a connection that breaks off is a body that ended early. */
+async function* received(
+  source: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  // Why: the default iterator destroys the stream when its consumer stops; then it can not be drained.
+  const pieces: AsyncIterable<Uint8Array> =
+    source instanceof Readable ? source.iterator({ destroyOnReturn: false }) : source;
+  const iterator = pieces[Symbol.asyncIterator]();
+  let ended = false;
+  try {
+    for (;;) {
+      const next = await iterator.next().catch((error: unknown) => {
+        ended = true;
+        throw error instanceof OperatingError ? error : endedEarly(error);
+      });
+      if (next.done === true) {
+        ended = true;
+        return;
+      }
+      if (next.value.length > 0) yield next.value;
+    }
+  } finally {
+    if (!ended) await iterator.return?.();
+  }
+}

@@ -1,0 +1,111 @@
+import type { ChecksumAlgorithm, StoredChecksum } from '@holdfast/objects';
+import type { HeaderList } from './answer.ts';
+import type { S3Call } from './s3-call.ts';
+import { invalidArgument, S3Error } from './s3-error.ts';
+import { element } from './xml-writer.ts';
+
+/** Element names of checksums in documents, without `Checksum`. */
+const XML_NAMES: Readonly<Record<ChecksumAlgorithm, string>> = {
+  crc32: 'CRC32',
+  crc32c: 'CRC32C',
+  crc64nvme: 'CRC64NVME',
+  sha1: 'SHA1',
+  sha256: 'SHA256',
+};
+
+/** Every algorithm, in the order in which documents list them. */
+export const CHECKSUM_ALGORITHMS: readonly ChecksumAlgorithm[] = [
+  'crc32',
+  'crc32c',
+  'crc64nvme',
+  'sha1',
+  'sha256',
+];
+
+/** S3's name of an algorithm: `CRC64NVME`. */
+export function checksumName(algorithm: ChecksumAlgorithm): string {
+  return XML_NAMES[algorithm];
+}
+
+/** The element of an algorithm's value: `ChecksumCRC64NVME`. */
+export function checksumElementName(algorithm: ChecksumAlgorithm): string {
+  return `Checksum${XML_NAMES[algorithm]}`;
+}
+
+/** `x-amz-checksum-…` and its type, for the answer to a write or to a read that asks for it. */
+export function checksumHeaders(checksum: StoredChecksum | undefined): HeaderList {
+  if (checksum === undefined) return [];
+  return [
+    `x-amz-checksum-${checksum.algorithm}`,
+    checksum.value,
+    'x-amz-checksum-type',
+    checksumTypeName(checksum.type),
+  ];
+}
+
+/** `FULL_OBJECT` or `COMPOSITE`. */
+export function checksumTypeName(type: StoredChecksum['type']): string {
+  return type === 'composite' ? 'COMPOSITE' : 'FULL_OBJECT';
+}
+
+/** The checksum's elements for a document. */
+export function checksumElements(checksum: StoredChecksum | undefined): string {
+  if (checksum === undefined) return '';
+  return (
+    element(checksumElementName(checksum.algorithm), checksum.value) +
+    element('ChecksumType', checksumTypeName(checksum.type))
+  );
+}
+
+/** The value of `x-amz-checksum-algorithm` of a copy or of a new upload. */
+export function readChecksumAlgorithm(call: S3Call): ChecksumAlgorithm | undefined {
+  const value = call.headers.get('x-amz-checksum-algorithm');
+  if (value === undefined) return undefined;
+  const algorithm = CHECKSUM_ALGORITHMS.find((name) => XML_NAMES[name] === value.toUpperCase());
+  if (algorithm === undefined) {
+    throw new S3Error(
+      'InvalidRequest',
+      'Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]',
+    );
+  }
+  return algorithm;
+}
+
+/** The value of `x-amz-checksum-type`. */
+export function readChecksumType(call: S3Call): StoredChecksum['type'] | undefined {
+  const value = call.headers.get('x-amz-checksum-type');
+  if (value === undefined) return undefined;
+  if (value === 'FULL_OBJECT') return 'full-object';
+  if (value === 'COMPOSITE') return 'composite';
+  throw invalidArgument(
+    'Value for x-amz-checksum-type header is invalid.',
+    'x-amz-checksum-type',
+    value,
+  );
+}
+
+/** A whole object's checksum in the headers of CompleteMultipartUpload. */
+export function readChecksumValue(call: S3Call): StoredChecksum | undefined {
+  for (const algorithm of CHECKSUM_ALGORITHMS) {
+    const value = call.headers.get(`x-amz-checksum-${algorithm}`);
+    if (value === undefined) continue;
+    const declared = readChecksumType(call);
+    const type = declared ?? (/-\d+$/.test(value) ? 'composite' : 'full-object');
+    return { algorithm, type, value };
+  }
+  return undefined;
+}
+
+/** The algorithm that a body's checksum is claimed in, whether its value is in a header or in a trailer. */
+export function readClaimedAlgorithm(call: S3Call): ChecksumAlgorithm | undefined {
+  const trailer = call.headers.get('x-amz-trailer')?.trim().toLowerCase();
+  return CHECKSUM_ALGORITHMS.find((algorithm) => {
+    const name = `x-amz-checksum-${algorithm}`;
+    return call.headers.has(name) || trailer === name;
+  });
+}
+
+/** Whether a GET or HEAD asks for the stored checksum. */
+export function wantsChecksum(call: S3Call): boolean {
+  return call.headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED';
+}

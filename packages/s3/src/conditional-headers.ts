@@ -1,0 +1,79 @@
+import type { ByteRangeRequest, ObjectConditions } from '@holdfast/objects';
+import type { RequestHeaders } from './auth/index.ts';
+import { parseHttpDate } from './http-date.ts';
+import { headerNotImplemented } from './s3-error.ts';
+
+/**
+ * The conditional headers, or those of the source of a copy with their prefix. undefined where there is none.
+ * Malformed dates are ignored, as AWS does.
+ */
+export function readConditions(
+  headers: RequestHeaders,
+  prefix: '' | 'x-amz-copy-source-' = '',
+): ObjectConditions | undefined {
+  const match = headers.get(`${prefix}if-match`);
+  const noneMatch = headers.get(`${prefix}if-none-match`);
+  const modified = parseHttpDate(headers.get(`${prefix}if-modified-since`));
+  const unmodified = parseHttpDate(headers.get(`${prefix}if-unmodified-since`));
+  if (match === undefined && noneMatch === undefined && modified === undefined) {
+    if (unmodified === undefined) return undefined;
+  }
+  return {
+    ...(match !== undefined && { ifMatch: parseETags(match) }),
+    ...(noneMatch !== undefined && { ifNoneMatch: parseETags(noneMatch) }),
+    ...(modified !== undefined && { ifModifiedSinceMs: modified }),
+    ...(unmodified !== undefined && { ifUnmodifiedSinceMs: unmodified }),
+  };
+}
+
+/**
+ * The conditions of a write: If-Match with an ETag, If-None-Match with `*` and nothing else.
+ *
+ * @throws S3Error NotImplemented for If-None-Match with an ETag, as AWS answers
+ */
+export function readWriteConditions(headers: RequestHeaders): ObjectConditions | undefined {
+  const match = headers.get('if-match');
+  const noneMatch = headers.get('if-none-match');
+  if (match === undefined && noneMatch === undefined) return undefined;
+  if (noneMatch !== undefined && parseETags(noneMatch) !== '*') {
+    throw headerNotImplemented('If-None-Match');
+  }
+  return {
+    ...(match !== undefined && { ifMatch: parseETags(match) }),
+    ...(noneMatch !== undefined && { ifNoneMatch: '*' as const }),
+  };
+}
+
+/** ETags of a header, without quotes and without `W/`; `*` stands for any. */
+export function parseETags(value: string): '*' | readonly string[] {
+  const tags = value.split(',').map(unquoteETag);
+  return tags.includes('*') ? '*' : tags;
+}
+
+/** One ETag without its quotes. Clients that leave them out are understood too. */
+export function unquoteETag(value: string): string {
+  const tag = value.trim();
+  const bare = tag.startsWith('W/') ? tag.slice(2) : tag;
+  return bare.startsWith('"') && bare.endsWith('"') && bare.length >= 2 ? bare.slice(1, -1) : bare;
+}
+
+/**
+ * A `Range` header with one range of bytes. undefined where the whole object is to be sent: no header, a
+ * malformed one, or several ranges, which AWS does not serve either.
+ */
+export function readRange(value: string | undefined): ByteRangeRequest | undefined {
+  if (value === undefined) return undefined;
+  const match = /^bytes=\s*(\d*)\s*-\s*(\d*)\s*$/i.exec(value);
+  if (match === null) return undefined;
+  const [, first, last] = match;
+  if (first === undefined || first === '') {
+    return last === undefined || last === '' ? undefined : { kind: 'suffix', length: safe(last) };
+  }
+  if (last === undefined || last === '') return { kind: 'from', first: safe(first) };
+  if (safe(last) < safe(first)) return undefined;
+  return { kind: 'from', first: safe(first), last: safe(last) };
+}
+
+function safe(digits: string): number {
+  return Math.min(Number(digits), Number.MAX_SAFE_INTEGER);
+}

@@ -1,0 +1,24 @@
+/**
+ * `@holdfast/s3`: the S3 API over HTTP. Above it only the server that listens; below it an `ObjectStore`.
+ * It knows no storage.
+ *
+ * @example
+ * const s3 = createS3Handler({ store, env, findSecret, ownerId: 'me', ownerDisplayName: 'me' });
+ * const server = http.createServer(s3.handleRequest);
+ * server.on('checkContinue', s3.handleContinue);
+ * server.on('clientError', s3.handleClientError);
+ *
+ * Source: packages/s3/src
+ */
+
+export type {
+  Authentication,
+  Authenticator,
+  AuthenticatorOptions,
+  RawRequest,
+} from './auth/index.ts';
+export { createAuthenticator, requestHeaders } from './auth/index.ts';
+export type { S3HandlerOptions, S3Limits, S3Logger, S3RequestRecord } from './options.ts';
+export { DEFAULT_LIMITS } from './options.ts';
+export type { S3Handler } from './s3-handler.ts';
+export { createS3Handler } from './s3-handler.ts';

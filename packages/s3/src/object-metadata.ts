@@ -1,0 +1,179 @@
+import type { ObjectInfo, ObjectMetadata } from '@holdfast/objects';
+import type { HeaderList } from './answer.ts';
+import { storedContentEncoding } from './body/index.ts';
+import { httpDate } from './http-date.ts';
+import type { S3Call } from './s3-call.ts';
+import { headerNotImplemented, invalidArgument, S3Error } from './s3-error.ts';
+
+const USER_PREFIX = 'x-amz-meta-';
+
+/** Classes whose objects can be read at once; the class is kept as a label. */
+const STORAGE_CLASSES: ReadonlySet<string> = new Set([
+  'STANDARD',
+  'REDUCED_REDUNDANCY',
+  'STANDARD_IA',
+  'ONEZONE_IA',
+  'INTELLIGENT_TIERING',
+  'GLACIER_IR',
+  'EXPRESS_ONEZONE',
+]);
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they would end the header.
+const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
+
+/** Headers that promise something this store does not do. To ignore them would be to lie. */
+const REFUSED_HEADERS: readonly string[] = [
+  'x-amz-server-side-encryption',
+  'x-amz-server-side-encryption-customer-algorithm',
+  'x-amz-server-side-encryption-customer-key',
+  'x-amz-copy-source-server-side-encryption-customer-algorithm',
+  'x-amz-tagging',
+  'x-amz-write-offset-bytes',
+];
+
+/**
+ * Reads what the client says about the object that it writes.
+ *
+ * @throws S3Error NotImplemented, InvalidStorageClass, MetadataTooLarge, AccessControlListNotSupported, …
+ */
+export function readMetadata(call: S3Call): ObjectMetadata {
+  const { headers } = call;
+  refuseControlCharacters(call);
+  const storageClass = headers.get('x-amz-storage-class');
+  if (storageClass !== undefined && !STORAGE_CLASSES.has(storageClass)) {
+    throw new S3Error('InvalidStorageClass', undefined, { StorageClassRequested: storageClass });
+  }
+  const contentEncoding = storedContentEncoding(headers);
+  const redirect = headers.get('x-amz-website-redirect-location');
+  return {
+    user: readUserMetadata(call),
+    ...pick('contentType', headers.get('content-type')),
+    ...pick('cacheControl', headers.get('cache-control')),
+    ...pick('contentDisposition', headers.get('content-disposition')),
+    ...pick('contentEncoding', contentEncoding),
+    ...pick('contentLanguage', headers.get('content-language')),
+    ...pick('expires', headers.get('expires')),
+    ...pick('websiteRedirectLocation', redirect),
+    ...pick('storageClass', storageClass),
+  };
+}
+
+/** A URL can carry headers that no header could: with a line break, for one, which a GET would give back. */
+function refuseControlCharacters(call: S3Call): void {
+  const { authentication, headers } = call;
+  if (authentication.kind === 'anonymous' || authentication.via === 'header') return;
+  for (const [name, value] of headers) {
+    if (CONTROL.test(value)) {
+      throw invalidArgument('Header value cannot be represented using ISO-8859-1.', name, value);
+    }
+  }
+}
+
+function pick<Name extends keyof ObjectMetadata>(
+  name: Name,
+  value: string | undefined,
+): { readonly [K in Name]?: string } {
+  return value === undefined ? {} : ({ [name]: value } as { readonly [K in Name]?: string });
+}
+
+function readUserMetadata(call: S3Call): Record<string, string> {
+  const user: Record<string, string> = {};
+  let size = 0;
+  for (const [name, value] of call.headers) {
+    if (!name.startsWith(USER_PREFIX)) continue;
+    const short = name.slice(USER_PREFIX.length);
+    // Why not assignment: `__proto__` is a legal name of user metadata.
+    Object.defineProperty(user, short, { value, enumerable: true, configurable: true });
+    size += short.length + value.length;
+  }
+  const limit = call.service.limits.userMetadataBytes;
+  if (size > limit) {
+    throw new S3Error('MetadataTooLarge', undefined, { Size: size, MaxSizeAllowed: limit });
+  }
+  return user;
+}
+
+/**
+ * Refuses headers of a write that ask for what does not exist here: encryption with the client's key, tags,
+ * object lock, ACLs other than the owner's.
+ */
+export function refuseUnsupportedHeaders(call: S3Call): void {
+  for (const [name, value] of call.headers) {
+    if (!name.startsWith('x-amz-')) continue;
+    if (REFUSED_HEADERS.includes(name)) throw headerNotImplemented(name);
+    if (name.startsWith('x-amz-object-lock-')) {
+      throw new S3Error('InvalidRequest', 'Bucket is missing Object Lock Configuration');
+    }
+    if (name.startsWith('x-amz-grant-')) throw new S3Error('AccessControlListNotSupported');
+    if (name === 'x-amz-acl' && value !== 'private' && value !== 'bucket-owner-full-control') {
+      throw new S3Error('AccessControlListNotSupported');
+    }
+  }
+}
+
+/** Query parameters that replace a header of the answer, and that header. */
+const OVERRIDES: ReadonlyMap<string, string> = new Map([
+  ['response-content-type', 'Content-Type'],
+  ['response-cache-control', 'Cache-Control'],
+  ['response-content-disposition', 'Content-Disposition'],
+  ['response-content-encoding', 'Content-Encoding'],
+  ['response-content-language', 'Content-Language'],
+  ['response-expires', 'Expires'],
+]);
+
+/** The headers that describe an object, for GET and HEAD. */
+export function objectHeaders(call: S3Call, info: ObjectInfo): HeaderList {
+  const { metadata } = info;
+  const headers: HeaderList = [
+    'Last-Modified',
+    httpDate(info.modifiedMs),
+    'ETag',
+    `"${info.etag}"`,
+    'Accept-Ranges',
+    'bytes',
+  ];
+  const overrides = call.target.query.size === 0 ? undefined : readOverrides(call);
+  const add = (name: string, value: string | undefined): void => {
+    const shown = overrides?.get(name) ?? value;
+    if (shown !== undefined) headers.push(name, shown);
+  };
+  add('Content-Type', metadata.contentType ?? 'binary/octet-stream');
+  add('Cache-Control', metadata.cacheControl);
+  add('Content-Disposition', metadata.contentDisposition);
+  add('Content-Encoding', metadata.contentEncoding);
+  add('Content-Language', metadata.contentLanguage);
+  add('Expires', metadata.expires);
+  add('x-amz-website-redirect-location', metadata.websiteRedirectLocation);
+  const { storageClass } = metadata;
+  if (storageClass !== undefined && storageClass !== 'STANDARD') {
+    headers.push('x-amz-storage-class', storageClass);
+  }
+  for (const [name, value] of Object.entries(metadata.user)) {
+    headers.push(USER_PREFIX + name, value);
+  }
+  return headers;
+}
+
+function readOverrides(call: S3Call): Map<string, string> | undefined {
+  let overrides: Map<string, string> | undefined;
+  for (const [parameter, value] of call.target.query) {
+    const header = OVERRIDES.get(parameter);
+    if (header === undefined) continue;
+    if (call.authentication.kind === 'anonymous') {
+      throw new S3Error(
+        'InvalidRequest',
+        'Request specific response headers cannot be used for anonymous GET requests.',
+      );
+    }
+    if (CONTROL.test(value)) {
+      throw invalidArgument(
+        'Header value cannot be represented using ISO-8859-1.',
+        parameter,
+        value,
+      );
+    }
+    overrides ??= new Map();
+    overrides.set(header, Buffer.from(value).toString('latin1'));
+  }
+  return overrides;
+}

@@ -1,0 +1,140 @@
+import { abortMultipartUpload } from './operations/abort-multipart-upload.ts';
+import { completeMultipartUpload } from './operations/complete-multipart-upload.ts';
+import { copyObject } from './operations/copy-object.ts';
+import { createBucket } from './operations/create-bucket.ts';
+import { createMultipartUpload } from './operations/create-multipart-upload.ts';
+import { deleteBucket } from './operations/delete-bucket.ts';
+import { deleteObject } from './operations/delete-object.ts';
+import { deleteObjects } from './operations/delete-objects.ts';
+import { getBucketLocation } from './operations/get-bucket-location.ts';
+import { getBucketVersioning } from './operations/get-bucket-versioning.ts';
+import { getObject } from './operations/get-object.ts';
+import { getObjectAttributes } from './operations/get-object-attributes.ts';
+import { headBucket } from './operations/head-bucket.ts';
+import { headObject } from './operations/head-object.ts';
+import { listBuckets } from './operations/list-buckets.ts';
+import { listMultipartUploads } from './operations/list-multipart-uploads.ts';
+import { listObjectVersions } from './operations/list-object-versions.ts';
+import { listObjects } from './operations/list-objects.ts';
+import { listParts } from './operations/list-parts.ts';
+import { preflight } from './operations/preflight.ts';
+import { putObject } from './operations/put-object.ts';
+import { uploadPart } from './operations/upload-part.ts';
+import { uploadPartCopy } from './operations/upload-part-copy.ts';
+import type { Operation } from './s3-call.ts';
+
+/** What the API knows to be an operation; without `run` it is refused by its name. */
+export interface OperationEntry {
+  readonly name: string;
+  readonly run?: Operation;
+  /** The operation that it is with an `x-amz-copy-source` header. */
+  readonly copy?: { readonly name: string; readonly run?: Operation };
+}
+
+/** `METHOD subresource` to operation; the subresource is empty for the bucket or object itself. */
+type MethodTable = ReadonlyMap<string, OperationEntry>;
+
+/** How the names of operations on a configuration begin. */
+const VERBS: Readonly<Record<string, string>> = {
+  GET: 'Get',
+  PUT: 'Put',
+  POST: 'Create',
+  DELETE: 'Delete',
+};
+
+const SERVICE: MethodTable = table({ 'GET ': { name: 'ListBuckets', run: listBuckets } });
+
+const BUCKET: MethodTable = table({
+  'GET ': { name: 'ListObjects', run: listObjects },
+  'PUT ': { name: 'CreateBucket', run: createBucket },
+  'HEAD ': { name: 'HeadBucket', run: headBucket },
+  'DELETE ': { name: 'DeleteBucket', run: deleteBucket },
+  'POST ': { name: 'PostObject' },
+  'OPTIONS ': { name: 'Preflight', run: preflight },
+  'POST delete': { name: 'DeleteObjects', run: deleteObjects },
+  'GET location': { name: 'GetBucketLocation', run: getBucketLocation },
+  'GET versioning': { name: 'GetBucketVersioning', run: getBucketVersioning },
+  'PUT versioning': { name: 'PutBucketVersioning' },
+  'GET uploads': { name: 'ListMultipartUploads', run: listMultipartUploads },
+  'GET versions': { name: 'ListObjectVersions', run: listObjectVersions },
+  'GET session': { name: 'CreateSession' },
+  'GET policyStatus': { name: 'GetBucketPolicyStatus' },
+  ...configuration('abac', 'BucketAbac', ['GET', 'PUT']),
+  ...configuration('accelerate', 'BucketAccelerateConfiguration', ['GET', 'PUT']),
+  ...configuration('acl', 'BucketAcl', ['GET', 'PUT']),
+  ...configuration('analytics', 'BucketAnalyticsConfiguration'),
+  ...configuration('cors', 'BucketCors'),
+  ...configuration('encryption', 'BucketEncryption'),
+  ...configuration('intelligent-tiering', 'BucketIntelligentTieringConfiguration'),
+  ...configuration('inventory', 'BucketInventoryConfiguration'),
+  ...configuration('lifecycle', 'BucketLifecycleConfiguration'),
+  ...configuration('logging', 'BucketLogging', ['GET', 'PUT']),
+  ...configuration('metadataConfiguration', 'BucketMetadataConfiguration', [
+    'GET',
+    'POST',
+    'DELETE',
+  ]),
+  ...configuration('metadataInventoryTable', 'BucketMetadataInventoryTableConfiguration', ['PUT']),
+  ...configuration('metadataJournalTable', 'BucketMetadataJournalTableConfiguration', ['PUT']),
+  ...configuration('metadataTable', 'BucketMetadataTableConfiguration', ['GET', 'POST', 'DELETE']),
+  ...configuration('metrics', 'BucketMetricsConfiguration'),
+  ...configuration('notification', 'BucketNotificationConfiguration', ['GET', 'PUT']),
+  ...configuration('object-lock', 'ObjectLockConfiguration', ['GET', 'PUT']),
+  ...configuration('ownershipControls', 'BucketOwnershipControls'),
+  ...configuration('policy', 'BucketPolicy'),
+  ...configuration('publicAccessBlock', 'PublicAccessBlock'),
+  ...configuration('replication', 'BucketReplication'),
+  ...configuration('requestPayment', 'BucketRequestPayment', ['GET', 'PUT']),
+  ...configuration('tagging', 'BucketTagging'),
+  ...configuration('website', 'BucketWebsite'),
+});
+
+const OBJECT: MethodTable = table({
+  'GET ': { name: 'GetObject', run: getObject },
+  'HEAD ': { name: 'HeadObject', run: headObject },
+  'DELETE ': { name: 'DeleteObject', run: deleteObject },
+  'OPTIONS ': { name: 'Preflight', run: preflight },
+  'PUT ': { name: 'PutObject', run: putObject, copy: { name: 'CopyObject', run: copyObject } },
+  'GET attributes': { name: 'GetObjectAttributes', run: getObjectAttributes },
+  'POST uploads': { name: 'CreateMultipartUpload', run: createMultipartUpload },
+  'POST uploadId': { name: 'CompleteMultipartUpload', run: completeMultipartUpload },
+  'DELETE uploadId': { name: 'AbortMultipartUpload', run: abortMultipartUpload },
+  'GET uploadId': { name: 'ListParts', run: listParts },
+  'PUT uploadId': {
+    name: 'UploadPart',
+    run: uploadPart,
+    copy: { name: 'UploadPartCopy', run: uploadPartCopy },
+  },
+  'GET torrent': { name: 'GetObjectTorrent' },
+  'POST restore': { name: 'RestoreObject' },
+  'POST select': { name: 'SelectObjectContent' },
+  'PUT renameObject': { name: 'RenameObject' },
+  ...configuration('acl', 'ObjectAcl', ['GET', 'PUT']),
+  ...configuration('annotation', 'ObjectAnnotation'),
+  ...configuration('encryption', 'ObjectEncryption', ['PUT']),
+  ...configuration('legal-hold', 'ObjectLegalHold', ['GET', 'PUT']),
+  ...configuration('retention', 'ObjectRetention', ['GET', 'PUT']),
+  ...configuration('tagging', 'ObjectTagging'),
+});
+
+/** Every operation that is decided by level, method and subresource. */
+export const OPERATIONS: Readonly<Record<'service' | 'bucket' | 'object', MethodTable>> = {
+  service: SERVICE,
+  bucket: BUCKET,
+  object: OBJECT,
+};
+
+/** The operations on a configuration that this store does not have. */
+function configuration(
+  subresource: string,
+  noun: string,
+  methods: readonly string[] = ['GET', 'PUT', 'DELETE'],
+): Record<string, OperationEntry> {
+  return Object.fromEntries(
+    methods.map((method) => [`${method} ${subresource}`, { name: `${VERBS[method]}${noun}` }]),
+  );
+}
+
+function table(entries: Readonly<Record<string, OperationEntry>>): MethodTable {
+  return new Map(Object.entries(entries));
+}

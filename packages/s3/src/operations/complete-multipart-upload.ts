@@ -1,0 +1,92 @@
+import type { CompleteMultipartUploadRequest, ObjectInfo } from '@holdfast/objects';
+import {
+  CHECKSUM_ALGORITHMS,
+  checksumElementName,
+  checksumElements,
+  readChecksumValue,
+} from '../checksum-headers.ts';
+import { readWriteConditions, unquoteETag } from '../conditional-headers.ts';
+import { MAX_PARTS } from '../open-object.ts';
+import type { S3Call } from '../s3-call.ts';
+import { invalidArgument } from '../s3-error.ts';
+import { sendSlowXml } from '../slow-answer.ts';
+import { readUploadAddress } from '../upload-address.ts';
+import { readXmlBody } from '../xml-body.ts';
+import { checkChildren, malformed, type XmlElement } from '../xml-reader.ts';
+import { element, xmlDocument } from '../xml-writer.ts';
+
+type CompletedPart = CompleteMultipartUploadRequest['parts'][number];
+
+/** Source: AWS API reference, "CompleteMultipartUpload". */
+export async function completeMultipartUpload(call: S3Call): Promise<void> {
+  const address = readUploadAddress(call);
+  const conditions = readWriteConditions(call.headers);
+  const sizeBytes = readObjectSize(call);
+  const root = await readXmlBody(call, {
+    root: 'CompleteMultipartUpload',
+    limitBytes: call.service.limits.completeXmlSizeBytes,
+    maxTags: MAX_PARTS * 20,
+    // The checksum headers are the object's here, not the document's.
+    ignoreChecksums: true,
+  });
+  if (root === undefined) throw malformed();
+  const parts = checkChildren(root, { Part: 'many' }).all('Part').map(readPart);
+  if (parts.length === 0 || parts.length > MAX_PARTS) throw malformed();
+  const checksum = readChecksumValue(call);
+  const completed = call.service.store.completeMultipartUpload({
+    ...address,
+    parts,
+    ...(conditions !== undefined && { conditions }),
+    ...(checksum !== undefined && { checksum }),
+    ...(sizeBytes !== undefined && { sizeBytes }),
+  });
+  await sendSlowXml(call, completed, (info) => resultDocument(call, info));
+}
+
+function readObjectSize(call: S3Call): number | undefined {
+  const value = call.headers.get('x-amz-mp-object-size');
+  if (value === undefined) return undefined;
+  if (/^\d{1,15}$/.test(value)) return Number(value);
+  throw invalidArgument('The object size must be a number', 'x-amz-mp-object-size', value);
+}
+
+function readPart(part: XmlElement): CompletedPart {
+  const children = checkChildren(part, {
+    PartNumber: 'one',
+    ETag: 'one',
+    ChecksumCRC32: 'optional',
+    ChecksumCRC32C: 'optional',
+    ChecksumCRC64NVME: 'optional',
+    ChecksumSHA1: 'optional',
+    ChecksumSHA256: 'optional',
+  });
+  const number = children.text('PartNumber')?.trim() ?? '';
+  if (!/^\d{1,5}$/.test(number)) throw malformed();
+  const partNumber = Number(number);
+  if (partNumber < 1 || partNumber > MAX_PARTS) {
+    throw invalidArgument(
+      `PartNumber must be an integer between 1 and ${MAX_PARTS}, inclusive`,
+      'partNumber',
+      number,
+    );
+  }
+  const etag = unquoteETag(children.text('ETag') ?? '');
+  for (const algorithm of CHECKSUM_ALGORITHMS) {
+    const value = children.text(checksumElementName(algorithm));
+    if (value !== undefined) return { partNumber, etag, checksum: { algorithm, value } };
+  }
+  return { partNumber, etag };
+}
+
+function resultDocument(call: S3Call, info: ObjectInfo): string {
+  const host = call.headers.get('host') ?? 'localhost';
+  const location = `http://${host}${call.target.path}`;
+  return xmlDocument(
+    'CompleteMultipartUploadResult',
+    element('Location', location) +
+      element('Bucket', info.bucket) +
+      element('Key', info.key) +
+      element('ETag', `"${info.etag}"`) +
+      checksumElements(info.checksum),
+  );
+}

@@ -1,0 +1,45 @@
+import type { CopyObjectResult } from '@holdfast/objects';
+import { checksumElements, readChecksumAlgorithm } from '../checksum-headers.ts';
+import { readConditions, readWriteConditions } from '../conditional-headers.ts';
+import { readCopySource } from '../copy-source.ts';
+import { isoDate } from '../http-date.ts';
+import { readMetadata, refuseUnsupportedHeaders } from '../object-metadata.ts';
+import type { S3Call } from '../s3-call.ts';
+import { invalidArgument } from '../s3-error.ts';
+import { sendSlowXml } from '../slow-answer.ts';
+import { element, xmlDocument } from '../xml-writer.ts';
+
+/** Source: AWS API reference, "CopyObject". */
+export async function copyObject(call: S3Call): Promise<void> {
+  refuseUnsupportedHeaders(call);
+  const source = readCopySource(call);
+  const replace = readDirective(call, 'x-amz-metadata-directive') === 'REPLACE';
+  readDirective(call, 'x-amz-tagging-directive');
+  const sourceConditions = readConditions(call.headers, 'x-amz-copy-source-');
+  const conditions = readWriteConditions(call.headers);
+  const checksumAlgorithm = readChecksumAlgorithm(call);
+  const copied = call.service.store.copyObject({
+    bucket: call.bucket,
+    key: call.key,
+    source,
+    ...(replace && { metadata: readMetadata(call) }),
+    ...(sourceConditions !== undefined && { sourceConditions }),
+    ...(conditions !== undefined && { conditions }),
+    ...(checksumAlgorithm !== undefined && { checksumAlgorithm }),
+  });
+  await sendSlowXml(call, copied, resultDocument);
+}
+
+function resultDocument(result: CopyObjectResult): string {
+  const inner =
+    element('LastModified', isoDate(result.modifiedMs)) +
+    element('ETag', `"${result.etag}"`) +
+    checksumElements(result.checksum);
+  return xmlDocument('CopyObjectResult', inner);
+}
+
+function readDirective(call: S3Call, name: string): 'COPY' | 'REPLACE' {
+  const value = call.headers.get(name) ?? 'COPY';
+  if (value === 'COPY' || value === 'REPLACE') return value;
+  throw invalidArgument('Unknown metadata directive.', name, value);
+}

@@ -1,0 +1,58 @@
+import { ObjectStoreError } from '@holdfast/objects';
+import { sendEmpty } from '../answer.ts';
+import { refuseUnsupportedHeaders } from '../object-metadata.ts';
+import type { S3Call } from '../s3-call.ts';
+import { S3Error } from '../s3-error.ts';
+import { readXmlBody } from '../xml-body.ts';
+import { checkChildren } from '../xml-reader.ts';
+
+const DEFAULT_REGION = 'us-east-1';
+
+/** Source: AWS API reference, "CreateBucket". */
+export async function createBucket(call: S3Call): Promise<void> {
+  const { service, bucket } = call;
+  refuseUnsupportedHeaders(call);
+  if (call.headers.get('x-amz-bucket-object-lock-enabled')?.toLowerCase() === 'true') {
+    throw new S3Error('NotImplemented', undefined, { Header: 'x-amz-bucket-object-lock-enabled' });
+  }
+  const region = await readRegion(call);
+  try {
+    await service.store.createBucket(bucket, { ownerId: service.ownerId, region });
+  } catch (error) {
+    // Why: in us-east-1, and only there, S3 answers success when the owner creates a bucket again.
+    const again = error instanceof ObjectStoreError && error.code === 'BucketAlreadyOwnedByYou';
+    if (!again || service.region !== DEFAULT_REGION) throw error;
+  }
+  await sendEmpty(call, 200, ['Location', `/${bucket}`]);
+}
+
+async function readRegion(call: S3Call): Promise<string> {
+  const { region, limits } = call.service;
+  const root = await readXmlBody(call, {
+    root: 'CreateBucketConfiguration',
+    limitBytes: limits.xmlSizeBytes,
+    maxTags: 1000,
+  });
+  if (root === undefined) return region;
+  const configuration = checkChildren(root, {
+    LocationConstraint: 'optional',
+    Location: 'optional',
+    Bucket: 'optional',
+    Tags: 'optional',
+  });
+  for (const name of ['Location', 'Bucket', 'Tags']) {
+    if (configuration.all(name).length > 0) {
+      throw new S3Error('NotImplemented', undefined, { Header: name });
+    }
+  }
+  const constraint = configuration.text('LocationConstraint') ?? '';
+  if (constraint === '') return region;
+  const wanted = constraint === 'EU' ? 'eu-west-1' : constraint;
+  if (wanted !== region) {
+    throw new S3Error(
+      'IllegalLocationConstraintException',
+      `The ${constraint} location constraint is incompatible for the region specific endpoint this request was sent to.`,
+    );
+  }
+  return wanted;
+}

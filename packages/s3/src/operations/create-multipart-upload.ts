@@ -1,0 +1,44 @@
+import { sendXml } from '../answer.ts';
+import {
+  checksumName,
+  checksumTypeName,
+  readChecksumAlgorithm,
+  readChecksumType,
+} from '../checksum-headers.ts';
+import { readMetadata, refuseUnsupportedHeaders } from '../object-metadata.ts';
+import type { S3Call } from '../s3-call.ts';
+import { S3Error } from '../s3-error.ts';
+import { element, xmlDocument } from '../xml-writer.ts';
+
+/** Source: AWS API reference, "CreateMultipartUpload". */
+export async function createMultipartUpload(call: S3Call): Promise<void> {
+  refuseUnsupportedHeaders(call);
+  const checksumAlgorithm = readChecksumAlgorithm(call);
+  const checksumType = readChecksumType(call);
+  if (checksumType !== undefined && checksumAlgorithm === undefined) {
+    throw new S3Error(
+      'InvalidRequest',
+      'The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.',
+    );
+  }
+  const upload = await call.service.store.createMultipartUpload({
+    bucket: call.bucket,
+    key: call.key,
+    ownerId: call.service.ownerId,
+    metadata: readMetadata(call),
+    ...(checksumAlgorithm !== undefined && { checksumAlgorithm }),
+    ...(checksumType !== undefined && { checksumType }),
+  });
+  const headers: string[] = [];
+  if (upload.checksumAlgorithm !== undefined) {
+    headers.push('x-amz-checksum-algorithm', checksumName(upload.checksumAlgorithm));
+  }
+  if (upload.checksumType !== undefined) {
+    headers.push('x-amz-checksum-type', checksumTypeName(upload.checksumType));
+  }
+  const inner =
+    element('Bucket', call.bucket) +
+    element('Key', call.key) +
+    element('UploadId', upload.uploadId);
+  await sendXml(call, 200, xmlDocument('InitiateMultipartUploadResult', inner), headers);
+}

@@ -1,0 +1,106 @@
+import type { DeleteObjectRequest } from '@holdfast/objects';
+import { sendXml } from '../answer.ts';
+import { explainError } from '../answer-error.ts';
+import { parseETags } from '../conditional-headers.ts';
+import { findBucket } from '../find-bucket.ts';
+import { parseHttpDate } from '../http-date.ts';
+import { checkKeyLength } from '../request-target.ts';
+import type { S3Call } from '../s3-call.ts';
+import { S3Error } from '../s3-error.ts';
+import { readXmlBody } from '../xml-body.ts';
+import { checkChildren, malformed, type XmlElement } from '../xml-reader.ts';
+import { element, xmlDocument } from '../xml-writer.ts';
+
+const MAX_OBJECTS = 1000;
+
+/** Deletes that run at once for one request. */
+const CONCURRENCY = 32;
+
+interface DeleteEntry {
+  readonly key: string;
+  readonly versionId: string | undefined;
+  readonly conditions: DeleteObjectRequest['conditions'];
+}
+
+/** Each key is deleted for itself; one that fails does not stop the others. Source: AWS API reference, "DeleteObjects". */
+export async function deleteObjects(call: S3Call): Promise<void> {
+  const root = await readXmlBody(call, {
+    root: 'Delete',
+    limitBytes: call.service.limits.deleteXmlSizeBytes,
+    maxTags: MAX_OBJECTS * 20,
+    requireDigest: true,
+  });
+  if (root === undefined) throw new S3Error('MissingRequestBodyError');
+  const document = checkChildren(root, { Object: 'many', Quiet: 'optional' });
+  const entries = document.all('Object').map(readEntry);
+  if (entries.length === 0 || entries.length > MAX_OBJECTS) throw malformed();
+  const quiet = document.text('Quiet')?.trim() === 'true';
+  await findBucket(call);
+  const results = await deleteAll(call, entries, quiet);
+  await sendXml(call, 200, xmlDocument('DeleteResult', results.join('')));
+}
+
+function readEntry(object: XmlElement): DeleteEntry {
+  const children = checkChildren(object, {
+    Key: 'one',
+    VersionId: 'optional',
+    ETag: 'optional',
+    LastModifiedTime: 'optional',
+    Size: 'optional',
+  });
+  const key = children.text('Key') ?? '';
+  if (key === '') throw malformed();
+  const etag = children.text('ETag');
+  const size = children.text('Size');
+  const modifiedMs = parseHttpDate(children.text('LastModifiedTime'));
+  if (size !== undefined && !/^\d{1,15}$/.test(size)) throw malformed();
+  const conditional = etag !== undefined || size !== undefined || modifiedMs !== undefined;
+  return {
+    key,
+    versionId: children.text('VersionId'),
+    conditions: conditional
+      ? {
+          ...(etag !== undefined && { ifMatch: parseETags(etag) }),
+          ...(size !== undefined && { ifSizeBytes: Number(size) }),
+          ...(modifiedMs !== undefined && { ifLastModifiedMs: modifiedMs }),
+        }
+      : undefined,
+  };
+}
+
+async function deleteAll(
+  call: S3Call,
+  entries: readonly DeleteEntry[],
+  quiet: boolean,
+): Promise<string[]> {
+  const results: string[] = new Array<string>(entries.length).fill('');
+  let next = 0;
+  const work = async (): Promise<void> => {
+    for (let index = next++; index < entries.length; index = next++) {
+      const entry = entries[index] as DeleteEntry;
+      results[index] = await deleteOne(call, entry, quiet);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(CONCURRENCY, entries.length) }, work));
+  return results;
+}
+
+async function deleteOne(call: S3Call, entry: DeleteEntry, quiet: boolean): Promise<string> {
+  const { key, versionId, conditions } = entry;
+  try {
+    checkKeyLength(key);
+    if (versionId !== undefined && versionId !== '' && versionId !== 'null') {
+      throw new S3Error('NoSuchVersion');
+    }
+    await call.service.store.deleteObject({
+      bucket: call.bucket,
+      key,
+      ...(conditions !== undefined && { conditions }),
+    });
+    return quiet ? '' : `<Deleted>${element('Key', key)}</Deleted>`;
+  } catch (error) {
+    const refusal = explainError(call, error);
+    const version = versionId === undefined ? '' : element('VersionId', versionId);
+    return `<Error>${element('Key', key)}${version}${element('Code', refusal.code)}${element('Message', refusal.message)}</Error>`;
+  }
+}

@@ -1,0 +1,16 @@
+import { sendEmpty } from '../answer.ts';
+import { findBucket } from '../find-bucket.ts';
+import type { S3Call } from '../s3-call.ts';
+
+/** Source: AWS API reference, "HeadBucket". */
+export async function headBucket(call: S3Call): Promise<void> {
+  const bucket = await findBucket(call);
+  await sendEmpty(call, 200, [
+    'x-amz-bucket-region',
+    bucket.region,
+    'x-amz-access-point-alias',
+    'false',
+    'Content-Type',
+    'application/xml',
+  ]);
+}

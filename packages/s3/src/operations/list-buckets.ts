@@ -1,0 +1,32 @@
+import { sendXml } from '../answer.ts';
+import { decodeToken, encodeToken } from '../continuation-token.ts';
+import { isoDate } from '../http-date.ts';
+import { readCount } from '../list-parameters.ts';
+import { ownerElement } from '../owner-element.ts';
+import type { S3Call } from '../s3-call.ts';
+import { element, optionalElement, xmlDocument } from '../xml-writer.ts';
+
+const MAX_BUCKETS = 10_000;
+
+/** Source: AWS API reference, "ListBuckets". */
+export async function listBuckets(call: S3Call): Promise<void> {
+  const prefix = call.parameter('prefix');
+  const limit = readCount(call, 'max-buckets', MAX_BUCKETS, { minimum: 1 });
+  const token = call.parameter('continuation-token');
+  const page = await call.service.store.listBuckets({
+    limit,
+    ...(prefix !== undefined && { prefix }),
+    ...(token !== undefined && { after: decodeToken(token) }),
+  });
+  let buckets = '';
+  for (const bucket of page.buckets) {
+    buckets += `<Bucket>${element('Name', bucket.name)}${element('CreationDate', isoDate(bucket.createdMs))}${element('BucketRegion', bucket.region)}</Bucket>`;
+  }
+  const last = page.buckets.at(-1);
+  const inner =
+    ownerElement(call) +
+    `<Buckets>${buckets}</Buckets>` +
+    optionalElement('Prefix', prefix) +
+    (page.more && last !== undefined ? element('ContinuationToken', encodeToken(last.name)) : '');
+  await sendXml(call, 200, xmlDocument('ListAllMyBucketsResult', inner));
+}

@@ -1,0 +1,60 @@
+import type { UploadInfo } from '@holdfast/objects';
+import { sendXml } from '../answer.ts';
+import { checksumName, checksumTypeName } from '../checksum-headers.ts';
+import { isoDate } from '../http-date.ts';
+import { MAX_PAGE, type NameEncoder, readCount, readEncoding } from '../list-parameters.ts';
+import { ownerElement } from '../owner-element.ts';
+import type { S3Call } from '../s3-call.ts';
+import { element, optionalElement, xmlDocument } from '../xml-writer.ts';
+
+/** Source: AWS API reference, "ListMultipartUploads". */
+export async function listMultipartUploads(call: S3Call): Promise<void> {
+  const prefix = call.parameter('prefix') || undefined;
+  const delimiter = call.parameter('delimiter') || undefined;
+  const keyMarker = call.parameter('key-marker') || undefined;
+  // S3 ignores it without a key marker.
+  const idMarker = (keyMarker !== undefined && call.parameter('upload-id-marker')) || undefined;
+  const limit = readCount(call, 'max-uploads', MAX_PAGE);
+  const encode = readEncoding(call);
+  const show: NameEncoder = encode ?? ((name) => name);
+  const page = await call.service.store.listMultipartUploads({
+    bucket: call.bucket,
+    limit,
+    ...(prefix !== undefined && { prefix }),
+    ...(delimiter !== undefined && { delimiter }),
+    ...(keyMarker !== undefined && { afterKey: keyMarker }),
+    ...(idMarker !== undefined && { afterUploadId: idMarker }),
+  });
+  const inner =
+    element('Bucket', call.bucket) +
+    element('KeyMarker', show(keyMarker ?? '')) +
+    element('UploadIdMarker', idMarker ?? '') +
+    (page.more ? optionalElement('NextKeyMarker', page.lastKey && show(page.lastKey)) : '') +
+    (page.more ? element('NextUploadIdMarker', page.lastUploadId ?? '') : '') +
+    element('Prefix', show(prefix ?? '')) +
+    (delimiter === undefined ? '' : element('Delimiter', show(delimiter))) +
+    (encode === undefined ? '' : element('EncodingType', 'url')) +
+    element('MaxUploads', String(limit)) +
+    element('IsTruncated', String(page.more)) +
+    page.uploads.map((upload) => uploadElement(call, upload, show)).join('') +
+    page.commonPrefixes
+      .map((name) => `<CommonPrefixes>${element('Prefix', show(name))}</CommonPrefixes>`)
+      .join('');
+  await sendXml(call, 200, xmlDocument('ListMultipartUploadsResult', inner));
+}
+
+function uploadElement(call: S3Call, upload: UploadInfo, show: NameEncoder): string {
+  const { checksumAlgorithm, checksumType } = upload;
+  const inner =
+    element('Key', show(upload.key)) +
+    element('UploadId', upload.uploadId) +
+    ownerElement(call, 'Initiator') +
+    ownerElement(call) +
+    element('StorageClass', upload.metadata.storageClass ?? 'STANDARD') +
+    element('Initiated', isoDate(upload.initiatedMs)) +
+    (checksumAlgorithm === undefined
+      ? ''
+      : element('ChecksumAlgorithm', checksumName(checksumAlgorithm))) +
+    (checksumType === undefined ? '' : element('ChecksumType', checksumTypeName(checksumType)));
+  return `<Upload>${inner}</Upload>`;
+}

@@ -1,0 +1,45 @@
+import type { PartInfo } from '@holdfast/objects';
+import { sendXml } from '../answer.ts';
+import { checksumElementName, checksumName, checksumTypeName } from '../checksum-headers.ts';
+import { isoDate } from '../http-date.ts';
+import { MAX_PAGE, readCount, readEncoding, readInteger } from '../list-parameters.ts';
+import { ownerElement } from '../owner-element.ts';
+import type { S3Call } from '../s3-call.ts';
+import { readUploadAddress } from '../upload-address.ts';
+import { element, xmlDocument } from '../xml-writer.ts';
+
+/** Source: AWS API reference, "ListParts". */
+export async function listParts(call: S3Call): Promise<void> {
+  const address = readUploadAddress(call);
+  const limit = readCount(call, 'max-parts', MAX_PAGE);
+  const after = readInteger(call, 'part-number-marker') ?? 0;
+  const encode = readEncoding(call) ?? ((name) => name);
+  const page = await call.service.store.listParts({ ...address, limit, after });
+  const { checksumAlgorithm, checksumType } = page.upload;
+  const next = page.more ? (page.parts.at(-1)?.partNumber ?? after) : undefined;
+  const inner =
+    element('Bucket', call.bucket) +
+    element('Key', encode(call.key)) +
+    element('UploadId', address.uploadId) +
+    ownerElement(call, 'Initiator') +
+    ownerElement(call) +
+    element('StorageClass', page.upload.metadata.storageClass ?? 'STANDARD') +
+    (checksumAlgorithm === undefined
+      ? ''
+      : element('ChecksumAlgorithm', checksumName(checksumAlgorithm))) +
+    (checksumType === undefined ? '' : element('ChecksumType', checksumTypeName(checksumType))) +
+    element('PartNumberMarker', String(after)) +
+    (next === undefined ? '' : element('NextPartNumberMarker', String(next))) +
+    element('MaxParts', String(limit)) +
+    element('IsTruncated', String(page.more)) +
+    page.parts.map(partElement).join('');
+  await sendXml(call, 200, xmlDocument('ListPartsResult', inner));
+}
+
+function partElement(part: PartInfo): string {
+  const checksum =
+    part.checksum === undefined
+      ? ''
+      : element(checksumElementName(part.checksum.algorithm), part.checksum.value);
+  return `<Part>${element('PartNumber', String(part.partNumber))}${element('LastModified', isoDate(part.modifiedMs))}${element('ETag', `"${part.etag}"`)}${element('Size', String(part.sizeBytes))}${checksum}</Part>`;
+}

@@ -1,0 +1,24 @@
+import { sendEmpty } from '../answer.ts';
+import { checksumHeaders } from '../checksum-headers.ts';
+import { readWriteConditions } from '../conditional-headers.ts';
+import { readObjectBody } from '../object-body.ts';
+import { readMetadata, refuseUnsupportedHeaders } from '../object-metadata.ts';
+import type { S3Call } from '../s3-call.ts';
+
+/** Source: AWS API reference, "PutObject". */
+export async function putObject(call: S3Call): Promise<void> {
+  refuseUnsupportedHeaders(call);
+  const metadata = readMetadata(call);
+  const conditions = readWriteConditions(call.headers);
+  // Why CRC64NVME: it is what S3 computes and stores for a client that names no checksum.
+  const { body, verification } = readObjectBody(call, 'crc64nvme');
+  const result = await call.service.store.putObject({
+    bucket: call.bucket,
+    key: call.key,
+    body,
+    verification,
+    metadata,
+    ...(conditions !== undefined && { conditions }),
+  });
+  await sendEmpty(call, 200, ['ETag', `"${result.etag}"`, ...checksumHeaders(result.checksum)]);
+}

@@ -1,0 +1,56 @@
+import type { PartInfo } from '@holdfast/objects';
+import { checksumElementName } from '../checksum-headers.ts';
+import { readConditions } from '../conditional-headers.ts';
+import { readCopySource } from '../copy-source.ts';
+import { isoDate } from '../http-date.ts';
+import type { S3Call } from '../s3-call.ts';
+import { invalidArgument } from '../s3-error.ts';
+import { sendSlowXml } from '../slow-answer.ts';
+import { readUploadAddress, requirePartNumber } from '../upload-address.ts';
+import { element, xmlDocument } from '../xml-writer.ts';
+
+const RANGE_HEADER = 'x-amz-copy-source-range';
+
+/** Source: AWS API reference, "UploadPartCopy". */
+export async function uploadPartCopy(call: S3Call): Promise<void> {
+  const partNumber = requirePartNumber(call);
+  const range = readCopyRange(call);
+  const sourceConditions = readConditions(call.headers, 'x-amz-copy-source-');
+  const copied = call.service.store.uploadPartCopy({
+    ...readUploadAddress(call),
+    partNumber,
+    source: readCopySource(call),
+    ...(sourceConditions !== undefined && { sourceConditions }),
+    ...(range !== undefined && { range }),
+  });
+  await sendSlowXml(call, copied, resultDocument);
+}
+
+function resultDocument(part: PartInfo): string {
+  const checksum =
+    part.checksum === undefined
+      ? ''
+      : element(checksumElementName(part.checksum.algorithm), part.checksum.value);
+  const inner =
+    element('LastModified', isoDate(part.modifiedMs)) +
+    element('ETag', `"${part.etag}"`) +
+    checksum;
+  return xmlDocument('CopyPartResult', inner);
+}
+
+/** `bytes=first-last`, both ends given; unlike `Range`, a malformed one is refused. */
+function readCopyRange(call: S3Call): { first: number; last: number } | undefined {
+  const value = call.headers.get(RANGE_HEADER);
+  if (value === undefined) return undefined;
+  const match = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(value);
+  const first = Number(match?.[1]);
+  const last = Number(match?.[2]);
+  if (match === null || last < first) {
+    throw invalidArgument(
+      'The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy',
+      RANGE_HEADER,
+      value,
+    );
+  }
+  return { first, last };
+}

@@ -1,0 +1,40 @@
+import type { ChecksumAlgorithm } from '@holdfast/objects';
+import { sendEmpty } from '../answer.ts';
+import { readClaimedAlgorithm } from '../checksum-headers.ts';
+import { readObjectBody } from '../object-body.ts';
+import type { S3Call } from '../s3-call.ts';
+import { headerNotImplemented, S3Error } from '../s3-error.ts';
+import { readUploadAddress, requirePartNumber } from '../upload-address.ts';
+
+/** Source: AWS API reference, "UploadPart". */
+export async function uploadPart(call: S3Call): Promise<void> {
+  const { store } = call.service;
+  const partNumber = requirePartNumber(call);
+  const address = readUploadAddress(call);
+  if (call.headers.has('x-amz-server-side-encryption-customer-algorithm')) {
+    throw headerNotImplemented('x-amz-server-side-encryption-customer-algorithm');
+  }
+  if (call.headers.has('if-match') || call.headers.has('if-none-match')) {
+    throw new S3Error('NotImplemented');
+  }
+  // Why before the body: a client that sends 100-continue learns NoSuchUpload without sending the part.
+  const upload = await store.getMultipartUpload(address);
+  const claimed = readClaimedAlgorithm(call);
+  if (upload.checksumAlgorithm !== undefined && claimed !== undefined) {
+    if (claimed !== upload.checksumAlgorithm) throw typeMismatch(upload.checksumAlgorithm, claimed);
+  }
+  const { body, verification } = readObjectBody(call, upload.checksumAlgorithm);
+  const part = await store.uploadPart({ ...address, partNumber, body, verification });
+  const headers = ['ETag', `"${part.etag}"`];
+  if (part.checksum !== undefined) {
+    headers.push(`x-amz-checksum-${part.checksum.algorithm}`, part.checksum.value);
+  }
+  await sendEmpty(call, 200, headers);
+}
+
+function typeMismatch(expected: ChecksumAlgorithm, actual: ChecksumAlgorithm): S3Error {
+  return new S3Error(
+    'InvalidRequest',
+    `Checksum Type mismatch occurred, expected checksum Type: ${expected}, actual checksum Type: ${actual}`,
+  );
+}

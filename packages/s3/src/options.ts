@@ -1,0 +1,119 @@
+import type { Env } from '@holdfast/env';
+import type { ObjectStore } from '@holdfast/objects';
+
+/** What the S3 API needs from the composition root. Nothing else is read, and nothing is global. */
+export interface S3HandlerOptions {
+  readonly store: ObjectStore;
+  /** Clock for dates and limits of waiting, randomness for request ids, digests for XML bodies. */
+  readonly env: Pick<Env, 'clock' | 'digests' | 'random'>;
+  /** The secret of an access key; undefined where there is no such key. */
+  readonly findSecret: (accessKeyId: string) => string | undefined;
+  readonly ownerId: string;
+  readonly ownerDisplayName: string;
+  /** Default `us-east-1`. */
+  readonly region?: string;
+  /** Hosts whose subdomains are buckets: `s3.localhost` makes `a.s3.localhost` mean bucket `a`. */
+  readonly domains?: readonly string[];
+  /** Accepts AWS Signature Version 2 beside Version 4. Default true: some clients presign with it. */
+  readonly allowSignatureV2?: boolean;
+  readonly logger?: S3Logger;
+  /** Called once a request, after its answer is written or its connection is gone. Must not throw. */
+  readonly onRequest?: (record: S3RequestRecord) => void;
+  readonly limits?: Partial<S3Limits>;
+}
+
+/** The part of pino's interface that is used. */
+export interface S3Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** One line of an access log; the source of metrics. */
+export interface S3RequestRecord {
+  /** S3's name for it: `PutObject`; `Unknown` where the request was refused before that was decided. */
+  readonly operation: string;
+  /** Status that was sent; 499 where the client left before one could be. */
+  readonly status: number;
+  readonly durationMs: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** S3's error code; undefined for a success. */
+  readonly errorCode: string | undefined;
+  readonly requestId: string;
+}
+
+export interface S3Limits {
+  /** Largest body of PutObject, UploadPart. AWS: 5 GiB. */
+  readonly objectSizeBytes: number;
+  /** Largest XML body but for the two that follow. */
+  readonly xmlSizeBytes: number;
+  /** Largest XML body of CompleteMultipartUpload: 10,000 parts with checksums take 1.6 MiB. */
+  readonly completeXmlSizeBytes: number;
+  /** Largest XML body of DeleteObjects. */
+  readonly deleteXmlSizeBytes: number;
+  /** User metadata: names and values together. AWS: 2 KiB. */
+  readonly userMetadataBytes: number;
+  /** How much of an unwanted body is read so that the client gets to read its error. */
+  readonly drainBytes: number;
+  /** Longest time for that. */
+  readonly drainMs: number;
+  /** Longest wait for the next bytes of a request body. */
+  readonly bodyIdleMs: number;
+  /** Longest wait for the client to take bytes of an answer. */
+  readonly answerStallMs: number;
+  /** CompleteMultipartUpload sends white space when it takes longer than this, and again after it. */
+  readonly keepAliveMs: number;
+}
+
+/** The defaults of `S3Limits`. */
+export const DEFAULT_LIMITS: S3Limits = {
+  objectSizeBytes: 5 * 1024 ** 3,
+  xmlSizeBytes: 1024 ** 2,
+  completeXmlSizeBytes: 4 * 1024 ** 2,
+  deleteXmlSizeBytes: 2 * 1024 ** 2,
+  userMetadataBytes: 2048,
+  drainBytes: 8 * 1024 ** 2,
+  drainMs: 5_000,
+  bodyIdleMs: 60_000,
+  answerStallMs: 120_000,
+  keepAliveMs: 5_000,
+};
+
+/** The options with every default filled in; shared by all requests of a handler. */
+export interface S3Service {
+  readonly store: ObjectStore;
+  readonly env: Pick<Env, 'clock' | 'digests' | 'random'>;
+  readonly findSecret: (accessKeyId: string) => string | undefined;
+  readonly ownerId: string;
+  readonly ownerDisplayName: string;
+  readonly region: string;
+  readonly domains: readonly string[];
+  readonly allowSignatureV2: boolean;
+  readonly logger: S3Logger;
+  readonly onRequest: ((record: S3RequestRecord) => void) | undefined;
+  readonly limits: S3Limits;
+  /** `x-amz-id-2`: names the handler instance, not the request. */
+  readonly hostId: string;
+}
+
+const SILENT: S3Logger = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** Fills in the defaults. */
+export function resolveOptions(options: S3HandlerOptions): S3Service {
+  return {
+    store: options.store,
+    env: options.env,
+    findSecret: options.findSecret,
+    ownerId: options.ownerId,
+    ownerDisplayName: options.ownerDisplayName,
+    region: options.region ?? 'us-east-1',
+    domains: (options.domains ?? []).map((domain) => domain.toLowerCase()),
+    allowSignatureV2: options.allowSignatureV2 ?? true,
+    logger: options.logger ?? SILENT,
+    onRequest: options.onRequest,
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    hostId: Buffer.from(options.env.random.bytes(48)).toString('base64'),
+  };
+}

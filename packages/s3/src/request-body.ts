@@ -1,0 +1,138 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '@holdfast/env';
+import { S3Error } from './s3-error.ts';
+
+/** Bytes that may wait here for the consumer before the socket is paused. */
+const QUEUE_BYTES = 128 * 1024;
+
+/**
+ * The bytes of a request as they come from the socket, with back-pressure.
+ *
+ * Why not the stream's own iterator: it destroys the socket when the consumer stops early, and then the client
+ * never gets to read why. This one leaves the connection to the handler. The first `next` sends
+ * `100 Continue` where the client waits for it, so all refusals that need no body come before it.
+ *
+ * Invariant: a piece is never touched again after it was handed out.
+ */
+export class RequestBody implements AsyncIterableIterator<Uint8Array> {
+  readonly #req: IncomingMessage;
+  readonly #res: ServerResponse;
+  readonly #clock: Clock;
+  readonly #idleMs: number;
+  #continueDue: boolean;
+  #started = false;
+  #ended = false;
+  #failure: Error | undefined;
+  readonly #queue: Uint8Array[] = [];
+  #queuedBytes = 0;
+  #paused = false;
+  #wakes: (() => void)[] = [];
+  #bytesRead = 0;
+
+  constructor(
+    req: IncomingMessage,
+    res: ServerResponse,
+    clock: Clock,
+    options: { readonly expectContinue: boolean; readonly idleMs: number },
+  ) {
+    this.#req = req;
+    this.#res = res;
+    this.#clock = clock;
+    this.#continueDue = options.expectContinue;
+    this.#idleMs = options.idleMs;
+  }
+
+  /** Bytes that came from the socket so far. */
+  get bytesRead(): number {
+    return this.#bytesRead;
+  }
+
+  /** True until `100 Continue` was sent to a client that waits for it: its body is not on the way. */
+  get continueDue(): boolean {
+    return this.#continueDue;
+  }
+
+  /** Makes the current or next read fail, for a reason that only the connection knows. */
+  fail(error: Error): void {
+    this.#failure ??= error;
+    this.#signal();
+  }
+
+  async next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    if (!this.#started) this.#start();
+    for (;;) {
+      const piece = this.#queue.shift();
+      if (piece !== undefined) {
+        this.#queuedBytes -= piece.byteLength;
+        if (this.#paused && this.#queuedBytes < QUEUE_BYTES / 2) this.#resume();
+        return { done: false, value: piece };
+      }
+      if (this.#ended) return { done: true, value: undefined };
+      if (this.#failure !== undefined) throw this.#failure;
+      await this.#wait();
+    }
+  }
+
+  async return(): Promise<IteratorResult<Uint8Array, undefined>> {
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #start(): void {
+    this.#started = true;
+    if (this.#continueDue) {
+      this.#continueDue = false;
+      this.#res.writeContinue();
+    }
+    const req = this.#req;
+    req.on('end', () => {
+      this.#ended = true;
+      this.#signal();
+    });
+    req.on('error', (error) => this.fail(error));
+    req.on('close', () => {
+      if (!this.#ended) this.fail(new Error('the connection closed before the end of the body'));
+    });
+    if (req.destroyed && !req.readableEnded) this.fail(new Error('the connection is closed'));
+    req.on('data', (piece: Uint8Array) => this.#push(piece));
+  }
+
+  #push(piece: Uint8Array): void {
+    this.#bytesRead += piece.byteLength;
+    this.#queue.push(piece);
+    this.#queuedBytes += piece.byteLength;
+    if (this.#queuedBytes >= QUEUE_BYTES && !this.#paused) {
+      this.#paused = true;
+      this.#req.pause();
+    }
+    this.#signal();
+  }
+
+  #resume(): void {
+    this.#paused = false;
+    this.#req.resume();
+  }
+
+  async #wait(): Promise<void> {
+    const timer = this.#clock.setTimer(this.#idleMs, () =>
+      this.fail(new S3Error('RequestTimeout')),
+    );
+    try {
+      await new Promise<void>((resolve) => {
+        this.#wakes.push(resolve);
+      });
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  #signal(): void {
+    const wakes = this.#wakes;
+    if (wakes.length === 0) return;
+    this.#wakes = [];
+    for (const wake of wakes) wake();
+  }
+}

@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest';
+import { deriveSigningKey, SigningKeys, signString } from '../../src/auth/signing-keys.ts';
+import { hmac, signingKeyBytes } from './request-signer.ts';
+
+const SCOPE = {
+  date: '20130524',
+  region: 'us-east-1',
+  service: 's3',
+  text: '20130524/us-east-1/s3/aws4_request',
+};
+
+test('a signing key signs as the four HMACs that it is derived by', () => {
+  const key = deriveSigningKey('secret', SCOPE);
+  const expected = hmac(signingKeyBytes('secret', SCOPE.text), 'text').toString('hex');
+  expect(signString(key, 'text')).toBe(expected);
+});
+
+test('no more keys are kept than allowed, and the oldest is forgotten first', () => {
+  const keys = new SigningKeys(3);
+  const key = deriveSigningKey('secret', SCOPE);
+  for (const name of ['a', 'b', 'c', 'a', 'd', 'e']) keys.keep(name, 'secret', key);
+  expect(keys.size).toBe(3);
+  const kept = ['a', 'b', 'c', 'd', 'e'].filter((name) => keys.find(name, 'secret') !== undefined);
+  expect(kept).toEqual(['a', 'd', 'e']);
+});
+
+test('a key is not found for another secret', () => {
+  const keys = new SigningKeys(3);
+  keys.keep('a', 'secret', deriveSigningKey('secret', SCOPE));
+  expect(keys.find('a', 'secret')).toBeDefined();
+  expect(keys.find('a', 'other')).toBeUndefined();
+});

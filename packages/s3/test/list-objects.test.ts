@@ -1,0 +1,168 @@
+import {
+  DeleteObjectCommand,
+  ListObjectsCommand,
+  ListObjectsV2Command,
+  ListObjectVersionsCommand,
+  paginateListObjectsV2,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { send } from './raw-client.ts';
+import { OWNER_ID, startTestServer, type TestServer } from './test-server.ts';
+
+const KEYS = ['a', 'b/1', 'b/2', 'b/c/3', 'd', 'e f+g', 'é'];
+
+let server: TestServer;
+let s3: S3Client;
+beforeAll(async () => {
+  server = await startTestServer();
+  s3 = server.client();
+  await send(server, { method: 'PUT', path: '/bucket' });
+  for (const key of KEYS) {
+    await send(server, { method: 'PUT', path: `/bucket/${encodeURIComponent(key)}`, body: 'x' });
+  }
+});
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+});
+
+const Bucket = 'bucket';
+
+test('version 2 groups by the delimiter below the prefix', async () => {
+  const top = await s3.send(new ListObjectsV2Command({ Bucket, Delimiter: '/' }));
+  expect(top.Contents?.map(({ Key }) => Key)).toEqual(['a', 'd', 'e f+g', 'é']);
+  expect(top.CommonPrefixes).toEqual([{ Prefix: 'b/' }]);
+  expect([top.KeyCount, top.IsTruncated, top.MaxKeys]).toEqual([5, false, 1000]);
+  const below = await s3.send(new ListObjectsV2Command({ Bucket, Delimiter: '/', Prefix: 'b/' }));
+  expect(below.Contents?.map(({ Key }) => Key)).toEqual(['b/1', 'b/2']);
+  expect(below.CommonPrefixes).toEqual([{ Prefix: 'b/c/' }]);
+  expect(below.Prefix).toBe('b/');
+});
+
+test('pages of one add up to the whole, with and without a delimiter', async () => {
+  for (const Delimiter of [undefined, '/']) {
+    const names: (string | undefined)[] = [];
+    const pages = paginateListObjectsV2({ client: s3, pageSize: 1 }, { Bucket, Delimiter });
+    for await (const page of pages) {
+      names.push(...(page.Contents ?? []).map(({ Key }) => Key));
+      names.push(...(page.CommonPrefixes ?? []).map(({ Prefix }) => Prefix));
+    }
+    expect(names).toEqual(Delimiter === '/' ? ['a', 'b/', 'd', 'e f+g', 'é'] : KEYS);
+  }
+});
+
+test('version 1 pages by marker, and names the next one only with a delimiter', async () => {
+  const plain = await s3.send(new ListObjectsCommand({ Bucket, MaxKeys: 2 }));
+  expect(plain.Contents?.map(({ Key }) => Key)).toEqual(['a', 'b/1']);
+  expect([plain.IsTruncated, plain.NextMarker]).toEqual([true, undefined]);
+  const next = await s3.send(new ListObjectsCommand({ Bucket, MaxKeys: 2, Marker: 'b/1' }));
+  expect(next.Contents?.map(({ Key }) => Key)).toEqual(['b/2', 'b/c/3']);
+  expect(next.Marker).toBe('b/1');
+  const grouped = await s3.send(new ListObjectsCommand({ Bucket, MaxKeys: 2, Delimiter: '/' }));
+  expect(grouped.NextMarker).toBe('b/');
+  expect(plain.Contents?.[0]?.Owner).toEqual({ ID: OWNER_ID, DisplayName: 'tester' });
+});
+
+test('a bucket without versioning lists each object as its one version, and deletes it by that', async () => {
+  const page = await s3.send(new ListObjectVersionsCommand({ Bucket, Delimiter: '/', MaxKeys: 2 }));
+  expect(page.Versions).toMatchObject([{ Key: 'a', VersionId: 'null', IsLatest: true, Size: 1 }]);
+  expect(page.CommonPrefixes).toEqual([{ Prefix: 'b/' }]);
+  expect([page.IsTruncated, page.NextKeyMarker, page.NextVersionIdMarker]).toEqual([
+    true,
+    'b/',
+    'null',
+  ]);
+  const rest = await s3.send(
+    new ListObjectVersionsCommand({
+      Bucket,
+      Delimiter: '/',
+      KeyMarker: page.NextKeyMarker,
+      VersionIdMarker: page.NextVersionIdMarker,
+    }),
+  );
+  expect(rest.Versions?.map(({ Key }) => Key)).toEqual(['d', 'e f+g', 'é']);
+  await send(server, { method: 'PUT', path: '/bucket/z', body: 'x' });
+  await s3.send(new DeleteObjectCommand({ Bucket, Key: 'z', VersionId: 'null' }));
+  expect((await send(server, { method: 'HEAD', path: '/bucket/z' })).status).toBe(404);
+});
+
+test('the owner is in version 2 only where it is asked for', async () => {
+  const without = await s3.send(new ListObjectsV2Command({ Bucket, MaxKeys: 1 }));
+  expect(without.Contents?.[0]?.Owner).toBeUndefined();
+  const withOwner = await s3.send(
+    new ListObjectsV2Command({ Bucket, MaxKeys: 1, FetchOwner: true }),
+  );
+  expect(withOwner.Contents?.[0]?.Owner?.ID).toBe(OWNER_ID);
+  expect(withOwner.Contents?.[0]).toMatchObject({
+    Key: 'a',
+    ETag: '"9dd4e461268c8034f5c8564e155c67a6"',
+    Size: 1,
+    StorageClass: 'STANDARD',
+    ChecksumAlgorithm: ['CRC64NVME'],
+  });
+});
+
+test('start-after is exclusive, and a token wins over it', async () => {
+  const after = await s3.send(new ListObjectsV2Command({ Bucket, StartAfter: 'b/2', MaxKeys: 1 }));
+  expect(after.Contents?.map(({ Key }) => Key)).toEqual(['b/c/3']);
+  expect(after.StartAfter).toBe('b/2');
+  const next = await s3.send(
+    new ListObjectsV2Command({
+      Bucket,
+      StartAfter: 'zzz',
+      MaxKeys: 1,
+      ContinuationToken: after.NextContinuationToken,
+    }),
+  );
+  expect(next.Contents?.map(({ Key }) => Key)).toEqual(['d']);
+});
+
+test('encoding-type=url encodes every name in the answer', async () => {
+  const answer = await send(server, {
+    method: 'GET',
+    path: '/bucket?list-type=2&encoding-type=url&prefix=e%20f&delimiter=%2B',
+  });
+  expect(answer.element('EncodingType')).toBe('url');
+  expect(answer.body).toContain('<Prefix>e%20f</Prefix>');
+  expect(answer.body).toContain('<Delimiter>%2B</Delimiter>');
+  expect(answer.body).toContain('<CommonPrefixes><Prefix>e%20f%2B</Prefix></CommonPrefixes>');
+});
+
+test('version 1 gives the prefix back as it came, whatever the encoding', async () => {
+  const list = await s3.send(
+    new ListObjectsCommand({ Bucket, Prefix: 'é\n', EncodingType: 'url' }),
+  );
+  expect(list.Prefix).toBe('é\n');
+});
+
+test('an empty continuation token begins at the beginning', async () => {
+  const path = '/bucket?list-type=2&max-keys=1&continuation-token=&start-after=a';
+  const answer = await send(server, { method: 'GET', path });
+  expect([answer.element('Key'), answer.element('ContinuationToken')]).toEqual(['b/1', '']);
+  expect(answer.element('StartAfter')).toBe('a');
+});
+
+test('max-keys 0 is an empty page, more than 1000 is 1000', async () => {
+  const none = await s3.send(new ListObjectsV2Command({ Bucket, MaxKeys: 0 }));
+  expect([none.Contents, none.IsTruncated, none.KeyCount]).toEqual([undefined, false, 0]);
+  const all = await s3.send(new ListObjectsV2Command({ Bucket, MaxKeys: 5000 }));
+  expect([all.MaxKeys, all.KeyCount]).toEqual([1000, KEYS.length]);
+});
+
+test('arguments that cannot be are InvalidArgument with their names and values', async () => {
+  for (const [query, name, value] of [
+    ['max-keys=x', 'max-keys', 'x'],
+    ['max-keys=-1', 'max-keys', '-1'],
+    ['max-keys=99999999999', 'max-keys', '99999999999'],
+    ['encoding-type=base64', 'encoding-type', 'base64'],
+    ['list-type=3', 'list-type', '3'],
+    ['list-type=2&continuation-token=forged', 'continuation-token', 'forged'],
+    ['list-type=2&continuation-token=1a', 'continuation-token', '1a'],
+    ['list-type=2&continuation-token=1_w', 'continuation-token', '1_w'],
+  ] as const) {
+    const answer = await send(server, { method: 'GET', path: `/bucket?${query}` });
+    expect([query, answer.status, answer.code]).toEqual([query, 400, 'InvalidArgument']);
+    expect(answer.element('ArgumentName')).toBe(name);
+    expect(answer.element('ArgumentValue')).toBe(value);
+  }
+});

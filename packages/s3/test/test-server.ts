@@ -1,0 +1,116 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import { createMemoryEnv, ManualClock, type MemoryEnv } from '@holdfast/env/memory';
+import { NodeClock } from '@holdfast/env/node';
+import type { KvStore } from '@holdfast/kv';
+import { createMemoryStore } from '@holdfast/kv/testing';
+import { createObjectStore, type ObjectStore, type TaskQueueFactory } from '@holdfast/objects';
+import type { S3HandlerOptions, S3RequestRecord } from '../src/index.ts';
+import { createS3Handler } from '../src/index.ts';
+
+export const ACCESS_KEY = 'AKIDEXAMPLE';
+export const SECRET_KEY = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
+export const OWNER_ID = '75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a';
+
+export interface TestServer extends AsyncDisposable {
+  readonly server: Server;
+  readonly port: number;
+  readonly endpoint: string;
+  readonly env: MemoryEnv;
+  /** The server's clock: moves only when told to. */
+  readonly clock: ManualClock;
+  readonly kv: KvStore;
+  readonly store: ObjectStore;
+  /** What `onRequest` was told, in order. */
+  readonly records: readonly S3RequestRecord[];
+  /** What was logged as an error. */
+  readonly logged: readonly object[];
+  /** Makes a client; all are closed with the server. */
+  client(config?: Partial<S3ClientConfig>): S3Client;
+  /** Resolves once `count` requests are recorded. */
+  recorded(count: number): Promise<void>;
+}
+
+export interface TestServerOptions
+  extends Pick<S3HandlerOptions, 'limits' | 'region' | 'domains' | 'allowSignatureV2'> {
+  /** Stands between the handler and the store, to make it fail. */
+  readonly wrap?: (store: ObjectStore) => ObjectStore;
+}
+
+/** The production stack above a KvStore in memory, on a real socket. */
+export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const clock = new ManualClock(new NodeClock().nowMs());
+  const env = await createMemoryEnv({ clock });
+  const kv = createMemoryStore();
+  const store = createObjectStore({ kv, env, tasks: runAtOnce });
+  const records: S3RequestRecord[] = [];
+  const logged: object[] = [];
+  const waiting: { readonly count: number; readonly resolve: () => void }[] = [];
+  const handler = createS3Handler({
+    ...options,
+    store: options.wrap?.(store) ?? store,
+    env,
+    findSecret: (accessKeyId) => (accessKeyId === ACCESS_KEY ? SECRET_KEY : undefined),
+    ownerId: OWNER_ID,
+    ownerDisplayName: 'tester',
+    logger: { debug() {}, info() {}, warn() {}, error: (fields) => logged.push(fields) },
+    onRequest: (record) => {
+      records.push(record);
+      for (const { count, resolve } of waiting) if (records.length >= count) resolve();
+    },
+  });
+  const server = createServer({ requestTimeout: 0 }, handler.handleRequest);
+  server.on('checkContinue', handler.handleContinue);
+  server.on('clientError', handler.handleClientError);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const endpoint = `http://127.0.0.1:${port}`;
+  const clients: S3Client[] = [];
+  return {
+    server,
+    port,
+    endpoint,
+    env,
+    clock,
+    kv,
+    store,
+    records,
+    logged,
+    client: (config) => {
+      const client = new S3Client({
+        endpoint,
+        region: options.region ?? 'us-east-1',
+        forcePathStyle: true,
+        maxAttempts: 1,
+        credentials: { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY },
+        ...config,
+      });
+      clients.push(client);
+      return client;
+    },
+    recorded: (count) =>
+      new Promise((resolve) => {
+        if (records.length >= count) resolve();
+        else waiting.push({ count, resolve });
+      }),
+    [Symbol.asyncDispose]: async () => {
+      for (const client of clients) client.destroy();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await store.close();
+      await env.digests.close();
+    },
+  };
+}
+
+const runAtOnce: TaskQueueFactory = (_name, run) => {
+  let last: Promise<void> = Promise.resolve();
+  return {
+    push: (_id, task) => {
+      last = last.then(() => run(task));
+    },
+    idle: () => last,
+    close: () => last,
+  };
+};
