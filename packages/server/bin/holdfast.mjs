@@ -1,0 +1,60 @@
+#!/usr/bin/env node
+// Starts Holdfast on any Node.js from version 20 on. Plain JavaScript, because it has to run before it is known
+// whether this Node.js can run TypeScript: where it cannot, it starts the one that came with the install.
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import module, { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const NEEDED_MAJOR = 24;
+const packageFolder = dirname(dirname(fileURLToPath(import.meta.url)));
+const manifest = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8'));
+// In the workspace the package's entry is TypeScript, in the published package it is what was built of it.
+const fromSource = manifest.exports['.'].endsWith('.ts');
+const entry = join(packageFolder, fromSource ? 'src/main.ts' : 'dist/main.js');
+
+if (Number(process.versions.node.split('.')[0]) >= NEEDED_MAJOR) {
+  // What type stripping and the compiler made is kept, which halves the time of a start from source.
+  if (fromSource)
+    module.enableCompileCache(join(packageFolder, 'node_modules', '.cache', 'compile'));
+  await import(pathToFileURL(entry).href);
+} else {
+  const node = findNode();
+  if (node === undefined) {
+    console.error(
+      `Holdfast needs Node.js ${NEEDED_MAJOR} or later, and this is ${process.versions.node}. ` +
+        'Install it, or run "npm install" in the folder of Holdfast, which brings its own.',
+    );
+    process.exit(1);
+  }
+  run(node);
+}
+
+/** The binary of the npm package "node", which is installed next to Holdfast. */
+function findNode() {
+  const require = createRequire(import.meta.url);
+  try {
+    const folder = dirname(require.resolve('node/package.json'));
+    const binary = join(folder, 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
+    return existsSync(binary) ? binary : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Becomes a transparent parent: same input and output, signals handed down, exit code handed up. */
+function run(node) {
+  const child = spawn(node, [entry, ...process.argv.slice(2)], { stdio: 'inherit' });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => child.kill(signal));
+  }
+  child.on('error', (error) => {
+    console.error(`${node} cannot be started: ${error.message}`);
+    process.exit(1);
+  });
+  child.on('exit', (code, signal) => {
+    process.exit(signal === null ? code : 128 + (constants.signals[signal] ?? 0));
+  });
+}

@@ -1,0 +1,286 @@
+import { Command, CommanderError, Option } from 'commander';
+import { addBackup } from './backup-commands.ts';
+import { describeFailure } from './failure.ts';
+import type { ExitCode, Terminal } from './terminal.ts';
+import { readVersion } from './version.ts';
+
+/** Runs the command that the arguments name. Resolves when it has ended; never rejects. */
+export async function runCommandLine(terminal: Terminal): Promise<ExitCode> {
+  let exitCode: ExitCode = 0;
+  const program = await buildProgram(terminal, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(terminal.arguments, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    // Commander has printed its message by itself; help and version are no failures.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    const failure = describeFailure(error);
+    terminal.printError(`holdfast: ${failure.message}\n`);
+    return failure.exitCode;
+  }
+}
+
+async function buildProgram(
+  terminal: Terminal,
+  setExitCode: (code: ExitCode) => void,
+): Promise<Command> {
+  const version = await readVersion();
+  const program = new Command('holdfast')
+    .description(
+      'An S3-compatible object store for your own machines.\n' +
+        'A write is acknowledged when it is on disk, and not before.',
+    )
+    .version(version, '--version', 'Print the version.')
+    .helpOption('-h, --help', 'Show this help.')
+    .helpCommand('help [command]', 'Show the help of a command.')
+    .exitOverride()
+    .showHelpAfterError('Run "holdfast --help" to see what there is.')
+    .configureOutput({ writeOut: terminal.print, writeErr: terminal.printError })
+    .addHelpText(
+      'after',
+      `
+Examples:
+  holdfast serve
+      Start on http://127.0.0.1:9000 with the data in ./holdfast-data.
+  holdfast serve --data /srv/holdfast --port 9100 --bucket photos,backups
+      Start elsewhere, with two buckets made.
+  holdfast wal inspect /srv/holdfast
+      Look at the log of a store that is stopped.`,
+    );
+  addServe(program, terminal, setExitCode);
+  addKv(program, terminal, setExitCode);
+  addWal(program, terminal, setExitCode);
+  addTable(program, terminal, setExitCode);
+  addManifest(program, terminal, setExitCode);
+  addVerify(program, terminal, setExitCode);
+  addGc(program, terminal, setExitCode);
+  addBackup(program, terminal, setExitCode);
+  addStats(program, terminal, setExitCode);
+  addSalvage(program, terminal, setExitCode);
+  addHealthcheck(program, terminal, setExitCode);
+  program
+    .command('version')
+    .description('Print the version.')
+    .action(() => terminal.print(`${version}\n`));
+  return program;
+}
+
+type SalvageOptions = { readonly data: string; readonly to: string; readonly json: boolean };
+type SetExitCode = (code: ExitCode) => void;
+
+/** Names with commas between them; the option may also be given several times. */
+function listOption(flags: string, description: string): Option {
+  return new Option(flags, description)
+    .argParser((value: string, earlier: readonly string[]) => [...earlier, value])
+    .default([], 'none');
+}
+
+function addServe(program: Command, terminal: Terminal, setExitCode: SetExitCode): void {
+  program
+    .command('serve')
+    .description('Start the S3 server.')
+    .option('--data <folder>', 'Keep everything in this folder.', './holdfast-data')
+    .option('--host <address>', 'Listen on this address.', '127.0.0.1')
+    .option('--port <number>', 'Listen on this port; 0 takes any free one.', '9000')
+    .addOption(
+      listOption('--bucket <names>', 'Make these buckets at the start, if they are missing.'),
+    )
+    .option('--region <name>', 'Be this region in signatures.', 'us-east-1')
+    .addOption(listOption('--domain <names>', 'Accept bucket.domain as the host of a request.'))
+    .option('--no-signature-v2', 'Refuse AWS Signature Version 2, with which some clients presign.')
+    .option('--collect-every <seconds>', 'Look for unused chunks this often.', '600')
+    .option('--slow-after <milliseconds>', 'Log requests that take longer as slow.', '1000')
+    .option(
+      '--scrub-rate <bytes>',
+      'Read old files for damage at this many bytes a second; 0 for never.',
+      '4194304',
+    )
+    .option(
+      '--recovery <policy>',
+      'What to do with a damaged folder: fail-closed, or repair-from-peers in a cluster.',
+      'fail-closed',
+    )
+    .option('--backup-to <folder>', 'Back up to this folder by itself.')
+    .option('--backup-every <time>', 'Back up this often: 30m, 1h, 1d.', '1h')
+    .option('--backup-keep <count>', 'Keep so many backups.', '24')
+    .option('--log-level <level>', 'Log error, warn, info or debug.', 'info')
+    .addHelpText(
+      'after',
+      `
+The keys are taken from HOLDFAST_ACCESS_KEY and HOLDFAST_SECRET_KEY, or from MINIO_ROOT_USER and
+MINIO_ROOT_PASSWORD. If neither is set, a pair is made once and kept in the data folder.
+
+Examples:
+  holdfast serve --bucket photos
+  HOLDFAST_ACCESS_KEY=me HOLDFAST_SECRET_KEY=a-long-secret holdfast serve --host 0.0.0.0`,
+    )
+    .action(async (options: Record<string, unknown>) => {
+      const { serve } = await import('./commands/serve.ts');
+      setExitCode(await serve(terminal, options));
+    });
+}
+
+function addKv(program: Command, terminal: Terminal, setExitCode: SetExitCode): void {
+  program
+    .command('kv')
+    .description('Work with the keys and values of a stopped store at a prompt.')
+    .option('--data <folder>', 'Open this data folder.', './holdfast-data')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  holdfast kv --data /tmp/scratch
+  echo "SIZE" | holdfast kv --data /srv/holdfast`,
+    )
+    .action(async (options: { readonly data: string }) => {
+      const { kv } = await import('./commands/kv.ts');
+      setExitCode(await kv(terminal, options));
+    });
+}
+
+function addWal(program: Command, terminal: Terminal, setExitCode: SetExitCode): void {
+  program
+    .command('wal')
+    .description('Look at the write-ahead log.')
+    .command('inspect')
+    .description('Print the segments and records of a log and check them. Nothing is changed.')
+    .argument('<folder>', 'A data folder, or the log folder in it.')
+    .option('--json', 'Print one JSON document instead of a table.', false)
+    .addHelpText('after', '\nExample:\n  holdfast wal inspect ./holdfast-data')
+    .action(async (folder: string, options: { readonly json: boolean }) => {
+      const { walInspect } = await import('./commands/wal-inspect.ts');
+      setExitCode(await walInspect(terminal, folder, options));
+    });
+}
+
+function addTable(program: Command, terminal: Terminal, setExitCode: SetExitCode): void {
+  program
+    .command('table')
+    .description('Look at the sorted tables of the index.')
+    .command('inspect')
+    .description('Print the parts and blocks of tables and check them. Nothing is changed.')
+    .argument('<path>', 'A table, a data folder, or the index folder in it.')
+    .option('--json', 'Print one JSON object a line.', false)
+    .addHelpText('after', '\nExample:\n  holdfast table inspect ./holdfast-data')
+    .action(async (path: string, options: { readonly json: boolean }) => {
+      const { tableInspect } = await import('./commands/table-inspect.ts');
+      setExitCode(await tableInspect(terminal, path, options));
+    });
+}
+
+function addManifest(program: Command, terminal: Terminal, setExitCode: SetExitCode): void {
+  program
+    .command('manifest')
+    .description('Look at the MANIFEST: the list of the files of the index.')
+    .command('inspect')
+    .description('Print the records of a MANIFEST and check them. Nothing is changed.')
+    .argument('<folder>', 'A data folder, or the index folder in it.')
+    .option('--json', 'Print one JSON object a line.', false)
+    .addHelpText('after', '\nExample:\n  holdfast manifest inspect ./holdfast-data')
+    .action(async (folder: string, options: { readonly json: boolean }) => {
+      const { manifestInspect } = await import('./commands/manifest-inspect.ts');
+      setExitCode(await manifestInspect(terminal, folder, options));
+    });
+}
+
+function addVerify(program: Command, terminal: Terminal, setExitCode: SetExitCode): void {
+  program
+    .command('verify')
+    .description(
+      'Read and check everything in a data folder. Nothing is changed; a server may run.',
+    )
+    .option('--data <folder>', 'Check this data folder.', './holdfast-data')
+    .option('--json', 'Print one JSON object a line.', false)
+    .addHelpText(
+      'after',
+      `
+Exits with 0 where everything is whole, else with 1. For each damage it says what it means and what to do.
+
+Example:
+  holdfast verify --data /srv/holdfast`,
+    )
+    .action(async (options: { readonly data: string; readonly json: boolean }) => {
+      const { verify } = await import('./commands/verify.ts');
+      setExitCode(await verify(terminal, options));
+    });
+}
+
+function addGc(program: Command, terminal: Terminal, setExitCode: SetExitCode): void {
+  program
+    .command('gc')
+    .description('Give back the space of a stopped store that nothing refers to.')
+    .option('--data <folder>', 'Work on this data folder.', './holdfast-data')
+    .option('--now', 'Do it now. A running server does it by itself, in the background.', false)
+    .addHelpText(
+      'after',
+      `
+Deletes chunks of deleted objects and of uploads that never ended, rewrites segments that are mostly
+dead, and says how much was given back.
+
+Example:
+  holdfast gc --now --data /srv/holdfast`,
+    )
+    .action(async (options: { readonly data: string; readonly now: boolean }) => {
+      const { gc } = await import('./commands/gc.ts');
+      setExitCode(await gc(terminal, options));
+    });
+}
+
+function addStats(program: Command, terminal: Terminal, setExitCode: SetExitCode): void {
+  program
+    .command('stats')
+    .description('Print the numbers of a running server, or of the store in a folder.')
+    .option('--url <address>', 'Ask the server at this address.', 'http://127.0.0.1:9000')
+    .option('--data <folder>', 'Look at this data folder instead. Nothing is changed.')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  holdfast stats
+  holdfast stats --data /srv/holdfast`,
+    )
+    .action(async (options: { readonly url: string; readonly data?: string }) => {
+      const { stats } = await import('./commands/stats.ts');
+      setExitCode(await stats(terminal, options));
+    });
+}
+
+function addSalvage(program: Command, terminal: Terminal, setExitCode: SetExitCode): void {
+  program
+    .command('salvage')
+    .description('Copy what still verifies out of a stopped, damaged store into a new one.')
+    .option(
+      '--data <folder>',
+      'The damaged data folder. Nothing in it is changed.',
+      './holdfast-data',
+    )
+    .requiredOption('--to <folder>', 'The new data folder: not there yet, or empty.')
+    .option('--json', 'Print one JSON object a line.', false)
+    .addHelpText(
+      'after',
+      `
+The copy is a new node of a new cluster. Says what is lost, and exits with 1 if anything is.
+Restore a backup instead where there is one.
+
+Example:
+  holdfast salvage --data /srv/damaged --to /srv/salvaged`,
+    )
+    .action(async (options: SalvageOptions) => {
+      const { salvage } = await import('./commands/salvage.ts');
+      setExitCode(await salvage(terminal, options));
+    });
+}
+
+function addHealthcheck(program: Command, terminal: Terminal, setExitCode: SetExitCode): void {
+  program
+    .command('healthcheck')
+    .description('Ask a running server whether it is ready. Exits with 0 if it is, else with 1.')
+    .option('--url <address>', 'Ask at this address.', 'http://127.0.0.1:9000/_/health/ready')
+    .addHelpText('after', '\nExample:\n  holdfast healthcheck --url http://127.0.0.1:9100')
+    .action(async (options: { readonly url: string }) => {
+      const { healthcheck } = await import('./commands/healthcheck.ts');
+      setExitCode(await healthcheck(terminal, options));
+    });
+}

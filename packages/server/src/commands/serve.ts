@@ -1,0 +1,145 @@
+import { resolve } from 'node:path';
+import type { Env } from '@holdfast/env';
+import { createNodeEnv } from '@holdfast/env/node';
+import { canHaveControlSocket, controlPath } from '../control-socket.ts';
+import type { ResolvedCredentials } from '../credentials.ts';
+import { refuseWeakCredentials, resolveCredentials } from '../credentials.ts';
+import type { FailureContext } from '../failure.ts';
+import { describeFailure } from '../failure.ts';
+import type { Log } from '../log.ts';
+import { createLogger } from '../logger.ts';
+import type { ServeSettings } from '../settings.ts';
+import { parseServeSettings } from '../settings.ts';
+import type { RunningServer, ServerConfig } from '../start-server.ts';
+import { startServer } from '../start-server.ts';
+import type { ExitCode, Terminal } from '../terminal.ts';
+import { welcomeText } from '../welcome.ts';
+
+/** One press of Ctrl-C may arrive twice: from the terminal, and handed down by npm. */
+const SAME_SIGNAL_MS = 500;
+/** After this the process ends, whatever still runs. */
+const STOP_LIMIT_MS = 9_500;
+const REFUSAL_MS = 1_000;
+
+/** Runs the server until a signal stops it or its log fails. */
+export async function serve(terminal: Terminal, options: unknown): Promise<ExitCode> {
+  const settings = parseServeSettings(options);
+  const directory = resolve(terminal.workingDirectory, settings.data);
+  const context = { directory, host: settings.host, port: settings.port };
+  const log = createLogger({
+    level: settings.logLevel,
+    pretty: terminal.errorsAreScreen,
+    write: terminal.printError,
+  });
+  terminal.onUncaught((error) => {
+    log.error({ error }, 'unexpected error, the process ends');
+    terminal.exit(1);
+  });
+  const env = await createNodeEnv();
+  const ending = watchSignals(terminal, env, log);
+  try {
+    const { server, credentials } = await start(terminal, env, settings, directory, log);
+    terminal.print(await welcomeText(server, settings, directory, credentials));
+    return await runUntilEnd({ server, terminal, env, log, context, ending });
+  } catch (error) {
+    return fail(terminal, error, context);
+  } finally {
+    await env.digests.close();
+  }
+}
+
+async function start(
+  terminal: Terminal,
+  env: Env,
+  settings: ServeSettings,
+  directory: string,
+  log: Log,
+): Promise<{ server: RunningServer; credentials: ResolvedCredentials }> {
+  const credentials = await resolveCredentials(env, directory, terminal.environment);
+  refuseWeakCredentials(credentials, settings.host);
+  const server = await startServer({
+    env,
+    directory,
+    credentials,
+    host: settings.host,
+    port: settings.port,
+    region: settings.region,
+    buckets: settings.buckets,
+    domains: settings.domains,
+    allowSignatureV2: settings.signatureV2,
+    collectIntervalMs: settings.collectEvery * 1000,
+    slowAfterMs: settings.slowAfter,
+    scrubBytesPerSecond: settings.scrubRate,
+    ...controlOptions(directory, log),
+    ...backupOptions(terminal, settings),
+    log,
+  });
+  return { server, credentials };
+}
+
+function controlOptions(directory: string, log: Log): Pick<ServerConfig, 'controlPath'> {
+  const path = controlPath(directory);
+  if (canHaveControlSocket(path)) return { controlPath: path };
+  log.warn({ path }, 'no socket for commands: not on this system, or the path is too long');
+  return {};
+}
+
+function backupOptions(
+  terminal: Terminal,
+  { backupTo, backupEvery, backupKeep }: ServeSettings,
+): Pick<ServerConfig, 'backup'> {
+  if (backupTo === undefined) return {};
+  const to = resolve(terminal.workingDirectory, backupTo);
+  return { backup: { to, intervalMs: backupEvery, keep: backupKeep } };
+}
+
+function fail(terminal: Terminal, error: unknown, context: FailureContext): ExitCode {
+  const failure = describeFailure(error, context);
+  terminal.printError(`holdfast: ${failure.message}\n`);
+  return failure.exitCode;
+}
+
+/** Resolves at the first signal; a later one, unless it is the same key press, ends the process at once. */
+function watchSignals(terminal: Terminal, env: Env, log: Log): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let firstMs: number | undefined;
+    terminal.onSignal((signal) => {
+      const nowMs = env.clock.monotonicMs();
+      if (firstMs === undefined) {
+        firstMs = nowMs;
+        resolve(signal);
+      } else if (nowMs - firstMs > SAME_SIGNAL_MS) {
+        log.warn({ signal }, 'second signal, the process ends at once');
+        terminal.exit(1);
+      }
+    });
+  });
+}
+
+interface Run {
+  readonly server: RunningServer;
+  readonly terminal: Terminal;
+  readonly env: Env;
+  readonly log: Log;
+  readonly context: FailureContext;
+  readonly ending: Promise<NodeJS.Signals>;
+}
+
+async function runUntilEnd(run: Run): Promise<ExitCode> {
+  const { server, terminal, env, log } = run;
+  const end = await Promise.race([run.ending, server.failed]);
+  const failed = end instanceof Error;
+  if (!failed) log.info({ signal: end }, 'stopping: requests in flight are finished first');
+  const limit = env.clock.setTimer(STOP_LIMIT_MS, () => {
+    log.error({}, 'the stop takes too long, the process ends');
+    terminal.exit(1);
+  });
+  // After a failed log nothing can be finished: there is only time to say so to those who wait.
+  await server.stop(failed ? { graceMs: REFUSAL_MS } : {}).catch((error: unknown) => {
+    if (!failed) throw error;
+  });
+  limit.cancel();
+  if (failed) return fail(terminal, end, run.context);
+  log.info({}, 'stopped');
+  return 0;
+}

@@ -1,0 +1,191 @@
+import { fromUtf8, utf8 } from '@holdfast/bytes';
+import type { Env } from '@holdfast/env';
+import { FileError } from '@holdfast/env';
+import { z } from 'zod';
+import { randomText } from './random-text.ts';
+import { SettingsError } from './settings-error.ts';
+
+export interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+export interface ResolvedCredentials extends Credentials {
+  /** `generated`: made just now and saved. `file`: read from the data folder. */
+  readonly origin: 'environment' | 'file' | 'generated';
+  /** The variable that the secret came from. */
+  readonly secretVariable?: string;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const FILE_NAME = 'credentials.json';
+
+/** Pairs of variables that are understood, the first complete one counts. */
+const VARIABLE_PAIRS = [
+  ['HOLDFAST_ACCESS_KEY', 'HOLDFAST_SECRET_KEY'],
+  ['MINIO_ROOT_USER', 'MINIO_ROOT_PASSWORD'],
+] as const;
+
+/** Secrets that stand in every manual: whoever finds the port tries them first. */
+const WELL_KNOWN_SECRETS: readonly string[] = [
+  'minioadmin',
+  'minio123',
+  'minio12345',
+  'test',
+  'testing',
+  'holdfast',
+  'admin',
+  'password',
+  'password123',
+  'secret',
+  'changeme',
+  'root',
+  'rustfsadmin',
+  'S3RVER',
+  'secretkey',
+  'secret-key',
+  'accessSecretKey',
+  'verySecretKey1',
+  'localstack',
+  'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+];
+
+const credentialsSchema = z.object({
+  accessKeyId: z
+    .string()
+    .min(3, 'the access key needs at least 3 characters')
+    .max(128, 'the access key may have at most 128 characters')
+    // Why: a slash, a comma or an equals sign ends the access key inside an Authorization header.
+    .regex(/^[\x21-\x7e]+$/, 'the access key may have only printable ASCII characters, no spaces')
+    .regex(/^[^/,=]+$/, 'the access key may not contain a slash, a comma or an equals sign'),
+  secretAccessKey: z
+    .string()
+    .min(4, 'the secret key needs at least 4 characters')
+    .max(1024, 'the secret key may have at most 1024 characters'),
+});
+
+/**
+ * From the environment, else from `credentials.json` in the data folder, else generated and saved there
+ * (mode 0600, durable before this resolves; of two processes that generate at once one wins and both use its
+ * pair). Throws a SettingsError for half a pair, unusable keys or a damaged file.
+ */
+export async function resolveCredentials(
+  env: Env,
+  directory: string,
+  environment: Environment,
+): Promise<ResolvedCredentials> {
+  const given = credentialsFromEnvironment(environment);
+  if (given) return given;
+  const path = `${directory}/${FILE_NAME}`;
+  const saved = await readCredentialsFile(env, path);
+  if (saved) return { ...saved, origin: 'file' };
+  return generateCredentials(env, directory, path);
+}
+
+/**
+ * Refuses pairs that everybody knows, and short secrets, on an address that others may reach.
+ * Throws a SettingsError.
+ */
+export function refuseWeakCredentials(credentials: Credentials, host: string): void {
+  if (isLoopback(host)) return;
+  const { accessKeyId, secretAccessKey } = credentials;
+  const wellKnown = WELL_KNOWN_SECRETS.includes(secretAccessKey) || accessKeyId === secretAccessKey;
+  if (!wellKnown && secretAccessKey.length >= 8) return;
+  const reason = wellKnown ? 'is a well-known default' : 'is shorter than 8 characters';
+  throw new SettingsError(
+    `The secret key ${reason}, and ${host} can be reached from other machines. ` +
+      'Choose a secret of your own in HOLDFAST_SECRET_KEY, or listen on 127.0.0.1.',
+  );
+}
+
+/** Whether only this machine can connect to the address. Names other than localhost are taken as reachable. */
+export function isLoopback(host: string): boolean {
+  const bare = host.replace(/^\[|\]$/g, '').toLowerCase();
+  return bare === 'localhost' || bare === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(bare);
+}
+
+function credentialsFromEnvironment(environment: Environment): ResolvedCredentials | undefined {
+  let found: ResolvedCredentials | undefined;
+  for (const [keyName, secretName] of VARIABLE_PAIRS) {
+    // An empty variable is one that a compose file passes on without a value: not set.
+    const accessKeyId = environment[keyName] || undefined;
+    const secretAccessKey = environment[secretName] || undefined;
+    if (accessKeyId === undefined && secretAccessKey === undefined) continue;
+    if (accessKeyId === undefined || secretAccessKey === undefined) {
+      const [present, missing] =
+        accessKeyId === undefined ? [secretName, keyName] : [keyName, secretName];
+      throw new SettingsError(`${present} is set but ${missing} is not. Set both, or neither.`);
+    }
+    found ??= {
+      ...checked({ accessKeyId, secretAccessKey }, `${keyName} and ${secretName}`),
+      origin: 'environment',
+      secretVariable: secretName,
+    };
+  }
+  return found;
+}
+
+function checked(value: unknown, origin: string): Credentials {
+  const result = credentialsSchema.safeParse(value);
+  if (result.success) return result.data;
+  const reason = result.error.issues[0]?.message ?? 'they are not readable';
+  throw new SettingsError(`The keys in ${origin} cannot be used: ${reason}.`);
+}
+
+async function readCredentialsFile(env: Env, path: string): Promise<Credentials | undefined> {
+  const stat = await env.files.stat(path);
+  if (!stat) return undefined;
+  const file = await env.files.open(path, 'read');
+  try {
+    const bytes = new Uint8Array(Math.min(stat.sizeBytes, 64 * 1024));
+    const length = await file.read(bytes, 0);
+    return checked(parseJson(fromUtf8(bytes.subarray(0, length))), path);
+  } finally {
+    await file.close();
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function generateCredentials(
+  env: Env,
+  directory: string,
+  path: string,
+): Promise<ResolvedCredentials> {
+  const credentials: Credentials = {
+    accessKeyId: `HF${randomText(env.random, 18, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567')}`,
+    secretAccessKey: randomText(
+      env.random,
+      40,
+      'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789',
+    ),
+  };
+  await env.files.makeDirectory(directory);
+  const draft = `${path}.${randomText(env.random, 8, 'abcdefghijklmnop')}`;
+  const file = await env.files.open(draft, 'create', { mode: 0o600 });
+  try {
+    await file.write(utf8(`${JSON.stringify(credentials, undefined, 2)}\n`), 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  // Why a link: it refuses to replace, so that the pair of a process that was faster stays.
+  const won = await env.files.link(draft, path).then(() => true, keepExisting);
+  await env.files.unlink(draft);
+  await env.files.syncDirectory(directory);
+  if (won) return { ...credentials, origin: 'generated' };
+  const other = await readCredentialsFile(env, path);
+  return other ? { ...other, origin: 'file' } : { ...credentials, origin: 'generated' };
+}
+
+function keepExisting(error: unknown): false {
+  if (error instanceof FileError && error.code === 'FILE_EXISTS') return false;
+  throw error;
+}

@@ -1,0 +1,76 @@
+import { OperatingError } from '@holdfast/bytes';
+import { FileError } from '@holdfast/env';
+import { SettingsError } from './settings-error.ts';
+
+/** How a command ends that could not do its work. */
+export interface Failure {
+  /** 2: the command was used wrongly. 1: anything else. */
+  readonly exitCode: 1 | 2;
+  /** For the person at the terminal: what happened, what to do. */
+  readonly message: string;
+  /** The program itself is wrong: the stack is worth showing. */
+  readonly unexpected: boolean;
+}
+
+export interface FailureContext {
+  readonly directory?: string;
+  readonly host?: string;
+  readonly port?: number;
+}
+
+/** One sentence or two for whatever stopped a command. */
+export function describeFailure(error: unknown, context: FailureContext = {}): Failure {
+  if (error instanceof SettingsError) {
+    return { exitCode: 2, message: error.message, unexpected: false };
+  }
+  if (error instanceof OperatingError && error.code === 'InvalidBucketName') {
+    return { exitCode: 2, message: `--bucket: ${error.message}`, unexpected: false };
+  }
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const message = sentenceFor(cause, context);
+    if (message !== undefined) return { exitCode: 1, message, unexpected: false };
+  }
+  if (error instanceof OperatingError) {
+    return { exitCode: 1, message: error.message, unexpected: false };
+  }
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { exitCode: 1, message, unexpected: true };
+}
+
+function sentenceFor(error: Error, context: FailureContext): string | undefined {
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  const where = error instanceof FileError ? error.path : (context.directory ?? 'the data folder');
+  const address = `${context.host ?? ''}:${context.port ?? ''}`;
+  switch (code) {
+    case 'EADDRINUSE':
+      return `Port ${context.port} on ${context.host} is in use by another program. Stop it, or choose another port with --port.`;
+    case 'EACCES':
+      return `This user may not listen on ${address}. Choose a port above 1023 with --port.`;
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `${context.host} is not an address of this machine. Choose another one with --host.`;
+    case 'WAL_LOCKED':
+    case 'FILE_LOCKED':
+      return `The data folder ${context.directory ?? where} is in use by another Holdfast process. Stop that one, or choose another folder with --data.`;
+    case 'FILE_ACCESS_DENIED':
+      return `${where} cannot be read or written by this user. Change its permissions, or choose another folder with --data.`;
+    case 'NO_SPACE':
+    case 'WAL_NO_SPACE':
+    case 'KV_NO_SPACE':
+      return `There is no space left for ${where}. Free some, or choose a folder on another volume with --data.`;
+    case 'WAL_CORRUPTION':
+      return `The log in ${context.directory ?? where} is damaged, and nothing was changed: ${error.message} Restore the folder from a backup, or look at it with "holdfast wal inspect".`;
+    case 'WAL_POISONED':
+      return `Writing to ${context.directory ?? where} failed: ${rootMessage(error)}. Nothing was acknowledged after it. Check the disk, then start again.`;
+    default:
+      return undefined;
+  }
+}
+
+/** What the operating system said. */
+function rootMessage(error: Error): string {
+  let root = error;
+  while (root.cause instanceof Error) root = root.cause;
+  return root.message.replace(/\.$/, '');
+}

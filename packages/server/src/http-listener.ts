@@ -1,0 +1,154 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Clock } from '@holdfast/env';
+
+/** S3 allows 8 KiB of headers and 2 KiB of user metadata; presigned URLs and tokens need more. */
+const HEADER_SIZE_LIMIT_BYTES = 64 * 1024;
+/** Longer than the idle time after which common clients and proxies drop a connection (Go: 90 s). */
+const KEEP_ALIVE_MS = 120_000;
+/** From the first byte of a request to the last of its head. */
+const HEADERS_MS = 60_000;
+const CONNECTION_LIMIT = 10_000;
+
+export interface RequestHandlers {
+  readonly handleRequest: (request: IncomingMessage, response: ServerResponse) => void;
+  /** A request that says `Expect: 100-continue`. */
+  readonly handleContinue: (request: IncomingMessage, response: ServerResponse) => void;
+  /** A request that HTTP's parser refused, or that took too long. Answers on the bare socket. */
+  readonly handleClientError: (error: NodeJS.ErrnoException, socket: Duplex) => void;
+}
+
+export interface ListenerOptions extends RequestHandlers {
+  readonly clock: Clock;
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+}
+
+export interface HttpListener {
+  readonly host: string;
+  readonly port: number;
+  /** Requests whose answer is not complete. */
+  requestsInFlight(): number;
+  /**
+   * Takes no further connection, closes idle ones at once, and resolves when every request in flight is
+   * answered. What is not answered after `graceMs` is cut. Idempotent.
+   */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** Rejects with the error of `listen`: EADDRINUSE, EACCES, EADDRNOTAVAIL, ENOTFOUND. */
+export async function openHttpListener(options: ListenerOptions): Promise<HttpListener> {
+  const server = createServer({
+    maxHeaderSize: HEADER_SIZE_LIMIT_BYTES,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    headersTimeout: HEADERS_MS,
+    // Why: a large upload over a slow line is legitimate. One that stands still is ended by the S3 layer.
+    requestTimeout: 0,
+  });
+  server.maxConnections = CONNECTION_LIMIT;
+  const connections = new ConnectionTable(server);
+  const dispatch =
+    (handle: RequestHandlers['handleRequest']) =>
+    (request: IncomingMessage, response: ServerResponse): void => {
+      connections.begin(request, response);
+      handle(request, response);
+    };
+  server.on('request', dispatch(options.handleRequest));
+  server.on('checkContinue', dispatch(options.handleContinue));
+  server.on('clientError', options.handleClientError);
+  await listen(server, options);
+  const address = server.address() as AddressInfo;
+  let stopping: Promise<void> | undefined;
+  return {
+    host: options.host,
+    port: address.port,
+    requestsInFlight: () => connections.requestsInFlight(),
+    stop: (graceMs) => {
+      stopping ??= stop(server, connections, options.clock, graceMs);
+      return stopping;
+    },
+  };
+}
+
+function listen(server: Server, options: ListenerOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: options.host, port: options.port, backlog: 1024 }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+async function stop(
+  server: Server,
+  connections: ConnectionTable,
+  clock: Clock,
+  graceMs: number,
+): Promise<void> {
+  const cut = clock.setTimer(graceMs, () => server.closeAllConnections());
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  connections.drain();
+  await closed;
+  cut.cancel();
+}
+
+/**
+ * Knows which connections are idle.
+ *
+ * Why not Node's `closeIdleConnections`: it takes a connection for idle as soon as the answer was handed over,
+ * and would cut one that a slow client has not read yet.
+ */
+class ConnectionTable {
+  /** By connection: bytes that had come when it was last idle. More of them are the start of a request. */
+  readonly #idleAt = new Map<Socket, number>();
+  readonly #responses = new Set<ServerResponse>();
+  #draining = false;
+
+  constructor(server: Server) {
+    // Node calls this within `close`.
+    server.closeIdleConnections = () => this.#closeIdle();
+    server.on('connection', (socket: Socket) => {
+      this.#idleAt.set(socket, 0);
+      socket.once('close', () => this.#idleAt.delete(socket));
+    });
+  }
+
+  requestsInFlight(): number {
+    return this.#responses.size;
+  }
+
+  begin(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    this.#responses.add(response);
+    if (this.#draining) response.shouldKeepAlive = false;
+    response.once('close', () => {
+      this.#responses.delete(response);
+      if (this.#idleAt.has(socket)) this.#idleAt.set(socket, socket.bytesRead);
+      if (this.#draining) this.#closeIdle();
+    });
+  }
+
+  /** From now on connections are closed as they become idle. */
+  drain(): void {
+    this.#draining = true;
+    // An answer not yet begun says `Connection: close`.
+    for (const response of this.#responses) {
+      if (!response.headersSent) response.shouldKeepAlive = false;
+    }
+    this.#closeIdle();
+  }
+
+  #closeIdle(): void {
+    const busy = new Set<Socket>();
+    for (const response of this.#responses) busy.add(response.req.socket);
+    for (const [socket, bytesRead] of this.#idleAt) {
+      if (!busy.has(socket) && socket.bytesRead === bytesRead) socket.destroySoon();
+    }
+  }
+}

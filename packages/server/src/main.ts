@@ -1,0 +1,41 @@
+import { runCommandLine } from './command-line.ts';
+import type { Terminal } from './terminal.ts';
+
+/**
+ * The entry point of the `holdfast` command: the one place that reads the environment and the arguments,
+ * listens to signals and ends the process.
+ */
+const terminal: Terminal = {
+  arguments: process.argv.slice(2),
+  environment: process.env,
+  workingDirectory: process.cwd(),
+  input: process.stdin,
+  inputIsScreen: process.stdin.isTTY === true && process.stdout.isTTY === true,
+  errorsAreScreen: process.stderr.isTTY === true,
+  print: (text) => void process.stdout.write(text),
+  printError: (text) => void process.stderr.write(text),
+  onSignal: (listener) => {
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, listener);
+  },
+  onUncaught: (listener) => {
+    process.on('uncaughtException', listener);
+    process.on('unhandledRejection', listener);
+  },
+  exit: (code) => process.exit(code),
+};
+
+// A reader that went away (`holdfast wal inspect … | head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? 0 : 1);
+});
+
+const exitCode = await runCommandLine(terminal);
+// What was printed to a pipe may still be on its way.
+await Promise.all([process.stdout, process.stderr].map(flushed));
+process.exit(exitCode);
+
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write('', () => resolve());
+  });
+}

@@ -1,0 +1,243 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { histogramText } from './histogram-text.ts';
+import type { StorageMetric, StorageSample } from './storage-sample.ts';
+
+/** One finished request. */
+export interface RequestSample {
+  /** An S3 operation's name or `Unknown`: from a fixed set. */
+  readonly operation: string;
+  readonly status: number;
+  readonly durationMs: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** S3's code of an error, from a fixed set; undefined for a success. */
+  readonly errorCode?: string | undefined;
+}
+
+export interface MetricsOptions {
+  readonly sampleStorage: () => StorageSample;
+  /** What only a running server has. Left out, its metrics are not exported. */
+  readonly service?: ServiceSource;
+}
+
+/** A running server, as metrics see it. */
+export interface ServiceSource {
+  readonly requestsInFlight: () => number;
+  /** Requests that take longer count as slow. */
+  readonly slowAfterMs: number;
+  /** Monotonic time since the start of the server. */
+  readonly uptimeMs: () => number;
+  /** Passes ended and bytes read by the scrubber. */
+  readonly scrubbed: () => { readonly passes: number; readonly bytes: number };
+  /** Age of the newest backup; undefined where there was none. */
+  readonly backupAgeMs: () => number | undefined;
+}
+
+/** Prometheus metrics of one server instance: nothing is shared with another one in the process. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #requests: Counter<'operation' | 'status'>;
+  readonly #durations: Histogram<'operation'>;
+  readonly #received: Counter;
+  readonly #sent: Counter;
+  readonly #collected: Counter<'kind'>;
+  readonly #errors: Counter<'code'>;
+  readonly #slow: Counter<'operation'>;
+  readonly #damages: Counter<'area'>;
+  readonly #options: MetricsOptions;
+  /** Of the scrape that runs. */
+  #sample: StorageSample;
+  readonly #loopDelay = monitorEventLoopDelay({ resolution: 20 });
+
+  constructor(options: MetricsOptions) {
+    this.#options = options;
+    const registers = [this.#registry];
+    this.#requests = new Counter({
+      name: 'holdfast_requests_total',
+      help: 'Requests answered, by operation and HTTP status.',
+      labelNames: ['operation', 'status'],
+      registers,
+    });
+    this.#durations = new Histogram({
+      name: 'holdfast_request_duration_seconds',
+      help: 'From the head of the request to the end of the answer.',
+      labelNames: ['operation'],
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60],
+      registers,
+    });
+    this.#received = new Counter({
+      name: 'holdfast_received_bytes_total',
+      help: 'Bytes of request bodies read.',
+      registers,
+    });
+    this.#sent = new Counter({
+      name: 'holdfast_sent_bytes_total',
+      help: 'Bytes of the bodies of answers written.',
+      registers,
+    });
+    this.#collected = new Counter({
+      name: 'holdfast_garbage_collected_total',
+      help: 'What garbage collection has removed, by kind.',
+      labelNames: ['kind'],
+      registers,
+    });
+    this.#errors = new Counter({
+      name: 'holdfast_errors_total',
+      help: 'Requests answered with an error, by its S3 code.',
+      labelNames: ['code'],
+      registers,
+    });
+    this.#slow = new Counter({
+      name: 'holdfast_slow_operations_total',
+      help: 'Requests that took longer than --slow-after, by operation.',
+      labelNames: ['operation'],
+      registers,
+    });
+    this.#damages = new Counter({
+      name: 'holdfast_scrub_validation_errors_total',
+      help: 'Damages that the scrubber has found, by area.',
+      labelNames: ['area'],
+      registers,
+    });
+    if (options.service !== undefined) {
+      this.#addProcessGauges(registers, options.service);
+      this.#addCare(registers, options.service);
+    }
+    this.#sample = options.sampleStorage();
+    this.#addStorage(registers);
+    this.#loopDelay.enable();
+  }
+
+  recordRequest(sample: RequestSample): void {
+    this.#requests.inc({ operation: sample.operation, status: String(sample.status) });
+    this.#durations.observe({ operation: sample.operation }, sample.durationMs / 1000);
+    this.#received.inc(sample.bytesIn);
+    this.#sent.inc(sample.bytesOut);
+    if (sample.errorCode !== undefined) this.#errors.inc({ code: sample.errorCode });
+    if (sample.durationMs > (this.#options.service?.slowAfterMs ?? Infinity)) {
+      this.#slow.inc({ operation: sample.operation });
+    }
+  }
+
+  recordDamage(area: string): void {
+    this.#damages.inc({ area });
+  }
+
+  recordCollected(report: Readonly<Record<string, number>>): void {
+    for (const [kind, count] of Object.entries(report)) this.#collected.inc({ kind }, count);
+  }
+
+  readonly contentType: string = this.#registry.contentType;
+
+  /** Prometheus text format. */
+  async render(): Promise<string> {
+    this.#sample = this.#options.sampleStorage();
+    const histograms = this.#sample.histograms.map(({ name, help, counts, scale }) =>
+      histogramText(`holdfast_${name}`, help, counts, scale),
+    );
+    return [await this.#registry.metrics(), ...histograms].join('\n');
+  }
+
+  close(): void {
+    this.#loopDelay.disable();
+    this.#registry.clear();
+  }
+
+  #addProcessGauges(registers: Registry[], options: ServiceSource): void {
+    const loopDelay = this.#loopDelay;
+    new Gauge({
+      name: 'holdfast_requests_in_flight',
+      help: 'Requests whose answer is not complete.',
+      registers,
+      collect() {
+        this.set(options.requestsInFlight());
+      },
+    });
+    new Gauge({
+      name: 'process_resident_memory_bytes',
+      help: 'Resident memory of the process.',
+      registers,
+      collect() {
+        this.set(process.memoryUsage.rss());
+      },
+    });
+    new Gauge({
+      name: 'nodejs_heap_used_bytes',
+      help: 'JavaScript heap in use.',
+      registers,
+      collect() {
+        this.set(process.memoryUsage().heapUsed);
+      },
+    });
+    new Gauge({
+      name: 'nodejs_eventloop_lag_p99_seconds',
+      help: '99th percentile of the event loop delay since the last scrape.',
+      registers,
+      collect() {
+        this.set(loopDelay.percentile(99) / 1e9);
+        loopDelay.reset();
+      },
+    });
+  }
+
+  /** What watches over the store: uptime, scrubber, backups. */
+  #addCare(registers: Registry[], options: ServiceSource): void {
+    new Gauge({
+      name: 'holdfast_uptime_seconds',
+      help: 'Since the start of the server.',
+      registers,
+      collect() {
+        this.set(options.uptimeMs() / 1000);
+      },
+    });
+    new Gauge({
+      name: 'holdfast_backup_age_seconds',
+      help: 'Since the end of the newest backup; +Inf where there was none.',
+      registers,
+      collect() {
+        this.set((options.backupAgeMs() ?? Infinity) / 1000);
+      },
+    });
+    for (const [name, help, value] of [
+      ['passes', 'Passes of the scrubber over all files.', () => options.scrubbed().passes],
+      ['bytes', 'Bytes read by the scrubber.', () => options.scrubbed().bytes],
+    ] as const) {
+      new Counter({
+        name: `holdfast_scrub_${name}_total`,
+        help,
+        registers,
+        collect() {
+          this.reset();
+          this.inc(value());
+        },
+      });
+    }
+  }
+
+  #addStorage(registers: Registry[]): void {
+    const first = new Map(this.#sample.metrics.map((metric) => [metric.name, metric]));
+    for (const { name, kind, help, labels } of first.values()) {
+      const current = (): readonly StorageMetric[] =>
+        this.#sample.metrics.filter((metric) => metric.name === name);
+      const labelNames = Object.keys(labels ?? {});
+      const common = { name: `holdfast_${name}`, help, labelNames, registers };
+      if (kind === 'gauge') {
+        new Gauge({
+          ...common,
+          collect() {
+            for (const metric of current()) this.set({ ...metric.labels }, metric.value);
+          },
+        });
+      } else {
+        new Counter({
+          ...common,
+          collect() {
+            this.reset();
+            for (const metric of current()) this.inc({ ...metric.labels }, metric.value);
+          },
+        });
+      }
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+export interface OwnRoutesOptions {
+  /** Whether requests can be served now; undefined when they can, else the reason. */
+  readonly notReadyBecause: () => string | undefined;
+  /** undefined where no metrics are kept. */
+  readonly renderMetrics: (() => Promise<string>) | undefined;
+  readonly metricsContentType: string;
+}
+
+export type OwnRoute = 'live' | 'ready' | 'metrics' | 'unknown';
+
+/** No bucket can have this name, so the prefix is free in path style. */
+const OWN_PREFIX = '/_/';
+
+const ROUTES: ReadonlyMap<string, OwnRoute> = new Map<string, OwnRoute>([
+  ['/_/health/live', 'live'],
+  ['/_/health/ready', 'ready'],
+  ['/_/metrics', 'metrics'],
+  // What health checks written for MinIO ask for.
+  ['/minio/health/live', 'live'],
+  ['/minio/health/ready', 'ready'],
+]);
+
+/** Which route of ours the request is for; undefined for a request of the S3 API. */
+export function matchOwnRoute(
+  request: Pick<IncomingMessage, 'url' | 'headers'>,
+  domains: readonly string[],
+): OwnRoute | undefined {
+  const url = request.url ?? '/';
+  // Why first: nearly every request is for S3 and leaves here.
+  if (!url.startsWith(OWN_PREFIX) && !url.startsWith('/minio/health/')) return undefined;
+  const host = (request.headers.host ?? '').toLowerCase().replace(/:\d+$/, '');
+  if (domains.some((domain) => host.endsWith(`.${domain.toLowerCase()}`))) return undefined;
+  const path = url.split('?', 1)[0] ?? url;
+  const route = ROUTES.get(path);
+  if (url.startsWith(OWN_PREFIX)) return route ?? 'unknown';
+  // A signed request for `/minio/...` means the bucket of that name.
+  const signed = request.headers.authorization !== undefined || url.includes('X-Amz-Signature=');
+  return signed ? undefined : route;
+}
+
+/** Answers a request that `matchOwnRoute` matched. Never rejects. */
+export async function answerOwnRoute(
+  route: OwnRoute,
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: OwnRoutesOptions,
+): Promise<void> {
+  request.resume();
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('Allow', 'GET, HEAD');
+    answer(response, 405, 'text/plain', 'Only GET and HEAD are answered here.\n');
+    return;
+  }
+  switch (route) {
+    case 'live':
+      return answer(response, 200, 'text/plain', 'live\n');
+    case 'ready': {
+      const reason = options.notReadyBecause();
+      return answer(response, reason ? 503 : 200, 'text/plain', `${reason ?? 'ready'}\n`);
+    }
+    case 'metrics':
+      return options.renderMetrics
+        ? answerMetrics(response, options.metricsContentType, options.renderMetrics)
+        : answer(response, 404, 'text/plain', 'No metrics are kept.\n');
+    case 'unknown':
+      return answer(response, 404, 'text/plain', 'There is no such page.\n');
+  }
+}
+
+async function answerMetrics(
+  response: ServerResponse,
+  contentType: string,
+  render: () => Promise<string>,
+): Promise<void> {
+  try {
+    answer(response, 200, contentType, await render());
+  } catch {
+    answer(response, 500, 'text/plain', 'The metrics could not be gathered.\n');
+  }
+}
+
+function answer(response: ServerResponse, status: number, type: string, text: string): void {
+  response.writeHead(status, {
+    'Content-Type': type,
+    'Content-Length': Buffer.byteLength(text),
+    'Cache-Control': 'no-store',
+  });
+  response.end(text);
+}

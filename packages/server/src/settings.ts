@@ -1,0 +1,114 @@
+import { z } from 'zod';
+import { SettingsError } from './settings-error.ts';
+
+/** What `holdfast serve` runs with, checked. */
+export interface ServeSettings {
+  readonly data: string;
+  readonly host: string;
+  readonly port: number;
+  readonly buckets: readonly string[];
+  readonly region: string;
+  readonly domains: readonly string[];
+  /** Whether AWS Signature Version 2 is accepted beside Version 4. */
+  readonly signatureV2: boolean;
+  readonly logLevel: LogLevel;
+  /** Seconds between two passes of garbage collection. */
+  readonly collectEvery: number;
+  /** Milliseconds after which a request is logged as slow. */
+  readonly slowAfter: number;
+  /** Bytes a second that the scrubber reads; 0 for none. */
+  readonly scrubRate: number;
+  /** What is done with a damaged folder at the start. */
+  readonly recovery: RecoveryPolicy;
+  /** Folder for scheduled backups. */
+  readonly backupTo?: string | undefined;
+  /** Milliseconds between two of them. */
+  readonly backupEvery: number;
+  /** How many are kept. */
+  readonly backupKeep: number;
+}
+
+export const RECOVERY_POLICIES = ['fail-closed', 'repair-from-peers'] as const;
+export type RecoveryPolicy = (typeof RECOVERY_POLICIES)[number];
+
+export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+const UNITS_MS: ReadonlyMap<string, number> = new Map([
+  ['s', 1000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+  ['d', 86_400_000],
+]);
+
+const list = z
+  .array(z.string())
+  .transform((texts) => texts.flatMap((text) => text.split(',')).map((name) => name.trim()))
+  .transform((names) => [...new Set(names.filter((name) => name !== ''))]);
+
+const serveSchema = z.object({
+  data: z.string().min(1, '--data needs the path of a folder.'),
+  host: z
+    .string()
+    .min(1, '--host needs an address, such as 127.0.0.1.')
+    .regex(/^[A-Za-z0-9.:_-]+$/, '--host is an address or a name, such as 127.0.0.1 or ::1.'),
+  port: z
+    .string()
+    .regex(/^\d{1,5}$/, '--port is a number from 0 to 65535.')
+    .transform(Number)
+    .refine((port) => port <= 65_535, '--port is a number from 0 to 65535.'),
+  bucket: list,
+  region: z
+    .string()
+    .regex(
+      /^[a-z0-9-]{1,64}$/,
+      '--region is a name such as us-east-1: small letters, digits, hyphens.',
+    ),
+  domain: list.refine(
+    (names) => names.every((name) => /^[A-Za-z0-9.-]+$/.test(name)),
+    '--domain is a host name such as s3.example.com, without a port.',
+  ),
+  signatureV2: z.boolean().default(true),
+  collectEvery: z
+    .string()
+    .regex(/^[1-9]\d{0,5}$/, '--collect-every is a number of seconds, 1 or more.')
+    .transform(Number),
+  slowAfter: z
+    .string()
+    .regex(/^[1-9]\d{0,8}$/, '--slow-after is a number of milliseconds, 1 or more.')
+    .transform(Number),
+  scrubRate: z
+    .string()
+    .regex(/^\d{1,12}$/, '--scrub-rate is a number of bytes a second; 0 for no scrubber.')
+    .transform(Number),
+  recovery: z
+    .enum(RECOVERY_POLICIES, `--recovery is one of ${RECOVERY_POLICIES.join(', ')}.`)
+    .refine(
+      (policy) => policy !== 'repair-from-peers',
+      '--recovery repair-from-peers needs peers, and this is a single node: use fail-closed.',
+    ),
+  backupTo: z.string().min(1, '--backup-to needs the path of a folder.').optional(),
+  backupEvery: z
+    .string()
+    .regex(/^[1-9]\d{0,4}[smhd]$/, '--backup-every is a time such as 30m, 1h or 1d.')
+    .transform((text) => Number(text.slice(0, -1)) * (UNITS_MS.get(text.slice(-1)) ?? 1))
+    // Why: timers hold 31 bits of milliseconds.
+    .refine((ms) => ms <= 20 * 86_400_000, '--backup-every is 20 days at most.')
+    .default(3_600_000),
+  backupKeep: z
+    .string()
+    .regex(/^[1-9]\d{0,5}$/, '--backup-keep is a number of backups, 1 or more.')
+    .transform(Number)
+    .default(24),
+  logLevel: z.enum(LOG_LEVELS, `--log-level is one of ${LOG_LEVELS.join(', ')}.`),
+});
+
+/** Checks what the command line gave. Throws a SettingsError that says all that is wrong. */
+export function parseServeSettings(raw: unknown): ServeSettings {
+  const result = serveSchema.safeParse(raw);
+  if (!result.success) {
+    throw new SettingsError(result.error.issues.map((issue) => issue.message).join('\n'));
+  }
+  const { bucket, domain, ...settings } = result.data;
+  return { ...settings, buckets: bucket, domains: domain };
+}

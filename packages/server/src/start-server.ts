@@ -1,0 +1,305 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Env } from '@holdfast/env';
+import type { LocalStore, Scrubber } from '@holdfast/kv';
+import { openLocalStore } from '@holdfast/kv';
+import type { GarbageReport, ObjectStore } from '@holdfast/objects';
+import { createObjectStore, ObjectStoreError } from '@holdfast/objects';
+import type { S3Handler, S3RequestRecord } from '@holdfast/s3';
+import { createS3Handler } from '@holdfast/s3';
+import type { BackupSchedule } from './backup-keeper.ts';
+import { BackupKeeper } from './backup-keeper.ts';
+import type { ControlSocket } from './control-socket.ts';
+import type { Credentials } from './credentials.ts';
+import { startGarbageCollector } from './garbage-collector.ts';
+import type { HttpListener } from './http-listener.ts';
+import { openHttpListener } from './http-listener.ts';
+import type { Log } from './log.ts';
+import { silentLog } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import { answerOwnRoute, matchOwnRoute } from './own-routes.ts';
+import { reclaimSpace } from './space-reclaim.ts';
+import { startupReport } from './startup-report.ts';
+import { sampleStorage } from './storage-sample.ts';
+import { startStorageScrubber } from './storage-scrubber.ts';
+import { createTaskQueueFactory } from './task-queue.ts';
+
+/** The account that owns every bucket: there is one for now. */
+export const OWNER_ID = '686f6c6466617374686f6c6466617374686f6c6466617374686f6c6466617374';
+
+const COLLECT_INTERVAL_MS = 10 * 60_000;
+const SLOW_AFTER_MS = 1000;
+/** Of the ten seconds that a stop may take: for requests in flight. The rest is for the last sync. */
+const STOP_GRACE_MS = 8_000;
+
+export interface ServerConfig {
+  /** The outside. Stays the caller's: `stop` does not close it. */
+  readonly env: Env;
+  /** Data folder, in `env.files`; made if it is not there. */
+  readonly directory: string;
+  readonly credentials: Credentials;
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** Default us-east-1. */
+  readonly region?: string;
+  /** Buckets to make where they are not there yet. */
+  readonly buckets?: readonly string[];
+  /** Host names below which `bucket.domain` addresses a bucket. */
+  readonly domains?: readonly string[];
+  /** Accepts AWS Signature Version 2 beside Version 4. Default true. */
+  readonly allowSignatureV2?: boolean;
+  readonly log?: Log;
+  /** Whether `/_/metrics` is kept and answered. Default true. */
+  readonly metrics?: boolean;
+  /** Path of a Unix socket on which the owner of the data folder may ask for a backup. Default: none. */
+  readonly controlPath?: string;
+  /** Backups that are made without being asked for. Default: none. */
+  readonly backup?: BackupSchedule;
+  /** Pause between two passes of garbage collection. Default 10 minutes; 0 for none. */
+  readonly collectIntervalMs?: number;
+  /** Requests that take longer are logged and counted as slow. Default 1000. */
+  readonly slowAfterMs?: number;
+  /** Most bytes that the scrubber reads in a second; 0 for no scrubber, the default. */
+  readonly scrubBytesPerSecond?: number;
+}
+
+export interface RunningServer {
+  readonly host: string;
+  readonly port: number;
+  readonly region: string;
+  /** The store below the API, for what has no request: resetting a test, a pass of garbage collection. */
+  readonly objects: ObjectStore;
+  /**
+   * Resolves with the error after which nothing more can be acknowledged: the caller should stop. Never
+   * rejects; stays pending on a healthy server.
+   */
+  readonly failed: Promise<Error>;
+  /**
+   * Takes no further request, finishes those in flight, makes everything durable, gives the folder back. What is
+   * not answered after `graceMs` (default 8 s) is cut. Idempotent.
+   */
+  stop(options?: { readonly graceMs?: number }): Promise<void>;
+}
+
+/**
+ * Puts the layers together and listens. Knows no environment variable, no argument and no global: any number
+ * of servers may run in a process. Rejects with the error of the layer that could not start (a
+ * `WalError`, `KvError` or `FileError`, or the error of `listen`), with everything before it closed again.
+ */
+export async function startServer(config: ServerConfig): Promise<RunningServer> {
+  await using cleanup = new AsyncDisposableStack();
+  const { env } = config;
+  const log = config.log ?? silentLog;
+  const region = config.region ?? 'us-east-1';
+
+  const health: Health = { notReadyBecause: undefined };
+  const failure = Promise.withResolvers<Error>();
+  const kv = await openLocalStore({
+    env,
+    directory: config.directory,
+    onFailure: (error) => {
+      health.notReadyBecause = 'The log has failed.';
+      failure.resolve(error);
+    },
+  });
+  cleanup.defer(() => kv.close());
+  const objects = createObjectStore({
+    kv,
+    env,
+    tasks: createTaskQueueFactory({ clock: env.clock, log }),
+    // Why: the folder is locked, so an upload that is not in this process died with an earlier one.
+    intentGraceMs: 1,
+  });
+  cleanup.defer(() => objects.close());
+  await makeBuckets(objects, config.buckets ?? [], region);
+
+  const startedMs = env.clock.monotonicMs();
+  const backups = await BackupKeeper.start({ env, log, store: kv, schedule: config.backup });
+  cleanup.defer(() => backups.stop());
+  const state: ServerState = { config, log, region, kv, objects, health, startedMs, backups };
+  const metrics = config.metrics === false ? undefined : await openMetrics(state);
+  cleanup.defer(() => metrics?.close());
+  state.scrubber = startScrubber(state, metrics);
+  cleanup.defer(() => state.scrubber?.stop());
+  const collector = startCollector(state, metrics);
+  cleanup.defer(() => collector?.stop());
+  const control = await openControl(state);
+  cleanup.defer(() => control?.close());
+  const listener = await openListener(state, metrics);
+  state.listener = listener;
+  log.info(startupReport(kv.recovery), 'store opened');
+
+  const parts = cleanup.move();
+  let stopped: Promise<void> | undefined;
+  return {
+    host: listener.host,
+    port: listener.port,
+    region,
+    objects,
+    failed: failure.promise,
+    stop: (options = {}) => {
+      stopped ??= stop(state, listener, parts, options.graceMs ?? STOP_GRACE_MS);
+      return stopped;
+    },
+  };
+}
+
+interface ServerState {
+  readonly config: ServerConfig;
+  readonly log: Log;
+  readonly region: string;
+  readonly kv: LocalStore;
+  readonly objects: ObjectStore;
+  readonly backups: BackupKeeper;
+  listener?: HttpListener;
+  scrubber?: Scrubber | undefined;
+  readonly startedMs: number;
+  readonly health: Health;
+}
+
+/** Why requests cannot be served, for `/_/health/ready`. */
+interface Health {
+  notReadyBecause: string | undefined;
+}
+
+async function stop(
+  state: ServerState,
+  listener: HttpListener,
+  parts: AsyncDisposableStack,
+  graceMs: number,
+): Promise<void> {
+  state.health.notReadyBecause = 'The server is stopping.';
+  try {
+    await listener.stop(graceMs);
+  } finally {
+    await parts.disposeAsync();
+  }
+}
+
+async function makeBuckets(
+  objects: ObjectStore,
+  names: readonly string[],
+  region: string,
+): Promise<void> {
+  for (const name of names) {
+    try {
+      await objects.createBucket(name, { ownerId: OWNER_ID, region });
+    } catch (error) {
+      const there = error instanceof ObjectStoreError && error.code === 'BucketAlreadyOwnedByYou';
+      if (!there) throw error;
+    }
+  }
+}
+
+async function openControl({ config, backups }: ServerState): Promise<ControlSocket | undefined> {
+  if (config.controlPath === undefined) return undefined;
+  const { openControlSocket } = await import('./control-socket.ts');
+  return openControlSocket(config.controlPath, (request) => backups.backUp(request));
+}
+
+async function openMetrics(state: ServerState): Promise<Metrics> {
+  // Why not at the top: a test's server has no metrics, and should not wait for what makes them.
+  const { Metrics } = await import('./metrics.ts');
+  const { config, kv, startedMs } = state;
+  const { clock } = config.env;
+  return new Metrics({
+    sampleStorage: () => sampleStorage(kv, clock.nowMs()),
+    service: {
+      requestsInFlight: () => state.listener?.requestsInFlight() ?? 0,
+      slowAfterMs: config.slowAfterMs ?? SLOW_AFTER_MS,
+      uptimeMs: () => clock.monotonicMs() - startedMs,
+      scrubbed: () => state.scrubber?.counters ?? { passes: 0, bytes: 0 },
+      backupAgeMs: () => state.backups.ageMs,
+    },
+  });
+}
+
+function startScrubber(state: ServerState, metrics: Metrics | undefined): Scrubber | undefined {
+  const { config, kv, log } = state;
+  const bytesPerSecond = config.scrubBytesPerSecond ?? 0;
+  if (bytesPerSecond === 0) return undefined;
+  return startStorageScrubber({
+    env: config.env,
+    directory: config.directory,
+    kv,
+    log,
+    bytesPerSecond,
+    onDamage: ({ area }) => metrics?.recordDamage(area),
+  });
+}
+
+function startCollector(
+  state: ServerState,
+  metrics: Metrics | undefined,
+): { stop(): Promise<void> } | undefined {
+  const intervalMs = state.config.collectIntervalMs ?? COLLECT_INTERVAL_MS;
+  if (intervalMs === 0) return undefined;
+  return startGarbageCollector({
+    clock: state.config.env.clock,
+    log: state.log,
+    collect: async () => {
+      const report = await state.objects.collectGarbage();
+      await reclaimSpace(state.kv);
+      return report;
+    },
+    intervalMs,
+    onReport: (report: GarbageReport) => metrics?.recordCollected({ passes: 1, ...report }),
+  });
+}
+
+function openListener(state: ServerState, metrics: Metrics | undefined): Promise<HttpListener> {
+  const { config, region } = state;
+  const domains = config.domains ?? [];
+  const s3 = createS3Handler({
+    store: state.objects,
+    env: config.env,
+    findSecret: secretFinder(config.credentials),
+    ownerId: OWNER_ID,
+    ownerDisplayName: 'holdfast',
+    region,
+    domains,
+    allowSignatureV2: config.allowSignatureV2 ?? true,
+    logger: state.log,
+    onRequest: (record) => recordRequest(state, metrics, record),
+  });
+  const own = {
+    notReadyBecause: () => state.health.notReadyBecause,
+    renderMetrics: metrics && (() => metrics.render()),
+    metricsContentType: metrics?.contentType ?? 'text/plain',
+  };
+  const route =
+    (handle: S3Handler['handleRequest']) =>
+    (request: IncomingMessage, response: ServerResponse): void => {
+      const ownRoute = matchOwnRoute(request, domains);
+      if (ownRoute) void answerOwnRoute(ownRoute, request, response, own);
+      else handle(request, response);
+    };
+  return openHttpListener({
+    clock: config.env.clock,
+    host: config.host ?? '127.0.0.1',
+    port: config.port,
+    handleRequest: route(s3.handleRequest),
+    handleContinue: route(s3.handleContinue),
+    handleClientError: s3.handleClientError,
+  });
+}
+
+function secretFinder(credentials: Credentials): (accessKeyId: string) => string | undefined {
+  return (accessKeyId) =>
+    accessKeyId === credentials.accessKeyId ? credentials.secretAccessKey : undefined;
+}
+
+function recordRequest(
+  { log, config }: ServerState,
+  metrics: Metrics | undefined,
+  record: S3RequestRecord,
+): void {
+  metrics?.recordRequest(record);
+  if (record.durationMs > (config.slowAfterMs ?? SLOW_AFTER_MS)) {
+    log.warn({ ...record }, 'slow request');
+    return;
+  }
+  const level = record.status >= 500 ? 'warn' : 'debug';
+  log[level]({ ...record }, 'request');
+}

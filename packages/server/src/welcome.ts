@@ -1,0 +1,49 @@
+import type { ResolvedCredentials } from './credentials.ts';
+import { isLoopback } from './credentials.ts';
+import type { ServeSettings } from './settings.ts';
+import type { RunningServer } from './start-server.ts';
+import { readVersion } from './version.ts';
+
+/** What `holdfast serve` prints once it can be used: where it is, its keys, and a line to try it with. */
+export async function welcomeText(
+  server: RunningServer,
+  settings: ServeSettings,
+  directory: string,
+  credentials: ResolvedCredentials,
+): Promise<string> {
+  const endpoint = `http://${connectHost(server.host)}:${server.port}`;
+  // Where others may read the output of a service, a secret that the operator knows is not repeated.
+  const hidden = isLoopback(server.host) ? undefined : credentials.secretVariable;
+  const secret = hidden ? `(the value of ${hidden})` : credentials.secretAccessKey;
+  const note =
+    credentials.origin === 'generated' ? ' (made just now, kept in the data folder)' : '';
+  const page = await server.objects.listBuckets({ limit: 1 });
+  const command = page.buckets.length > 0 ? 's3 ls' : 's3 mb s3://my-bucket';
+  return [
+    `Holdfast ${await readVersion()} is ready.`,
+    '',
+    `  endpoint    ${endpoint}`,
+    `  access key  ${credentials.accessKeyId}${note}`,
+    `  secret key  ${secret}`,
+    `  data        ${directory}`,
+    '',
+    'Paste this to try it:',
+    '',
+    `  AWS_ACCESS_KEY_ID=${shellWord(credentials.accessKeyId)} ` +
+      `AWS_SECRET_ACCESS_KEY=${hidden ? `"$${hidden}"` : shellWord(secret)} ` +
+      `AWS_DEFAULT_REGION=${settings.region} aws --endpoint-url ${endpoint} ${command}`,
+    '',
+    '',
+  ].join('\n');
+}
+
+/** An address that a client on this machine can use. */
+function connectHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+}
+
+function shellWord(text: string): string {
+  return /^[A-Za-z0-9_./+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,50 @@
+import { FileError } from '@holdfast/env';
+import { KvError } from '@holdfast/kv';
+import { WalError } from '@holdfast/wal';
+import { expect, test } from 'vitest';
+import { describeFailure } from '../src/failure.ts';
+import { SettingsError } from '../src/settings-error.ts';
+
+const context = { directory: '/srv/data', host: '127.0.0.1', port: 9000 };
+const systemError = (code: string) => Object.assign(new Error(code), { code });
+
+test('a port in use is named, with what to do', () => {
+  expect(describeFailure(systemError('EADDRINUSE'), context)).toEqual({
+    exitCode: 1,
+    unexpected: false,
+    message:
+      'Port 9000 on 127.0.0.1 is in use by another program. Stop it, or choose another port with --port.',
+  });
+});
+
+test('wrong use is exit code 2', () => {
+  expect(describeFailure(new SettingsError('No.'), context)).toMatchObject({
+    exitCode: 2,
+    message: 'No.',
+  });
+});
+
+test('a locked folder is recognised below the errors of other layers', () => {
+  const locked = new FileError('FILE_LOCKED', '/srv/data/wal/lock', 'held');
+  const wal = new WalError('WAL_LOCKED', 'The log is open elsewhere.', { cause: locked });
+  const kv = new KvError('KV_UNAVAILABLE', 'The store cannot be opened.', { cause: wal });
+  for (const error of [locked, wal, kv]) {
+    expect(describeFailure(error, context).message).toContain(
+      'The data folder /srv/data is in use by another Holdfast process.',
+    );
+  }
+});
+
+test('a damaged log says where the damage is', () => {
+  const error = new WalError('WAL_CORRUPTION', 'Segment 3, offset 4096: checksum differs.');
+  const { message, exitCode } = describeFailure(error, context);
+  expect(message).toContain('/srv/data is damaged');
+  expect(message).toContain('Segment 3, offset 4096');
+  expect(exitCode).toBe(1);
+});
+
+test('an error of the program is told with its stack', () => {
+  const failure = describeFailure(new TypeError('x is not a function'), context);
+  expect(failure.unexpected).toBe(true);
+  expect(failure.message).toContain('TypeError: x is not a function\n    at ');
+});

@@ -1,0 +1,172 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Agent, get, request } from 'node:http';
+import { connect } from 'node:net';
+import { createMemoryEnv } from '@holdfast/env/memory';
+import { expect, test } from 'vitest';
+import type { HttpListener, RequestHandlers } from '../src/http-listener.ts';
+import { openHttpListener } from '../src/http-listener.ts';
+import { gate } from './gate.ts';
+
+const { clock } = await createMemoryEnv();
+
+type Handler = (incoming: IncomingMessage, response: ServerResponse) => Promise<void> | void;
+
+function open(handler: Handler): Promise<HttpListener> {
+  const handleRequest: RequestHandlers['handleRequest'] = (incoming, response) =>
+    void handler(incoming, response);
+  return openHttpListener({
+    clock,
+    host: '127.0.0.1',
+    port: 0,
+    handleRequest,
+    handleContinue: (incoming, response) => {
+      response.writeContinue();
+      handleRequest(incoming, response);
+    },
+    handleClientError: (_, socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'),
+  });
+}
+
+async function bodyOf(message: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const piece of message) text += String(piece);
+  return text;
+}
+
+test('stop lets a request in flight finish, and tells its client to close the connection', async () => {
+  const handler = gate();
+  const listener = await open(async (_, response: ServerResponse) => {
+    handler.reached();
+    await handler.opened;
+    response.end('done');
+  });
+  const agent = new Agent({ keepAlive: true });
+  const answer = once(get({ port: listener.port, agent }), 'response');
+  await handler.arrival;
+  const stopping = listener.stop(1_000);
+  expect(listener.requestsInFlight()).toBe(1);
+  handler.open();
+  const [message] = (await answer) as [IncomingMessage];
+  expect(await bodyOf(message)).toBe('done');
+  expect(message.headers.connection).toBe('close');
+  await stopping;
+  agent.destroy();
+});
+
+test('stop closes a connection after an answer that was already under way', async () => {
+  const handler = gate();
+  const listener = await open(async (_, response: ServerResponse) => {
+    response.write('first ');
+    handler.reached();
+    await handler.opened;
+    response.end('last');
+  });
+  const agent = new Agent({ keepAlive: true });
+  const [message] = (await once(get({ port: listener.port, agent }), 'response')) as [
+    IncomingMessage,
+  ];
+  const text = bodyOf(message);
+  await handler.arrival;
+  const stopping = listener.stop(1_000);
+  handler.open();
+  expect(await text).toBe('first last');
+  await stopping;
+  agent.destroy();
+});
+
+test('stop does not cut an answer that was handed over and is still on its way to a slow client', async () => {
+  const answer = Buffer.alloc(32 * 1024 * 1024, 'a');
+  const handler = gate();
+  const listener = await open((_, response) => {
+    response.end(answer);
+    handler.reached();
+  });
+  const outgoing = get({ port: listener.port });
+  const [message] = (await once(outgoing, 'response')) as [IncomingMessage];
+  await handler.arrival;
+  const stopping = listener.stop(1_000);
+  let received = 0;
+  for await (const piece of message) received += (piece as Buffer).length;
+  expect(received).toBe(answer.length);
+  await stopping;
+});
+
+test('stop closes idle connections at once and refuses new ones', async () => {
+  const listener = await open((_, response) => void response.end());
+  const agent = new Agent({ keepAlive: true });
+  const [message] = (await once(get({ port: listener.port, agent }), 'response')) as [
+    IncomingMessage,
+  ];
+  await bodyOf(message);
+  await listener.stop(1_000);
+  const socket = connect(listener.port, '127.0.0.1');
+  const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException];
+  expect(error.code).toBe('ECONNREFUSED');
+  agent.destroy();
+});
+
+test('what is not answered when the grace ends is cut', async () => {
+  const handler = gate();
+  const manual = await createMemoryEnv();
+  const listener = await openHttpListener({
+    clock: manual.clock,
+    host: '127.0.0.1',
+    port: 0,
+    handleRequest: () => handler.reached(),
+    handleContinue: () => undefined,
+    handleClientError: (_, socket) => socket.destroy(),
+  });
+  const failed = once(get({ port: listener.port }), 'error');
+  await handler.arrival;
+  const stopping = listener.stop(8_000);
+  manual.manualClock.advance(8_000);
+  const [error] = (await failed) as [NodeJS.ErrnoException];
+  expect(error.code).toBe('ECONNRESET');
+  await stopping;
+  expect(manual.manualClock.pendingTimers).toBe(0);
+});
+
+test('a request that expects 100-continue goes to its own handler', async () => {
+  const listener = await open(async (incoming, response) => {
+    response.end(await bodyOf(incoming));
+  });
+  const outgoing = request({
+    port: listener.port,
+    method: 'PUT',
+    headers: { expect: '100-continue', 'content-length': '5' },
+  });
+  outgoing.flushHeaders();
+  await once(outgoing, 'continue');
+  outgoing.end('hello');
+  const [message] = (await once(outgoing, 'response')) as [IncomingMessage];
+  expect(await bodyOf(message)).toBe('hello');
+  await listener.stop(1_000);
+});
+
+test('a head of more than 64 KiB and a request that is no HTTP go to the error handler', async () => {
+  const listener = await open((_, response) => void response.end());
+  for (const text of [`GET / HTTP/1.1\r\nx: ${'a'.repeat(70_000)}\r\n\r\n`, 'nonsense\r\n\r\n']) {
+    const socket = connect(listener.port, '127.0.0.1');
+    socket.write(text);
+    const [piece] = (await once(socket, 'data')) as [Buffer];
+    expect(piece.toString()).toContain('400 Bad Request');
+    socket.destroy();
+  }
+  await listener.stop(1_000);
+});
+
+test('a port in use is an error of the start', async () => {
+  const listener = await open((_, response) => void response.end());
+  await expect(
+    openHttpListener({
+      clock,
+      host: '127.0.0.1',
+      port: listener.port,
+      handleRequest: () => undefined,
+      handleContinue: () => undefined,
+      handleClientError: () => undefined,
+    }),
+  ).rejects.toMatchObject({ code: 'EADDRINUSE' });
+  await listener.stop(1_000);
+});
