@@ -1,0 +1,35 @@
+import type { RunningServer } from '@holdfast/server';
+import { OWNER_ID } from '@holdfast/server';
+
+type ObjectStore = RunningServer['objects'];
+
+/** Deletes of one page run at once, so that they share a sync. */
+const PAGE = 1_000;
+
+/** Deletes every object and bucket; uploads that are open go with their bucket. */
+export async function emptyStore(objects: ObjectStore): Promise<void> {
+  for (;;) {
+    const { buckets, more } = await objects.listBuckets({ limit: PAGE });
+    for (const bucket of buckets) {
+      await emptyBucket(objects, bucket.name);
+      await objects.deleteBucket(bucket.name);
+    }
+    if (!more) return;
+  }
+}
+
+export async function makeBuckets(
+  objects: ObjectStore,
+  names: readonly string[],
+  region: string,
+): Promise<void> {
+  for (const name of names) await objects.createBucket(name, { ownerId: OWNER_ID, region });
+}
+
+async function emptyBucket(objects: ObjectStore, bucket: string): Promise<void> {
+  for (;;) {
+    const page = await objects.listObjects({ bucket, limit: PAGE });
+    await Promise.all(page.objects.map(({ key }) => objects.deleteObject({ bucket, key })));
+    if (!page.more) return;
+  }
+}
