@@ -1,0 +1,16 @@
+import { fork } from 'node:child_process';
+import type { LoadPlan, LoadResult } from './generator.ts';
+
+/** Runs a plan in a process of its own. */
+export function runGenerator(plan: LoadPlan): Promise<LoadResult> {
+  const child = fork(new URL('./generator.ts', import.meta.url), { stdio: 'inherit' });
+  return new Promise((resolve, reject) => {
+    child.once('message', (message: { result?: LoadResult; error?: string }) => {
+      if (message.result !== undefined) resolve(message.result);
+      else reject(new Error(message.error ?? 'the generator said nothing'));
+    });
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`the generator ended with ${code}`)));
+    child.send(plan);
+  });
+}
