@@ -42,6 +42,14 @@ export interface CompactionReport {
   readonly damaged: readonly KvError[];
 }
 
+/** How a run goes about it. */
+interface CompactionRun {
+  readonly bytesPerSecond: number;
+  /** Any segment with a good part of it dead is rewritten, not only the emptiest; and it ends after one file. */
+  readonly forRoom?: boolean;
+  readonly onProgress?: CompactionProgress | undefined;
+}
+
 /** Called after each file of values. */
 export type CompactionProgress = (progress: {
   readonly rewrittenSegments: number;
@@ -87,14 +95,24 @@ export class Compactor {
   start(): void {
     if (this.#running !== undefined || this.#stopped || this.#choose(1).length === 0) return;
     // What fails is tried again by the next run, or was judged where it failed.
-    this.#run(this.#options.bytesPerSecond).catch(() => undefined);
+    this.#run({ bytesPerSecond: this.#options.bytesPerSecond }).catch(() => undefined);
+  }
+
+  /**
+   * Rewrites one file's worth, as fast as it goes, also where it would not be worth it if there were room. Where a
+   * run is on its way already, that one is hurried instead, and not waited for.
+   */
+  async makeRoom(): Promise<void> {
+    this.#pace?.hurry();
+    if (this.#running !== undefined || this.#stopped) return;
+    await this.#run({ bytesPerSecond: Number.POSITIVE_INFINITY, forRoom: true });
   }
 
   /** Rewrites all that is worth it, as fast as it goes. Rejects where the volume or the log fails. */
   async run(onProgress?: CompactionProgress): Promise<CompactionReport> {
     this.#pace?.hurry();
     await this.#running?.catch(() => undefined);
-    return this.#run(Number.POSITIVE_INFINITY, onProgress);
+    return this.#run({ bytesPerSecond: Number.POSITIVE_INFINITY, onProgress });
   }
 
   /** Ends what runs, soon; nothing begins after it. */
@@ -104,17 +122,20 @@ export class Compactor {
     await this.#running?.catch(() => undefined);
   }
 
-  #run(bytesPerSecond: number, onProgress?: CompactionProgress): Promise<CompactionReport> {
-    const pace = new CopyPace(this.#options.env.clock, bytesPerSecond);
+  #run(run: CompactionRun): Promise<CompactionReport> {
+    const pace = new CopyPace(this.#options.env.clock, run.bytesPerSecond);
     this.#pace = pace;
-    const running = this.#rewriteAll(pace, onProgress).finally(() => {
+    const running = this.#rewriteAll(pace, run).finally(() => {
       if (this.#running === running) this.#running = undefined;
     });
     this.#running = running;
     return running;
   }
 
-  async #rewriteAll(pace: CopyPace, onProgress?: CompactionProgress): Promise<CompactionReport> {
+  async #rewriteAll(
+    pace: CopyPace,
+    { forRoom = false, onProgress }: CompactionRun,
+  ): Promise<CompactionReport> {
     const before = this.counters;
     const sums = () => ({
       rewrittenSegments: this.#rewrittenSegments - before.rewrittenSegments,
@@ -122,17 +143,18 @@ export class Compactor {
     });
     let paused = false;
     while (!this.#stopped) {
-      const chosen = this.#choose(this.#options.fileSizeBytes);
+      const chosen = this.#choose(this.#options.fileSizeBytes, forRoom ? 1 : undefined);
       if (chosen.length === 0) break;
       const fitting = await this.#fitting(chosen);
       paused = fitting.length === 0 || !(await this.#rewrite(fitting, pace));
       if (paused) break;
       onProgress?.(sums());
+      if (forRoom) break;
     }
     return { ...sums(), paused, damaged: [...this.#damaged.values()] };
   }
 
-  #choose(limitBytes: number): RewritableSegment[] {
+  #choose(limitBytes: number, spaceRatioLimit?: number): RewritableSegment[] {
     const { wal, engine, liveShare } = this.#options;
     const rewritable: RewritableSegment[] = [];
     const note = (segmentId: number, sizeBytes: number): void => {
@@ -143,7 +165,11 @@ export class Compactor {
       if (segment.released) note(segment.segmentId, segment.sizeBytes);
     }
     for (const { id, listing } of engine.extents.all()) note(id, listing.sizeBytes);
-    return segmentsToRewrite(rewritable, { liveShare, limitBytes });
+    return segmentsToRewrite(rewritable, {
+      liveShare,
+      limitBytes,
+      ...(spaceRatioLimit === undefined ? {} : { spaceRatioLimit }),
+    });
   }
 
   /** As many of the chosen as there is room for the copies of. */

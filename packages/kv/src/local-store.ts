@@ -209,7 +209,7 @@ class EngineStore implements LocalStore {
       engine,
       crc32c: env.crc32c,
       waitingSizeLimitBytes: limits.waitingSizeLimitBytes,
-      whenRoom: () => this.#maintenance.whenRoom(),
+      whenRoom: () => this.#maintenance.whenRoom() ?? this.#whenLessScarce(),
       onApplied: (sizeBytes) => this.#maintenance.noteApplied(sizeBytes),
       onNoSpace: () => this.#reserve.noteFull(),
       onFailure: limits.onFailure,
@@ -219,8 +219,18 @@ class EngineStore implements LocalStore {
   async transact(transaction: Transaction): Promise<TransactResult> {
     this.#checkOpen();
     checkTransaction(transaction);
-    this.#reserve.check(transaction, transactionSizeBytes(transaction));
+    try {
+      this.#reserve.check(transaction, transactionSizeBytes(transaction));
+    } catch (error) {
+      void this.#maintenance.makeRoom();
+      throw error;
+    }
     return this.#pipeline.submit(transaction);
+  }
+
+  /** What deletes wait for on a volume that is almost full; undefined where they may go on. */
+  #whenLessScarce(): Promise<void> | undefined {
+    return this.#reserve.isScarce ? this.#maintenance.makeRoom() : undefined;
   }
 
   async get(key: Uint8Array): Promise<KvEntryWithValue | undefined> {

@@ -58,6 +58,8 @@ export class Maintenance {
   #queue: Promise<void> = Promise.resolve();
   #scheduled = false;
   #failedAtMs: number | undefined;
+  #makingRoom: Promise<void> | undefined;
+  #madeRoomAtMs = Number.NEGATIVE_INFINITY;
   #unflushedBytes: number;
   #lastFlushMs = 0;
   #totalFlushMs = 0;
@@ -133,6 +135,26 @@ export class Maintenance {
     this.compactor.start();
   }
 
+  /**
+   * Gives back what can be given back soon, for a volume that is almost full: flushes, and rewrites one file's worth.
+   * undefined where that was tried just now. Never rejects; what it found no room for is tried again.
+   */
+  makeRoom(): Promise<void> | undefined {
+    const { clock } = this.#options.env;
+    if (this.#makingRoom !== undefined) return this.#makingRoom;
+    if (this.#stopped || clock.monotonicMs() - this.#madeRoomAtMs < RETRY_MS) return undefined;
+    this.#makingRoom = this.#exclusively(() => this.#flush())
+      .then(() => this.compactor.makeRoom())
+      .catch(() => undefined)
+      .finally(() => {
+        this.#madeRoomAtMs = clock.monotonicMs();
+        this.#makingRoom = undefined;
+        // Each flush made a table.
+        this.#schedule();
+      });
+    return this.#makingRoom;
+  }
+
   /** Runs `body` while nothing is flushed, merged or removed. Its failure is its caller's alone. */
   quiesced<Result>(body: () => Promise<Result>): Promise<Result> {
     const done = this.#queue.then(body);
@@ -147,6 +169,7 @@ export class Maintenance {
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.compactor.stop();
+    await this.#makingRoom;
     await this.#queue;
   }
 

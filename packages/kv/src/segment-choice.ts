@@ -11,9 +11,10 @@ export interface SegmentChoice {
   readonly liveShare: number;
   /** Live bytes that are copied at once, at most; one segment may have more. */
   readonly limitBytes: number;
+  /** Where all files are larger than this for each live byte, segments with more live bytes are rewritten too. */
+  readonly spaceRatioLimit?: number;
 }
 
-/** Above this size for each live byte, segments with more live bytes are rewritten too. */
 const SPACE_RATIO_LIMIT = 1.4;
 /** Above this share of live bytes rewriting a segment costs more than it gives. */
 const LIVE_SHARE_MOST = 0.85;
@@ -24,7 +25,7 @@ const LIVE_SHARE_MOST = 0.85;
  */
 export function segmentsToRewrite(
   segments: readonly RewritableSegment[],
-  { liveShare, limitBytes }: SegmentChoice,
+  { liveShare, limitBytes, spaceRatioLimit = SPACE_RATIO_LIMIT }: SegmentChoice,
 ): RewritableSegment[] {
   if (liveShare === 0) return [];
   const candidates = segments
@@ -36,7 +37,7 @@ export function segmentsToRewrite(
   let copiedBytes = 0;
   for (const segment of candidates) {
     const share = shareOf(segment);
-    const isSpacious = sizeBytes > liveBytes * SPACE_RATIO_LIMIT && share < LIVE_SHARE_MOST;
+    const isSpacious = sizeBytes > liveBytes * spaceRatioLimit && share < LIVE_SHARE_MOST;
     if (share >= liveShare && !isSpacious) break;
     if (chosen.length > 0 && copiedBytes + segment.liveBytes > limitBytes) break;
     chosen.push(segment);

@@ -5,6 +5,8 @@ import type { Transaction } from './kv-store.ts';
 
 /** Bytes of transactions after which the volume is asked again, at most. */
 const SAMPLE_MOST_BYTES: number = 16 * 1024 * 1024;
+/** What a transaction takes of the volume at least: the log writes whole blocks. */
+const LEAST_BYTES = 4096;
 /** While the volume is full, it is asked again this often. */
 const RETRY_MS = 1000;
 
@@ -36,10 +38,18 @@ export class SpaceReserve {
     return this.#freeBytes;
   }
 
+  /**
+   * Whether so little is left that deletes, too, have to wait until some was given back. Why a third sooner than
+   * all is used: copying live values away from dead ones, and flushing, need room themselves.
+   */
+  get isScarce(): boolean {
+    return this.#freeBytes < (this.#reserveSizeBytes * 2) / 3;
+  }
+
   /** Throws KV_NO_SPACE where the transaction has to wait for room. */
   check(transaction: Transaction, sizeBytes: number): void {
     if (this.#reserveSizeBytes === 0) return;
-    this.#unsampledBytes += sizeBytes;
+    this.#unsampledBytes += Math.max(sizeBytes, LEAST_BYTES);
     const full = this.#freeBytes - this.#unsampledBytes < this.#reserveSizeBytes;
     if (this.#unsampledBytes >= this.#sampleEveryBytes || full) this.#sample();
     if (this.#freeBytes >= this.#reserveSizeBytes || makesRoom(transaction)) return;

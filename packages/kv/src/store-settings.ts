@@ -61,8 +61,8 @@ export async function resolveSettings(
       liveShare: settings.compactionLiveShare ?? 0.5,
       bytesPerSecond: settings.compactionBytesPerSecond ?? 32 * MIB,
       fileSizeBytes: segmentSizeBytes,
-      // Why a part: copying little gives back much, also where only the reserve is left.
-      floorSizeBytes: Math.floor(reserveSizeBytes / 4),
+      // Why little: copying gives back more than it takes, and nothing else does once puts are refused.
+      floorSizeBytes: Math.floor(reserveSizeBytes / 12),
     },
   };
 }

@@ -11,6 +11,7 @@ import {
   extentBytesOf,
   open,
   put,
+  settle,
   TINY,
 } from './fixtures/crash-enumeration.ts';
 
@@ -252,9 +253,9 @@ describe('compaction on a volume without room', () => {
     const settings = { ...TINY, reserveSizeBytes: 1024 * 1024 };
     const store = await halfDead(env, settings);
     await store.flush();
-    env.files.setCapacity(env.files.usedBytes() + 200 * 1024);
+    env.files.setCapacity(env.files.usedBytes() + 60 * 1024);
     expect(await store.compact()).toMatchObject({ paused: true, movedBytes: 0 });
-    env.files.setCapacity(env.files.usedBytes() + 300 * 1024);
+    env.files.setCapacity(env.files.usedBytes() + 200 * 1024);
     expect(await store.compact()).toMatchObject({ paused: false, movedBytes: 24_000 });
     await store.close();
   });
@@ -330,11 +331,6 @@ describe('compaction in the background', () => {
     await store.close();
   });
 });
-
-/** Lets everything run that waits for nothing but the memory's files. */
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 3000; turn++) await Promise.resolve();
-}
 
 async function readAgain(env: MemoryEnv): Promise<readonly string[] | string> {
   let store: LocalStore | undefined;

@@ -2,9 +2,17 @@ import { utf8 } from '@holdfast/bytes';
 import type { MemoryEnv } from '@holdfast/env/memory';
 import { createMemoryEnv } from '@holdfast/env/memory';
 import { describe, expect, test } from 'vitest';
-import type { LocalStore } from '../src/index.ts';
+import type { LocalStore, LocalStoreSettings } from '../src/index.ts';
 import { KvError, openLocalStore } from '../src/index.ts';
-import { contentsOf, DIRECTORY, del, open, put, TINY } from './fixtures/crash-enumeration.ts';
+import {
+  contentsOf,
+  DIRECTORY,
+  del,
+  open,
+  put,
+  settle,
+  TINY,
+} from './fixtures/crash-enumeration.ts';
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   return promise.then(
@@ -57,6 +65,10 @@ describe('a log that fails', () => {
   });
 });
 
+const RESERVE_BYTES = 1024 * 1024;
+const CAPACITY_BYTES = 12 * RESERVE_BYTES;
+const RESERVED: LocalStoreSettings = { ...TINY, reserveSizeBytes: RESERVE_BYTES };
+
 describe('a full volume', () => {
   test('refuses what adds, lets deletes through, and takes puts again when there is room', async () => {
     const env = await createMemoryEnv();
@@ -81,6 +93,43 @@ describe('a full volume', () => {
     await codeOf(store.transact({ operations: [put('c', 10)] }));
     await store.sync();
     expect(await codeOf(store.transact({ operations: [put('c', 10)] }))).toBe('resolved');
+    await store.close();
+  });
+
+  test('whose reserve is nearly used up gets room back from segments that are partly dead', async () => {
+    const env = await createMemoryEnv({ capacityBytes: CAPACITY_BYTES });
+    const store = await openLocalStore({ env, directory: DIRECTORY, settings: RESERVED });
+    const count = await fill(env, store, 5000);
+    const before = store.status().segments.length;
+    // Another program takes most of the reserve. No segment is wholly dead: each keeps every eighth value.
+    env.files.setCapacity(env.files.usedBytes() + 240 * 1024);
+    for (let at = 0; at < count; at++) {
+      env.manualClock.advance(100);
+      if (at % 8 > 0) await store.transact({ operations: [del(`k${at}`)] });
+    }
+    let code = 'not tried';
+    for (let turn = 0; turn < 100 && code !== 'resolved'; turn++) {
+      env.manualClock.advance(1000);
+      code = await codeOf(store.transact({ operations: [put('again', 5000)] }));
+      await settle();
+    }
+    expect(code).toBe('resolved');
+    expect(store.status().segments.length).toBeLessThan(before / 2);
+    expect((await contentsOf(store)).length).toBe(Math.ceil(count / 8) + 1);
+    await store.close();
+  });
+
+  test('deletes that would use up the reserve wait until something is given back', async () => {
+    const env = await createMemoryEnv({ capacityBytes: CAPACITY_BYTES });
+    const store = await openLocalStore({ env, directory: DIRECTORY, settings: RESERVED });
+    const count = await fill(env, store, 2000);
+    // Each delete takes 4 KiB of the log at least: all of them more than the reserve.
+    expect((count * 4096) / RESERVE_BYTES).toBeGreaterThan(2);
+    for (let at = 0; at < count; at++) {
+      env.manualClock.advance(20);
+      await store.transact({ operations: [del(`k${at}`)] });
+    }
+    expect(await contentsOf(store)).toEqual([]);
     await store.close();
   });
 
@@ -226,4 +275,15 @@ async function openAndRead(env: MemoryEnv): Promise<readonly string[] | string> 
   } finally {
     await store?.close();
   }
+}
+
+/** Puts until the volume is full. How many were taken. */
+async function fill(env: MemoryEnv, store: LocalStore, sizeBytes: number): Promise<number> {
+  for (let at = 0; at < 10_000; at++) {
+    env.manualClock.advance(100);
+    const code = await codeOf(store.transact({ operations: [put(`k${at}`, sizeBytes)] }));
+    if (code === 'KV_NO_SPACE') return at;
+    expect(code).toBe('resolved');
+  }
+  throw new Error('the volume is not full');
 }
