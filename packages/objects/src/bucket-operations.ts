@@ -2,21 +2,26 @@ import { compareBytes, fromUtf8, utf8 } from '@holdfast/bytes';
 import { bucketOf, decodeBucketRecord, encodeBucketRecord } from './bucket-record.ts';
 import { type KnownBucket, pinBucket } from './buckets.ts';
 import { ObjectStoreError } from './errors.ts';
-import { keyAfter } from './key-range.ts';
+import { entriesOf, keyAfter } from './key-range.ts';
 import { bucketKey, KEY_SPACE, spaceRange } from './keys.ts';
 import { checkBucketName } from './names.ts';
 import type { Bucket, ListBucketsOptions, ListBucketsPage } from './object-store.ts';
 import { releaseById } from './release.ts';
 import { commit, newId, put, remove, type StoreContext } from './store-context.ts';
 
+/** All settings of one bucket together. Why: they are one value, and a value may have 1 MiB. */
+const SETTINGS_LIMIT_BYTES = 512 * 1024;
+
 export async function createBucket(
   context: StoreContext,
   name: string,
-  options: { readonly ownerId: string; readonly region: string },
+  options: Pick<Bucket, 'ownerId' | 'region'> & Partial<Pick<Bucket, 'settings'>>,
 ): Promise<Bucket> {
   checkBucketName(name);
   const createdMs = context.env.clock.nowMs();
-  const record = { bucketId: newId(context), createdMs, deleting: false, ...options };
+  const { ownerId, region, settings = new Map<string, string>() } = options;
+  const bucketId = newId(context);
+  const record = { bucketId, createdMs, deleting: false, ownerId, region, settings };
   const key = bucketKey(name);
   const failed = await commit(
     context,
@@ -46,6 +51,42 @@ export async function getBucket(context: StoreContext, name: string): Promise<Bu
   return bucketOf(name, (await context.buckets.fresh(name)).record);
 }
 
+/** Sets one document of a bucket, or takes it away: durable, and seen by every later `getBucket`. */
+export async function putBucketSetting(
+  context: StoreContext,
+  name: string,
+  setting: string,
+  document: string | undefined,
+): Promise<void> {
+  for (let attempt = 0; attempt < context.limits.commitAttempts; attempt++) {
+    const bucket = await context.buckets.fresh(name);
+    const settings = new Map(bucket.record.settings);
+    if (document === undefined) settings.delete(setting);
+    else settings.set(setting, document);
+    checkSettingsSize(settings);
+    // A delete that is looking whether the bucket is empty loses to this, as to any write.
+    const record = { ...bucket.record, settings, deleting: false };
+    const failed = await commit(
+      context,
+      [pinBucket(bucket)],
+      [put(bucketKey(name), encodeBucketRecord(record))],
+    );
+    context.buckets.forget(name);
+    if (failed === undefined) return;
+  }
+  throw bucketIsBusy(name);
+}
+
+function checkSettingsSize(settings: ReadonlyMap<string, string>): void {
+  let size = 0;
+  for (const [name, document] of settings) size += utf8(name).length + utf8(document).length;
+  if (size <= SETTINGS_LIMIT_BYTES) return;
+  throw new ObjectStoreError(
+    'InvalidRequest',
+    `The settings of a bucket may be at most ${SETTINGS_LIMIT_BYTES} bytes together.`,
+  );
+}
+
 /**
  * Deletes an empty bucket. Safety: emptiness is looked up between a mark and the delete that asks for
  * the mark's version. A write that has not seen the mark fails, for its transaction asks for the
@@ -70,7 +111,11 @@ export async function deleteBucket(context: StoreContext, name: string): Promise
     context.sweeper.push(release.tasks);
     return;
   }
-  throw new ObjectStoreError(
+  throw bucketIsBusy(name);
+}
+
+function bucketIsBusy(name: string): ObjectStoreError {
+  return new ObjectStoreError(
     'OperationAborted',
     'A conflicting operation is in progress on this bucket. Please try again.',
     { bucket: name },
@@ -106,9 +151,13 @@ export async function listBuckets(
   const after = options.after === undefined ? range.from : keyAfter(bucketKey(options.after));
   const from = compareBytes(after, range.from) > 0 ? after : range.from;
   if (compareBytes(from, range.to) >= 0) return { buckets: [], more: false };
-  const page = await context.kv.scan({ ...range, from, limit: options.limit });
-  const buckets = page.entries.map((entry) =>
-    bucketOf(fromUtf8(entry.key.subarray(1)), decodeBucketRecord(entry.value)),
-  );
-  return { buckets, more: page.more };
+  const { limit, ownerId } = options;
+  const buckets: Bucket[] = [];
+  for await (const { key, value } of entriesOf(context.kv, { ...range, from })) {
+    const bucket = bucketOf(fromUtf8(key.subarray(1)), decodeBucketRecord(value));
+    if (ownerId !== undefined && bucket.ownerId !== ownerId) continue;
+    if (buckets.length === limit) return { buckets, more: true };
+    buckets.push(bucket);
+  }
+  return { buckets, more: false };
 }

@@ -38,6 +38,8 @@ export class Buckets {
       this.forget(name);
       throw noSuchBucket(name);
     }
+    const known = this.#known.get(name);
+    if (known?.version === entry.version) return known;
     const bucket = { name, version: entry.version, record: decodeBucketRecord(entry.value) };
     this.#remember(bucket);
     return bucket;

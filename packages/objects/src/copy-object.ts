@@ -34,7 +34,8 @@ export async function copyObject(
   await checkEarly(context, request);
   const reader = await openSource(context, { ...source, conditions: request.sourceConditions });
   const algorithm = request.checksumAlgorithm ?? fullObjectAlgorithm(reader.info);
-  const metadata = request.metadata ?? reader.info.metadata;
+  const { ownerId: _owner, acl: _acl, ...described } = request.metadata ?? reader.info.metadata;
+  const metadata = { ...described, ...request.access };
   const staged = await stageFrom(context, reader, algorithm);
   const { conditions } = request;
   const target = { bucket, key, metadata, ...(conditions === undefined ? {} : { conditions }) };

@@ -1,7 +1,13 @@
 import type { Env } from '@holdfast/env';
 import type { KvStore } from '@holdfast/kv';
 import { abortMultipartUpload } from './abort-multipart-upload.ts';
-import { createBucket, deleteBucket, getBucket, listBuckets } from './bucket-operations.ts';
+import {
+  createBucket,
+  deleteBucket,
+  getBucket,
+  listBuckets,
+  putBucketSetting,
+} from './bucket-operations.ts';
 import { Buckets } from './buckets.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { completeMultipartUpload } from './complete-multipart-upload.ts';
@@ -17,6 +23,7 @@ import { listObjects } from './list-objects.ts';
 import { getMultipartUpload, listParts } from './list-parts.ts';
 import type { ObjectStore } from './object-store.ts';
 import { putObject } from './put-object.ts';
+import { putObjectAccess } from './put-object-access.ts';
 import type { StoreContext } from './store-context.ts';
 import { Sweeper } from './sweeper.ts';
 import type { TaskQueueFactory } from './task-queue.ts';
@@ -45,6 +52,7 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
   return {
     createBucket: bind(createBucket),
     getBucket: bind(getBucket),
+    putBucketSetting: bind(putBucketSetting),
     deleteBucket: bind(deleteBucket),
     listBuckets: bind(listBuckets),
     putObject: bind(putObject),
@@ -53,6 +61,7 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
     deleteObject: bind(deleteObject),
     listObjects: bind(listObjects),
     copyObject: bind(copyObject),
+    putObjectAccess: bind(putObjectAccess),
     createMultipartUpload: bind(createMultipartUpload),
     uploadPart: bind(uploadPart),
     uploadPartCopy: bind(uploadPartCopy),

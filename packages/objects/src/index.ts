@@ -35,6 +35,7 @@ export type {
   ListPartsRequest,
   ListUploadsPage,
   ListUploadsRequest,
+  ObjectAccess,
   ObjectAddress,
   ObjectConditions,
   ObjectInfo,

@@ -11,6 +11,8 @@ const STANDARD_FIELDS = [
   'expires',
   'websiteRedirectLocation',
   'storageClass',
+  'ownerId',
+  'acl',
 ] as const;
 
 /** A mask of the standard fields that are there, these, then the user's names and values. */

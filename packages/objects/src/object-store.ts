@@ -4,9 +4,15 @@ import type { DigestAlgorithm, DigestResults } from '@holdfast/env';
 export interface ObjectStore {
   createBucket(
     name: string,
-    options: { readonly ownerId: string; readonly region: string },
+    options: {
+      readonly ownerId: string;
+      readonly region: string;
+      readonly settings?: ReadonlyMap<string, string>;
+    },
   ): Promise<Bucket>;
   getBucket(name: string): Promise<Bucket>;
+  /** Sets one document of the bucket, or takes it away. InvalidRequest where all together are more than 512 KiB. */
+  putBucketSetting(name: string, setting: string, document: string | undefined): Promise<void>;
   /** BucketNotEmpty while it has objects; open multipart uploads do not count, they are aborted. */
   deleteBucket(name: string): Promise<void>;
   listBuckets(options: ListBucketsOptions): Promise<ListBucketsPage>;
@@ -18,6 +24,8 @@ export interface ObjectStore {
   /** No error where there is no such object, unless a condition says there must be. */
   deleteObject(request: DeleteObjectRequest): Promise<void>;
   copyObject(request: CopyObjectRequest): Promise<CopyObjectResult>;
+  /** Replaces owner and ACL of an object, and nothing else of it. NoSuchKey where there is none. */
+  putObjectAccess(address: ObjectAddress, access: ObjectAccess): Promise<void>;
   listObjects(request: ListObjectsRequest): Promise<ListObjectsPage>;
 
   createMultipartUpload(request: CreateMultipartUploadRequest): Promise<UploadInfo>;
@@ -42,6 +50,8 @@ export interface Bucket {
   readonly createdMs: number;
   readonly ownerId: string;
   readonly region: string;
+  /** What its owner has set, by name: `policy`, `acl`, `cors`, … Opaque to the store, and gone with the bucket. */
+  readonly settings: ReadonlyMap<string, string>;
 }
 
 export interface ListBucketsOptions {
@@ -50,6 +60,8 @@ export interface ListBucketsOptions {
   readonly prefix?: string;
   /** Names after this one, exclusive. */
   readonly after?: string;
+  /** Only buckets of this owner. */
+  readonly ownerId?: string;
 }
 
 export interface ListBucketsPage {
@@ -86,7 +98,14 @@ export interface ObjectMetadata {
   readonly expires?: string;
   readonly websiteRedirectLocation?: string;
   readonly storageClass?: string;
+  /** Who owns the object; absent for the bucket's owner. */
+  readonly ownerId?: string;
+  /** Who else may do what with it, opaque to the store; absent for nobody. */
+  readonly acl?: string;
 }
+
+/** Owner and ACL of an object, as in its metadata. */
+export type ObjectAccess = Pick<ObjectMetadata, 'ownerId' | 'acl'>;
 
 export interface ObjectInfo extends ObjectAddress {
   readonly sizeBytes: number;
@@ -187,6 +206,8 @@ export interface CopyObjectRequest extends ObjectAddress {
   readonly conditions?: ObjectConditions;
   /** Replaces the source's metadata; undefined copies it. Copying onto itself unchanged: InvalidRequest. */
   readonly metadata?: ObjectMetadata;
+  /** Owner and ACL of the copy: never the source's. */
+  readonly access?: ObjectAccess;
   /** Computes and stores this checksum; default: the source's, if it has a full-object one. */
   readonly checksumAlgorithm?: ChecksumAlgorithm;
 }

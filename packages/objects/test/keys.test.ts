@@ -246,6 +246,7 @@ test('the example on the format page decodes to what the page says', () => {
     ownerId: 'me',
     region: 'us-east-1',
     deleting: false,
+    settings: new Map(),
   });
   expect(example(page, 'Key of the object')).toEqual(objectKvKey(bucket.bucketId, 'a/é'));
   const record = decodeObjectRecord(example(page, 'Value of the object'));

@@ -1,0 +1,71 @@
+/** `*` and `?` of a pattern; everything else is a character that stands for itself. */
+const ANY = 1;
+const ONE = 2;
+type Symbol = string | typeof ANY | typeof ONE;
+
+/** The value of a policy variable such as `aws:username`; undefined where the request has none. */
+export type FindVariable = (name: string) => string | undefined;
+
+/**
+ * Whether a text matches a policy's pattern: `*` is any run of characters, `?` is one, `${name}` is a variable whose
+ * value is taken literally. A variable without a value matches nothing.
+ *
+ * Takes at most pattern length times text length steps, whatever the pattern.
+ *
+ * Source: IAM user guide, "IAM JSON policy elements: Resource" and "Variables and tags".
+ */
+export function matchesPattern(pattern: string, text: string, variables?: FindVariable): boolean {
+  if (!/[*?$]/.test(pattern)) return pattern === text;
+  const symbols = readPattern(pattern, variables);
+  return symbols !== undefined && matchesSymbols(symbols, text);
+}
+
+/** A pattern's variables replaced, for comparisons without wildcards; undefined where one has no value. */
+export function expandVariables(text: string, variables: FindVariable): string | undefined {
+  if (!text.includes('${')) return text;
+  const symbols = readPattern(text, variables);
+  return symbols?.map((symbol) => (symbol === ANY ? '*' : symbol === ONE ? '?' : symbol)).join('');
+}
+
+function readPattern(pattern: string, variables: FindVariable | undefined): Symbol[] | undefined {
+  const symbols: Symbol[] = [];
+  for (let at = 0; at < pattern.length; at++) {
+    const char = pattern.charAt(at);
+    const end = char === '$' && pattern[at + 1] === '{' ? pattern.indexOf('}', at) : -1;
+    if (variables !== undefined && end > 0) {
+      const name = pattern.slice(at + 2, end);
+      const value = ['*', '?', '$'].includes(name) ? name : variables(name);
+      if (value === undefined) return undefined;
+      symbols.push(...value.split(''));
+      at = end;
+    } else {
+      symbols.push(char === '*' ? ANY : char === '?' ? ONE : char);
+    }
+  }
+  return symbols;
+}
+
+/** Greedy with one way back: to the last `*`, which then takes one character more. */
+function matchesSymbols(symbols: readonly Symbol[], text: string): boolean {
+  let at = 0;
+  let next = 0;
+  let star = -1;
+  let starAt = 0;
+  while (at < text.length) {
+    const symbol = symbols[next];
+    if (symbol === ANY) {
+      star = next++;
+      starAt = at;
+    } else if (symbol === ONE || symbol === text[at]) {
+      next++;
+      at++;
+    } else if (star >= 0) {
+      next = star + 1;
+      at = ++starAt;
+    } else {
+      return false;
+    }
+  }
+  while (symbols[next] === ANY) next++;
+  return next === symbols.length;
+}
