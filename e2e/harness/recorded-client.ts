@@ -11,7 +11,7 @@ import type { HistoryRecorder, RegisterCall, RegisterResult } from '@holdfast/si
 export type RegisterRecorder = HistoryRecorder<RegisterCall, RegisterResult>;
 
 /** The ETag of a body that is put in one request, without its quotation marks. */
-export function etagOf(body: string): string {
+function etagOf(body: string): string {
   return createHash('md5').update(body).digest('hex');
 }
 

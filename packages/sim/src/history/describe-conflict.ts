@@ -24,7 +24,7 @@ export function describeConflict<State extends {} | null, Call, Result>(
 }
 
 /** A bar for each operation, from its invocation to its return; events in equal steps. */
-export function timeLines(operations: readonly Operation<unknown, unknown>[]): string[] {
+function timeLines(operations: readonly Operation<unknown, unknown>[]): string[] {
   const times = operations.flatMap(({ invokedAt, returnedAt }) => [invokedAt, returnedAt]);
   const steps = [...new Set(times.filter(Number.isFinite))].sort((left, right) => left - right);
   const columnOf = new Map(steps.map((time, at) => [time, at * STEP]));
