@@ -5,6 +5,7 @@ export const layerOrder = [
   'bytes',
   'env',
   'wal',
+  'raft',
   'kv',
   'objects',
   's3',
@@ -18,6 +19,8 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
   bytes: [],
   env: ['bytes'],
   wal: ['bytes', 'env'],
+  // Pure: it is handed its randomness, and its driver its ports.
+  raft: ['bytes'],
   kv: ['bytes', 'env', 'wal'],
   objects: ['bytes', 'env', 'kv'],
   // Why env: the types of the clock and the random source that s3 is handed; `adapterUsers` keeps the real ones out.

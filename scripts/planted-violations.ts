@@ -44,6 +44,8 @@ const lintViolations: readonly PlantedViolation[] = [
   inLint('no-restricted-properties', 'env/src/memory/clock.ts', 'export const now = Date.now;'),
   inLint('no-restricted-properties', 'kv/test/clock.ts', 'export const now = Date.now;'),
   inLint('no-restricted-properties', 'wal/src/dice.ts', 'export const roll = Math.random;'),
+  inLint('no-restricted-properties', 'raft/src/dice.ts', 'export const roll = Math.random;'),
+  inLint('no-restricted-imports', 'raft/src/reads-files.ts', "export { open } from 'node:fs';"),
   inLint('no-restricted-properties', 'objects/src/home.ts', 'export const e = process.env;'),
   inLint('no-restricted-properties', 's3/src/home.ts', 'export const e = process.env;'),
   inLint(
@@ -149,6 +151,7 @@ const layerViolations: readonly PlantedViolation[] = [
     'packages/bytes/src/upward.ts',
     "import type { Env } from '@holdfast/env';\nexport type E = Env;",
   ),
+  inLayers('layer', 'packages/raft/src/sideways.ts', "import '@holdfast/env';"),
   inLayers('layer', 'packages/objects/src/sideways.ts', "import '@holdfast/wal';"),
   inLayers('layer', 'packages/s3/src/storage.ts', "export const a = () => import('@holdfast/kv');"),
   inLayers(

@@ -1,0 +1,49 @@
+/** The passing of time: heartbeats, election timeouts, and waits that end. */
+import { startElection } from './election.ts';
+import { expireForwards } from './forwards.ts';
+import { quorumValue } from './quorum.ts';
+import { currentConfiguration, type RaftState } from './raft-state.ts';
+import { broadcastHeartbeat, expireReads } from './reads.ts';
+import { repeatSnapshotOffers } from './replication.ts';
+import { becomeFollower } from './roles.ts';
+import { tickTransfer } from './transfer.ts';
+
+export function tick(state: RaftState): void {
+  expireReads(state);
+  expireForwards(state);
+  if (state.role === 'leader') tickLeader(state);
+  else tickElection(state);
+}
+
+function tickElection(state: RaftState): void {
+  state.electionElapsed++;
+  if (state.electionElapsed >= state.electionTimeout) startElection(state);
+}
+
+function tickLeader(state: RaftState): void {
+  tickTransfer(state);
+  state.electionElapsed++;
+  if (state.electionElapsed >= state.settings.electionTimeoutTicks) {
+    state.electionElapsed = 0;
+    if (!checkQuorum(state)) return;
+    repeatSnapshotOffers(state);
+  }
+  state.heartbeatElapsed++;
+  if (state.heartbeatElapsed < state.settings.heartbeatTicks) return;
+  state.heartbeatElapsed = 0;
+  broadcastHeartbeat(state);
+}
+
+/** A leader that no majority answers lets go, so that its clients do not wait for nothing. */
+function checkQuorum(state: RaftState): boolean {
+  const { nodeId, checkQuorum: isChecked } = state.settings;
+  const isActive = quorumValue(currentConfiguration(state), (id) =>
+    id === nodeId || state.progress.get(id)?.isRecentlyActive === true ? 1 : 0,
+  );
+  if (isChecked && isActive === 0) {
+    becomeFollower(state, state.term, undefined);
+    return false;
+  }
+  for (const progress of state.progress.values()) progress.isRecentlyActive = false;
+  return true;
+}
