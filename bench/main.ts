@@ -7,10 +7,12 @@ import { join } from 'node:path';
 import { renderMarkdown, type SuiteResult } from './report.ts';
 import { measureLargeObjects } from './suites/large-objects.ts';
 import { measureLog } from './suites/log.ts';
+import { measurePeers } from './suites/peers.ts';
 import { measureSmallObjects } from './suites/s3-small.ts';
 
 const SUITES = {
   log: measureLog,
+  peers: measurePeers,
   small: measureSmallObjects,
   large: measureLargeObjects,
 } as const;
