@@ -1,7 +1,7 @@
 import { OperatingError, toHex } from '@holdfast/bytes';
 import type { Env } from '@holdfast/env';
-import type { WalFinding } from '@holdfast/wal';
-import { inspectWal } from '@holdfast/wal';
+import type { NewestSegment, WalFinding } from '@holdfast/wal';
+import { inspectWal, parseSegmentName, segmentName } from '@holdfast/wal';
 import type { ExtentFile } from './extent-files.ts';
 import { extentReader } from './extent-files.ts';
 import type { ExtentRecord } from './index-record.ts';
@@ -128,12 +128,16 @@ class StoreInspector {
 
   async #inspectLog(): Promise<void> {
     let slots = 0;
+    let named: NewestSegment | undefined;
     const ends: Extract<WalFinding, { kind: 'end' }>[] = [];
     for await (const finding of inspectWal(this.#env, `${this.#directory}/wal`)) {
       const file = `wal/${finding.file}`;
       if (finding.kind === 'state') {
-        if (typeof finding.slot !== 'string') slots++;
-        else {
+        if (typeof finding.slot !== 'string') {
+          slots++;
+          const { newest } = finding.slot.state;
+          if ((newest?.segmentId ?? 0) > (named?.segmentId ?? 0)) named = newest;
+        } else {
           const text = `one of two copies of the state is ${finding.slot}; a start makes it anew`;
           this.#findings.push({ kind: 'notice', file, text });
         }
@@ -157,11 +161,10 @@ class StoreInspector {
         this.#findings.push(damageOf('segment', `wal/${file}`, offset, problem));
       }
     }
-    const newest = ends.at(-1);
-    if (newest?.sealed !== true) return;
-    const text =
-      'the newest segment is sealed, and none follows: a crash just there leaves that, and so does the loss of the segment that followed';
-    this.#findings.push({ kind: 'notice', file: `wal/${newest.file}`, text });
+    const newestId = parseSegmentName(ends.at(-1)?.file ?? '')?.segmentId ?? 0;
+    if (named === undefined || named.segmentId <= newestId) return;
+    const file = `wal/${segmentName(named.baseIndex, named.segmentId)}`;
+    this.#findings.push(damageOf('segment', file, 0, 'the newest segment of the log is missing'));
   }
 
   async #inspectManifest(): Promise<readonly TableListing[]> {

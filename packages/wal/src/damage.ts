@@ -12,6 +12,17 @@ export function corruption(path: string, offset: number, what: string, cause?: u
   );
 }
 
+/** A segment that was durable is gone. */
+export function missingSegment(path: string): WalError {
+  return new WalError(
+    'WAL_CORRUPTION',
+    `${path} is missing: it was the newest segment of this log, and records in it may have been acknowledged. ` +
+      'No file was changed. Put the file back if it was moved away; otherwise copy the folder, and bring this ' +
+      'node back from its peers or from a backup under a new node id (`holdfast salvage` takes what is left).',
+    { path, offset: 0 },
+  );
+}
+
 export function foreign(path: string, found: string, expected: string): WalError {
   return new WalError(
     'WAL_FOREIGN_SEGMENT',

@@ -13,6 +13,7 @@
 
 export type { WalErrorCode } from './errors.ts';
 export { WalError } from './errors.ts';
+export { parseSegmentName, segmentName } from './file-names.ts';
 export type { HistogramCounts } from './histogram.ts';
 export type { WalFinding } from './inspect.ts';
 export { describeFinding, inspectSegment, inspectWal } from './inspect.ts';
@@ -23,6 +24,7 @@ export type { RestoredState } from './restored-state.ts';
 export { writeRestoredState } from './restored-state.ts';
 export type { SegmentCopy, SegmentCopyRequest, SegmentEnd } from './segment-copy.ts';
 export { copySegment } from './segment-copy.ts';
+export type { NewestSegment } from './state-slots.ts';
 export type {
   Appended,
   AppendRequest,

@@ -82,11 +82,12 @@ export function describeFinding(finding: WalFinding): string {
 
 function describeSlot(slot: StateSlot | string): string {
   if (typeof slot === 'string') return slot;
-  const { hardState, firstIndex } = slot.state;
+  const { hardState, firstIndex, newest } = slot.state;
   const vote = hardState.votedFor ?? 'nobody';
   return (
     `version ${slot.version}, term ${hardState.term}, voted for ${vote}, ` +
-    `commit index ${hardState.commitIndex}, first index ${firstIndex}`
+    `commit index ${hardState.commitIndex}, first index ${firstIndex}, ` +
+    `newest segment ${newest?.segmentId ?? 'not known'}`
   );
 }
 

@@ -10,6 +10,8 @@ export const BLOCK_BYTES = 4096;
 export const BATCHES_IN_FLIGHT = 2;
 /** What this program writes, and the newest that it reads. */
 export const FORMAT_VERSION = 1;
+/** The same of a state slot. */
+export const STATE_FORMAT_VERSION = 2;
 
 export const SEGMENT_MAGIC = 0x5347_4648; // "HFGS"
 export const BATCH_MAGIC = 0x5442_4648; // "HFBT"

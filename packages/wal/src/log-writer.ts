@@ -11,6 +11,7 @@ import type { Segment } from './segment.ts';
 import type { SegmentFiles } from './segment-files.ts';
 import type { SegmentList } from './segment-list.ts';
 import type { Settings } from './settings.ts';
+import type { StateSaver } from './state-saver.ts';
 import type { TailCache } from './tail-cache.ts';
 
 /** Bytes in the active segment after which the next one's file is made ready. */
@@ -72,6 +73,7 @@ export class LogWriter {
   readonly #list: SegmentList;
   readonly #queue: AppendQueue;
   readonly #segmentFiles: SegmentFiles;
+  readonly #state: StateSaver;
   readonly #cache: TailCache;
   readonly #end: LogEnd;
   readonly #earlyBatchBytes: number;
@@ -85,6 +87,8 @@ export class LogWriter {
   #isExclusive = false;
   #failure: WalError | undefined;
   #endsWithMark = false;
+  /** Id of the segment that the state names as the newest. */
+  #namedId: number | undefined;
   #idleWaiters: (() => void)[] = [];
   #durableIndex: number;
   readonly counters: WriterCounters = {
@@ -113,6 +117,7 @@ export class LogWriter {
     list: SegmentList,
     queue: AppendQueue,
     segmentFiles: SegmentFiles,
+    state: StateSaver,
     cache: TailCache,
     end: LogEnd,
     handle: FileHandle | undefined,
@@ -121,10 +126,12 @@ export class LogWriter {
     this.#list = list;
     this.#queue = queue;
     this.#segmentFiles = segmentFiles;
+    this.#state = state;
     this.#cache = cache;
     this.#end = end;
     this.#handle = handle;
     this.#durableIndex = end.index;
+    this.#namedId = end.active?.id;
     this.#earlyBatchBytes = Math.min(EARLY_BATCH_BYTES, settings.batchSizeLimitBytes / 4);
     queue.prefersNewSegment = (segment) => this.#hasBetterFile(segment);
   }
@@ -199,7 +206,7 @@ export class LogWriter {
       if (oldest === undefined) {
         const item = this.#failure === undefined ? this.#queue.next() : undefined;
         if (item === undefined) break;
-        if (item instanceof PendingBatch && item.segment === this.#end.active) this.#issue(item);
+        if (item instanceof PendingBatch && this.#takes(item.segment)) this.#issue(item);
         else await this.#beginAlone(item);
         continue;
       }
@@ -220,7 +227,8 @@ export class LogWriter {
     this.#isExclusive = true;
     try {
       if (item instanceof PendingBatch) {
-        await this.#moveTo(item.segment);
+        if (item.segment !== this.#end.active) await this.#moveTo(item.segment);
+        await this.#name(item.segment);
         this.#issue(item);
       } else {
         await this.#truncate(item);
@@ -242,7 +250,7 @@ export class LogWriter {
     if (this.#isExclusive || this.#failure !== undefined) return false;
     if (this.#inFlight.length >= BATCHES_IN_FLIGHT) return false;
     const next = this.#queue.peek();
-    if (!(next instanceof PendingBatch) || next.segment !== this.#end.active) return false;
+    if (!(next instanceof PendingBatch) || !this.#takes(next.segment)) return false;
     if (next.length >= this.#earlyBatchBytes) return true;
     return this.#load >= 2 * EARLY_BATCH_RECORDS && next.count * 2 >= this.#load;
   }
@@ -352,12 +360,31 @@ export class LogWriter {
     this.#endsWithMark = false;
   }
 
+  /** Whether a batch may be issued into the segment: it is the active one, and the state names it. */
+  #takes(segment: Segment): boolean {
+    return segment === this.#end.active && segment.id === this.#namedId;
+  }
+
+  /** Durability: before a record is acknowledged, the state says which segment must be there for it. */
+  async #name(segment: Segment): Promise<void> {
+    if (segment.id === this.#namedId) return;
+    await this.#state.saveNewest({ segmentId: segment.id, baseIndex: segment.baseIndex });
+    this.#namedId = segment.id;
+  }
+
   /**
    * Durability: the new segment's name is the commit point. Before it is durable nothing is cut; after it
    * every open takes the old records out, whether their files could be unlinked or not.
    */
-  async #truncate({ segment, voided, settled }: Truncation): Promise<void> {
+  async #truncate(truncation: Truncation): Promise<void> {
+    const { segment, voided, settled } = truncation;
     await this.#moveTo(segment);
+    try {
+      await this.#name(segment);
+    } catch (cause) {
+      // The truncation has happened, so it cannot be withdrawn. On a full disk the next batch names the segment.
+      if (!isFileError(cause, 'NO_SPACE')) return this.#poison(cause, truncation);
+    }
     const { files } = this.#settings.env;
     for (const old of voided) {
       if (old.state === 'planned') continue;

@@ -14,7 +14,7 @@ import { SegmentedWal } from './segmented-wal.ts';
 import { type Settings, settingsOf } from './settings.ts';
 import { openState } from './state-recovery.ts';
 import { StateSaver } from './state-saver.ts';
-import type { StateSlots } from './state-slots.ts';
+import type { NewestSegment, StateSlots } from './state-slots.ts';
 import { TailCache } from './tail-cache.ts';
 import type { RecoveryReport, Wal, WalOptions } from './wal.ts';
 
@@ -91,9 +91,10 @@ async function openLocked(settings: Settings, lock: FileLock): Promise<Wal> {
   if (end.active !== undefined) {
     handle = await env.files.open(end.active.path, 'write', { direct: true });
   }
+  const newest = newestOf(findings);
   let slots: StateSlots;
   try {
-    slots = await openState(settings, findings.state);
+    slots = await openState(settings, findings.state, newest);
   } catch (error) {
     await handle?.close();
     throw error;
@@ -109,9 +110,9 @@ async function openLocked(settings: Settings, lock: FileLock): Promise<Wal> {
   const pool = new BufferPool(env.files);
   const tail = new TailCache(Math.floor(settings.cacheSizeBytes / 2));
   const queue = new AppendQueue(settings, list, pool);
-  const writer = new LogWriter(settings, list, queue, segmentFiles, tail, end, handle);
+  const state = new StateSaver(slots, { ...findings.state.state, newest });
+  const writer = new LogWriter(settings, list, queue, segmentFiles, state, tail, end, handle);
   const reader = new RecordReader(settings, list, queue, tail);
-  const state = new StateSaver(slots, findings.state.state);
   return new SegmentedWal({
     settings,
     list,
@@ -124,6 +125,11 @@ async function openLocked(settings: Settings, lock: FileLock): Promise<Wal> {
     lock,
     recovery,
   });
+}
+
+function newestOf({ segments }: Findings): NewestSegment | undefined {
+  const newest = segments.at(-1);
+  return newest && { segmentId: newest.id, baseIndex: newest.baseIndex };
 }
 
 function listOf({ segments, state, end }: Findings): SegmentList {

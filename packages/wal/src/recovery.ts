@@ -1,5 +1,11 @@
-import { corruption } from './damage.ts';
-import { isSpareName, parseSegmentName, pathIn, type SegmentName } from './file-names.ts';
+import { corruption, missingSegment } from './damage.ts';
+import {
+  isSpareName,
+  parseSegmentName,
+  pathIn,
+  type SegmentName,
+  segmentName,
+} from './file-names.ts';
 import { FileWindow } from './file-window.ts';
 import { BATCHES_IN_FLIGHT, BLOCK_BYTES } from './layout.ts';
 import { OffsetList } from './offset-list.ts';
@@ -74,6 +80,7 @@ export async function examineFolder(
   await examined.run();
   const kept = withoutVoid(loaded.map(({ segment }) => segment));
   const end = examined.end;
+  checkNewest(settings, state, end);
   checkCoverage(settings, kept, state, end);
   checkTerms(loaded, kept, state.state.firstIndex);
   const keptSet = new Set(kept);
@@ -248,6 +255,18 @@ function withoutVoid(segments: readonly Segment[]): Segment[] {
     kept.push(segment);
   }
   return kept;
+}
+
+/**
+ * Without this a missing newest segment would look like a crash between its predecessor's seal and itself.
+ *
+ * Safety: a segment is named in the state before a record in it is acknowledged, and after its own name is
+ * durable. So no crash leaves a state that names a segment which is not there.
+ */
+function checkNewest({ directory }: Settings, { state }: FoundState, end: LogEnd): void {
+  const { newest } = state;
+  if (newest === undefined || newest.segmentId <= end.segmentId) return;
+  throw missingSegment(pathIn(directory, segmentName(newest.baseIndex, newest.segmentId)));
 }
 
 /** From `firstIndex` to the end every record must be there, and nothing that was relied on may be missing. */

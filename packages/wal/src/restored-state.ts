@@ -31,10 +31,8 @@ export async function writeRestoredState(
     commitIndex: logIndex(0),
   };
   const settings = settingsOf({ env, directory, identity });
-  const slots = await openState(settings, {
-    state: { hardState, firstIndex, termBefore },
-    version: 0,
-    valid: [false, false],
-  });
+  const state = { hardState, firstIndex, termBefore, newest: undefined };
+  // The first open names the newest of the copied segments.
+  const slots = await openState(settings, { state, versions: [0, 0] }, undefined);
   await slots.close();
 }

@@ -76,8 +76,10 @@ export class SegmentList {
     return this.holding(index)?.termAt(index);
   }
 
+  /** Whether it may be removed. The newest on disk never may: the next one continues its chain and its id. */
   isReleased(segment: Segment): boolean {
-    return segment.state === 'sealed' && segment.lastIndex < this.firstIndex;
+    if (segment.state !== 'sealed' || segment.lastIndex >= this.firstIndex) return false;
+    return segment !== this.#segments.findLast(({ state }) => state !== 'planned');
   }
 }
 

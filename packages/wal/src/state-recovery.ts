@@ -4,14 +4,19 @@ import { corruption, foreign, isFileError, newerFormat } from './damage.ts';
 import { pathIn, STATE_NAMES } from './file-names.ts';
 import { BLOCK_BYTES } from './layout.ts';
 import type { Settings } from './settings.ts';
-import { decodeStateSlot, type StateSlot, StateSlots, type WalState } from './state-slots.ts';
+import {
+  decodeStateSlot,
+  type NewestSegment,
+  type StateSlot,
+  StateSlots,
+  type WalState,
+} from './state-slots.ts';
 
 /** What the two slots say, before anything is changed. */
 export interface FoundState {
   readonly state: WalState;
-  readonly version: number;
-  /** Which slots hold that version. */
-  readonly valid: [boolean, boolean];
+  /** Version in each slot; 0 where it is missing or damaged. */
+  readonly versions: readonly [number, number];
 }
 
 /** Reads both slots; `fresh` says that the folder holds no segment, so that there may be none. */
@@ -24,20 +29,23 @@ export async function readState(settings: Settings, fresh: boolean): Promise<Fou
   if (newest === undefined) {
     const path = pathIn(settings.directory, STATE_NAMES[0]);
     if (!fresh) throw corruption(path, 0, 'neither hard state slot matches its checksum');
-    return { state: emptyState(), version: 0, valid: [false, false] };
+    return { state: emptyState(), versions: [0, 0] };
   }
-  const valid: [boolean, boolean] = [a?.version === newest.version, b?.version === newest.version];
-  return { state: newest.state, version: newest.version, valid };
+  return { state: newest.state, versions: [a?.version ?? 0, b?.version ?? 0] };
 }
 
 /**
- * Opens the slots for writing and makes both hold the state found.
+ * Opens the slots for writing and makes both hold the state found, with the newest segment there is now.
  *
  * Safety: a slot that a crash tore was never acknowledged, and one that rotted has its equal in the
  * other: either way the newest whole one is right. It is made durable in both before anybody relies on
  * it, so that it cannot be taken back by a second crash.
  */
-export async function openState(settings: Settings, found: FoundState): Promise<StateSlots> {
+export async function openState(
+  settings: Settings,
+  { state, versions }: FoundState,
+  newest: NewestSegment | undefined,
+): Promise<StateSlots> {
   const { files, crc32c } = settings.env;
   const handles: FileHandle[] = [];
   try {
@@ -47,11 +55,11 @@ export async function openState(settings: Settings, found: FoundState): Promise<
       [handles[0] as FileHandle, handles[1] as FileHandle],
       crc32c,
       identityTag(settings),
-      found.version,
-      [...found.valid],
+      versions,
     );
-    if (!found.valid[0] || !found.valid[1]) {
-      await slots.save(found.state);
+    const isNamed = newest?.segmentId === state.newest?.segmentId;
+    if (versions[0] === 0 || versions[0] !== versions[1] || !isNamed) {
+      await slots.save({ ...state, newest });
       await files.syncDirectory(settings.directory);
     }
     return slots;
@@ -105,5 +113,5 @@ function identityTag(settings: Settings): number {
 
 function emptyState(): WalState {
   const hardState = { term: term(0), votedFor: undefined, commitIndex: logIndex(0) };
-  return { hardState, firstIndex: 1, termBefore: 0 };
+  return { hardState, firstIndex: 1, termBefore: 0, newest: undefined };
 }

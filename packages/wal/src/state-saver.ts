@@ -1,8 +1,9 @@
 import { logIndex } from '@holdfast/bytes';
-import type { StateSlots, WalState } from './state-slots.ts';
+import type { NewestSegment, StateSlots, WalState } from './state-slots.ts';
 import type { HardState } from './wal.ts';
 
 interface Save {
+  readonly once: boolean;
   readonly settled: PromiseWithResolvers<void>;
 }
 
@@ -35,15 +36,28 @@ export class StateSaver {
     if (durableIndex !== undefined) {
       this.#durableCommitIndex = Math.min(this.#current.hardState.commitIndex, durableIndex);
     }
-    const settled = Promise.withResolvers<void>();
-    this.#waiting.push({ settled });
-    this.#saving ??= this.#run();
-    return settled.promise;
+    return this.#enqueue(false);
+  }
+
+  /**
+   * Saves which segment is the newest, in one slot. Call it when the segment is durable under its name, and
+   * before a record in it is acknowledged: from then on its loss is known from a crash that made none.
+   */
+  saveNewest(newest: NewestSegment): Promise<void> {
+    this.#current = { ...this.#current, newest };
+    return this.#enqueue(true);
   }
 
   async close(): Promise<void> {
     await this.#saving;
     await this.#slots.close();
+  }
+
+  #enqueue(once: boolean): Promise<void> {
+    const settled = Promise.withResolvers<void>();
+    this.#waiting.push({ once, settled });
+    this.#saving ??= this.#run();
+    return settled.promise;
   }
 
   async #run(): Promise<void> {
@@ -55,7 +69,9 @@ export class StateSaver {
         commitIndex: logIndex(this.#durableCommitIndex),
       };
       try {
-        await this.#slots.save({ ...this.#current, hardState });
+        const state = { ...this.#current, hardState };
+        if (saves.every(({ once }) => once)) await this.#slots.saveOnce(state);
+        else await this.#slots.save(state);
         for (const { settled } of saves) settled.resolve();
       } catch (error) {
         for (const { settled } of saves) settled.reject(error);

@@ -8,7 +8,14 @@ import {
   utf8,
 } from '@holdfast/bytes';
 import type { FileHandle, Files } from '@holdfast/env';
-import { BLOCK_BYTES, FORMAT_VERSION, STATE_MAGIC, setU64, viewOf } from './layout.ts';
+import {
+  BLOCK_BYTES,
+  getU64,
+  STATE_FORMAT_VERSION,
+  STATE_MAGIC,
+  setU64,
+  viewOf,
+} from './layout.ts';
 import type { HardState } from './wal.ts';
 
 /** What both slots hold: Raft's hard state, and where the log begins. */
@@ -18,11 +25,20 @@ export interface WalState {
   readonly firstIndex: number;
   /** Term of the record before it; 0 where there was none. */
   readonly termBefore: number;
+  /** The newest segment that is known to be durable: it, or a later one, must be there. */
+  readonly newest: NewestSegment | undefined;
+}
+
+/** Names a segment's file. */
+export interface NewestSegment {
+  readonly segmentId: number;
+  readonly baseIndex: number;
 }
 
 const CRC_AT = BLOCK_BYTES - 4;
 const VOTE_AT = 48;
 const VOTE_LIMIT_BYTES = 256;
+const NEWEST_AT = CRC_AT - 20;
 
 /** One slot: a block with a version counter, so that the newest valid one wins. */
 export function encodeStateSlot(
@@ -38,7 +54,7 @@ export function encodeStateSlot(
   const vote = utf8(votedFor ?? '');
   invariant(vote.length <= VOTE_LIMIT_BYTES, `a node id has at most ${VOTE_LIMIT_BYTES} bytes`);
   view.setUint32(0, STATE_MAGIC, true);
-  view.setUint16(4, FORMAT_VERSION, true);
+  view.setUint16(4, STATE_FORMAT_VERSION, true);
   view.setUint16(6, votedFor === undefined ? 0xffff : vote.length, true);
   setU64(view, 8, version);
   setU64(view, 16, state.hardState.term);
@@ -46,6 +62,8 @@ export function encodeStateSlot(
   setU64(view, 32, state.firstIndex);
   setU64(view, 40, state.termBefore);
   block.set(vote, VOTE_AT);
+  setU64(view, NEWEST_AT, state.newest?.baseIndex ?? 0);
+  view.setUint32(NEWEST_AT + 8, state.newest?.segmentId ?? 0, true);
   view.setUint32(CRC_AT - 4, clusterTag, true);
   view.setUint32(CRC_AT, crc32c(block.subarray(0, CRC_AT)), true);
 }
@@ -65,7 +83,7 @@ export function decodeStateSlot(
   const view = viewOf(block);
   if (view.getUint32(0, true) !== STATE_MAGIC) return 'damaged';
   if (crc32c(block.subarray(0, CRC_AT)) !== view.getUint32(CRC_AT, true)) return 'damaged';
-  if (view.getUint16(4, true) > FORMAT_VERSION) return 'newer';
+  if (view.getUint16(4, true) > STATE_FORMAT_VERSION) return 'newer';
   const reader = new ByteReader(block.subarray(6));
   const voteLength = reader.u16();
   const version = reader.u64();
@@ -74,11 +92,18 @@ export function decodeStateSlot(
   const firstIndex = reader.u64();
   const termBefore = reader.u64();
   const votedFor = voteLength === 0xffff ? undefined : fromUtf8(reader.bytes(voteLength));
+  const hardState = { term: stateTerm, votedFor, commitIndex };
   return {
     version,
-    state: { hardState: { term: stateTerm, votedFor, commitIndex }, firstIndex, termBefore },
+    state: { hardState, firstIndex, termBefore, newest: newestOf(view) },
     tag: view.getUint32(CRC_AT - 4, true),
   };
+}
+
+/** A slot of format version 1 has zeros here, and names none. */
+function newestOf(view: DataView): NewestSegment | undefined {
+  const segmentId = view.getUint32(NEWEST_AT + 8, true);
+  return segmentId === 0 ? undefined : { segmentId, baseIndex: getU64(view, NEWEST_AT) };
 }
 
 /**
@@ -89,48 +114,59 @@ export function decodeStateSlot(
  * (its checksum fails) and loses nothing, and a slot that is torn by a crash was never acknowledged.
  */
 export class StateSlots {
-  readonly #files: Files;
   readonly #handles: readonly [FileHandle, FileHandle];
   readonly #crc32c: Crc32c;
   readonly #tag: number;
   readonly #block: Uint8Array;
+  /** Version in each slot; 0 where it may be damaged. */
+  readonly #versions: [number, number];
   #version: number;
-  #valid: [boolean, boolean];
 
   constructor(
     files: Files,
     handles: readonly [FileHandle, FileHandle],
     crc32c: Crc32c,
     tag: number,
-    version: number,
-    valid: [boolean, boolean],
+    versions: readonly [number, number],
   ) {
-    this.#files = files;
     this.#handles = handles;
     this.#crc32c = crc32c;
     this.#tag = tag;
-    this.#version = version;
-    this.#valid = valid;
-    this.#block = this.#files.allocate(BLOCK_BYTES);
+    this.#versions = [...versions];
+    this.#version = Math.max(...versions);
+    this.#block = files.allocate(BLOCK_BYTES);
+  }
+
+  /** Durable in both slots when it resolves. One call at a time. */
+  async save(state: WalState): Promise<void> {
+    this.#encode(state);
+    await this.#writeOlder();
+    await this.#writeOlder();
   }
 
   /**
-   * Durable in both slots when it resolves. One call at a time.
-   *
-   * Invariant: a slot that may be damaged is written first, so there is always one that is whole.
+   * Durable in one slot when it resolves, at half the cost. Damage of that slot takes the change back, and
+   * nothing that was saved before it. One call at a time.
    */
-  async save(state: WalState): Promise<void> {
-    encodeStateSlot(this.#block, this.#version + 1, state, this.#tag, this.#crc32c);
-    this.#version++;
-    const order = this.#valid[0] ? ([1, 0] as const) : ([0, 1] as const);
-    for (const slot of order) {
-      this.#valid[slot] = false;
-      await this.#handles[slot].writeSynced(this.#block, 0);
-      this.#valid[slot] = true;
-    }
+  async saveOnce(state: WalState): Promise<void> {
+    this.#encode(state);
+    await this.#writeOlder();
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#handles.map((handle) => handle.close()));
+  }
+
+  #encode(state: WalState): void {
+    this.#version++;
+    encodeStateSlot(this.#block, this.#version, state, this.#tag, this.#crc32c);
+  }
+
+  /** Invariant: the slot that is damaged or older is written first, so the newest is always whole in one. */
+  async #writeOlder(): Promise<void> {
+    const slot = this.#versions[0] <= this.#versions[1] ? 0 : 1;
+    this.#versions[slot] = 0;
+    await this.#handles[slot].writeSynced(this.#block, 0);
+    this.#versions[slot] = this.#version;
   }
 }

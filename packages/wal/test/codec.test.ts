@@ -95,6 +95,7 @@ describe('golden bytes of format version 1', () => {
       hardState: { term: term(5), votedFor: 'nödé', commitIndex: logIndex(40) },
       firstIndex: 30,
       termBefore: 4,
+      newest: { segmentId: 7, baseIndex: 2 ** 33 + 1 },
     };
     encodeStateSlot(block, 12, state, 99, crc32c);
     expect(toHex(block.subarray(0, 64))).toMatchSnapshot();
@@ -102,11 +103,34 @@ describe('golden bytes of format version 1', () => {
   });
 });
 
+/** The bytes of the page's hex dump number `at`; what lies between its lines is zeros. */
+async function dumpOfPage(at: number, sizeBytes: number): Promise<Uint8Array> {
+  const page = await readFile(new URL('../../../docs/formats/wal.md', import.meta.url), 'utf8');
+  const dump = [...page.matchAll(/```hex\n([\s\S]*?)```/g)][at]?.[1] ?? '';
+  const bytes = new Uint8Array(sizeBytes);
+  for (const line of dump.trim().split('\n')) {
+    bytes.set(fromHex(line.slice(4).replace(/\s/g, '')), Number.parseInt(line, 16));
+  }
+  return bytes;
+}
+
 describe('docs/formats/wal.md', () => {
+  it('has a state slot that the decoder reads as the page says', async () => {
+    const block = await dumpOfPage(1, BLOCK_BYTES);
+    expect(decodeStateSlot(block, crc32c)).toEqual({
+      version: 12,
+      state: {
+        hardState: { term: 5, votedFor: 'nödé', commitIndex: 40 },
+        firstIndex: 30,
+        termBefore: 4,
+        newest: { segmentId: 7, baseIndex: 21 },
+      },
+      tag: 99,
+    });
+  });
+
   it('has an example that the decoder reads as the page says', async () => {
-    const page = await readFile(new URL('../../../docs/formats/wal.md', import.meta.url), 'utf8');
-    const dump = /```hex\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
-    const bytes = fromHex(dump.replace(/^[0-9a-f]{4} /gm, '').replace(/\s/g, ''));
+    const bytes = await dumpOfPage(0, 152);
     const view = viewOf(bytes);
     const nonce = { low: 0x44332211, high: 0x88776655 };
     const header = decodeBatchHeader(bytes, view, 0, nonce, crc32c);

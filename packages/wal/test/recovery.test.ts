@@ -87,6 +87,55 @@ describe('recovery', () => {
     expect(await codeOf(open(gap, log))).toBe('WAL_CORRUPTION');
   });
 
+  it.each([
+    ['closed in order', true],
+    ['just acknowledged', false],
+  ])('refuses a log whose newest segment is gone, %s, and names it', async (_, close) => {
+    const env = await memoryEnv();
+    const log = { segmentSizeBytes: 28672, preallocate: false };
+    const wal = await open(env, log);
+    while (wal.segments().length < 3) await put(wal, `record ${wal.lastIndex + 1}`);
+    const newest = wal.segments().at(-1)?.path ?? '';
+    if (close) await wal.close();
+    const after = await envOn(env.files.clone());
+    await after.files.unlink(newest);
+    await expect(open(after, log)).rejects.toMatchObject({
+      code: 'WAL_CORRUPTION',
+      path: newest,
+      message: expect.stringMatching(/is missing.*salvage/),
+    });
+    // Not even a damaged state slot hides it: the other names the segment before, at least.
+    for (const slot of ['state-a', 'state-b']) {
+      const worse = await envOn(env.files.clone());
+      for (const { path } of wal.segments().slice(1)) await worse.files.unlink(path);
+      worse.files.corrupt(`${DIRECTORY}/${slot}`, { offset: 20 });
+      expect(await codeOf(open(worse, log))).toBe('WAL_CORRUPTION');
+    }
+  });
+
+  it('opens state slots of format version 1, which name no segment, and writes the newest into them', async () => {
+    const env = await three(true);
+    for (const slot of ['state-a', 'state-b']) await toVersion1(env, `${DIRECTORY}/${slot}`);
+    await (await open(env, ONE)).close();
+    await env.files.unlink(FIRST);
+    expect(await codeOf(open(env, ONE))).toBe('WAL_CORRUPTION');
+  });
+
+  it('keeps the newest segment when a crash left it sealed and all its records are released', async () => {
+    const env = await memoryEnv();
+    const log = { segmentSizeBytes: 28672, preallocate: false };
+    const wal = await open(env, log);
+    while (wal.segments().length < 2) await put(wal, `record ${wal.lastIndex + 1}`);
+    const newest = wal.segments().at(-1)?.path ?? '';
+    const crashed = await envOn(env.files.clone());
+    await crashed.files.unlink(newest);
+    for (const slot of ['state-a', 'state-b']) await toVersion1(crashed, `${DIRECTORY}/${slot}`);
+    const sealed = await open(crashed, log);
+    await sealed.releasePrefix(sealed.lastIndex);
+    expect(sealed.segments().map(({ released }) => released)).toEqual([false]);
+    await sealed.close();
+  });
+
   it('rebuilds a lost trailer of a sealed segment whose batches are whole', async () => {
     const env = await memoryEnv();
     const log = { segmentSizeBytes: 28672, preallocate: false };
@@ -135,6 +184,19 @@ describe('recovery', () => {
     await wal.close();
   });
 });
+
+/** Makes a state slot one of format version 1, which says nothing of segments. */
+async function toVersion1(env: MemoryEnv, path: string): Promise<void> {
+  const file = await env.files.open(path, 'write');
+  const block = new Uint8Array(4096);
+  await file.read(block, 0);
+  block[4] = 1;
+  block.fill(0, 4072, 4088);
+  new DataView(block.buffer).setUint32(4092, env.crc32c(block.subarray(0, 4092)), true);
+  await file.write(block, 0);
+  await file.sync();
+  await file.close();
+}
 
 /** Where the bytes that mean something are: at the beginning of a block, and its checksum at the end. */
 function isDense(offset: number): boolean {
