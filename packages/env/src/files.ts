@@ -69,6 +69,11 @@ export interface FileHandle {
   readonly path: string;
   /** Fills `target` from `position`; returns how many bytes there were (fewer only at the end). */
   read(target: Uint8Array, position: number): Promise<number>;
+  /**
+   * As `read`, done when it returns: it holds up the thread for as long as the device takes, so it is for bytes
+   * that are likely in the page cache. undefined where an implementation has no such thing.
+   */
+  readNow?(target: Uint8Array, position: number): number;
   /** Writes all of `source`, growing the file as needed. Volatile. `source` is not kept. */
   write(source: Uint8Array, position: number): Promise<void>;
   /** Writes all of `source` and makes it, and a size that it needs, durable. */

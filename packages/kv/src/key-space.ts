@@ -21,9 +21,10 @@ export function userKey(key: Uint8Array): Uint8Array {
   return internal;
 }
 
-/** The user's key of an internal one; shares its memory. */
+/** The user's key of an internal one, as an array of its own. */
 export function publicKey(internal: Uint8Array): Uint8Array {
-  return internal.subarray(1);
+  // Why a copy: a view of a small array makes V8 move that out of its heap first, which costs five times as much.
+  return internal.slice(1);
 }
 
 /** Whether the bytes are an internal key of a user's key of legal length. */

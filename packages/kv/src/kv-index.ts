@@ -6,6 +6,7 @@ import { hashKey } from './bloom-filter.ts';
 import { Disposals } from './disposals.ts';
 import type { ExtentListing } from './extent-format.ts';
 import { fileIdOf } from './extent-format.ts';
+import { InPlaceReads } from './in-place-reads.ts';
 import type { IndexRecord } from './index-record.ts';
 import type { IndexSource } from './index-source.ts';
 import { Manifest } from './manifest.ts';
@@ -86,6 +87,7 @@ export class KvIndex {
       env,
       cache,
       disposals: new Disposals(),
+      inPlace: new InPlaceReads(env.clock),
       onDamage: () => damage.blocks++,
     };
     const manifest = await Manifest.open(env, directory, identity);

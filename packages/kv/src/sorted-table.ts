@@ -6,6 +6,7 @@ import { BlockIndex } from './block-index.ts';
 import { mayContain } from './bloom-filter.ts';
 import type { Disposals } from './disposals.ts';
 import { corruption, KvError } from './errors.ts';
+import type { InPlaceReads } from './in-place-reads.ts';
 import type { IndexRecord } from './index-record.ts';
 import { checksumHolds, findInBlock } from './table-block.ts';
 import type { TableProperties, TableSection } from './table-format.ts';
@@ -30,6 +31,7 @@ export interface TableContext {
   readonly env: Env;
   readonly cache: BlockCache;
   readonly disposals: Disposals;
+  readonly inPlace: InPlaceReads;
   /** Called where a block that is read is damaged. */
   readonly onDamage?: () => void;
 }
@@ -55,6 +57,7 @@ export class SortedTable {
   readonly #file: FileHandle;
   readonly #cache: BlockCache;
   readonly #disposals: Disposals;
+  readonly #inPlace: InPlaceReads;
   readonly #onDamage: TableContext['onDamage'];
   readonly #filter: Uint8Array;
   readonly #index: BlockIndex;
@@ -66,6 +69,7 @@ export class SortedTable {
     this.#env = context.env;
     this.#cache = context.cache;
     this.#disposals = context.disposals;
+    this.#inPlace = context.inPlace;
     this.#onDamage = context.onDamage;
     this.#file = file;
     this.path = file.path;
@@ -119,7 +123,7 @@ export class SortedTable {
     if (!mayContain(this.#filter, keyHash)) return undefined;
     const block = this.#index.blockOf(key);
     if (block === this.#index.count) return undefined;
-    const bytes = this.#cache.get(this.tableId, block);
+    const bytes = this.blockNow(block);
     if (bytes !== undefined) return this.#find(bytes, key);
     return this.loadBlock(block).then((loaded) => this.#find(loaded, key));
   }
@@ -131,8 +135,17 @@ export class SortedTable {
       : this.#index.blockOf(key);
   }
 
-  cachedBlock(block: number): Uint8Array | undefined {
-    return this.#cache.get(this.tableId, block);
+  /** The block from the cache, or read in place and checked; undefined where it is to be loaded. */
+  blockNow(block: number): Uint8Array | undefined {
+    const cached = this.#cache.get(this.tableId, block);
+    if (cached !== undefined) return cached;
+    const { offset, sizeBytes } = this.#index.section(block);
+    const bytes = new Uint8Array(sizeBytes);
+    if (!this.#inPlace.read(this.#file, bytes, offset)) return undefined;
+    // Why no error here: `readBlocks` reads again, counts the damage and says where it is.
+    if (!checksumHolds(bytes, this.#env.crc32c)) return undefined;
+    this.#cache.set(this.tableId, block, bytes);
+    return bytes;
   }
 
   /** Reads a block, checks it and puts it into the cache. */

@@ -68,7 +68,7 @@ export class TableSource implements IndexSource {
     }
     if (block === this.#block) return this.#stand(key);
     const bytes =
-      this.#ahead.get(block) ?? (this.#useCache ? this.#table.cachedBlock(block) : undefined);
+      this.#ahead.get(block) ?? (this.#useCache ? this.#table.blockNow(block) : undefined);
     if (bytes === undefined) return this.#load(block, key);
     this.#use(block, bytes);
     return this.#stand(key);

@@ -15,6 +15,7 @@ import {
   EXTENTS_FOOTER_SIZE_BYTES,
 } from '../src/extent-format.ts';
 import { ExtentWriter } from '../src/extent-writer.ts';
+import { InPlaceReads } from '../src/in-place-reads.ts';
 import type { Transaction } from '../src/index.ts';
 import type { IndexRecord } from '../src/index-record.ts';
 import { publicKey, userKey } from '../src/key-space.ts';
@@ -303,7 +304,12 @@ describe('table.md', () => {
     await file.read(got, 0);
     expect(got).toEqual(bytes);
 
-    const context = { env, cache: new BlockCache(65_536), disposals: new Disposals() };
+    const context = {
+      env,
+      cache: new BlockCache(65_536),
+      disposals: new Disposals(),
+      inPlace: new InPlaceReads(env.clock),
+    };
     const listing = { tableId: 2, sizeBytes: 142, footerCrc: 0x3bdd2cc1 };
     const table = await SortedTable.open(context, '/written', listing);
     expect(table.properties).toEqual({

@@ -6,6 +6,7 @@ import { BlockCache } from '../src/block-cache.ts';
 import { shortestSeparator } from '../src/block-index.ts';
 import { BloomFilterBuilder, hashKey, mayContain } from '../src/bloom-filter.ts';
 import { Disposals } from '../src/disposals.ts';
+import { InPlaceReads } from '../src/in-place-reads.ts';
 import type { IndexRecord } from '../src/index-record.ts';
 import type { IndexSource } from '../src/index-source.ts';
 import { Memtable } from '../src/memtable.ts';
@@ -115,7 +116,12 @@ describe('a sorted table', () => {
             dropTombstones: false,
           };
           const written = await writeTable(env, request, memtable.source(false));
-          const context = { env, cache: new BlockCache(50_000), disposals: new Disposals() };
+          const context = {
+            env,
+            cache: new BlockCache(50_000),
+            disposals: new Disposals(),
+            inPlace: new InPlaceReads(env.clock),
+          };
           const table = await SortedTable.open(context, '/t', { tableId: 1, ...written });
           for (const probe of [...probes, ...keys]) {
             expect(await table.get(probe, hashKey(probe))).toEqual(model.get(toHex(probe)));

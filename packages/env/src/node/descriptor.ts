@@ -2,7 +2,7 @@
  * Node's callback calls on a file descriptor as promises, looped until all is done. They are wrapped
  * by hand because a `FileHandle` of node:fs/promises costs several microseconds more a call.
  */
-import { close, fdatasync, fstat, fsync, ftruncate, open, read, write } from 'node:fs';
+import { close, fdatasync, fstat, fsync, ftruncate, open, read, readSync, write } from 'node:fs';
 import { fileErrorOf } from './file-errors.ts';
 
 type Done = (error: Error | null) => void;
@@ -74,6 +74,26 @@ export function readFully(
     if (target.length === 0) resolve(0);
     else next();
   });
+}
+
+/** As `readFully`, done when it returns. */
+export function readFullyNow(
+  descriptor: number,
+  target: Uint8Array,
+  position: number,
+  path: string,
+): number {
+  let offset = 0;
+  try {
+    while (offset < target.length) {
+      const count = readSync(descriptor, target, offset, target.length - offset, position + offset);
+      if (count === 0) break;
+      offset += count;
+    }
+  } catch (error) {
+    throw fileErrorOf('read', path, error);
+  }
+  return offset;
 }
 
 /** fdatasync: the bytes and, where it changed, the size; not the times. */

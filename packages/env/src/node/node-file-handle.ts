@@ -7,6 +7,7 @@ import {
   descriptorSize,
   openDescriptor,
   readFully,
+  readFullyNow,
   syncData,
   truncateDescriptor,
   writeFully,
@@ -66,6 +67,11 @@ export class NodeFileHandle implements FileHandle {
   async read(target: Uint8Array, position: number): Promise<number> {
     this.#mustBeOpen('read');
     return readFully(this.#descriptor, target, position, this.path);
+  }
+
+  readNow(target: Uint8Array, position: number): number {
+    this.#mustBeOpen('read');
+    return readFullyNow(this.#descriptor, target, position, this.path);
   }
 
   async write(source: Uint8Array, position: number): Promise<void> {

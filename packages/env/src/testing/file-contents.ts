@@ -11,6 +11,10 @@ async function contentOf(handle: FileHandle): Promise<Uint8Array> {
   return content;
 }
 
+function refuse(): never {
+  throw new Error('cannot be read in place');
+}
+
 export function describeContents(fixture: () => FilesFixture): void {
   describe('contents', () => {
     const path = (name: string): string => `${fixture().directory}/${name}`;
@@ -42,7 +46,14 @@ export function describeContents(fixture: () => FilesFixture): void {
       expect([...target]).toEqual([2, 3, 9, 9, 9]);
       expect(await file.read(target, 3)).toBe(0);
       expect(await file.read(target, 1000)).toBe(0);
+      if (file.readNow !== undefined) {
+        target.fill(9);
+        expect(file.readNow(target, 1)).toBe(2);
+        expect([...target]).toEqual([2, 3, 9, 9, 9]);
+        expect(file.readNow(target, 3)).toBe(0);
+      }
       await file.close();
+      expect(() => file.readNow?.(target, 0) ?? refuse()).toThrow();
     });
 
     test('a write of nothing changes nothing', async () => {

@@ -7,6 +7,7 @@ import { Disposals } from '../disposals.ts';
 import { KvError } from '../errors.ts';
 import { fileIdOf, segmentIdOfFile } from '../extent-format.ts';
 import { readWholeFile } from '../file-replacement.ts';
+import { InPlaceReads } from '../in-place-reads.ts';
 import type { ExtentRecord } from '../index-record.ts';
 import type { ManifestState } from '../manifest-codec.ts';
 import { decodeManifest as decodeIndexManifest } from '../manifest-codec.ts';
@@ -112,7 +113,12 @@ async function checkLog(env: Env, directory: string, manifest: BackupManifest): 
 /** Reads every block of every table, and of every live key the bytes of its value. Returns the number of keys. */
 async function checkIndex(env: Env, directory: string, manifest: BackupManifest): Promise<number> {
   const state = await readIndexManifest(env, directory, manifest);
-  const context = { env, cache: new BlockCache(0), disposals: new Disposals() };
+  const context = {
+    env,
+    cache: new BlockCache(0),
+    disposals: new Disposals(),
+    inPlace: new InPlaceReads(env.clock),
+  };
   const tables: SortedTable[] = [];
   const segments = new SegmentReader(env, directory, manifest);
   try {
