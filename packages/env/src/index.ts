@@ -1,6 +1,6 @@
 /**
- * `@holdfast/env`: the ports to the outside. Above it nothing touches a file, a clock or a random
- * source in any other way, so that a test can be in charge of all three.
+ * `@holdfast/env`: the ports to the outside. Above it nothing touches a file, a clock, a random source
+ * or a peer in any other way, so that a test can be in charge of all of them.
  *
  * `@holdfast/env/node` is the real implementation, `@holdfast/env/memory` the seeded one that loses,
  * tears and garbles, `@holdfast/env/testing` the contract that both meet.
@@ -24,4 +24,15 @@ export { DigestError } from './digests.ts';
 export type { Env } from './env.ts';
 export type { FileErrorCode, FileHandle, FileLock, FileStat, Files, OpenOptions } from './files.ts';
 export { FileError } from './files.ts';
+export type {
+  Address,
+  Connection,
+  ConnectTarget,
+  Lane,
+  LaneLimits,
+  Listener,
+  Network,
+  NetworkErrorCode,
+} from './network.ts';
+export { DEFAULT_LANE_LIMITS, LANES, NetworkError } from './network.ts';
 export type { Random } from './random.ts';

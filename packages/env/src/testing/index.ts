@@ -13,4 +13,6 @@ export { DIGEST_ALGORITHMS, DIGEST_VECTORS, EMPTY_DIGEST_VECTORS } from './diges
 export { digestsContract } from './digests-contract.ts';
 export type { FilesFixture } from './files-contract.ts';
 export { filesContract } from './files-contract.ts';
+export type { NetworkFixture } from './network-contract.ts';
+export { CONTRACT_LIMITS, networkContract } from './network-contract.ts';
 export { randomContract } from './random-contract.ts';
