@@ -1,8 +1,8 @@
 import { type ServerProcess, startServerProcess } from '../load/server-process.ts';
 
-const ENTRY = new URL('../../packages/server/src/main.ts', import.meta.url).pathname;
+const LAUNCHER = new URL('../../packages/server/bin/holdfast.mjs', import.meta.url).pathname;
 
-/** The real `holdfast serve` on a fresh folder and a free port. */
+/** The real `holdfast serve` on a fresh folder and a free port, with the options of Node that `npm start` gives. */
 export function startHoldfast(
   directory: string,
   keys: { readonly accessKeyId: string; readonly secretAccessKey: string },
@@ -11,7 +11,8 @@ export function startHoldfast(
   return startServerProcess(
     process.execPath,
     [
-      ENTRY,
+      ...process.execArgv,
+      LAUNCHER,
       'serve',
       '--data',
       directory,

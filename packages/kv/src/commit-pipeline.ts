@@ -107,9 +107,9 @@ export class CommitPipeline {
   /** False where the log is busy. */
   #append(entry: EncodedEntry, caller: Caller): boolean {
     const { wal } = this.#options;
-    const { head, body } = entry;
+    const { head, body, bodyCrc } = entry;
     try {
-      const request = { term: this.#term, kind: KV_ENTRY_KIND, head, body };
+      const request = { term: this.#term, kind: KV_ENTRY_KIND, head, body, bodyCrc };
       const { index, body: extent } = wal.append(request);
       this.#withdrawFrom(index);
       const sizeBytes = head.length + entry.bodySizeBytes;

@@ -27,6 +27,8 @@ export interface EncodedEntry {
   /** The caller's own value arrays, not copied. */
   readonly body: readonly Uint8Array[];
   readonly bodySizeBytes: number;
+  /** CRC-32C of the whole body where it was computed anyway: where it is one value. */
+  readonly bodyCrc: number | undefined;
 }
 
 /** A decoded head. Keys are internal ones; they and the values share memory with the head. */
@@ -62,6 +64,7 @@ export function encodeEntry(transaction: Transaction, crc32c: Crc32c): EncodedEn
   writer.varint(operations.length);
   const body: Uint8Array[] = [];
   let bodySizeBytes = 0;
+  let lastCrc: number | undefined;
   for (const operation of operations) {
     if (operation.kind === 'delete' || operation.value.length <= INLINE_VALUE_LIMIT_BYTES) {
       writeSmall(writer, operation);
@@ -69,11 +72,13 @@ export function encodeEntry(transaction: Transaction, crc32c: Crc32c): EncodedEn
     }
     const { key, value } = operation;
     writer.u8(OP_PUT_BODY).sized(userKey(key));
-    writer.varint(bodySizeBytes).varint(value.length).u32(crc32c(value));
+    lastCrc = crc32c(value);
+    writer.varint(bodySizeBytes).varint(value.length).u32(lastCrc);
     body.push(value);
     bodySizeBytes += value.length;
   }
-  return { head: writer.finish(), body, bodySizeBytes };
+  const bodyCrc = body.length === 1 ? lastCrc : undefined;
+  return { head: writer.finish(), body, bodySizeBytes, bodyCrc };
 }
 
 function writeSmall(writer: ByteWriter, operation: Operation): void {

@@ -124,9 +124,22 @@ export class ChunkWriter {
     }
     const [, stored] = await Promise.allSettled([
       this.#digest.update(chunk),
-      commit(this.#context, conditions, operations),
+      this.#commit(conditions, operations),
     ]).then(throwRejected);
     if (stored !== undefined) throw lostIntent();
+  }
+
+  async #commit(
+    conditions: readonly Condition[],
+    operations: readonly Operation[],
+  ): Promise<number | undefined> {
+    const { chunkCommits } = this.#context;
+    await chunkCommits.take();
+    try {
+      return await commit(this.#context, conditions, operations);
+    } finally {
+      chunkCommits.give();
+    }
   }
 
   async #release(): Promise<void> {

@@ -24,6 +24,7 @@ import { getMultipartUpload, listParts } from './list-parts.ts';
 import type { ObjectStore } from './object-store.ts';
 import { putObject } from './put-object.ts';
 import { putObjectAccess } from './put-object-access.ts';
+import { Slots } from './slots.ts';
 import type { StoreContext } from './store-context.ts';
 import { Sweeper } from './sweeper.ts';
 import type { TaskQueueFactory } from './task-queue.ts';
@@ -94,6 +95,7 @@ function createContext(options: ObjectStoreOptions): StoreContext {
       count: limits.writeBuffers,
       make: () => env.digests.allocate(limits.chunkSizeBytes),
     }),
+    chunkCommits: new Slots(limits.chunksCommitting),
     readBuffers: new BufferPool({
       ...pool,
       count: limits.readBuffers,

@@ -8,6 +8,11 @@ export interface ObjectStoreLimits {
   readonly chunkSizeBytes: number;
   /** Chunks of one body that may be on their way to the KvStore at once. Default 4. */
   readonly chunksInFlight: number;
+  /**
+   * Chunks of all bodies that may be at the KvStore at once. Default 12: no more than its log takes at once, since
+   * what it does not take it has to copy.
+   */
+  readonly chunksCommitting: number;
   /** Large uploads at once, each with a buffer of one chunk. Default 256. */
   readonly writeBuffers: number;
   /** Large reads at once, each with a buffer of one chunk. Default 256. */
@@ -48,6 +53,7 @@ const DEFAULTS: ObjectStoreLimits = {
   inlineSizeBytes: 128 * KIB,
   chunkSizeBytes: MIB,
   chunksInFlight: 4,
+  chunksCommitting: 12,
   writeBuffers: 256,
   readBuffers: 256,
   spareBuffers: 8,

@@ -6,6 +6,7 @@ import type { KeyLocks } from './key-locks.ts';
 import { ID_SIZE_BYTES, objectKvKey } from './keys.ts';
 import type { ObjectStoreLimits } from './limits.ts';
 import { decodeObjectRecord, type ObjectRecord } from './object-record.ts';
+import type { Slots } from './slots.ts';
 import type { Sweeper } from './sweeper.ts';
 
 /** What every operation of one store shares. */
@@ -16,6 +17,7 @@ export interface StoreContext {
   readonly buckets: Buckets;
   readonly locks: KeyLocks;
   readonly writeBuffers: BufferPool;
+  readonly chunkCommits: Slots;
   readonly readBuffers: BufferPool;
   readonly sweeper: Sweeper;
   /** Blobs that a put of this process is writing, in hexadecimal: their intents are not crashed. */

@@ -9,6 +9,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const NEEDED_MAJOR = 24;
+/** As scripts/run.mjs: a small young generation gives the network's buffers back sooner, a fourth less memory. */
+const NODE_OPTIONS = ['--max-semi-space-size=4'];
 const packageFolder = dirname(dirname(fileURLToPath(import.meta.url)));
 const manifest = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8'));
 // In the workspace the package's entry is TypeScript, in the published package it is what was built of it.
@@ -46,7 +48,9 @@ function findNode() {
 
 /** Becomes a transparent parent: same input and output, signals handed down, exit code handed up. */
 function run(node) {
-  const child = spawn(node, [entry, ...process.argv.slice(2)], { stdio: 'inherit' });
+  const child = spawn(node, [...NODE_OPTIONS, entry, ...process.argv.slice(2)], {
+    stdio: 'inherit',
+  });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => child.kill(signal));
   }

@@ -18,6 +18,8 @@ import type { TailCache } from './tail-cache.ts';
 const SPARE_AFTER_BYTES = 1024 * 1024;
 /** Larger batches are bulk data, in which a sync's metadata does not count. */
 const SPARE_BATCH_BYTES = 64 * 1024;
+/** A batch whose records are larger on average is not kept in memory. */
+const CACHED_RECORD_BYTES = 256 * 1024;
 /** Microtasks that waiters get to append again before the next batch is issued. */
 const GATHERING_TURNS = 4;
 /** The least records, or bytes, of a batch that is issued before its time. */
@@ -277,8 +279,10 @@ export class LogWriter {
       },
       (error: unknown) => ({ error }),
     );
-    // While the device is busy: recent records are read again soon.
-    this.#cache.put(batch.segment.id, position, bytes.subarray(0, batch.length));
+    // While the device is busy: recent records are read again soon, unless they are pieces of something large.
+    if (batch.length < CACHED_RECORD_BYTES * batch.count) {
+      this.#cache.put(batch.segment.id, position, bytes.subarray(0, batch.length));
+    }
     this.#inFlight.push({ batch, chain, sequence, sizeBytes: bytes.length, outcome });
   }
 

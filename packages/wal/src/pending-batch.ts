@@ -84,6 +84,7 @@ export class PendingBatch {
       request.head,
       request.body,
       bodyLength,
+      request.bodyCrc,
       crc32c,
     );
     this.length = at + sizeBytes;

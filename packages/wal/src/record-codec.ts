@@ -21,7 +21,7 @@ export function recordSizeBytes(headLength: number, bodyLength: number): number 
 
 /**
  * Writes a record at `at`, where there must be room, and returns its checksum. One checksum call for a
- * record without body, one more (over exactly the body) for one with.
+ * record without body, one more (over exactly the body) for one with, unless it is given.
  */
 export function encodeRecord(
   bytes: Uint8Array,
@@ -33,6 +33,7 @@ export function encodeRecord(
   head: Uint8Array,
   body: readonly Uint8Array[] | undefined,
   bodyLength: number,
+  givenBodyCrc: number | undefined,
   crc32c: Crc32c,
 ): number {
   const headEnd = at + RECORD_HEADER_BYTES + head.length;
@@ -51,7 +52,7 @@ export function encodeRecord(
       bytes.set(part, end);
       end += part.length;
     }
-    bodyCrc = crc32c(bytes, 0, headEnd, end);
+    bodyCrc = givenBodyCrc ?? crc32c(bytes, 0, headEnd, end);
   }
   // Why: buffers are reused, so what was here before must not reach the disk.
   const paddedEnd = at + recordSizeBytes(head.length, bodyLength);

@@ -29,7 +29,19 @@ describe('a record', () => {
         const size = recordSizeBytes(head.length, bodyLength);
         const bytes = new Uint8Array(size + 24).fill(0xee);
         const view = viewOf(bytes);
-        encodeRecord(bytes, view, 8, index, recordTerm, kind, head, body, bodyLength, crc32c);
+        encodeRecord(
+          bytes,
+          view,
+          8,
+          index,
+          recordTerm,
+          kind,
+          head,
+          body,
+          bodyLength,
+          undefined,
+          crc32c,
+        );
         const decoded = decodeRecord(bytes, view, 8, bytes.length, crc32c);
         expect(decoded).toMatchObject({
           index,
@@ -46,10 +58,22 @@ describe('a record', () => {
     );
   });
 
+  it('with the checksum of its body given is the same as with it computed; a wrong one is found', () => {
+    const [head, body] = [utf8('head'), utf8('body')];
+    const encode = (given: number | undefined): Uint8Array => {
+      const bytes = new Uint8Array(64);
+      encodeRecord(bytes, viewOf(bytes), 0, 5, 1, 2, head, [body], 4, given, crc32c);
+      return bytes;
+    };
+    expect(encode(crc32c(body))).toEqual(encode(undefined));
+    const wrong = encode((crc32c(body) ^ 1) >>> 0);
+    expect(verifyRecord(wrong, viewOf(wrong), 0, 64, 5, crc32c)).toBe(0);
+  });
+
   it('with any bit of header, head or body changed is not verified', () => {
     const bytes = new Uint8Array(64);
     const view = viewOf(bytes);
-    encodeRecord(bytes, view, 0, 5, 1, 2, utf8('head'), [utf8('body')], 4, crc32c);
+    encodeRecord(bytes, view, 0, 5, 1, 2, utf8('head'), [utf8('body')], 4, undefined, crc32c);
     for (let bit = 0; bit < 8 * 40; bit++) {
       const at = bit >> 3;
       bytes[at] = (bytes[at] as number) ^ (1 << (bit & 7));

@@ -25,6 +25,8 @@ export class DigestLane {
       workerData: data,
       name: 'holdfast-digest',
       execArgv: [],
+      // Why: what it allocates is small and dies at once.
+      resourceLimits: { maxYoungGenerationSizeMb: 2 },
     });
     this.#worker.unref();
     this.#worker.on('message', (answer: DigestAnswer) => this.#settle(answer));

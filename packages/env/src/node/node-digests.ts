@@ -12,7 +12,7 @@ import { type Checksums, digestOf, makeChecksums } from './hash-set.ts';
 import { type DigestStreamHost, WorkerDigestStream } from './worker-digest-stream.ts';
 
 export interface NodeDigestsOptions {
-  /** Worker threads at most, started when they are first needed. Default 2, or 1 on a single core. */
+  /** Worker threads at most, started when they are first needed. Default 2, or 1 on two cores and less. */
   readonly workerCount?: number;
   /** A streamed body no larger than this is hashed on the calling thread. Default 256 KiB. */
   readonly threadLimitBytes?: number;
@@ -34,7 +34,8 @@ export class NodeDigests implements Digests, DigestStreamHost {
   constructor(loaded: LoadedCrc32c, options: NodeDigestsOptions = {}) {
     this.#loaded = loaded;
     this.#checksums = makeChecksums(loaded.crc32c);
-    this.#workerCount = options.workerCount ?? Math.min(2, availableParallelism());
+    // Why one less: the calling thread is busy too, and each worker costs 25 MB.
+    this.#workerCount = options.workerCount ?? Math.max(1, Math.min(2, availableParallelism() - 1));
     this.threadLimitBytes = options.threadLimitBytes ?? 256 * 1024;
     this.inFlightLimitBytes = options.inFlightLimitBytes ?? 8 * 1024 * 1024;
   }
