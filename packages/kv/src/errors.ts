@@ -21,21 +21,33 @@ export type KvErrorCode =
   /** A file was written by a newer Holdfast, or belongs to another node or cluster. */
   | 'KV_INCOMPATIBLE';
 
+export interface KvErrorOptions {
+  readonly cause?: unknown;
+  readonly path?: string;
+  readonly offset?: number;
+}
+
 /** The one error class of this package. */
 export class KvError extends OperatingError {
   override readonly code: KvErrorCode;
   override readonly retryable: boolean;
+  /** The damaged or foreign file, where one is known. */
+  readonly path: string | undefined;
+  /** Byte offset of the damage in `path`; 0 where the file as a whole is wrong. */
+  readonly offset: number | undefined;
 
-  constructor(code: KvErrorCode, message: string, options?: { readonly cause?: unknown }) {
+  constructor(code: KvErrorCode, message: string, options: KvErrorOptions = {}) {
     super(message, options);
     this.code = code;
+    this.path = options.path;
+    this.offset = options.offset;
     this.retryable = code === 'KV_BUSY' || code === 'KV_NO_SPACE' || code === 'KV_UNAVAILABLE';
   }
 }
 
 /** KV_CORRUPTION of a file, with what to do about it. */
-export function corruption(path: string, what: string, cause?: unknown): KvError {
+export function corruption(path: string, what: string, cause?: unknown, offset = 0): KvError {
   const advice =
     'Stop writing to this folder; restore it from a backup, or replace the node by a new one';
-  return new KvError('KV_CORRUPTION', `${path}: ${what}. ${advice}.`, { cause });
+  return new KvError('KV_CORRUPTION', `${path}: ${what}. ${advice}.`, { cause, path, offset });
 }

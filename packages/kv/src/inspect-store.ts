@@ -209,6 +209,7 @@ class StoreInspector {
         wal: { preallocate: false, cacheSizeBytes: 0 },
         engine: { blockCacheSizeBytes: 1 << 24, tableCountLimit: 4, sessionLimit: 10_000 },
         memtableSizeBytes: 1 << 25,
+        acceptMissing: true,
       });
       this.#noteRecovery(opened);
       // Then all of the index is in tables, also what a start would replay from the log.
@@ -241,6 +242,10 @@ class StoreInspector {
     if (tornTail !== undefined) {
       const text = `${tornTail.sizeBytes} bytes at ${tornTail.offset} of segment ${tornTail.segmentId} were never acknowledged; a start sets them aside`;
       this.#findings.push({ kind: 'notice', file: 'wal', text });
+    }
+    for (const { path } of report.healed) {
+      const text = 'the log has its content still; a start makes it again';
+      this.#findings.push({ kind: 'notice', file: path.slice(this.#directory.length + 1), text });
     }
     for (const name of removedFiles) {
       this.#findings.push({ kind: 'notice', file: `wal/${name}`, text: 'a start removes it' });

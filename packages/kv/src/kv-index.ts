@@ -1,4 +1,4 @@
-import { invariant } from '@holdfast/bytes';
+import { compareBytes, invariant } from '@holdfast/bytes';
 import type { Env } from '@holdfast/env';
 import type { WalIdentity } from '@holdfast/wal';
 import { BlockCache } from './block-cache.ts';
@@ -15,6 +15,8 @@ import type { MemtableView } from './memtable.ts';
 import { Memtable } from './memtable.ts';
 import { tablesToMerge } from './merge-choice.ts';
 import { MergeSource } from './merge-source.ts';
+import type { OlderState } from './older-state.ts';
+import { olderState } from './older-state.ts';
 import type { TableContext, TableListing } from './sorted-table.ts';
 import { SortedTable } from './sorted-table.ts';
 import { tableFileName, tableIdOf } from './table-format.ts';
@@ -29,6 +31,8 @@ export interface KvIndexOptions {
   readonly blockCacheSizeBytes: number;
   /** Tables beyond which some are merged. */
   readonly tableCountLimit: number;
+  /** Where newer tables are damaged; see `openIndex`. */
+  readonly older?: OlderState;
 }
 
 /** A memtable that is being flushed, and what is true of the state that it completes. */
@@ -92,10 +96,14 @@ export class KvIndex {
     };
     const manifest = await Manifest.open(env, directory, identity);
     const tables: SortedTable[] = [];
+    const { older } = options;
     try {
-      for (const listing of manifest.state.tables) {
+      for (const listing of manifest.state.tables.slice(older?.skipTables ?? 0)) {
         const path = `${directory}/${tableFileName(listing.tableId)}`;
         tables.push(await SortedTable.open(context, path, listing));
+      }
+      if (older !== undefined) {
+        manifest.stage(await olderState(manifest.state, tables, older.logFrom));
       }
     } catch (error) {
       for (const table of tables) table.release();
@@ -114,6 +122,11 @@ export class KvIndex {
   /** The state up to this log index is in tables. */
   get flushedIndex(): number {
     return this.#manifest.state.appliedIndex;
+  }
+
+  /** The same of what the MANIFEST on disk lists, also where an older state was opened. */
+  get durableIndex(): number {
+    return this.#manifest.durableIndex;
   }
 
   /** What the MANIFEST says. */
@@ -285,6 +298,19 @@ export class KvIndex {
       addedExtents: change.added ?? [],
       removedExtents: change.removed ?? [],
     });
+  }
+
+  /** Commits what was made of an older state: `OlderState`. Does nothing elsewhere. */
+  async settle(): Promise<void> {
+    await this.#manifest.settle();
+  }
+
+  /** A walk over what lies before `end`. Tables that begin behind it are not read. Only while nothing changes. */
+  sourceBefore(end: Uint8Array): IndexSource {
+    const tables = this.#tables.filter(
+      ({ blockCount, properties }) => blockCount > 0 && compareBytes(properties.firstKey, end) < 0,
+    );
+    return sourceOver(this.#active.snapshot(), this.#frozen?.memtable.snapshot(), tables, false);
   }
 
   /** Removes files that no MANIFEST lists: what a crash interrupted. Returns their names. */

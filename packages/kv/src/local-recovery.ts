@@ -5,8 +5,10 @@ import { openWal } from '@holdfast/wal';
 import { makeDurableDirectory } from './durable-directory.ts';
 import { KV_ENTRY_KIND } from './entry-codec.ts';
 import { corruption, KvError } from './errors.ts';
-import type { CommittedRecord } from './kv-engine.ts';
-import { KvEngine } from './kv-engine.ts';
+import type { HealedFile } from './index-healing.ts';
+import { openIndex, refuseMissingSegments } from './index-healing.ts';
+import type { CommittedRecord, KvEngine } from './kv-engine.ts';
+import { MANIFEST_NAME } from './manifest.ts';
 import { loadIdentity } from './node-identity.ts';
 import { openError } from './wal-failure.ts';
 
@@ -21,14 +23,19 @@ export interface LocalRecovery {
   readonly tables: number;
   /** Files of the index that an interrupted change had left behind. */
   readonly removedFiles: readonly string[];
+  /** Damaged files of the index whose content was made again from the log. */
+  readonly healed: readonly HealedFile[];
   readonly durationMs: number;
   /** How long each step took, in order. */
   readonly steps: readonly RecoveryStep[];
 }
 
 export interface RecoveryStep {
-  /** `identity`: node.json. `log`: segments and state. `index`: MANIFEST, tables. `tidy`: left-over files. */
-  readonly name: 'identity' | 'log' | 'index' | 'replay' | 'tidy';
+  /**
+   * `identity`: node.json. `log`: segments and state. `index`: MANIFEST, tables. `heal`: only where something was
+   * healed. `tidy`: left-over files.
+   */
+  readonly name: 'identity' | 'log' | 'index' | 'replay' | 'heal' | 'tidy';
   readonly durationMs: number;
 }
 
@@ -43,6 +50,8 @@ export interface RecoverRequest {
     readonly sessionLimit: number;
   };
   readonly memtableSizeBytes: number;
+  /** For a look at a damaged folder: segments may be missing, and their values with them. Default false. */
+  readonly acceptMissing?: boolean;
 }
 
 export interface Recovered {
@@ -88,12 +97,22 @@ async function recoverLocked(
   const indexDirectory = `${directory}/kv`;
   await makeDurableDirectory(env.files, indexDirectory);
   const options = { ...request.engine, env, directory: indexDirectory, identity };
-  const engine = await KvEngine.open(options);
+  const { engine, damaged } = await openIndex(options, wal);
   undo.push(() => engine.close());
   steps.done('index');
   refuseGap(wal, engine, indexDirectory, walDirectory);
+  const isBehind = engine.flushedIndex + 1 < wal.firstIndex;
   const replayed = await replay(wal, engine, request.memtableSizeBytes);
   steps.done('replay');
+  if (request.acceptMissing !== true) {
+    refuseMissingSegments(wal, engine, walDirectory, damaged);
+  }
+  const healed = [...damaged];
+  if (isBehind || damaged.length > 0) {
+    if (damaged.length === 0) healed.push(lostEdit(indexDirectory));
+    await commitHealed(engine);
+    steps.done('heal');
+  }
   const tables = engine.index.tables.length;
   // Safety: only now, when all that is listed was found whole, are files removed.
   const removedFiles = await engine.index.removeUnlisted();
@@ -104,6 +123,7 @@ async function recoverLocked(
     ...replayed,
     tables,
     removedFiles,
+    healed,
     durationMs,
     steps: steps.all,
   };
@@ -137,18 +157,38 @@ class StepTimes {
 /** Safety: index and log must meet, or acknowledged transactions are missing between them. */
 function refuseGap(wal: Wal, engine: KvEngine, indexPath: string, walPath: string): void {
   const { flushedIndex } = engine;
-  if (wal.lastIndex < flushedIndex) {
+  const { durableIndex } = engine.index;
+  if (wal.lastIndex < durableIndex) {
     throw corruption(
       walPath,
-      `the log ends at record ${wal.lastIndex}, and the index holds record ${flushedIndex}: the log's end is lost`,
+      `the log ends at record ${wal.lastIndex}, and the index holds record ${durableIndex}: the log's end is lost`,
     );
   }
-  if (wal.firstIndex > flushedIndex + 1) {
+  if (wal.retainedIndex > flushedIndex + 1) {
     throw corruption(
-      indexPath,
-      `the index ends at record ${flushedIndex}, and the log begins at ${wal.firstIndex}: the index's end is lost`,
+      `${indexPath}/${MANIFEST_NAME}`,
+      `the index ends at record ${flushedIndex}, and the log begins at ${wal.retainedIndex}: the index's end is lost`,
     );
   }
+}
+
+/** The log was released further than the MANIFEST says, so an edit that was committed is not there any more. */
+function lostEdit(indexPath: string): HealedFile {
+  const path = `${indexPath}/${MANIFEST_NAME}`;
+  return { path, problem: `${path}: its last edit was committed and is lost` };
+}
+
+/**
+ * Durability: in one step, before anything is removed. A crash before it leaves the damaged folder as it was, and
+ * one after it a folder that is whole.
+ */
+async function commitHealed(engine: KvEngine): Promise<void> {
+  if (engine.flushedIndex < engine.appliedIndex) {
+    // Where an earlier one waits for room, it goes first.
+    while (!engine.freeze()) await engine.index.flush();
+    await engine.index.flush();
+  }
+  await engine.index.settle();
 }
 
 /** Why: a volume that is full must not keep the store from opening. What was not flushed stays in memory. */

@@ -31,6 +31,8 @@ export class Manifest {
   #sequence: number;
   #sizeBytes: number;
   #rewrittenSizeBytes: number;
+  /** Index of the state on disk, while commits are held back. */
+  #stagedOver: number | undefined;
 
   private constructor(
     env: Env,
@@ -81,10 +83,32 @@ export class Manifest {
     return this.#sizeBytes;
   }
 
+  /** The state up to this log index is in what the file on disk lists. */
+  get durableIndex(): number {
+    return this.#stagedOver ?? this.#state.appliedIndex;
+  }
+
+  /** Goes on from an older state. Nothing is written until `settle`, which commits all at once. */
+  stage(state: ManifestState): void {
+    this.#stagedOver = this.#state.appliedIndex;
+    this.#state = state;
+  }
+
+  /** Commits what was staged, and all edits since. Durability: it has happened when this resolves. */
+  async settle(): Promise<void> {
+    if (this.#stagedOver === undefined) return;
+    await this.#rewrite(this.#state);
+    this.#stagedOver = undefined;
+  }
+
   /** Commits an edit. Durability: it has happened when this resolves. Calls must not overlap. */
   async commit(edit: ManifestEdit): Promise<void> {
     const next = applyEdit(this.#state, edit);
     const limitBytes = Math.max(REWRITE_SIZE_BYTES, this.#rewrittenSizeBytes * 2);
+    if (this.#stagedOver !== undefined) {
+      this.#state = next;
+      return;
+    }
     if (this.#sizeBytes > limitBytes) await this.#rewrite(next);
     else {
       const bytes = encodeEdit(this.#sequence, edit, this.#env.crc32c);

@@ -118,6 +118,7 @@ async function openSource(env: Env, directory: string, notices: SalvageFinding[]
       wal: { preallocate: false, cacheSizeBytes: 0 },
       engine: ENGINE,
       memtableSizeBytes: 1 << 25,
+      acceptMissing: true,
     });
     const { engine, wal } = opened;
     // Then all of the index is in tables, also what was to be replayed from the log.

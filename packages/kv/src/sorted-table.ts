@@ -101,7 +101,6 @@ export class SortedTable {
       return new SortedTable(context, file, await readParts(env, file, listing));
     } catch (error) {
       await file.close();
-      if (error instanceof MalformedBytesError) throw corruption(path, error.message, error);
       throw error;
     }
   }
@@ -190,7 +189,7 @@ export class SortedTable {
   }
 
   corrupt(offset: number, what: string, cause?: unknown): KvError {
-    return corruption(this.path, `${what} at offset ${offset}`, cause);
+    return corruption(this.path, `${what} at offset ${offset}`, cause, offset);
   }
 
   /** One more user; each calls `release` once. */
@@ -226,16 +225,19 @@ export class SortedTable {
 }
 
 async function readParts(env: Env, file: FileHandle, listing: TableListing): Promise<TableParts> {
+  const { path } = file;
   const sizeBytes = await file.sizeBytes();
   if (sizeBytes !== listing.sizeBytes) {
-    throw new MalformedBytesError(`${sizeBytes} bytes long, ${listing.sizeBytes} in the MANIFEST`);
+    const what = `${sizeBytes} bytes long, ${listing.sizeBytes} in the MANIFEST`;
+    throw corruption(path, what, undefined, Math.min(sizeBytes, listing.sizeBytes));
   }
   const header = await readSection(file, { offset: 0, sizeBytes: TABLE_HEADER_SIZE_BYTES });
-  const version = checkTableHeader(header, listing.tableId);
+  const version = located(path, 0, () => checkTableHeader(header, listing.tableId));
   if (version !== TABLE_FORMAT_VERSION) {
     throw new KvError(
       'KV_INCOMPATIBLE',
-      `${file.path} has table format ${version}; this Holdfast reads ${TABLE_FORMAT_VERSION}`,
+      `${path} has table format ${version}; this Holdfast reads ${TABLE_FORMAT_VERSION}`,
+      { path, offset: 0 },
     );
   }
   const footerOffset = sizeBytes - TABLE_FOOTER_SIZE_BYTES;
@@ -243,29 +245,49 @@ async function readParts(env: Env, file: FileHandle, listing: TableListing): Pro
     offset: footerOffset,
     sizeBytes: TABLE_FOOTER_SIZE_BYTES,
   });
-  const footer = decodeTableFooter(footerBytes, env.crc32c);
-  if (env.crc32c(footerBytes.subarray(0, -4)) !== listing.footerCrc) {
+  const footer = located(path, footerOffset, () => {
+    const decoded = decodeTableFooter(footerBytes, env.crc32c);
+    if (env.crc32c(footerBytes.subarray(0, -4)) === listing.footerCrc) return decoded;
     throw new MalformedBytesError('another table than the one in the MANIFEST');
-  }
+  });
   const checked = async (section: TableSection): Promise<Uint8Array> => {
-    if (section.offset + section.sizeBytes > footerOffset) {
-      throw new MalformedBytesError(`a section past the end, at ${section.offset}`);
+    const { offset } = section;
+    if (offset + section.sizeBytes > footerOffset) {
+      throw corruption(path, `a section past the end, at ${offset}`, undefined, footerOffset);
     }
     const bytes = await readSection(file, section);
     if (checksumHolds(bytes, env.crc32c)) return bytes;
-    throw new MalformedBytesError(`wrong checksum of the section at ${section.offset}`);
+    throw corruption(path, `wrong checksum of the section at ${offset}`, undefined, offset);
   };
-  const properties = decodeTableProperties(await checked(footer.properties));
+  const propertiesBytes = await checked(footer.properties);
+  const properties = located(path, footer.properties.offset, () =>
+    decodeTableProperties(propertiesBytes),
+  );
   const indexBytes = await checked(footer.index);
-  const index = BlockIndex.decode(indexBytes, properties.blockCount, TABLE_HEADER_SIZE_BYTES);
+  const index = located(path, footer.index.offset, () =>
+    BlockIndex.decode(indexBytes, properties.blockCount, TABLE_HEADER_SIZE_BYTES),
+  );
   const filter = await checked(footer.filter);
   return { listing, properties, index, filter: filter.subarray(0, -4) };
 }
 
-async function readSection(file: FileHandle, section: TableSection): Promise<Uint8Array> {
-  if (section.offset < 0) throw new MalformedBytesError('too short for a table');
-  const bytes = new Uint8Array(section.sizeBytes);
-  const got = await file.read(bytes, section.offset);
-  if (got < bytes.length) throw new MalformedBytesError(`the file ends at ${section.offset + got}`);
-  return bytes;
+/** Runs `decode`; what it finds malformed is damage at `offset` of the file. */
+function located<Result>(path: string, offset: number, decode: () => Result): Result {
+  try {
+    return decode();
+  } catch (cause) {
+    if (!(cause instanceof MalformedBytesError)) throw cause;
+    throw corruption(path, cause.message, cause, offset);
+  }
+}
+
+async function readSection(
+  file: FileHandle,
+  { offset, sizeBytes }: TableSection,
+): Promise<Uint8Array> {
+  if (offset < 0) throw corruption(file.path, 'too short for a table');
+  const bytes = new Uint8Array(sizeBytes);
+  const got = await file.read(bytes, offset);
+  if (got === bytes.length) return bytes;
+  throw corruption(file.path, `the file ends at ${offset + got}`, undefined, offset + got);
 }

@@ -5,7 +5,7 @@ import { KvError } from './errors.ts';
 export function readError(cause: unknown): unknown {
   if (!(cause instanceof WalError)) return cause;
   if (cause.code === 'WAL_CORRUPTION') {
-    return new KvError('KV_CORRUPTION', cause.message, { cause });
+    return new KvError('KV_CORRUPTION', cause.message, { cause, ...placeOf(cause) });
   }
   if (cause.code === 'WAL_CLOSED')
     return new KvError('KV_CLOSED', 'the store is closed', { cause });
@@ -39,11 +39,15 @@ export function openError(cause: unknown): unknown {
   if (!(cause instanceof WalError)) return cause;
   switch (cause.code) {
     case 'WAL_CORRUPTION':
-      return new KvError('KV_CORRUPTION', cause.message, { cause });
+      return new KvError('KV_CORRUPTION', cause.message, { cause, ...placeOf(cause) });
     case 'WAL_FOREIGN_SEGMENT':
     case 'WAL_NEWER_FORMAT':
-      return new KvError('KV_INCOMPATIBLE', cause.message, { cause });
+      return new KvError('KV_INCOMPATIBLE', cause.message, { cause, ...placeOf(cause) });
     default:
       return new KvError('KV_UNAVAILABLE', cause.message, { cause });
   }
+}
+
+function placeOf({ path, offset }: WalError): { readonly path?: string; readonly offset?: number } {
+  return { ...(path === undefined ? {} : { path }), ...(offset === undefined ? {} : { offset }) };
 }

@@ -13,6 +13,7 @@ export function startupReport(recovery: LocalRecovery): Record<string, unknown> 
     replayedRecords: recovery.replayedRecords,
     replayedBytes: recovery.replayedBytes,
     ...(wal.tornTail === undefined ? {} : { tornTail: wal.tornTail }),
+    ...(recovery.healed.length === 0 ? {} : { healed: recovery.healed }),
     removedFiles: [...wal.removedFiles, ...recovery.removedFiles],
   };
 }

@@ -159,6 +159,11 @@ function recoveryMetrics({ recovery }: LocalStore): StorageMetric[] {
       'Torn bytes at the end of the log, never acknowledged, that the start set aside.',
     ),
     gauge(
+      'recovery_healed_files',
+      recovery.healed.length,
+      'Damaged files of the index that the start made again from the log.',
+    ),
+    gauge(
       'recovery_removed_files',
       wal.removedFiles.length + recovery.removedFiles.length,
       'Left-over files of interrupted work that the start removed.',

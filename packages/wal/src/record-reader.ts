@@ -83,7 +83,7 @@ export class RecordReader {
   /** Records from `from` on, heads only. What is appended meanwhile is not part of it. */
   async *replay(from: number): AsyncGenerator<WalRecord> {
     const last = this.#list.lastIndex;
-    if (from < this.#list.firstIndex || from > last + 1) throw this.#notFound(from);
+    if (from < this.#list.retainedIndex || from > last + 1) throw this.#notFound(from);
     let index = from;
     while (index <= last) {
       const segment = this.#list.holding(index);

@@ -34,6 +34,7 @@ export class SegmentFiles {
     const { env, directory, identity } = this.#settings;
     const nonce = viewOf(env.random.bytes(8));
     segment.nonce = { low: nonce.getUint32(0, true), high: nonce.getUint32(4, true) };
+    segment.previousId = end.segmentId;
     const block = env.files.allocate(BLOCK_BYTES);
     const chain = encodeSegmentHeader(
       block,

@@ -69,6 +69,22 @@ export class SegmentList {
     return segment;
   }
 
+  /**
+   * The least index from which all records are on disk, also released ones.
+   *
+   * Safety: only segments that name each other as predecessors count. A released one may end with records that
+   * a later one took out of the log which is not there any more.
+   */
+  get retainedIndex(): number {
+    let at = this.#segments.findLastIndex(({ baseIndex }) => baseIndex <= this.firstIndex);
+    for (; at > 0; at--) {
+      const segment = this.#segments[at] as Segment;
+      const before = this.#segments[at - 1] as Segment;
+      if (segment.previousId !== before.id || before.lastIndex + 1 !== segment.baseIndex) break;
+    }
+    return Math.min(this.#segments[at]?.baseIndex ?? this.firstIndex, this.firstIndex);
+  }
+
   /** Term of the record at `index`, or of the one before the first; undefined elsewhere. */
   termAt(index: number): number | undefined {
     if (index === this.firstIndex - 1) return this.termBefore;

@@ -61,6 +61,7 @@ function segmentOf(
   });
   segment.nonce = header.nonce;
   segment.truncates = header.truncates;
+  segment.previousId = header.previousSegmentId;
   segment.fileSizeBytes = sizeBytes;
   segment.endPosition = BLOCK_BYTES;
   segment.state = 'active';

@@ -63,6 +63,10 @@ export class SegmentedWal implements Wal {
     return logIndex(this.#parts.list.firstIndex);
   }
 
+  get retainedIndex(): LogIndex {
+    return logIndex(this.#parts.list.retainedIndex);
+  }
+
   get lastIndex(): LogIndex {
     return logIndex(this.#parts.list.lastIndex);
   }

@@ -167,7 +167,12 @@ export interface Wal {
   read(index: LogIndex): Promise<WalRecordWithBody>;
   /** Records in [from, to), as many as fit in `limitBytes` but at least one. */
   readRange(from: LogIndex, to: LogIndex, limitBytes: number): Promise<WalRecordWithBody[]>;
-  /** Records in [from, lastIndex] with their extents; bodies are not read. */
+  /**
+   * The least index from which all records are still on disk, released ones too; at most `firstIndex`. It grows
+   * when segments are removed.
+   */
+  readonly retainedIndex: LogIndex;
+  /** Records in [from, lastIndex], from `retainedIndex` on, with their extents; bodies are not read. */
   replay(from: LogIndex): AsyncIterable<WalRecord>;
   /**
    * Records of a sealed segment with their extents, released ones too; bodies are not read. The segment must not
