@@ -24,6 +24,8 @@ export function checkBucketName(name: string): void {
   const allowed =
     BUCKET_NAME.test(name) &&
     !IP_ADDRESS.test(name) &&
+    // Each label must be the name of a host, for the virtual-host style.
+    !/\.-|-\./.test(name) &&
     !RESERVED_PREFIXES.some((prefix) => name.startsWith(prefix)) &&
     !RESERVED_SUFFIXES.some((suffix) => name.endsWith(suffix));
   if (!allowed) {

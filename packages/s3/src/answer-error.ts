@@ -4,6 +4,7 @@ import { AuthError } from './auth/index.ts';
 import { BodyError } from './body/index.ts';
 import { isS3ErrorCode, type S3ErrorCode } from './error-table.ts';
 import { httpDate } from './http-date.ts';
+import { PolicyError } from './policy/index.ts';
 import type { S3Call } from './s3-call.ts';
 import { type ErrorFields, S3Error } from './s3-error.ts';
 import { element, XML_DECLARATION } from './xml-writer.ts';
@@ -54,9 +55,11 @@ export async function answerError(call: S3Call, error: unknown): Promise<void> {
 export function explainError(call: S3Call, error: unknown): S3Error {
   if (error instanceof S3Error) return error;
   if (error instanceof ObjectStoreError) return explainStoreError(call, error);
+  if (error instanceof AuthError) explainSignature(call, error);
   if (error instanceof AuthError || error instanceof BodyError) {
     if (isS3ErrorCode(error.code)) return new S3Error(error.code, error.message, error.details);
   }
+  if (error instanceof PolicyError) return new S3Error(error.code, error.message);
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   const known = typeof code === 'string' ? STORAGE_CODES.get(code) : undefined;
   if (known !== undefined) {
@@ -68,6 +71,22 @@ export function explainError(call: S3Call, error: unknown): S3Error {
     'a request failed for an unforeseen reason',
   );
   return new S3Error('InternalError');
+}
+
+/** Tells the operator what the server signed. Safety: never the secret, nor a key made from it. */
+function explainSignature(call: S3Call, error: AuthError): void {
+  if (error.code !== 'SignatureDoesNotMatch') return;
+  const { stringToSign, canonicalRequest, details } = error;
+  call.service.logger.warn(
+    {
+      requestId: call.requestId,
+      accessKeyId: details['AWSAccessKeyId'],
+      signatureProvided: details['SignatureProvided'],
+      canonicalRequest,
+      stringToSign,
+    },
+    'a signature does not match: the client signed something else than the server saw',
+  );
 }
 
 function explainStoreError(call: S3Call, error: ObjectStoreError): S3Error {

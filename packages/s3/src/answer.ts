@@ -32,6 +32,17 @@ export function sendXml(
   return send(call, status, [...headers, 'Content-Type', 'application/xml'], Buffer.from(xml));
 }
 
+/** Answers with a text of another type. */
+export function sendText(
+  call: S3Call,
+  status: number,
+  contentType: string,
+  text: string,
+  headers: readonly string[] = [],
+): Promise<void> {
+  return send(call, status, [...headers, 'Content-Type', contentType], Buffer.from(text));
+}
+
 /** Answers without a body. */
 export function sendEmpty(
   call: S3Call,

@@ -20,6 +20,7 @@ export type S3ErrorCode =
   | 'InternalError'
   | 'InvalidAccessKeyId'
   | 'InvalidArgument'
+  | 'InvalidBucketAclWithObjectOwnership'
   | 'InvalidBucketName'
   | 'InvalidChunkSizeError'
   | 'InvalidDigest'
@@ -27,6 +28,7 @@ export type S3ErrorCode =
   | 'InvalidPart'
   | 'InvalidPartNumber'
   | 'InvalidPartOrder'
+  | 'InvalidPolicyDocument'
   | 'InvalidRange'
   | 'InvalidRequest'
   | 'InvalidStorageClass'
@@ -34,6 +36,9 @@ export type S3ErrorCode =
   | 'InvalidToken'
   | 'InvalidURI'
   | 'KeyTooLongError'
+  | 'MalformedACLError'
+  | 'MalformedPOSTRequest'
+  | 'MalformedPolicy'
   | 'MalformedTrailerError'
   | 'MalformedXML'
   | 'MaxMessageLengthExceeded'
@@ -43,12 +48,17 @@ export type S3ErrorCode =
   | 'MissingRequestBodyError'
   | 'MissingSecurityHeader'
   | 'NoSuchBucket'
+  | 'NoSuchBucketPolicy'
+  | 'NoSuchCORSConfiguration'
   | 'NoSuchKey'
+  | 'NoSuchPublicAccessBlockConfiguration'
   | 'NoSuchUpload'
   | 'NoSuchVersion'
+  | 'NoSuchWebsiteConfiguration'
   | 'NotImplemented'
   | 'NotModified'
   | 'OperationAborted'
+  | 'OwnershipControlsNotFoundError'
   | 'PreconditionFailed'
   | 'RequestHeaderSectionTooLarge'
   | 'RequestTimeTooSkewed'
@@ -56,6 +66,7 @@ export type S3ErrorCode =
   | 'ServiceUnavailable'
   | 'SignatureDoesNotMatch'
   | 'SlowDown'
+  | 'UnresolvableGrantByEmailAddress'
   | 'XAmzContentChecksumMismatch'
   | 'XAmzContentSHA256Mismatch';
 
@@ -134,6 +145,10 @@ export const ERROR_TABLE: Readonly<Record<S3ErrorCode, ErrorTableEntry>> = {
     message: 'The AWS Access Key Id you provided does not exist in our records.',
   },
   InvalidArgument: { status: 400, message: 'Invalid Argument' },
+  InvalidBucketAclWithObjectOwnership: {
+    status: 400,
+    message: "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+  },
   InvalidBucketName: { status: 400, message: 'The specified bucket is not valid.' },
   InvalidChunkSizeError: {
     status: 403,
@@ -154,6 +169,11 @@ export const ERROR_TABLE: Readonly<Record<S3ErrorCode, ErrorTableEntry>> = {
     status: 400,
     message: 'The list of parts was not in ascending order. Parts must be ordered by part number.',
   },
+  InvalidPolicyDocument: {
+    status: 400,
+    message:
+      'The content of the form does not meet the conditions specified in the policy document.',
+  },
   InvalidRange: { status: 416, message: 'The requested range is not satisfiable' },
   InvalidRequest: { status: 400, message: 'Invalid Request' },
   InvalidStorageClass: { status: 400, message: 'The storage class you specified is not valid' },
@@ -164,6 +184,16 @@ export const ERROR_TABLE: Readonly<Record<S3ErrorCode, ErrorTableEntry>> = {
   },
   InvalidURI: { status: 400, message: "Couldn't parse the specified URI." },
   KeyTooLongError: { status: 400, message: 'Your key is too long' },
+  MalformedACLError: {
+    status: 400,
+    message:
+      'The XML you provided was not well-formed or did not validate against our published schema',
+  },
+  MalformedPOSTRequest: {
+    status: 400,
+    message: 'The body of your POST request is not well-formed multipart/form-data.',
+  },
+  MalformedPolicy: { status: 400, message: 'This policy contains invalid Json' },
   MalformedTrailerError: {
     status: 400,
     message:
@@ -193,13 +223,23 @@ export const ERROR_TABLE: Readonly<Record<S3ErrorCode, ErrorTableEntry>> = {
     message: 'Your request was missing a required header',
   },
   NoSuchBucket: { status: 404, message: 'The specified bucket does not exist' },
+  NoSuchBucketPolicy: { status: 404, message: 'The bucket policy does not exist' },
+  NoSuchCORSConfiguration: { status: 404, message: 'The CORS configuration does not exist' },
   NoSuchKey: { status: 404, message: 'The specified key does not exist.' },
+  NoSuchPublicAccessBlockConfiguration: {
+    status: 404,
+    message: 'The public access block configuration was not found',
+  },
   NoSuchUpload: {
     status: 404,
     message:
       'The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.',
   },
   NoSuchVersion: { status: 404, message: 'The specified version does not exist.' },
+  NoSuchWebsiteConfiguration: {
+    status: 404,
+    message: 'The specified bucket does not have a website configuration',
+  },
   NotImplemented: {
     status: 501,
     message: 'A header you provided implies functionality that is not implemented',
@@ -209,6 +249,10 @@ export const ERROR_TABLE: Readonly<Record<S3ErrorCode, ErrorTableEntry>> = {
     status: 409,
     message:
       'A conflicting conditional operation is currently in progress against this resource. Please try again.',
+  },
+  OwnershipControlsNotFoundError: {
+    status: 404,
+    message: 'The bucket ownership controls were not found',
   },
   PreconditionFailed: {
     status: 412,
@@ -234,6 +278,10 @@ export const ERROR_TABLE: Readonly<Record<S3ErrorCode, ErrorTableEntry>> = {
       'The request signature we calculated does not match the signature you provided. Check your key and signing method.',
   },
   SlowDown: { status: 503, message: 'Please reduce your request rate.' },
+  UnresolvableGrantByEmailAddress: {
+    status: 400,
+    message: 'The e-mail address you provided does not match any account on record.',
+  },
   XAmzContentChecksumMismatch: {
     status: 400,
     message: "The provided 'x-amz-checksum' header does not match what was computed.",

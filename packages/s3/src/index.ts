@@ -3,7 +3,7 @@
  * It knows no storage.
  *
  * @example
- * const s3 = createS3Handler({ store, env, findSecret, ownerId: 'me', ownerDisplayName: 'me' });
+ * const s3 = createS3Handler({ store, env, identities });
  * const server = http.createServer(s3.handleRequest);
  * server.on('checkContinue', s3.handleContinue);
  * server.on('clientError', s3.handleClientError);
@@ -11,6 +11,7 @@
  * Source: packages/s3/src
  */
 
+export { defaultBucketSettings } from './access/bucket-access.ts';
 export type {
   Authentication,
   Authenticator,
@@ -18,7 +19,10 @@ export type {
   RawRequest,
 } from './auth/index.ts';
 export { createAuthenticator, requestHeaders } from './auth/index.ts';
+export type { AccessKey, Account, Identities, User } from './identities.ts';
 export type { S3HandlerOptions, S3Limits, S3Logger, S3RequestRecord } from './options.ts';
 export { DEFAULT_LIMITS } from './options.ts';
+export type { Policy } from './policy/index.ts';
+export { PolicyError, parseUserPolicy } from './policy/index.ts';
 export type { S3Handler } from './s3-handler.ts';
 export { createS3Handler } from './s3-handler.ts';

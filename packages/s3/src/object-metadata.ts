@@ -95,18 +95,14 @@ function readUserMetadata(call: S3Call): Record<string, string> {
 
 /**
  * Refuses headers of a write that ask for what does not exist here: encryption with the client's key, tags,
- * object lock, ACLs other than the owner's.
+ * object lock.
  */
 export function refuseUnsupportedHeaders(call: S3Call): void {
-  for (const [name, value] of call.headers) {
+  for (const name of call.headers.keys()) {
     if (!name.startsWith('x-amz-')) continue;
     if (REFUSED_HEADERS.includes(name)) throw headerNotImplemented(name);
     if (name.startsWith('x-amz-object-lock-')) {
       throw new S3Error('InvalidRequest', 'Bucket is missing Object Lock Configuration');
-    }
-    if (name.startsWith('x-amz-grant-')) throw new S3Error('AccessControlListNotSupported');
-    if (name === 'x-amz-acl' && value !== 'private' && value !== 'bucket-owner-full-control') {
-      throw new S3Error('AccessControlListNotSupported');
     }
   }
 }

@@ -4,12 +4,21 @@ import { copyObject } from './operations/copy-object.ts';
 import { createBucket } from './operations/create-bucket.ts';
 import { createMultipartUpload } from './operations/create-multipart-upload.ts';
 import { deleteBucket } from './operations/delete-bucket.ts';
+import { deleteBucketOwnershipControls } from './operations/delete-bucket-ownership-controls.ts';
+import { deleteBucketPolicy } from './operations/delete-bucket-policy.ts';
 import { deleteObject } from './operations/delete-object.ts';
 import { deleteObjects } from './operations/delete-objects.ts';
+import { deletePublicAccessBlock } from './operations/delete-public-access-block.ts';
+import { getBucketAcl } from './operations/get-bucket-acl.ts';
 import { getBucketLocation } from './operations/get-bucket-location.ts';
+import { getBucketOwnershipControls } from './operations/get-bucket-ownership-controls.ts';
+import { getBucketPolicy } from './operations/get-bucket-policy.ts';
+import { getBucketPolicyStatus } from './operations/get-bucket-policy-status.ts';
 import { getBucketVersioning } from './operations/get-bucket-versioning.ts';
 import { getObject } from './operations/get-object.ts';
+import { getObjectAcl } from './operations/get-object-acl.ts';
 import { getObjectAttributes } from './operations/get-object-attributes.ts';
+import { getPublicAccessBlock } from './operations/get-public-access-block.ts';
 import { headBucket } from './operations/head-bucket.ts';
 import { headObject } from './operations/head-object.ts';
 import { listBuckets } from './operations/list-buckets.ts';
@@ -18,7 +27,12 @@ import { listObjectVersions } from './operations/list-object-versions.ts';
 import { listObjects } from './operations/list-objects.ts';
 import { listParts } from './operations/list-parts.ts';
 import { preflight } from './operations/preflight.ts';
+import { putBucketAcl } from './operations/put-bucket-acl.ts';
+import { putBucketOwnershipControls } from './operations/put-bucket-ownership-controls.ts';
+import { putBucketPolicy } from './operations/put-bucket-policy.ts';
 import { putObject } from './operations/put-object.ts';
+import { putObjectAcl } from './operations/put-object-acl.ts';
+import { putPublicAccessBlock } from './operations/put-public-access-block.ts';
 import { uploadPart } from './operations/upload-part.ts';
 import { uploadPartCopy } from './operations/upload-part-copy.ts';
 import type { Operation } from './s3-call.ts';
@@ -58,10 +72,11 @@ const BUCKET: MethodTable = table({
   'GET uploads': { name: 'ListMultipartUploads', run: listMultipartUploads },
   'GET versions': { name: 'ListObjectVersions', run: listObjectVersions },
   'GET session': { name: 'CreateSession' },
-  'GET policyStatus': { name: 'GetBucketPolicyStatus' },
+  'GET policyStatus': { name: 'GetBucketPolicyStatus', run: getBucketPolicyStatus },
   ...configuration('abac', 'BucketAbac', ['GET', 'PUT']),
   ...configuration('accelerate', 'BucketAccelerateConfiguration', ['GET', 'PUT']),
-  ...configuration('acl', 'BucketAcl', ['GET', 'PUT']),
+  'GET acl': { name: 'GetBucketAcl', run: getBucketAcl },
+  'PUT acl': { name: 'PutBucketAcl', run: putBucketAcl },
   ...configuration('analytics', 'BucketAnalyticsConfiguration'),
   ...configuration('cors', 'BucketCors'),
   ...configuration('encryption', 'BucketEncryption'),
@@ -80,9 +95,18 @@ const BUCKET: MethodTable = table({
   ...configuration('metrics', 'BucketMetricsConfiguration'),
   ...configuration('notification', 'BucketNotificationConfiguration', ['GET', 'PUT']),
   ...configuration('object-lock', 'ObjectLockConfiguration', ['GET', 'PUT']),
-  ...configuration('ownershipControls', 'BucketOwnershipControls'),
-  ...configuration('policy', 'BucketPolicy'),
-  ...configuration('publicAccessBlock', 'PublicAccessBlock'),
+  'GET ownershipControls': { name: 'GetBucketOwnershipControls', run: getBucketOwnershipControls },
+  'PUT ownershipControls': { name: 'PutBucketOwnershipControls', run: putBucketOwnershipControls },
+  'DELETE ownershipControls': {
+    name: 'DeleteBucketOwnershipControls',
+    run: deleteBucketOwnershipControls,
+  },
+  'GET policy': { name: 'GetBucketPolicy', run: getBucketPolicy },
+  'PUT policy': { name: 'PutBucketPolicy', run: putBucketPolicy },
+  'DELETE policy': { name: 'DeleteBucketPolicy', run: deleteBucketPolicy },
+  'GET publicAccessBlock': { name: 'GetPublicAccessBlock', run: getPublicAccessBlock },
+  'PUT publicAccessBlock': { name: 'PutPublicAccessBlock', run: putPublicAccessBlock },
+  'DELETE publicAccessBlock': { name: 'DeletePublicAccessBlock', run: deletePublicAccessBlock },
   ...configuration('replication', 'BucketReplication'),
   ...configuration('requestPayment', 'BucketRequestPayment', ['GET', 'PUT']),
   ...configuration('tagging', 'BucketTagging'),
@@ -109,7 +133,8 @@ const OBJECT: MethodTable = table({
   'POST restore': { name: 'RestoreObject' },
   'POST select': { name: 'SelectObjectContent' },
   'PUT renameObject': { name: 'RenameObject' },
-  ...configuration('acl', 'ObjectAcl', ['GET', 'PUT']),
+  'GET acl': { name: 'GetObjectAcl', run: getObjectAcl },
+  'PUT acl': { name: 'PutObjectAcl', run: putObjectAcl },
   ...configuration('annotation', 'ObjectAnnotation'),
   ...configuration('encryption', 'ObjectEncryption', ['PUT']),
   ...configuration('legal-hold', 'ObjectLegalHold', ['GET', 'PUT']),

@@ -1,21 +1,23 @@
 import type { Env } from '@holdfast/env';
 import type { ObjectStore } from '@holdfast/objects';
+import { BucketAccessReader } from './access/bucket-access.ts';
+import type { Identities } from './identities.ts';
 
 /** What the S3 API needs from the composition root. Nothing else is read, and nothing is global. */
 export interface S3HandlerOptions {
   readonly store: ObjectStore;
   /** Clock for dates and limits of waiting, randomness for request ids, digests for XML bodies. */
   readonly env: Pick<Env, 'clock' | 'digests' | 'random'>;
-  /** The secret of an access key; undefined where there is no such key. */
-  readonly findSecret: (accessKeyId: string) => string | undefined;
-  readonly ownerId: string;
-  readonly ownerDisplayName: string;
+  /** Everybody who has an access key. */
+  readonly identities: Identities;
   /** Default `us-east-1`. */
   readonly region?: string;
   /** Hosts whose subdomains are buckets: `s3.localhost` makes `a.s3.localhost` mean bucket `a`. */
   readonly domains?: readonly string[];
   /** Accepts AWS Signature Version 2 beside Version 4. Default true: some clients presign with it. */
   readonly allowSignatureV2?: boolean;
+  /** Makes buckets with ACLs on, as S3 did until April 2023. Default false: BucketOwnerEnforced. */
+  readonly bucketAcls?: boolean;
   readonly logger?: S3Logger;
   /** Called once a request, after its answer is written or its connection is gone. Must not throw. */
   readonly onRequest?: (record: S3RequestRecord) => void;
@@ -85,9 +87,9 @@ export const DEFAULT_LIMITS: S3Limits = {
 export interface S3Service {
   readonly store: ObjectStore;
   readonly env: Pick<Env, 'clock' | 'digests' | 'random'>;
-  readonly findSecret: (accessKeyId: string) => string | undefined;
-  readonly ownerId: string;
-  readonly ownerDisplayName: string;
+  readonly identities: Identities;
+  readonly bucketAccess: BucketAccessReader;
+  readonly bucketAcls: boolean;
   readonly region: string;
   readonly domains: readonly string[];
   readonly allowSignatureV2: boolean;
@@ -105,9 +107,9 @@ export function resolveOptions(options: S3HandlerOptions): S3Service {
   return {
     store: options.store,
     env: options.env,
-    findSecret: options.findSecret,
-    ownerId: options.ownerId,
-    ownerDisplayName: options.ownerDisplayName,
+    identities: options.identities,
+    bucketAccess: new BucketAccessReader(),
+    bucketAcls: options.bucketAcls ?? false,
     region: options.region ?? 'us-east-1',
     domains: (options.domains ?? []).map((domain) => domain.toLowerCase()),
     allowSignatureV2: options.allowSignatureV2 ?? true,

@@ -1,8 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { OpenBucket } from './access/authorize.ts';
 import type { Authentication, RequestHeaders } from './auth/index.ts';
+import type { User } from './identities.ts';
 import type { S3Service } from './options.ts';
 import { RequestBody } from './request-body.ts';
 import type { RequestTarget } from './request-target.ts';
+import { S3Error } from './s3-error.ts';
 
 /** One request on its way through: what it asks, who asks, and what was answered. */
 export class S3Call {
@@ -18,6 +21,9 @@ export class S3Call {
   #body: RequestBody | undefined;
   #target: RequestTarget | undefined;
   #authentication: Authentication | undefined;
+  #openBucket: OpenBucket | undefined;
+  /** Who signed; undefined where nobody did. */
+  user: User | undefined;
   /** S3's name of the operation, once it is known. */
   operation = 'Unknown';
   status = 0;
@@ -74,6 +80,22 @@ export class S3Call {
   set authentication(authentication: Authentication) {
     this.#authentication = authentication;
     this.headers = authentication.headers;
+  }
+
+  /** Who signed. @throws S3Error AccessDenied where nobody did */
+  get requester(): User {
+    if (this.user === undefined) throw new S3Error('AccessDenied');
+    return this.user;
+  }
+
+  /** The bucket of the request, as it was when the request was authorized. */
+  get openBucket(): OpenBucket {
+    if (this.#openBucket === undefined) throw new Error('no bucket is open');
+    return this.#openBucket;
+  }
+
+  set openBucket(open: OpenBucket) {
+    this.#openBucket = open;
   }
 
   /** The raw body, before aws-chunked is decoded. Made on first use: most requests have none. */

@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { ObjectStoreError } from '@holdfast/objects';
 import Router from '@koa/router';
 import Koa from 'koa';
+import { authorize, mayList } from './access/authorize.ts';
 import { answerClientError } from './answer-client-error.ts';
 import { answerError } from './answer-error.ts';
 import { type Authenticator, createAuthenticator, requestHeaders } from './auth/index.ts';
@@ -33,7 +35,7 @@ interface CallState {
  * Makes the handler. It starts nothing and holds nothing but the requests in flight.
  *
  * @example
- * const s3 = createS3Handler({ store, env, findSecret, ownerId, ownerDisplayName });
+ * const s3 = createS3Handler({ store, env, identities });
  * const server = http.createServer(s3.handleRequest);
  * server.on('checkContinue', s3.handleContinue);
  * server.on('clientError', s3.handleClientError);
@@ -79,16 +81,18 @@ function createApp(
   Object.defineProperties(app.context, { path: { value: '' }, host: { value: '' } });
   app.on('error', (err: unknown) => service.logger.debug({ err }, 'a connection failed'));
   const authenticator = createAuthenticator({
-    findSecret: service.findSecret,
+    findSecret: (accessKeyId) => service.identities.findKey(accessKeyId)?.secretAccessKey,
     nowMs: () => service.env.clock.nowMs(),
     region: service.region,
     allowSignatureV2: service.allowSignatureV2,
     bucketOfHost: (host) => bucketOfHost(host, service.domains),
   });
   const router = new Router<CallState>();
-  const runSelected = (ctx: { readonly state: CallState }): Promise<void> => {
+  const runSelected = async (ctx: { readonly state: CallState }): Promise<void> => {
     const { call } = ctx.state;
-    return selectOperation(call).run(call);
+    const { name, run } = selectOperation(call);
+    await authorize(call, name);
+    await run(call).catch((error: unknown) => hideMissingKey(call, error));
   };
   for (const path of Object.values(LEVEL_PATHS)) router.all(path, runSelected);
   app.use(async (ctx, next) => {
@@ -117,19 +121,18 @@ function identify(call: S3Call, authenticator: Authenticator): void {
   const rawUrl = req.url ?? '/';
   call.target = resolveTarget(rawUrl, headers.get('host'), service.domains);
   const raw = { method: call.method, rawUrl: originForm(rawUrl), headers };
-  call.authentication = authenticator.authenticate(raw);
-  if (call.authentication.kind === 'anonymous' && call.method !== 'OPTIONS') {
-    throw new S3Error('AccessDenied');
-  }
-  checkExpectedOwner(call, 'x-amz-expected-bucket-owner');
-  checkExpectedOwner(call, 'x-amz-source-expected-bucket-owner');
+  const authentication = authenticator.authenticate(raw);
+  call.authentication = authentication;
+  if (authentication.kind === 'anonymous') return;
+  call.user = call.service.identities.findKey(authentication.accessKeyId)?.user;
 }
 
-/** Every bucket has the one owner; a client that expects another must not touch it. */
-function checkExpectedOwner(call: S3Call, header: string): void {
-  const expected = call.headers.get(header);
-  if (expected !== undefined && expected !== call.service.ownerId)
-    throw new S3Error('AccessDenied');
+/** That a key is not there is told only to those who may list the bucket. */
+async function hideMissingKey(call: S3Call, error: unknown): Promise<never> {
+  const missing = error instanceof ObjectStoreError && error.code === 'NoSuchKey';
+  const hidden =
+    missing && call.target.level === 'object' && !(await mayList(call, call.openBucket, call.key));
+  throw hidden ? new S3Error('AccessDenied') : error;
 }
 
 function record(call: S3Call): void {

@@ -25,6 +25,22 @@ export async function readXmlBody(
   call: S3Call,
   options: XmlBodyOptions,
 ): Promise<XmlElement | undefined> {
+  const text = await readTextBody(call, options);
+  return text === undefined ? undefined : parseXml(text, options.root, options.maxTags);
+}
+
+/** What reading a body as text needs to know. */
+export type TextBodyOptions = Omit<XmlBodyOptions, 'root' | 'maxTags'>;
+
+/**
+ * Reads and verifies a small body of UTF-8; undefined where it is empty.
+ *
+ * @throws S3Error MaxMessageLengthExceeded, MalformedXML (not UTF-8), InvalidRequest (no digest); BodyError
+ */
+export async function readTextBody(
+  call: S3Call,
+  options: TextBodyOptions,
+): Promise<string | undefined> {
   const declared = Number(call.headers.get('content-length') ?? 0);
   if (declared > options.limitBytes * 2) throw new S3Error('MaxMessageLengthExceeded');
   const { payload } = call.authentication;
@@ -38,8 +54,7 @@ export async function readXmlBody(
   const bytes = await collect(body.pieces, options.limitBytes);
   const digests = call.service.env.digests.compute(['md5', ...verification.digests], bytes);
   verification.accept(digests, bytes.byteLength);
-  if (bytes.byteLength === 0) return undefined;
-  return parseXml(decodeText(bytes), options.root, options.maxTags);
+  return bytes.byteLength === 0 ? undefined : decodeText(bytes);
 }
 
 function requireDigest(call: S3Call, trailers: readonly string[]): void {

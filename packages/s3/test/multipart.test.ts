@@ -15,7 +15,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { RawSocket, rawHead, send } from './raw-client.ts';
-import { startTestServer, type TestServer } from './test-server.ts';
+import { OWNER_ID, startTestServer, type TestServer } from './test-server.ts';
 
 const MIB = 1024 * 1024;
 const Bucket = 'bucket';
@@ -336,6 +336,7 @@ test('a slow complete keeps the connection alive with white space, and an error 
         },
       }),
     });
+    await slow.store.createBucket('bucket', { ownerId: OWNER_ID, region: 'us-east-1' });
     await using socket = new RawSocket(slow.port);
     const body =
       '<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>a</ETag></Part></CompleteMultipartUpload>';

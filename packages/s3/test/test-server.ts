@@ -8,10 +8,19 @@ import { createMemoryStore } from '@holdfast/kv/testing';
 import { createObjectStore, type ObjectStore, type TaskQueueFactory } from '@holdfast/objects';
 import type { S3HandlerOptions, S3RequestRecord } from '../src/index.ts';
 import { createS3Handler } from '../src/index.ts';
+import { identitiesOf, type TestUser } from './test-users.ts';
 
 export const ACCESS_KEY = 'AKIDEXAMPLE';
 export const SECRET_KEY = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
 export const OWNER_ID = '75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a';
+
+const TESTER: TestUser = {
+  account: { id: OWNER_ID, displayName: 'tester' },
+  name: OWNER_ID,
+  email: 'tester@example.com',
+  accessKeyId: ACCESS_KEY,
+  secretAccessKey: SECRET_KEY,
+};
 
 export interface TestServer extends AsyncDisposable {
   readonly server: Server;
@@ -26,6 +35,8 @@ export interface TestServer extends AsyncDisposable {
   readonly records: readonly S3RequestRecord[];
   /** What was logged as an error. */
   readonly logged: readonly object[];
+  /** What was logged as a warning. */
+  readonly warned: readonly object[];
   /** Makes a client; all are closed with the server. */
   client(config?: Partial<S3ClientConfig>): S3Client;
   /** Resolves once `count` requests are recorded. */
@@ -33,7 +44,12 @@ export interface TestServer extends AsyncDisposable {
 }
 
 export interface TestServerOptions
-  extends Pick<S3HandlerOptions, 'limits' | 'region' | 'domains' | 'allowSignatureV2'> {
+  extends Pick<
+    S3HandlerOptions,
+    'limits' | 'region' | 'domains' | 'allowSignatureV2' | 'bucketAcls'
+  > {
+  /** Users besides the tester. */
+  readonly users?: readonly TestUser[];
   /** Stands between the handler and the store, to make it fail. */
   readonly wrap?: (store: ObjectStore) => ObjectStore;
 }
@@ -46,15 +62,19 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const store = createObjectStore({ kv, env, tasks: runAtOnce });
   const records: S3RequestRecord[] = [];
   const logged: object[] = [];
+  const warned: object[] = [];
   const waiting: { readonly count: number; readonly resolve: () => void }[] = [];
   const handler = createS3Handler({
     ...options,
     store: options.wrap?.(store) ?? store,
     env,
-    findSecret: (accessKeyId) => (accessKeyId === ACCESS_KEY ? SECRET_KEY : undefined),
-    ownerId: OWNER_ID,
-    ownerDisplayName: 'tester',
-    logger: { debug() {}, info() {}, warn() {}, error: (fields) => logged.push(fields) },
+    identities: identitiesOf([TESTER, ...(options.users ?? [])]),
+    logger: {
+      debug() {},
+      info() {},
+      warn: (fields) => warned.push(fields),
+      error: (fields) => logged.push(fields),
+    },
     onRequest: (record) => {
       records.push(record);
       for (const { count, resolve } of waiting) if (records.length >= count) resolve();
@@ -77,6 +97,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     store,
     records,
     logged,
+    warned,
     client: (config) => {
       const client = new S3Client({
         endpoint,

@@ -51,18 +51,24 @@ const WELL_KNOWN_SECRETS: readonly string[] = [
   'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
 ];
 
+/** What an access key may look like. */
+export const accessKeyIdSchema: z.ZodString = z
+  .string()
+  .min(3, 'the access key needs at least 3 characters')
+  .max(128, 'the access key may have at most 128 characters')
+  // Why: a slash, a comma or an equals sign ends the access key inside an Authorization header.
+  .regex(/^[\x21-\x7e]+$/, 'the access key may have only printable ASCII characters, no spaces')
+  .regex(/^[^/,=]+$/, 'the access key may not contain a slash, a comma or an equals sign');
+
+/** What a secret key may look like. */
+export const secretAccessKeySchema: z.ZodString = z
+  .string()
+  .min(4, 'the secret key needs at least 4 characters')
+  .max(1024, 'the secret key may have at most 1024 characters');
+
 const credentialsSchema = z.object({
-  accessKeyId: z
-    .string()
-    .min(3, 'the access key needs at least 3 characters')
-    .max(128, 'the access key may have at most 128 characters')
-    // Why: a slash, a comma or an equals sign ends the access key inside an Authorization header.
-    .regex(/^[\x21-\x7e]+$/, 'the access key may have only printable ASCII characters, no spaces')
-    .regex(/^[^/,=]+$/, 'the access key may not contain a slash, a comma or an equals sign'),
-  secretAccessKey: z
-    .string()
-    .min(4, 'the secret key needs at least 4 characters')
-    .max(1024, 'the secret key may have at most 1024 characters'),
+  accessKeyId: accessKeyIdSchema,
+  secretAccessKey: secretAccessKeySchema,
 });
 
 /**

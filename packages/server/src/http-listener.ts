@@ -58,6 +58,8 @@ export async function openHttpListener(options: ListenerOptions): Promise<HttpLi
     };
   server.on('request', dispatch(options.handleRequest));
   server.on('checkContinue', dispatch(options.handleContinue));
+  // Why not 417: an expectation that nobody knows of changes nothing, and S3 ignores it.
+  server.on('checkExpectation', dispatch(options.handleRequest));
   server.on('clientError', options.handleClientError);
   await listen(server, options);
   const address = server.address() as AddressInfo;

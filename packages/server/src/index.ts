@@ -20,3 +20,4 @@ export type { Log } from './log.ts';
 export { silentLog } from './log.ts';
 export type { RunningServer, ServerConfig } from './start-server.ts';
 export { OWNER_ID, startServer } from './start-server.ts';
+export type { InitContent } from './users/init-file.ts';

@@ -11,6 +11,12 @@ export interface ServeSettings {
   readonly domains: readonly string[];
   /** Whether AWS Signature Version 2 is accepted beside Version 4. */
   readonly signatureV2: boolean;
+  /** File with users and buckets that there must be. */
+  readonly init?: string | undefined;
+  /** File with the key that seals stored secrets. */
+  readonly masterKeyFile?: string | undefined;
+  /** Whether buckets are made with ACLs on. */
+  readonly bucketAcls: boolean;
   readonly logLevel: LogLevel;
   /** Seconds between two passes of garbage collection. */
   readonly collectEvery: number;
@@ -69,6 +75,9 @@ const serveSchema = z.object({
     '--domain is a host name such as s3.example.com, without a port.',
   ),
   signatureV2: z.boolean().default(true),
+  init: z.string().min(1, '--init needs the path of a file.').optional(),
+  masterKeyFile: z.string().min(1, '--master-key-file needs the path of a file.').optional(),
+  bucketAcls: z.boolean().default(false),
   collectEvery: z
     .string()
     .regex(/^[1-9]\d{0,5}$/, '--collect-every is a number of seconds, 1 or more.')

@@ -5,7 +5,7 @@ import { openLocalStore } from '@holdfast/kv';
 import type { GarbageReport, ObjectStore } from '@holdfast/objects';
 import { createObjectStore, ObjectStoreError } from '@holdfast/objects';
 import type { S3Handler, S3RequestRecord } from '@holdfast/s3';
-import { createS3Handler } from '@holdfast/s3';
+import { createS3Handler, defaultBucketSettings } from '@holdfast/s3';
 import type { BackupSchedule } from './backup-keeper.ts';
 import { BackupKeeper } from './backup-keeper.ts';
 import type { ControlSocket } from './control-socket.ts';
@@ -22,9 +22,14 @@ import { startupReport } from './startup-report.ts';
 import { sampleStorage } from './storage-sample.ts';
 import { startStorageScrubber } from './storage-scrubber.ts';
 import { createTaskQueueFactory } from './task-queue.ts';
+import type { BucketInput, InitContent } from './users/init-file.ts';
+import { checkInit } from './users/init-file.ts';
+import { openUsers } from './users/open-users.ts';
+import type { UserDirectory } from './users/user-directory.ts';
 
-/** The account that owns every bucket: there is one for now. */
+/** The account that the server's own credentials are. */
 export const OWNER_ID = '686f6c6466617374686f6c6466617374686f6c6466617374686f6c6466617374';
+const OWNER_NAME = 'holdfast';
 
 const COLLECT_INTERVAL_MS = 10 * 60_000;
 const SLOW_AFTER_MS = 1000;
@@ -45,6 +50,12 @@ export interface ServerConfig {
   readonly region?: string;
   /** Buckets to make where they are not there yet. */
   readonly buckets?: readonly string[];
+  /** Users to store, in place of what is stored of them, and buckets of theirs to make. */
+  readonly init?: InitContent;
+  /** The key that seals stored secrets; never made. Default: `master.key` in the data folder. */
+  readonly masterKeyPath?: string;
+  /** Makes buckets with ACLs on, as S3 did until April 2023. Default false. */
+  readonly bucketAcls?: boolean;
   /** Host names below which `bucket.domain` addresses a bucket. */
   readonly domains?: readonly string[];
   /** Accepts AWS Signature Version 2 beside Version 4. Default true. */
@@ -112,12 +123,35 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
     intentGraceMs: 1,
   });
   cleanup.defer(() => objects.close());
-  await makeBuckets(objects, config.buckets ?? [], region);
+  const init = config.init && checkInit(config.init, 'The init content');
+  const users = await openUsers({
+    env,
+    directory: config.directory,
+    kv,
+    credentials: config.credentials,
+    owner: { id: OWNER_ID, displayName: OWNER_NAME },
+    init,
+    masterKeyPath: config.masterKeyPath,
+  });
+  await makeBuckets(objects, [...(config.buckets ?? []), ...(init?.buckets ?? [])], {
+    region,
+    settings: defaultBucketSettings(config.bucketAcls ?? false),
+  });
 
   const startedMs = env.clock.monotonicMs();
   const backups = await BackupKeeper.start({ env, log, store: kv, schedule: config.backup });
   cleanup.defer(() => backups.stop());
-  const state: ServerState = { config, log, region, kv, objects, health, startedMs, backups };
+  const state: ServerState = {
+    config,
+    log,
+    region,
+    kv,
+    objects,
+    users,
+    health,
+    startedMs,
+    backups,
+  };
   const metrics = config.metrics === false ? undefined : await openMetrics(state);
   cleanup.defer(() => metrics?.close());
   state.scrubber = startScrubber(state, metrics);
@@ -151,6 +185,7 @@ interface ServerState {
   readonly region: string;
   readonly kv: LocalStore;
   readonly objects: ObjectStore;
+  readonly users: UserDirectory;
   readonly backups: BackupKeeper;
   listener?: HttpListener;
   scrubber?: Scrubber | undefined;
@@ -179,12 +214,13 @@ async function stop(
 
 async function makeBuckets(
   objects: ObjectStore,
-  names: readonly string[],
-  region: string,
+  buckets: readonly (string | BucketInput)[],
+  made: { readonly region: string; readonly settings: ReadonlyMap<string, string> },
 ): Promise<void> {
-  for (const name of names) {
+  for (const bucket of buckets) {
+    const { name, owner = OWNER_ID } = typeof bucket === 'string' ? { name: bucket } : bucket;
     try {
-      await objects.createBucket(name, { ownerId: OWNER_ID, region });
+      await objects.createBucket(name, { ownerId: owner, ...made });
     } catch (error) {
       const there = error instanceof ObjectStoreError && error.code === 'BucketAlreadyOwnedByYou';
       if (!there) throw error;
@@ -254,9 +290,8 @@ function openListener(state: ServerState, metrics: Metrics | undefined): Promise
   const s3 = createS3Handler({
     store: state.objects,
     env: config.env,
-    findSecret: secretFinder(config.credentials),
-    ownerId: OWNER_ID,
-    ownerDisplayName: 'holdfast',
+    identities: state.users,
+    bucketAcls: config.bucketAcls ?? false,
     region,
     domains,
     allowSignatureV2: config.allowSignatureV2 ?? true,
@@ -283,11 +318,6 @@ function openListener(state: ServerState, metrics: Metrics | undefined): Promise
     handleContinue: route(s3.handleContinue),
     handleClientError: s3.handleClientError,
   });
-}
-
-function secretFinder(credentials: Credentials): (accessKeyId: string) => string | undefined {
-  return (accessKeyId) =>
-    accessKeyId === credentials.accessKeyId ? credentials.secretAccessKey : undefined;
 }
 
 function recordRequest(

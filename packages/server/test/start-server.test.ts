@@ -162,5 +162,5 @@ test('a request that takes longer than the limit is logged as slow', async () =>
   const server = await start(newDisk(), { log, slowAfterMs: -1 });
   await fetch(`http://127.0.0.1:${server.port}/abc`);
   await server.stop();
-  expect(slow).toMatchObject([{ status: 403 }]);
+  expect(slow).toMatchObject([{ status: 404 }]);
 });

@@ -1,7 +1,7 @@
 import type { Env } from '@holdfast/env';
 import { MemoryFiles } from '@holdfast/env/memory';
 import { createNodeEnv } from '@holdfast/env/node';
-import type { Credentials, Log, RunningServer } from '@holdfast/server';
+import type { Credentials, InitContent, Log, RunningServer } from '@holdfast/server';
 import { startServer } from '@holdfast/server';
 import { emptyStore, makeBuckets } from './store-reset.ts';
 
@@ -20,6 +20,10 @@ export interface StartS3Options {
   readonly region?: string;
   /** Host names below which `bucket.domain` addresses a bucket. Default none: path style. */
   readonly domains?: readonly string[];
+  /** Users besides the one of `credentials`, each with an access key. */
+  readonly users?: NonNullable<InitContent['users']>;
+  /** Makes buckets with ACLs on, as S3 did until April 2023. Default false. */
+  readonly bucketAcls?: boolean;
   /** Default: nothing is logged. */
   readonly log?: Log;
 }
@@ -74,6 +78,8 @@ export async function startS3(options: StartS3Options = {}): Promise<S3Instance>
     region: options.region ?? 'us-east-1',
     buckets,
     domains: options.domains ?? [],
+    bucketAcls: options.bucketAcls ?? false,
+    ...(options.users && { init: { users: options.users } }),
     ...(options.log ? { log: options.log } : {}),
     metrics: false,
     collectIntervalMs: 0,

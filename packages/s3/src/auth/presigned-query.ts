@@ -84,6 +84,10 @@ function invalid(message: string, details: Readonly<Record<string, string>> = {}
   return new AuthError('AuthorizationQueryParametersError', message, details);
 }
 
+function refused(message: string): AuthError {
+  return new AuthError('AccessDenied', message);
+}
+
 /** The X-Amz-* parameters, decoded. One given twice could be read two ways, so it is refused. */
 function amzValues(parameters: readonly QueryParameter[]): Map<string, string> {
   const values = new Map<string, string>();
@@ -128,10 +132,11 @@ function checkAlgorithm(algorithm: string): void {
 function parseExpires(text: string): number {
   const seconds = /^[+-]?[0-9]+$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isNaN(seconds)) throw invalid('X-Amz-Expires should be a number');
-  if (seconds < 0) throw invalid('X-Amz-Expires must be non-negative');
-  if (seconds === 0) throw invalid('X-Amz-Expires must be at least one second');
+  // Why not AuthorizationQueryParametersError, as S3 says: clients take 403 for a URL that is of no use any more.
+  if (seconds < 0) throw refused('X-Amz-Expires must be non-negative');
+  if (seconds === 0) throw refused('X-Amz-Expires must be at least one second');
   if (seconds > MAX_EXPIRES_SECONDS) {
-    throw invalid(
+    throw refused(
       'X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must ' +
         'be less than 604800 seconds',
     );

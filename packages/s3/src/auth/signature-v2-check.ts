@@ -1,7 +1,13 @@
 import { AuthError } from './auth-error.ts';
 import type { RawRequest, SignedVersion2Request } from './authentication.ts';
 import type { QueryParameter } from './canonical-url.ts';
-import { expired, signatureDoesNotMatch, timeTooSkewed, unknownAccessKey } from './refusals.ts';
+import {
+  expired,
+  missingDate,
+  signatureDoesNotMatch,
+  timeTooSkewed,
+  unknownAccessKey,
+} from './refusals.ts';
 import { sameText } from './same-text.ts';
 import { signVersion2, stringsToSign } from './signature-v2.ts';
 import type { SignatureV2Claim } from './signature-v2-claim.ts';
@@ -38,6 +44,8 @@ function checkTime(claim: SignatureV2Claim, rules: SignatureV2Rules): void {
   const nowMs = rules.nowMs();
   if (claim.via === 'query') {
     if (nowMs > claim.timeMs) throw expired(claim.timeMs, nowMs);
+  } else if (claim.timeMs < 0) {
+    throw missingDate();
   } else if (Math.abs(claim.timeMs - nowMs) > rules.maxSkewMs) {
     throw timeTooSkewed(claim.timeText, nowMs, rules.maxSkewMs);
   }

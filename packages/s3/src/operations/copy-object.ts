@@ -1,4 +1,6 @@
 import type { CopyObjectResult } from '@holdfast/objects';
+import { newObjectAccess } from '../access/new-object-access.ts';
+import { requireSource } from '../access/require-source.ts';
 import { checksumElements, readChecksumAlgorithm } from '../checksum-headers.ts';
 import { readConditions, readWriteConditions } from '../conditional-headers.ts';
 import { readCopySource } from '../copy-source.ts';
@@ -18,10 +20,13 @@ export async function copyObject(call: S3Call): Promise<void> {
   const sourceConditions = readConditions(call.headers, 'x-amz-copy-source-');
   const conditions = readWriteConditions(call.headers);
   const checksumAlgorithm = readChecksumAlgorithm(call);
+  const access = newObjectAccess(call, call.openBucket);
+  await requireSource(call, source);
   const copied = call.service.store.copyObject({
     bucket: call.bucket,
     key: call.key,
     source,
+    access,
     ...(replace && { metadata: readMetadata(call) }),
     ...(sourceConditions !== undefined && { sourceConditions }),
     ...(conditions !== undefined && { conditions }),

@@ -1,4 +1,7 @@
 import { ObjectStoreError } from '@holdfast/objects';
+import { sameAcl } from '../access/acl.ts';
+import { openBucket } from '../access/authorize.ts';
+import { newBucketAccess } from '../access/new-bucket-access.ts';
 import { sendEmpty } from '../answer.ts';
 import { refuseUnsupportedHeaders } from '../object-metadata.ts';
 import type { S3Call } from '../s3-call.ts';
@@ -15,13 +18,21 @@ export async function createBucket(call: S3Call): Promise<void> {
   if (call.headers.get('x-amz-bucket-object-lock-enabled')?.toLowerCase() === 'true') {
     throw new S3Error('NotImplemented', undefined, { Header: 'x-amz-bucket-object-lock-enabled' });
   }
+  const ownerId = call.requester.account.id;
+  const { acl, settings } = newBucketAccess(call, ownerId);
   const region = await readRegion(call);
   try {
-    await service.store.createBucket(bucket, { ownerId: service.ownerId, region });
+    await service.store.createBucket(bucket, { ownerId, region, settings });
   } catch (error) {
-    // Why: in us-east-1, and only there, S3 answers success when the owner creates a bucket again.
     const again = error instanceof ObjectStoreError && error.code === 'BucketAlreadyOwnedByYou';
-    if (!again || service.region !== DEFAULT_REGION) throw error;
+    if (!again) throw error;
+    // Why: success would say that the bucket now has this ACL.
+    const { access } = await openBucket(call, bucket);
+    if (!sameAcl(access.acl, acl)) {
+      throw new S3Error('BucketAlreadyExists', undefined, { BucketName: bucket });
+    }
+    // Why: in us-east-1, and only there, S3 answers success when the owner creates a bucket again.
+    if (service.region !== DEFAULT_REGION) throw error;
   }
   await sendEmpty(call, 200, ['Location', `/${bucket}`]);
 }

@@ -1,3 +1,4 @@
+import { ANONYMOUS_ID, newObjectAccess } from '../access/new-object-access.ts';
 import { sendXml } from '../answer.ts';
 import {
   checksumName,
@@ -13,6 +14,7 @@ import { element, xmlDocument } from '../xml-writer.ts';
 /** Source: AWS API reference, "CreateMultipartUpload". */
 export async function createMultipartUpload(call: S3Call): Promise<void> {
   refuseUnsupportedHeaders(call);
+  const access = newObjectAccess(call, call.openBucket);
   const checksumAlgorithm = readChecksumAlgorithm(call);
   const checksumType = readChecksumType(call);
   if (checksumType !== undefined && checksumAlgorithm === undefined) {
@@ -24,8 +26,8 @@ export async function createMultipartUpload(call: S3Call): Promise<void> {
   const upload = await call.service.store.createMultipartUpload({
     bucket: call.bucket,
     key: call.key,
-    ownerId: call.service.ownerId,
-    metadata: readMetadata(call),
+    ownerId: call.user?.account.id ?? ANONYMOUS_ID,
+    metadata: { ...readMetadata(call), ...access },
     ...(checksumAlgorithm !== undefined && { checksumAlgorithm }),
     ...(checksumType !== undefined && { checksumType }),
   });

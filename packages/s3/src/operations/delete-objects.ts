@@ -1,8 +1,9 @@
 import type { DeleteObjectRequest } from '@holdfast/objects';
+import { requiredAction } from '../access/action-table.ts';
+import { requireAccess } from '../access/authorize.ts';
 import { sendXml } from '../answer.ts';
 import { explainError } from '../answer-error.ts';
 import { parseETags } from '../conditional-headers.ts';
-import { findBucket } from '../find-bucket.ts';
 import { parseHttpDate } from '../http-date.ts';
 import { checkKeyLength } from '../request-target.ts';
 import type { S3Call } from '../s3-call.ts';
@@ -35,7 +36,6 @@ export async function deleteObjects(call: S3Call): Promise<void> {
   const entries = document.all('Object').map(readEntry);
   if (entries.length === 0 || entries.length > MAX_OBJECTS) throw malformed();
   const quiet = document.text('Quiet')?.trim() === 'true';
-  await findBucket(call);
   const results = await deleteAll(call, entries, quiet);
   await sendXml(call, 200, xmlDocument('DeleteResult', results.join('')));
 }
@@ -89,6 +89,8 @@ async function deleteOne(call: S3Call, entry: DeleteEntry, quiet: boolean): Prom
   const { key, versionId, conditions } = entry;
   try {
     checkKeyLength(key);
+    const required = requiredAction('DeleteObject');
+    await requireAccess(call, { ...call.openBucket, required, key, versionId });
     if (versionId !== undefined && versionId !== '' && versionId !== 'null') {
       throw new S3Error('NoSuchVersion');
     }

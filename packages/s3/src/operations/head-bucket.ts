@@ -1,10 +1,9 @@
 import { sendEmpty } from '../answer.ts';
-import { findBucket } from '../find-bucket.ts';
 import type { S3Call } from '../s3-call.ts';
 
 /** Source: AWS API reference, "HeadBucket". */
 export async function headBucket(call: S3Call): Promise<void> {
-  const bucket = await findBucket(call);
+  const bucket = call.openBucket.bucket;
   await sendEmpty(call, 200, [
     'x-amz-bucket-region',
     bucket.region,

@@ -13,8 +13,10 @@ export async function listBuckets(call: S3Call): Promise<void> {
   const prefix = call.parameter('prefix');
   const limit = readCount(call, 'max-buckets', MAX_BUCKETS, { minimum: 1 });
   const token = call.parameter('continuation-token');
+  const ownerId = call.requester.account.id;
   const page = await call.service.store.listBuckets({
     limit,
+    ownerId,
     ...(prefix !== undefined && { prefix }),
     ...(token !== undefined && { after: decodeToken(token) }),
   });
@@ -24,7 +26,7 @@ export async function listBuckets(call: S3Call): Promise<void> {
   }
   const last = page.buckets.at(-1);
   const inner =
-    ownerElement(call) +
+    ownerElement(call, ownerId) +
     `<Buckets>${buckets}</Buckets>` +
     optionalElement('Prefix', prefix) +
     (page.more && last !== undefined ? element('ContinuationToken', encodeToken(last.name)) : '');

@@ -48,8 +48,8 @@ function uploadElement(call: S3Call, upload: UploadInfo, show: NameEncoder): str
   const inner =
     element('Key', show(upload.key)) +
     element('UploadId', upload.uploadId) +
-    ownerElement(call, 'Initiator') +
-    ownerElement(call) +
+    ownerElement(call, upload.ownerId, 'Initiator') +
+    ownerElement(call, upload.metadata.ownerId ?? call.openBucket.bucket.ownerId) +
     element('StorageClass', upload.metadata.storageClass ?? 'STANDARD') +
     element('Initiated', isoDate(upload.initiatedMs)) +
     (checksumAlgorithm === undefined

@@ -26,7 +26,7 @@ export async function listObjectVersions(call: S3Call): Promise<void> {
     ...(keyMarker !== undefined && { after: keyMarker }),
   });
   const next = page.more ? page.last : undefined;
-  const owner = ownerElement(call);
+  const { ownerId } = call.openBucket.bucket;
   const inner =
     element('Name', call.bucket) +
     element('Prefix', show(prefix ?? '')) +
@@ -39,7 +39,11 @@ export async function listObjectVersions(call: S3Call): Promise<void> {
     element('MaxKeys', String(limit)) +
     (encode === undefined ? '' : element('EncodingType', 'url')) +
     element('IsTruncated', String(page.more)) +
-    page.objects.map((object) => versionElement(object, owner, show)).join('') +
+    page.objects
+      .map((object) =>
+        versionElement(object, ownerElement(call, object.metadata.ownerId ?? ownerId), show),
+      )
+      .join('') +
     page.commonPrefixes
       .map((name) => `<CommonPrefixes>${element('Prefix', show(name))}</CommonPrefixes>`)
       .join('');

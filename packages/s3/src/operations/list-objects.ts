@@ -41,6 +41,7 @@ async function listVersion1(call: S3Call, query: ListQuery): Promise<string> {
   const marker = call.parameter('marker') ?? '';
   const page = await readPage(call, query, marker);
   const show = query.encode ?? identity;
+  const bucketOwnerId = call.openBucket.bucket.ownerId;
   // Why only with a delimiter: without one the last key is the marker, and AWS does not repeat it.
   const next = page.more && query.delimiter !== undefined ? page.last : undefined;
   return (
@@ -49,7 +50,7 @@ async function listVersion1(call: S3Call, query: ListQuery): Promise<string> {
     head(call, query, page) +
     element('Marker', show(marker)) +
     (next === undefined ? '' : element('NextMarker', show(next))) +
-    contents(page, query.encode, ownerElement(call)) +
+    contents(page, query.encode, (id) => ownerElement(call, id ?? bucketOwnerId)) +
     commonPrefixes(page, query.encode)
   );
 }
@@ -58,7 +59,8 @@ async function listVersion2(call: S3Call, query: ListQuery): Promise<string> {
   call.operation = 'ListObjectsV2';
   const token = call.parameter('continuation-token');
   const startAfter = call.parameter('start-after');
-  const owner = call.parameter('fetch-owner')?.toLowerCase() === 'true' ? ownerElement(call) : '';
+  const withOwner = call.parameter('fetch-owner')?.toLowerCase() === 'true';
+  const bucketOwnerId = call.openBucket.bucket.ownerId;
   // An empty token begins at the beginning, and is given back as it came.
   const after = token ? decodeToken(token) : (startAfter ?? '');
   const page = await readPage(call, query, after);
@@ -72,7 +74,9 @@ async function listVersion2(call: S3Call, query: ListQuery): Promise<string> {
       ? element('NextContinuationToken', encodeToken(page.last))
       : '') +
     (startAfter === undefined ? '' : element('StartAfter', show(startAfter))) +
-    contents(page, query.encode, owner) +
+    contents(page, query.encode, (id) =>
+      withOwner ? ownerElement(call, id ?? bucketOwnerId) : '',
+    ) +
     commonPrefixes(page, query.encode)
   );
 }
@@ -99,7 +103,11 @@ function head(call: S3Call, query: ListQuery, page: ListObjectsPage): string {
 }
 
 /** One string built in a loop: a page of 1000 keys takes about a millisecond. */
-function contents(page: ListObjectsPage, encode: NameEncoder | undefined, owner: string): string {
+function contents(
+  page: ListObjectsPage,
+  encode: NameEncoder | undefined,
+  owner: (id: string | undefined) => string,
+): string {
   let xml = '';
   for (const object of page.objects) {
     const { checksum } = object;
@@ -108,7 +116,7 @@ function contents(page: ListObjectsPage, encode: NameEncoder | undefined, owner:
     if (checksum !== undefined) {
       xml += `<ChecksumAlgorithm>${checksumName(checksum.algorithm)}</ChecksumAlgorithm><ChecksumType>${checksumTypeName(checksum.type)}</ChecksumType>`;
     }
-    xml += `<Size>${object.sizeBytes}</Size>${owner}<StorageClass>${escapeXml(object.metadata.storageClass ?? 'STANDARD')}</StorageClass></Contents>`;
+    xml += `<Size>${object.sizeBytes}</Size>${owner(object.metadata.ownerId)}<StorageClass>${escapeXml(object.metadata.storageClass ?? 'STANDARD')}</StorageClass></Contents>`;
   }
   return xml;
 }

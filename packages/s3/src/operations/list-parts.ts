@@ -21,8 +21,8 @@ export async function listParts(call: S3Call): Promise<void> {
     element('Bucket', call.bucket) +
     element('Key', encode(call.key)) +
     element('UploadId', address.uploadId) +
-    ownerElement(call, 'Initiator') +
-    ownerElement(call) +
+    ownerElement(call, page.upload.ownerId, 'Initiator') +
+    ownerElement(call, page.upload.metadata.ownerId ?? call.openBucket.bucket.ownerId) +
     element('StorageClass', page.upload.metadata.storageClass ?? 'STANDARD') +
     (checksumAlgorithm === undefined
       ? ''

@@ -1,3 +1,4 @@
+import { newObjectAccess } from '../access/new-object-access.ts';
 import { sendEmpty } from '../answer.ts';
 import { checksumHeaders } from '../checksum-headers.ts';
 import { readWriteConditions } from '../conditional-headers.ts';
@@ -8,7 +9,7 @@ import type { S3Call } from '../s3-call.ts';
 /** Source: AWS API reference, "PutObject". */
 export async function putObject(call: S3Call): Promise<void> {
   refuseUnsupportedHeaders(call);
-  const metadata = readMetadata(call);
+  const metadata = { ...readMetadata(call), ...newObjectAccess(call, call.openBucket) };
   const conditions = readWriteConditions(call.headers);
   // Why CRC64NVME: it is what S3 computes and stores for a client that names no checksum.
   const { body, verification } = readObjectBody(call, 'crc64nvme');

@@ -1,4 +1,5 @@
 import type { PartInfo } from '@holdfast/objects';
+import { requireSource } from '../access/require-source.ts';
 import { checksumElementName } from '../checksum-headers.ts';
 import { readConditions } from '../conditional-headers.ts';
 import { readCopySource } from '../copy-source.ts';
@@ -16,10 +17,12 @@ export async function uploadPartCopy(call: S3Call): Promise<void> {
   const partNumber = requirePartNumber(call);
   const range = readCopyRange(call);
   const sourceConditions = readConditions(call.headers, 'x-amz-copy-source-');
+  const source = readCopySource(call);
+  await requireSource(call, source);
   const copied = call.service.store.uploadPartCopy({
     ...readUploadAddress(call),
     partNumber,
-    source: readCopySource(call),
+    source,
     ...(sourceConditions !== undefined && { sourceConditions }),
     ...(range !== undefined && { range }),
   });

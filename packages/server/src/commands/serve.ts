@@ -13,6 +13,8 @@ import { parseServeSettings } from '../settings.ts';
 import type { RunningServer, ServerConfig } from '../start-server.ts';
 import { startServer } from '../start-server.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
+import { readInitFile } from '../users/init-file.ts';
+import { keysOf } from '../users/user-record.ts';
 import { welcomeText } from '../welcome.ts';
 
 /** One press of Ctrl-C may arrive twice: from the terminal, and handed down by npm. */
@@ -57,6 +59,7 @@ async function start(
 ): Promise<{ server: RunningServer; credentials: ResolvedCredentials }> {
   const credentials = await resolveCredentials(env, directory, terminal.environment);
   refuseWeakCredentials(credentials, settings.host);
+  const users = await userOptions(terminal, env, settings);
   const server = await startServer({
     env,
     directory,
@@ -67,6 +70,8 @@ async function start(
     buckets: settings.buckets,
     domains: settings.domains,
     allowSignatureV2: settings.signatureV2,
+    bucketAcls: settings.bucketAcls,
+    ...users,
     collectIntervalMs: settings.collectEvery * 1000,
     slowAfterMs: settings.slowAfter,
     scrubBytesPerSecond: settings.scrubRate,
@@ -75,6 +80,24 @@ async function start(
     log,
   });
   return { server, credentials };
+}
+
+async function userOptions(
+  terminal: Terminal,
+  env: Env,
+  { init: initFile, masterKeyFile, host }: ServeSettings,
+): Promise<Pick<ServerConfig, 'init' | 'masterKeyPath'>> {
+  const path = (name: string): string => resolve(terminal.workingDirectory, name);
+  const init = initFile === undefined ? undefined : await readInitFile(env, path(initFile));
+  for (const user of init?.users ?? []) {
+    for (const { accessKey, secretKey } of keysOf(user)) {
+      refuseWeakCredentials({ accessKeyId: accessKey, secretAccessKey: secretKey }, host);
+    }
+  }
+  return {
+    ...(init !== undefined && { init }),
+    ...(masterKeyFile !== undefined && { masterKeyPath: path(masterKeyFile) }),
+  };
 }
 
 function controlOptions(directory: string, log: Log): Pick<ServerConfig, 'controlPath'> {

@@ -1,0 +1,141 @@
+import { type Bucket, type ObjectInfo, ObjectStoreError } from '@holdfast/objects';
+import type { S3Call } from '../s3-call.ts';
+import { S3Error } from '../s3-error.ts';
+import { type Acl, decodeAcl, ownerOnly } from './acl.ts';
+import { type RequiredAction, requiredAction } from './action-table.ts';
+import type { BucketAccess } from './bucket-access.ts';
+import { mayAccess, mayOutside } from './decide-access.ts';
+import { requestContext, type Tags } from './request-context.ts';
+
+/** A bucket, and what its settings say about who may do what. */
+export interface OpenBucket {
+  readonly bucket: Bucket;
+  readonly access: BucketAccess;
+}
+
+/** What is to be done with what. */
+export interface AccessTarget extends OpenBucket {
+  readonly required: RequiredAction;
+  readonly key?: string;
+  readonly versionId?: string | undefined;
+  /** What is to be listed, where the query does not say it. */
+  readonly prefix?: string;
+}
+
+/** Operations that decide for themselves, for each key, or once they know who asks. */
+const SELF_DECIDING: ReadonlySet<string> = new Set(['DeleteObjects', 'PostObject', 'Preflight']);
+
+/** Actions whose policies may ask for the tags that the object has. */
+const READS_TAGS = /^s3:(Get|Put|Delete)Object(Version)?(Acl|Tagging)?$/;
+
+/**
+ * Decides whether the request may do what `operation` does, before anything is done: one read of the bucket's record,
+ * and one of the object's where its owner or ACL count.
+ *
+ * @throws S3Error AccessDenied; ObjectStoreError NoSuchBucket
+ */
+export async function authorize(call: S3Call, operation: string): Promise<void> {
+  if (operation === 'ListBuckets') return requireOutside(call, 's3:ListAllMyBuckets', '*');
+  if (operation === 'CreateBucket') return requireOutside(call, 's3:CreateBucket', call.bucket);
+  const open = await openBucket(call, call.bucket);
+  call.openBucket = open;
+  checkExpectedOwner(call, 'x-amz-expected-bucket-owner', open.bucket);
+  if (SELF_DECIDING.has(operation)) return;
+  const { level, key } = call.target;
+  await requireAccess(call, {
+    ...open,
+    required: requiredAction(operation),
+    ...(level === 'object' && { key, versionId: call.parameter('versionId') }),
+  });
+}
+
+/** A bucket with what its settings say. Rejects with NoSuchBucket. */
+export async function openBucket(call: S3Call, name: string): Promise<OpenBucket> {
+  const bucket = await call.service.store.getBucket(name);
+  return { bucket, access: call.service.bucketAccess.of(bucket) };
+}
+
+/** @throws S3Error AccessDenied */
+export async function requireAccess(call: S3Call, target: AccessTarget): Promise<void> {
+  if (!(await hasAccess(call, target))) throw new S3Error('AccessDenied');
+}
+
+/** Whether the request may do something with a bucket or an object. */
+export async function hasAccess(call: S3Call, target: AccessTarget): Promise<boolean> {
+  const { bucket, access, key, required, versionId } = target;
+  const info = await findInfo(call, target);
+  const version = versionId !== undefined && versionId !== 'null';
+  const action = (version ? required.versionAction : undefined) ?? required.action;
+  const ofObject = required.grant?.on === 'object' && access.ownership !== 'BucketOwnerEnforced';
+  const ownerId = (ofObject ? info?.metadata.ownerId : undefined) ?? bucket.ownerId;
+  const allowed = mayAccess({
+    user: call.user,
+    action,
+    resource: `arn:aws:s3:::${bucket.name}${key === undefined ? '' : `/${key}`}`,
+    context: requestContext(call, info === undefined ? undefined : tagsOf(info), target.prefix),
+    bucket: access,
+    ownerId,
+    ...(required.grant && {
+      grants: {
+        acl: required.grant.on === 'bucket' ? access.acl : objectAcl(info, ownerId),
+        permission: required.grant.permission,
+      },
+    }),
+  });
+  if (allowed || info !== undefined || required.grant?.on !== 'object') return allowed;
+  // Nobody learns that a key is not there who may not list the bucket.
+  return access.ownership !== 'BucketOwnerEnforced' && (await mayList(call, target, key));
+}
+
+/** Whether the request may know whether there is this key. */
+export function mayList(
+  call: S3Call,
+  { bucket, access }: OpenBucket,
+  key: string | undefined,
+): Promise<boolean> {
+  const required = requiredAction('ListObjects');
+  return hasAccess(call, { bucket, access, required, ...(key !== undefined && { prefix: key }) });
+}
+
+/** The grants on an object; none where it is not there. */
+export function objectAcl(info: ObjectInfo | undefined, ownerId: string): Acl {
+  const text = info?.metadata.acl;
+  if (text !== undefined) return decodeAcl(text);
+  return info === undefined ? [] : ownerOnly(ownerId);
+}
+
+/** A client that expects another owner must not touch the bucket. */
+export function checkExpectedOwner(
+  call: S3Call,
+  header: 'x-amz-expected-bucket-owner' | 'x-amz-source-expected-bucket-owner',
+  { ownerId }: Bucket,
+): void {
+  const expected = call.headers.get(header);
+  if (expected !== undefined && expected !== ownerId) throw new S3Error('AccessDenied');
+}
+
+async function requireOutside(call: S3Call, action: string, name: string): Promise<void> {
+  const request = { action, resource: `arn:aws:s3:::${name}`, context: requestContext(call) };
+  if (!mayOutside(call.user, request)) throw new S3Error('AccessDenied');
+}
+
+/** The object, where its owner, ACL or tags count; undefined where they do not, or it is not there. */
+async function findInfo(
+  call: S3Call,
+  { bucket, access, key, required }: AccessTarget,
+): Promise<ObjectInfo | undefined> {
+  const byAcl = required.grant?.on === 'object' && access.ownership !== 'BucketOwnerEnforced';
+  const byTags = access.policyReadsTags && READS_TAGS.test(required.action);
+  if (key === undefined || !(byAcl || byTags)) return undefined;
+  try {
+    return await call.service.store.headObject({ bucket: bucket.name, key });
+  } catch (error) {
+    if (error instanceof ObjectStoreError) return undefined;
+    throw error;
+  }
+}
+
+/** Objects have no tags yet. */
+function tagsOf(_info: ObjectInfo): Tags {
+  return new Map();
+}

@@ -1,0 +1,49 @@
+import type { Env } from '@holdfast/env';
+import type { KvStore } from '@holdfast/kv';
+import type { Credentials } from '../credentials.ts';
+import type { InitContent } from './init-file.ts';
+import { readMasterKey } from './master-key.ts';
+import { SecretBox } from './secret-box.ts';
+import { UserDirectory } from './user-directory.ts';
+import { type UserRecord, userRecord } from './user-record.ts';
+import { hasUsers, loadUsers, storeUsers } from './user-store.ts';
+
+export interface OpenUsersOptions {
+  readonly env: Env;
+  readonly directory: string;
+  readonly kv: KvStore;
+  /** The pair of the account that the server itself is. */
+  readonly credentials: Credentials;
+  /** That account's id and name. */
+  readonly owner: { readonly id: string; readonly displayName: string };
+  readonly init: InitContent | undefined;
+  readonly masterKeyPath: string | undefined;
+}
+
+/**
+ * Everybody whom the server knows: itself, the users that are stored, and those of the init file, which are stored now
+ * in place of what was stored of them. The master key is made when the first user is.
+ */
+export async function openUsers(options: OpenUsersOptions): Promise<UserDirectory> {
+  const { env, directory, kv, credentials, owner, init } = options;
+  const itself: UserRecord = {
+    id: owner.id,
+    displayName: owner.displayName,
+    email: undefined,
+    accountId: owner.id,
+    keys: [{ accessKey: credentials.accessKeyId, secretKey: credentials.secretAccessKey }],
+    policies: undefined,
+  };
+  const wanted = (init?.users ?? []).map((user) => userRecord(user, owner.id));
+  const stored = await hasUsers(kv);
+  if (!stored && wanted.length === 0) return new UserDirectory([itself]);
+  const place = { env, directory, path: options.masterKeyPath };
+  const box = new SecretBox(await readMasterKey(place, !stored), env.random);
+  const before = stored ? await loadUsers(kv, box) : [];
+  const names = new Set(wanted.map(({ id }) => id));
+  const kept = before.filter(({ id }) => !names.has(id));
+  // Before anything is stored: what cannot be told apart is refused.
+  const users = new UserDirectory([itself, ...kept, ...wanted]);
+  await storeUsers(kv, box, wanted);
+  return users;
+}

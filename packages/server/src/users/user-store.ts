@@ -1,0 +1,91 @@
+import { concatBytes, fromUtf8, prefixEnd, utf8 } from '@holdfast/bytes';
+import type { KvStore } from '@holdfast/kv';
+import { SettingsError } from '../settings-error.ts';
+import type { SecretBox } from './secret-box.ts';
+import type { UserRecord } from './user-record.ts';
+
+/** Key space of users in the KvStore: this byte, then the user's id. `docs/formats/keys.md` lists them all. */
+const USER_SPACE = Uint8Array.of(0x60);
+
+/** Users that are read in one step. */
+const PAGE = 200;
+
+/** As it is stored: JSON, secrets sealed. */
+interface StoredUser {
+  readonly version: 1;
+  readonly id: string;
+  readonly displayName: string;
+  readonly email?: string;
+  readonly accountId: string;
+  readonly keys: readonly { readonly accessKey: string; readonly sealed: string }[];
+  readonly policies?: readonly string[];
+}
+
+/** Whether any user is stored. */
+export async function hasUsers(kv: KvStore): Promise<boolean> {
+  const { entries } = await kv.scan({ ...range(USER_SPACE), limit: 1, values: false });
+  return entries.length > 0;
+}
+
+/** All users, their secrets opened. Throws a SettingsError where the master key is another. */
+export async function loadUsers(kv: KvStore, box: SecretBox): Promise<UserRecord[]> {
+  const users: UserRecord[] = [];
+  let { from, to } = range(USER_SPACE);
+  for (;;) {
+    const page = await kv.scan({ from, to, limit: PAGE });
+    for (const { key, value } of page.entries) {
+      users.push(openUser(JSON.parse(fromUtf8(value)) as StoredUser, box));
+      from = concatBytes([key, Uint8Array.of(0)]);
+    }
+    if (!page.more) return users;
+  }
+}
+
+/** Stores users, one transaction each: durable when it resolves. */
+export async function storeUsers(
+  kv: KvStore,
+  box: SecretBox,
+  users: readonly UserRecord[],
+): Promise<void> {
+  for (const user of users) {
+    const key = concatBytes([USER_SPACE, utf8(user.id)]);
+    const value = utf8(JSON.stringify(sealUser(user, box)));
+    await kv.transact({ conditions: [], operations: [{ kind: 'put', key, value }] });
+  }
+}
+
+function sealUser(user: UserRecord, box: SecretBox): StoredUser {
+  const { id, displayName, email, accountId, policies } = user;
+  return {
+    version: 1,
+    id,
+    displayName,
+    ...(email !== undefined && { email }),
+    accountId,
+    keys: user.keys.map(({ accessKey, secretKey }) => ({
+      accessKey,
+      sealed: box.seal(secretKey, sealOwner(id, accessKey)),
+    })),
+    ...(policies !== undefined && { policies }),
+  };
+}
+
+function openUser(stored: StoredUser, box: SecretBox): UserRecord {
+  const { id, displayName, email, accountId, policies, version } = stored;
+  if (version !== 1) {
+    throw new SettingsError(`User ${id} was stored by a newer Holdfast: start a newer one.`);
+  }
+  const keys = stored.keys.map(({ accessKey, sealed }) => ({
+    accessKey,
+    secretKey: box.open(sealed, sealOwner(id, accessKey)),
+  }));
+  return { id, displayName, email, accountId, keys, policies };
+}
+
+function sealOwner(userId: string, accessKey: string): string {
+  return JSON.stringify([userId, accessKey]);
+}
+
+function range(prefix: Uint8Array): { from: Uint8Array; to: Uint8Array } {
+  return { from: prefix, to: prefixEnd(prefix) as Uint8Array };
+}

@@ -1,0 +1,162 @@
+import {
+  GetObjectCommand,
+  ListBucketsCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import type { Env } from '@holdfast/env';
+import { MemoryFiles } from '@holdfast/env/memory';
+import { createNodeEnv } from '@holdfast/env/node';
+import { expect, test } from 'vitest';
+import type { RunningServer, ServerConfig } from '../../src/start-server.ts';
+import { startServer } from '../../src/start-server.ts';
+import { checkInit } from '../../src/users/init-file.ts';
+import { SecretBox } from '../../src/users/secret-box.ts';
+
+const credentials = { accessKeyId: 'somebody', secretAccessKey: 'a-secret-for-tests' };
+const SECRET = 'a-secret-that-must-not-be-on-disk';
+const machine = await createNodeEnv();
+
+const init = {
+  users: [
+    { id: 'alice', displayName: 'Alice', accessKey: 'ALICE', secretKey: SECRET },
+    {
+      id: 'reader',
+      keys: [{ accessKey: 'READER', secretKey: SECRET }],
+      account: 'alice',
+      policies: [
+        {
+          Version: '2012-10-17',
+          Statement: [{ Effect: 'Allow', Action: 's3:GetObject', Resource: 'arn:aws:s3:::hers/*' }],
+        },
+      ],
+    },
+  ],
+  buckets: ['ours', { name: 'hers', owner: 'alice' }],
+};
+
+function newDisk(): { readonly files: MemoryFiles; readonly env: Env } {
+  const files = new MemoryFiles({ clock: machine.clock });
+  return { files, env: { ...machine, files } };
+}
+
+const start = (env: Env, more: Partial<ServerConfig> = {}): Promise<RunningServer> =>
+  startServer({ env, directory: '/data', credentials, port: 0, metrics: false, ...more });
+
+function client({ port }: RunningServer, accessKeyId: string): S3Client {
+  return new S3Client({
+    endpoint: `http://127.0.0.1:${port}`,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    maxAttempts: 1,
+    credentials: { accessKeyId, secretAccessKey: SECRET },
+  });
+}
+
+async function everyByte(files: MemoryFiles, folder: string): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  for (const name of await files.list(folder)) {
+    const path = `${folder}/${name}`;
+    const stat = await files.stat(path);
+    if (stat?.kind === 'directory') {
+      pieces.push(await everyByte(files, path));
+      continue;
+    }
+    const file = await files.open(path, 'read');
+    const bytes = new Uint8Array(stat?.sizeBytes ?? 0);
+    await file.read(bytes, 0);
+    await file.close();
+    pieces.push(bytes);
+  }
+  return Buffer.concat(pieces);
+}
+
+test('users and buckets of an init file are there, now and after a start without it', async () => {
+  const { env } = newDisk();
+  for (const more of [{ init }, {}]) {
+    const server = await start(env, more);
+    const alice = client(server, 'ALICE');
+    const reader = client(server, 'READER');
+    try {
+      const { Buckets, Owner } = await alice.send(new ListBucketsCommand({}));
+      expect(Buckets?.map(({ Name }) => Name)).toEqual(['hers']);
+      expect(Owner).toEqual({ ID: 'alice', DisplayName: 'Alice' });
+      const address = { Bucket: 'hers', Key: 'k' };
+      await alice.send(new PutObjectCommand({ ...address, Body: 'v' }));
+      await reader.send(new GetObjectCommand(address));
+      await expect(reader.send(new PutObjectCommand({ ...address, Body: 'w' }))).rejects.toThrow(
+        'Access Denied',
+      );
+    } finally {
+      alice.destroy();
+      reader.destroy();
+      await server.stop();
+    }
+  }
+});
+
+test('secrets are on disk only sealed, and the key to them is the owner’s file', async () => {
+  const { env, files } = newDisk();
+  await (await start(env, { init })).stop();
+  const bytes = await everyByte(files, '/data');
+  expect(bytes.includes('ALICE')).toBe(true);
+  expect(bytes.includes(SECRET)).toBe(false);
+  const key = await files.open('/data/master.key', 'read');
+  const text = new Uint8Array(65);
+  await key.read(text, 0);
+  await key.close();
+  expect(Buffer.from(text).toString()).toMatch(/^[0-9a-f]{64}\n$/);
+});
+
+test('without the key that sealed them the stored users cannot be used, and nothing is made', async () => {
+  const { env, files } = newDisk();
+  await (await start(env, { init })).stop();
+  await files.rename('/data/master.key', '/elsewhere');
+  await expect(start(env)).rejects.toThrow('There is no master key in /data/master.key');
+  const server = await start(env, { masterKeyPath: '/elsewhere' });
+  await server.stop();
+  const wrong = await files.open('/wrong', 'create');
+  await wrong.write(Buffer.from('0'.repeat(64)), 0);
+  await wrong.close();
+  await expect(start(env, { masterKeyPath: '/wrong' })).rejects.toThrow('does not open');
+});
+
+test('a server without users has no master key', async () => {
+  const { env, files } = newDisk();
+  await (await start(env)).stop();
+  expect(await files.list('/data')).not.toContain('master.key');
+});
+
+test('two users cannot have one access key', async () => {
+  const { env } = newDisk();
+  const users = [
+    { id: 'a', accessKey: 'SAME', secretKey: SECRET },
+    { id: 'b', accessKey: 'SAME', secretKey: SECRET },
+  ];
+  await expect(start(env, { init: { users } })).rejects.toThrow('Two users have the access key');
+});
+
+test('a sealed secret opens for its owner only, and not when a bit of it changed', () => {
+  const box = new SecretBox(new Uint8Array(32).fill(7), machine.random);
+  const sealed = box.seal('secret', 'alice');
+  expect(box.seal('secret', 'alice')).not.toBe(sealed);
+  expect(box.open(sealed, 'alice')).toBe('secret');
+  expect(() => box.open(sealed, 'bob')).toThrow('does not open');
+  const bytes = Buffer.from(sealed, 'base64');
+  for (let at = 0; at < bytes.length; at++) {
+    const changed = Buffer.from(bytes);
+    changed.writeUInt8(changed.readUInt8(at) ^ 1, at);
+    expect(() => box.open(changed.toString('base64'), 'alice')).toThrow('does not open');
+  }
+});
+
+test.each([
+  [{ users: [{}] }, 'users.0.id'],
+  [{ users: [{ id: 'a', accessKey: 'ABC' }] }, 'accessKey and secretKey belong together'],
+  [{ users: [{ id: 'a', policies: [{ Statement: [] }] }] }, 'Statement is empty'],
+  [{ users: [{ id: 'a', policy: {} }] }, 'users.0'],
+  [{ buckets: [1] }, 'buckets.0'],
+  [[], 'cannot be used'],
+])('%o is no init file: %s', (content, message) => {
+  expect(() => checkInit(content, 'init.json')).toThrow(message);
+});
