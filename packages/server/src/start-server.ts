@@ -123,20 +123,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
     intentGraceMs: 1,
   });
   cleanup.defer(() => objects.close());
-  const init = config.init && checkInit(config.init, 'The init content');
-  const users = await openUsers({
-    env,
-    directory: config.directory,
-    kv,
-    credentials: config.credentials,
-    owner: { id: OWNER_ID, displayName: OWNER_NAME },
-    init,
-    masterKeyPath: config.masterKeyPath,
-  });
-  await makeBuckets(objects, [...(config.buckets ?? []), ...(init?.buckets ?? [])], {
-    region,
-    settings: defaultBucketSettings(config.bucketAcls ?? false),
-  });
+  const users = await populate(config, kv, objects, region);
 
   const startedMs = env.clock.monotonicMs();
   const backups = await BackupKeeper.start({ env, log, store: kv, schedule: config.backup });
@@ -210,6 +197,30 @@ async function stop(
   } finally {
     await parts.disposeAsync();
   }
+}
+
+/** Opens the users, and makes what must be there: users and buckets of the init content. */
+async function populate(
+  config: ServerConfig,
+  kv: LocalStore,
+  objects: ObjectStore,
+  region: string,
+): Promise<UserDirectory> {
+  const init = config.init && checkInit(config.init, 'The init content');
+  const users = await openUsers({
+    env: config.env,
+    directory: config.directory,
+    kv,
+    credentials: config.credentials,
+    owner: { id: OWNER_ID, displayName: OWNER_NAME },
+    init,
+    masterKeyPath: config.masterKeyPath,
+  });
+  await makeBuckets(objects, [...(config.buckets ?? []), ...(init?.buckets ?? [])], {
+    region,
+    settings: defaultBucketSettings(config.bucketAcls ?? false),
+  });
+  return users;
 }
 
 async function makeBuckets(
