@@ -1,4 +1,5 @@
 import { OperatingError } from '@holdfast/bytes';
+import type { Threads } from './threads.ts';
 
 /**
  * What a file holds after a power cut is decided here, so the port names it exactly:
@@ -46,6 +47,12 @@ export interface Files {
    * Not shared memory. It is freed by the garbage collector.
    */
   allocate(sizeBytes: number): Uint8Array;
+  /**
+   * Threads that see these very files. Not there where another thread cannot see them (files in memory, a view
+   * of files): then whoever has long work does it in slices. Why here and not in `Env`: an environment
+   * with other files must not come with threads that write to these.
+   */
+  readonly threads?: Threads;
 }
 
 export interface OpenOptions {

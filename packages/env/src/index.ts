@@ -36,3 +36,5 @@ export type {
 } from './network.ts';
 export { DEFAULT_LANE_LIMITS, LANES, NetworkError } from './network.ts';
 export type { Random } from './random.ts';
+export type { RunningTask, ThreadErrorCode, Threads, ThreadTask } from './threads.ts';
+export { ThreadError } from './threads.ts';

@@ -1,5 +1,6 @@
 import { compareBytes, invariant } from '@holdfast/bytes';
 import type { Env } from '@holdfast/env';
+import { FileError } from '@holdfast/env';
 import type { WalIdentity } from '@holdfast/wal';
 import { BlockCache } from './block-cache.ts';
 import { hashKey } from './bloom-filter.ts';
@@ -15,14 +16,16 @@ import type { MemtableView } from './memtable.ts';
 import { Memtable } from './memtable.ts';
 import { tablesToMerge } from './merge-choice.ts';
 import { MergeSource } from './merge-source.ts';
+import type { MergeRequest } from './merge-task.ts';
 import type { OlderState } from './older-state.ts';
 import { olderState } from './older-state.ts';
 import type { TableContext, TableListing } from './sorted-table.ts';
 import { SortedTable } from './sorted-table.ts';
 import { tableFileName, tableIdOf } from './table-format.ts';
+import type { TableMerger } from './table-merger.ts';
 import { TableSource } from './table-source.ts';
 import type { TableWriteRequest } from './table-writer.ts';
-import { writeTable } from './table-writer.ts';
+import { unlinkLeftOver, writeTable } from './table-writer.ts';
 
 export interface KvIndexOptions {
   readonly env: Env;
@@ -245,38 +248,71 @@ export class KvIndex {
     this.#epoch++;
   }
 
-  /** Merges what is worth it, or everything; whether there was something. */
-  async merge(everything: boolean): Promise<boolean> {
+  /**
+   * Merges what is worth it, or everything; whether there was something. Flushes may run meanwhile: only the
+   * change of the MANIFEST runs in `exclusively`. Calls must not overlap.
+   */
+  async merge(
+    everything: boolean,
+    merger: TableMerger,
+    exclusively: (body: () => Promise<void>) => Promise<void>,
+  ): Promise<boolean> {
     const range = tablesToMerge(this.#tables, this.#options.tableCountLimit, everything);
     if (range === undefined) return false;
-    const merged = this.#tables.slice(range.from, range.to);
-    const oldest = range.to === this.#tables.length;
-    const sources = merged.map(
-      (table) => new TableSource(table, { reverse: false, useCache: false }),
-    );
-    const appliedIndex = (merged[0] as SortedTable).properties.appliedIndex;
-    const expectedEntries = merged.reduce((sum, each) => sum + each.properties.entryCount, 0);
-    const table = await this.#write(new MergeSource(sources, false), {
-      appliedIndex,
-      expectedEntries,
-      dropTombstones: oldest,
-    });
-    await this.#manifest.commit({
+    const merged = this.#tables.slice(range.from, range.to).map((table) => table.retain());
+    try {
+      const request = this.#mergeRequest(merged, range.to === this.#tables.length);
+      const listing = await merger.merge(merged, request);
+      const table = await SortedTable.open(this.#context, request.write.path, listing);
+      await exclusively(() => this.#replaceTables(merged, table));
+    } finally {
+      for (const table of merged) table.release();
+    }
+    return true;
+  }
+
+  /** `oldest`: no table is older than these. */
+  #mergeRequest(merged: readonly SortedTable[], oldest: boolean): MergeRequest {
+    const { directory } = this.#options;
+    const tableId = this.takeFileId();
+    return {
+      directory,
+      sources: merged.map(({ listing }) => listing),
+      write: {
+        tableId,
+        path: `${directory}/${tableFileName(tableId)}`,
+        appliedIndex: (merged[0] as SortedTable).properties.appliedIndex,
+        expectedEntries: merged.reduce((sum, each) => sum + each.properties.entryCount, 0),
+        dropTombstones: oldest,
+      },
+    };
+  }
+
+  async #replaceTables(merged: readonly SortedTable[], table: SortedTable): Promise<void> {
+    const edit = {
       appliedIndex: this.flushedIndex,
       nextTableId: this.#nextFileId,
       removed: merged.map((each) => each.tableId),
       added: [table.listing],
       liveBytes: new Map(),
-    });
-    this.#tableId = undefined;
-    this.#tables = [...this.#tables.slice(0, range.from), table, ...this.#tables.slice(range.to)];
+    };
+    try {
+      await this.#manifest.commit(edit);
+    } catch (error) {
+      // Safety: after any other failure nobody knows whether the edit, and with it the table, is listed.
+      if (error instanceof FileError && error.code === 'NO_SPACE') table.drop();
+      table.release();
+      throw error;
+    }
+    // Newer tables may have come since the merge began; these still stand side by side.
+    const from = this.#tables.indexOf(merged[0] as SortedTable);
+    this.#tables = this.#tables.toSpliced(from, merged.length, table);
     this.#epoch++;
     // Durability: only now, when no MANIFEST lists them, may the files go.
     for (const each of merged) {
       each.drop();
       each.release();
     }
-    return true;
   }
 
   /** An id that no table and no extent file ever had. */
@@ -346,8 +382,7 @@ export class KvIndex {
     const { env, directory } = this.#options;
     const tableId = (this.#tableId ??= this.takeFileId());
     const path = `${directory}/${tableFileName(tableId)}`;
-    // A try before that failed may have left a part of the file.
-    if ((await env.files.stat(path)) !== undefined) await env.files.unlink(path);
+    await unlinkLeftOver(env.files, path);
     const request: TableWriteRequest = { ...content, tableId, path };
     const { sizeBytes, footerCrc } = await writeTable(env, request, source);
     await env.files.syncDirectory(directory);

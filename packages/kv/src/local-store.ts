@@ -87,6 +87,8 @@ export interface LocalStoreStatus {
   readonly unflushedLogBytes: number;
   readonly flushes: number;
   readonly merges: number;
+  /** Merges whose thread died or could not be started; they were done on the main thread. */
+  readonly mergeThreadFailures: number;
   /** Segments that compaction emptied, and bytes that it copied, since the start. */
   readonly rewrittenSegments: number;
   readonly movedBytes: number;
@@ -346,8 +348,7 @@ class EngineStore implements LocalStore {
     const memtableBytes = index.memtableSizeBytes + index.frozenSizeBytes;
     const indexMemory =
       memtableBytes + index.cachedBytes + sum(index.tables.map((table) => table.memoryBytes));
-    const { flushes, merges, lastFlushMs, totalFlushMs, unflushedBytes } =
-      this.#maintenance.counters;
+    const { unflushedBytes, ...counters } = this.#maintenance.counters;
     return {
       revision: engine.appliedIndex,
       flushedIndex: engine.flushedIndex,
@@ -363,10 +364,7 @@ class EngineStore implements LocalStore {
         sum(extentFiles.map(({ sizeBytes, liveBytes }) => sizeBytes - liveBytes)),
       ...this.#compactionStatus(),
       unflushedLogBytes: unflushedBytes,
-      flushes,
-      merges,
-      lastFlushMs,
-      totalFlushMs,
+      ...counters,
       validationErrors: this.#damagedExtents + index.damagedBlocks,
       sessions: engine.sessionCount,
       openReaders: this.#pins.count,
@@ -393,6 +391,8 @@ class EngineStore implements LocalStore {
   async #close(): Promise<void> {
     const { wal, engine, unlock } = this.#recovered;
     await this.#backup;
+    // Why first: what is written may wait for a flush, and that for a merge, which is not worth waiting for.
+    await this.#maintenance.stopMerging();
     await this.#pipeline.drain();
     for (const view of this.#views) view.close();
     await this.#maintenance.stop();

@@ -7,6 +7,7 @@ import { Compactor } from './compactor.ts';
 import { KvError } from './errors.ts';
 import type { KvEngine } from './kv-engine.ts';
 import type { ReaderPins } from './reader-pins.ts';
+import { TableMerger } from './table-merger.ts';
 import type { ReadExtent } from './value-reader.ts';
 
 export interface MaintenanceOptions {
@@ -38,6 +39,8 @@ export interface CompactionSettings {
 export interface MaintenanceCounters {
   readonly flushes: number;
   readonly merges: number;
+  /** Threads of merges that died. */
+  readonly mergeThreadFailures: number;
   readonly lastFlushMs: number;
   readonly totalFlushMs: number;
   readonly unflushedBytes: number;
@@ -47,17 +50,25 @@ export interface MaintenanceCounters {
 const RETRY_MS = 1000;
 /** Memtables beyond which writes wait for the flush. */
 const MEMTABLES_HELD = 3;
+/** Tables beyond which flushes, and in the end writes, wait for merging: each may have to be read for a key. */
+const TABLES_HELD = 32;
 
 /**
- * Keeps the index and the log small: flushes, merges, and removes what nothing refers to. One thing at a
- * time, in the background of reads and writes.
+ * Keeps the index and the log small: flushes, merges, and removes what nothing refers to, in the background of
+ * reads and writes. One change of the files at a time; a merge, which may take minutes, writes its table beside
+ * them, and only listing it is such a change.
  */
 export class Maintenance {
   readonly #options: MaintenanceOptions;
   readonly compactor: Compactor;
+  readonly #merger: TableMerger;
   #queue: Promise<void> = Promise.resolve();
-  #scheduled = false;
+  /** The flush on its way; never rejects. */
+  #scheduled: Promise<void> | undefined;
   #failedAtMs: number | undefined;
+  /** The merges on their way; never rejects. */
+  #merging: Promise<void> | undefined;
+  #mergeFailedAtMs = Number.NEGATIVE_INFINITY;
   #makingRoom: Promise<void> | undefined;
   #madeRoomAtMs = Number.NEGATIVE_INFINITY;
   #unflushedBytes: number;
@@ -70,6 +81,7 @@ export class Maintenance {
   constructor(options: MaintenanceOptions, unflushedBytes: number) {
     this.#options = options;
     this.#unflushedBytes = unflushedBytes;
+    this.#merger = new TableMerger(options.env);
     this.compactor = new Compactor({
       ...options,
       ...options.compaction,
@@ -82,6 +94,7 @@ export class Maintenance {
     return {
       flushes: this.#flushes,
       merges: this.#merges,
+      mergeThreadFailures: this.#merger.threadFailures,
       lastFlushMs: this.#lastFlushMs,
       totalFlushMs: this.#totalFlushMs,
       unflushedBytes: this.#unflushedBytes,
@@ -109,7 +122,7 @@ export class Maintenance {
     const heldBytes = engine.index.memtableSizeBytes + engine.index.frozenSizeBytes;
     if (heldBytes < memtableSizeBytes * MEMTABLES_HELD) return undefined;
     this.#schedule();
-    if (this.#scheduled) return this.#queue;
+    if (this.#scheduled !== undefined) return this.#scheduled;
     throw noRoom();
   }
 
@@ -122,10 +135,9 @@ export class Maintenance {
   async compact(onProgress?: CompactionProgress): Promise<CompactionReport> {
     await this.#exclusively(() => this.#flush());
     const report = await this.compactor.run(onProgress);
-    await this.#exclusively(async () => {
-      if (await this.#options.engine.index.merge(true)) this.#merges++;
-      await this.#removeSegments();
-    });
+    while (this.#merging !== undefined) await this.#merging;
+    await this.#startMerging(async () => void (await this.#merge(true)));
+    await this.#exclusively(() => this.#removeSegments());
     return report;
   }
 
@@ -165,32 +177,74 @@ export class Maintenance {
     return done;
   }
 
-  /** Waits for what runs; nothing begins by itself after it. */
+  /** Gives the merge up that is on its way, and begins none after it. Flushes, and so writes, go on. */
+  async stopMerging(): Promise<void> {
+    await this.#merger.stop();
+    await this.#merging;
+  }
+
+  /** Waits for what runs, a merge apart, which is given up; nothing begins by itself after it. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    await this.stopMerging();
     await this.compactor.stop();
     await this.#makingRoom;
     await this.#queue;
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#stopped) return;
+    if (this.#scheduled !== undefined || this.#stopped) return;
     const nowMs = this.#options.env.clock.monotonicMs();
     if (this.#failedAtMs !== undefined && nowMs - this.#failedAtMs < RETRY_MS) return;
-    this.#scheduled = true;
-    this.#exclusively(() => this.#flushAndMerge())
+    this.#scheduled = this.#flushInBackground()
       // What matters of a failure was seen to where it was judged.
       .catch(() => undefined)
       .finally(() => {
-        this.#scheduled = false;
+        this.#scheduled = undefined;
       });
   }
 
-  async #flushAndMerge(): Promise<void> {
-    await this.#flush();
-    const { index } = this.#options.engine;
-    while (!this.#stopped && (await index.merge(false))) this.#merges++;
+  async #flushInBackground(): Promise<void> {
+    await this.#exclusively(() => this.#flush());
+    this.#mergeInBackground();
     this.compactor.start();
+    if (this.#options.engine.index.tables.length > TABLES_HELD) await this.#merging;
+  }
+
+  /** Merges as long as it is worth it, unless that is on its way or just failed. */
+  #mergeInBackground(): void {
+    const nowMs = this.#options.env.clock.monotonicMs();
+    if (this.#merging !== undefined || nowMs - this.#mergeFailedAtMs < RETRY_MS) return;
+    this.#startMerging(async () => {
+      while (!this.#stopped && (await this.#merge(false)));
+    }).catch(() => undefined);
+  }
+
+  /** The caller has seen that none is on its way. */
+  #startMerging(merge: () => Promise<void>): Promise<void> {
+    const done = merge();
+    this.#merging = done
+      .catch(() => {
+        this.#mergeFailedAtMs = this.#options.env.clock.monotonicMs();
+      })
+      .finally(() => {
+        this.#merging = undefined;
+      });
+    return done;
+  }
+
+  async #merge(everything: boolean): Promise<boolean> {
+    const { index } = this.#options.engine;
+    try {
+      const merged = await index.merge(everything, this.#merger, (body) => this.#exclusively(body));
+      if (merged) this.#merges++;
+      return merged;
+    } catch (cause) {
+      // Why not judged: flushes, which need less room, go on.
+      if (isFull(cause)) throw noRoom(cause);
+      if (cause instanceof KvError && cause.code === 'KV_CLOSED') throw cause;
+      throw this.#judge(cause);
+    }
   }
 
   async #flush(): Promise<void> {
@@ -252,10 +306,7 @@ export class Maintenance {
 
   /** A full volume is waited out; anything else stops the store. */
   #judge(cause: unknown): KvError {
-    const full =
-      (cause instanceof FileError && cause.code === 'NO_SPACE') ||
-      (cause instanceof WalError && cause.code === 'WAL_NO_SPACE');
-    if (full) {
+    if (isFull(cause)) {
       this.#failedAtMs = this.#options.env.clock.monotonicMs();
       return noRoom(cause);
     }
@@ -264,6 +315,12 @@ export class Maintenance {
     const message = cause instanceof Error ? cause.message : String(cause);
     return new KvError('KV_UNAVAILABLE', `the index cannot be written: ${message}`, { cause });
   }
+}
+
+function isFull(cause: unknown): boolean {
+  if (cause instanceof FileError) return cause.code === 'NO_SPACE';
+  if (cause instanceof KvError) return cause.code === 'KV_NO_SPACE';
+  return cause instanceof WalError && cause.code === 'WAL_NO_SPACE';
 }
 
 function noRoom(cause?: unknown): KvError {

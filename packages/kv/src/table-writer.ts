@@ -1,6 +1,6 @@
 import type { Crc32c } from '@holdfast/bytes';
 import { ByteWriter } from '@holdfast/bytes';
-import type { Env, FileHandle } from '@holdfast/env';
+import type { Env, FileHandle, Files } from '@holdfast/env';
 import { BlockIndexBuilder, shortestSeparator } from './block-index.ts';
 import { BloomFilterBuilder } from './bloom-filter.ts';
 import { GatheredFile } from './gathered-file.ts';
@@ -38,12 +38,14 @@ export interface WrittenTable {
 
 /**
  * Writes all that the source has, from its very first key, into a new file. Durability: the file's bytes
- * are synced when it resolves; its name is not before the caller syncs the folder.
+ * are synced when it resolves; its name is not before the caller syncs the folder. `onSlice` is called now and
+ * then, and ends it by throwing.
  */
 export async function writeTable(
   env: Env,
   request: TableWriteRequest,
   source: IndexSource,
+  onSlice?: () => void,
 ): Promise<WrittenTable> {
   const file = await env.files.open(request.path, 'create');
   try {
@@ -54,7 +56,10 @@ export async function writeTable(
       const record = source.record;
       if (record.kind !== 'tombstone' || !request.dropTombstones) {
         writer.add(key, record);
-        if (writer.isFull) await writer.flush();
+        if (writer.isFull) {
+          await writer.flush();
+          onSlice?.();
+        }
       }
       const advanced = source.advance();
       if (advanced !== undefined) await advanced;
@@ -63,6 +68,11 @@ export async function writeTable(
   } finally {
     await file.close();
   }
+}
+
+/** Removes what a try before that failed may have left of a file. */
+export async function unlinkLeftOver(files: Files, path: string): Promise<void> {
+  if ((await files.stat(path)) !== undefined) await files.unlink(path);
 }
 
 class TableWriter {

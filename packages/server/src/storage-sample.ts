@@ -96,6 +96,11 @@ function indexMetrics(status: LocalStoreStatus): StorageMetric[] {
     counter('kv_flush_seconds_total', status.totalFlushMs / 1000, 'Time spent flushing.'),
     counter('kv_merges_total', status.merges, 'Merges of tables.'),
     counter(
+      'kv_merge_thread_failures_total',
+      status.mergeThreadFailures,
+      'Merges whose thread died; done on the main thread instead.',
+    ),
+    counter(
       'kv_validation_errors_total',
       status.validationErrors,
       'Reads that found damaged bytes in the log or a table.',

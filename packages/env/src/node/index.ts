@@ -23,6 +23,7 @@ export type { PeerRefusal } from './node-listener.ts';
 export type { NodeNetworkOptions } from './node-network.ts';
 export { NodeNetwork } from './node-network.ts';
 export { NodeRandom } from './node-random.ts';
+export { NodeThreads } from './node-threads.ts';
 export type { CertificateTexts, PeerSecurity, SecurityFiles } from './peer-security.ts';
 export { certificateSecurity, loadPeerSecurity, secretSecurity } from './peer-security.ts';
 export { SharedSecret } from './shared-secret.ts';

@@ -6,6 +6,7 @@ import { AlignedMemory } from './aligned-memory.ts';
 import { closeDescriptor, openDescriptor, syncAll } from './descriptor.ts';
 import { errnoOf, fileErrorOf } from './file-errors.ts';
 import { NodeFileHandle, openDirectDescriptor } from './node-file-handle.ts';
+import { NodeThreads } from './node-threads.ts';
 import { takeSqliteLock } from './sqlite-lock.ts';
 
 const FLAGS = {
@@ -24,11 +25,13 @@ export interface NodeFilesOptions {
 
 /** `Files` on the file system of the machine. */
 export class NodeFiles implements Files {
+  readonly threads: NodeThreads;
   readonly #memory = new AlignedMemory();
   readonly #direct: boolean;
 
   constructor(options: NodeFilesOptions = {}) {
     this.#direct = options.direct ?? true;
+    this.threads = new NodeThreads(options);
   }
 
   async open(

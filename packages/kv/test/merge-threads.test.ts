@@ -1,0 +1,166 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Env } from '@holdfast/env';
+import { FileError } from '@holdfast/env';
+import { createMemoryEnv } from '@holdfast/env/memory';
+import { createNodeEnv, NodeFiles } from '@holdfast/env/node';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { LocalStore } from '../src/index.ts';
+import { openLocalStore } from '../src/index.ts';
+import { listingOf } from '../src/merge-task.ts';
+import { contentsOf, DIRECTORY, del, put, TINY } from './fixtures/crash-enumeration.ts';
+import { diesHalfway, filesWithThreads, neverEnds } from './fixtures/thread-faults.ts';
+
+const IDENTITY = { clusterId: 'c'.repeat(32), nodeId: 'd'.repeat(32) };
+let directory: string;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'holdfast-kv-'));
+});
+
+afterEach(() => rm(directory, { recursive: true }));
+
+async function machine(files: NodeFiles): Promise<Env> {
+  return { ...(await createNodeEnv()), files };
+}
+
+/** Nothing is compacted, so that a new file is a merge's. */
+const SETTINGS = { ...TINY, compactionLiveShare: 0 };
+
+function open(env: Env, where: string = directory): Promise<LocalStore> {
+  return openLocalStore({ env, directory: where, identity: IDENTITY, settings: SETTINGS });
+}
+
+async function tableNames(): Promise<string[]> {
+  return (await readdir(`${directory}/kv`)).filter((name) => name.endsWith('.table'));
+}
+
+/** Three tables: overwritten keys, a tombstone, values in the index and in the log. */
+async function filled(store: LocalStore): Promise<void> {
+  const many = Array.from({ length: 500 }, (_, at) => put(`key-${at}`, 100 + (at % 50)));
+  await store.transact({ operations: [...many, put('a', 3000), put('b', 10)] });
+  await store.flush();
+  await store.transact({ operations: [...many.slice(100, 200), del('b'), put('c', 2000)] });
+  await store.flush();
+  await store.transact({ operations: [put('a', 1500), put('d', 5)] });
+  await store.flush();
+}
+
+describe('on the files of the machine', () => {
+  test('tables are merged on a thread of their own', async () => {
+    const files = new NodeFiles();
+    const store = await open(await machine(files));
+    await filled(store);
+    const before = await contentsOf(store);
+    await store.compact();
+    expect(files.threads.startedCount).toBe(1);
+    expect(store.status()).toMatchObject({ tableCount: 1, merges: 1, mergeThreadFailures: 0 });
+    expect(await contentsOf(store)).toEqual(before);
+    await store.close();
+    const again = await open(await machine(files));
+    expect(await contentsOf(again)).toEqual(before);
+    await again.close();
+  });
+
+  test('the merged table is byte for byte the one that is made without threads', async () => {
+    const threaded = await open(await machine(new NodeFiles()));
+    await filled(threaded);
+    await threaded.compact();
+    await threaded.close();
+    const memory = await createMemoryEnv();
+    const sliced = await open(memory, DIRECTORY);
+    await filled(sliced);
+    await sliced.compact();
+    await sliced.close();
+    const names = await tableNames();
+    expect(names.length).toBe(1);
+    const file = await memory.files.open(`${DIRECTORY}/kv/${names[0]}`, 'read');
+    const expected = new Uint8Array(await file.sizeBytes());
+    await file.read(expected, 0);
+    expect(new Uint8Array(await readFile(`${directory}/kv/${names[0]}`))).toEqual(expected);
+  });
+
+  test('where its thread dies a merge is done on this one, and counted', async () => {
+    const store = await open(await machine(filesWithThreads(diesHalfway)));
+    await filled(store);
+    const before = await contentsOf(store);
+    await store.compact();
+    expect(store.status()).toMatchObject({ tableCount: 1, merges: 1, mergeThreadFailures: 1 });
+    expect(await contentsOf(store)).toEqual(before);
+    await store.close();
+    expect((await tableNames()).length).toBe(1);
+  });
+
+  test('closing gives a merge up, removes what it had written, and loses nothing', async () => {
+    const store = await open(await machine(filesWithThreads(neverEnds)));
+    await filled(store);
+    const before = await contentsOf(store);
+    const merging = expect(store.compact()).rejects.toMatchObject({ code: 'KV_CLOSED' });
+    while ((await tableNames()).length < 4);
+    await store.close();
+    await merging;
+    expect((await tableNames()).length).toBe(3);
+    const again = await open(await machine(new NodeFiles()));
+    expect(await contentsOf(again)).toEqual(before);
+    await again.close();
+  });
+
+  test('flushes and writes go on beside a merge, until there are too many tables', async () => {
+    const env = await machine(filesWithThreads(neverEnds));
+    const settings = { ...TINY, memtableSizeBytes: 1 };
+    const store = await openLocalStore({ env, directory, identity: IDENTITY, settings });
+    let written = 0;
+    const writing = (async () => {
+      for (; written < 60; written++) {
+        await store.transact({ operations: [put(`key-${written}`, 10)] });
+      }
+    })();
+    while (store.status().tableCount <= 32) await env.files.stat(directory);
+    // As much as thirty flushes do, and more.
+    for (let turn = 0; turn < 30; turn++) {
+      const file = await env.files.open(join(directory, `${turn}`), 'create');
+      for (let sync = 0; sync < 5; sync++) {
+        await file.write(Uint8Array.of(sync), sync);
+        await file.sync();
+      }
+      await file.close();
+      await env.files.syncDirectory(directory);
+    }
+    expect(store.status().tableCount).toBe(33);
+    expect(written).toBeLessThan(60);
+    const closing = store.close();
+    await expect(writing).rejects.toMatchObject({ code: 'KV_CLOSED' });
+    await closing;
+    const again = await open(await machine(new NodeFiles()));
+    expect((await contentsOf(again)).length).toBeGreaterThanOrEqual(written);
+    await again.close();
+  });
+
+  test('a damaged table is refused by the thread that merges it', async () => {
+    const store = await open(await machine(new NodeFiles()));
+    await filled(store);
+    const [name] = await tableNames();
+    const path = `${directory}/kv/${name}`;
+    const bytes = await readFile(path);
+    bytes[100] = (bytes[100] as number) ^ 1;
+    await writeFile(path, bytes);
+    await expect(store.compact()).rejects.toMatchObject({
+      code: 'KV_CORRUPTION',
+      message: expect.stringContaining(path) as string,
+    });
+    expect(store.status().mergeThreadFailures).toBe(0);
+    await store.close();
+  });
+});
+
+test('in memory no thread is started: the files have none', async () => {
+  const { files } = await createMemoryEnv();
+  expect('threads' in files).toBe(false);
+});
+
+test('an error of the files on another thread is the same error here', () => {
+  const error = new FileError('NO_SPACE', '/data/kv/1.table', 'write failed with ENOSPC');
+  const { code, path, message } = error;
+  expect(() => listingOf({ kind: 'fileError', code, path, message })).toThrow(error);
+});
