@@ -43,6 +43,7 @@ async function checkPackages(): Promise<number> {
   let problems = 0;
   for (const name of names) problems += await checkPackage(name);
   problems += await checkCommand();
+  problems += await checkMergeThread();
   process.stdout.write(`pack: ${names.length} packages packed, ${problems} problems\n`);
   return problems > 0 || names.length === 0 ? 1 : 0;
 }
@@ -101,6 +102,30 @@ async function checkCommand(): Promise<number> {
   const ran = await runCommand(process.execPath, [launcher, '--version'], workspace);
   if (ran.code === 0 && /^\d+\.\d+\.\d+/.test(ran.output)) return 0;
   return complain(`holdfast --version:\n${ran.output}`);
+}
+
+/** A worker thread loads a file by its name, which no import shows: a merge must find the built one. */
+async function checkMergeThread(): Promise<number> {
+  const code = `
+    import { createNodeEnv } from '@holdfast/env/node';
+    import { openLocalStore } from '@holdfast/kv';
+    const env = await createNodeEnv();
+    const settings = { wal: { preallocate: false } };
+    const store = await openLocalStore({ env, directory: 'merge-data', settings });
+    for (const byte of [1, 2]) {
+      const key = Uint8Array.of(byte);
+      await store.transact({ operations: [{ kind: 'put', key, value: key }] });
+      await store.flush();
+    }
+    await store.compact();
+    const { merges, mergeThreadFailures } = store.status();
+    await store.close();
+    process.stdout.write(JSON.stringify({ merges, mergeThreadFailures, threads: env.files.threads.startedCount }));
+  `;
+  const expected = '{"merges":1,"mergeThreadFailures":0,"threads":1}';
+  const ran = await runCommand(process.execPath, ['--input-type=module', '-e', code], workspace);
+  if (ran.code === 0 && ran.output.trim() === expected) return 0;
+  return complain(`a merge on a thread of its own, from what is published:\n${ran.output}`);
 }
 
 /** Our own packages come from the archives; those of others from where the workspace installed them. */
