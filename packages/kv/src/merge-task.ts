@@ -4,6 +4,7 @@ import { BlockCache } from './block-cache.ts';
 import { Disposals } from './disposals.ts';
 import type { KvErrorCode } from './errors.ts';
 import { KvError } from './errors.ts';
+import { InPlaceReads } from './in-place-reads.ts';
 import { MergeSource } from './merge-source.ts';
 import type { TableListing } from './sorted-table.ts';
 import { SortedTable } from './sorted-table.ts';
@@ -89,7 +90,8 @@ export function listingOf(answer: MergeAnswer): TableListing {
 
 async function openAndMerge(env: Env, request: MergeRequest): Promise<TableListing> {
   const disposals = new Disposals();
-  const context = { env, cache: new BlockCache(0), disposals };
+  const inPlace = new InPlaceReads(env.clock);
+  const context = { env, cache: new BlockCache(0), disposals, inPlace };
   const tables: SortedTable[] = [];
   try {
     for (const listing of request.sources) {
