@@ -1,5 +1,5 @@
 import { type ErrorDetails, ObjectStoreError } from '@holdfast/objects';
-import { ClientGoneError, sendEmpty, sendXml } from './answer.ts';
+import { ClientGoneError, sendEmpty, sendText, sendXml } from './answer.ts';
 import { AuthError } from './auth/index.ts';
 import { BodyError } from './body/index.ts';
 import { isS3ErrorCode, type S3ErrorCode } from './error-table.ts';
@@ -7,7 +7,7 @@ import { httpDate } from './http-date.ts';
 import { PolicyError } from './policy/index.ts';
 import type { S3Call } from './s3-call.ts';
 import { type ErrorFields, S3Error } from './s3-error.ts';
-import { element, XML_DECLARATION } from './xml-writer.ts';
+import { element, escapeXml, XML_DECLARATION } from './xml-writer.ts';
 
 /** Codes whose message says which of many reasons it was; all others have AWS's one text. */
 const OWN_MESSAGE: ReadonlySet<string> = new Set([
@@ -48,7 +48,31 @@ export async function answerError(call: S3Call, error: unknown): Promise<void> {
     await sendEmpty(call, refusal.status, refusal.headers);
     return;
   }
+  if (call.website) {
+    await sendText(
+      call,
+      refusal.status,
+      'text/html; charset=utf-8',
+      errorPage(call, refusal),
+      refusal.headers,
+    );
+    return;
+  }
   await sendXml(call, refusal.status, errorDocument(call, refusal), refusal.headers);
+}
+
+/** A refusal as a page that a person can read. */
+function errorPage(call: S3Call, refusal: S3Error): string {
+  const title = escapeXml(`${refusal.status} ${refusal.code}`);
+  const facts = [
+    ['Code', refusal.code],
+    ['Message', refusal.message],
+    ['RequestId', call.requestId],
+  ];
+  const list = facts
+    .map(([name, value = '']) => `<li>${name}: ${escapeXml(value)}</li>`)
+    .join('\n');
+  return `<html>\n<head><title>${title}</title></head>\n<body>\n<h1>${title}</h1>\n<ul>\n${list}\n</ul>\n</body>\n</html>\n`;
 }
 
 /** The S3 error that stands for `error`. The unknown is logged with its stack and becomes InternalError. */

@@ -12,7 +12,7 @@ export type HeaderList = string[];
 
 /** The headers of every answer. */
 export function baseHeaders(call: S3Call): HeaderList {
-  return [
+  const headers = [
     'x-amz-request-id',
     call.requestId,
     'x-amz-id-2',
@@ -20,6 +20,8 @@ export function baseHeaders(call: S3Call): HeaderList {
     'Server',
     'Holdfast',
   ];
+  if (call.corsHeaders.length > 0) headers.push(...call.corsHeaders);
+  return headers;
 }
 
 /** Answers with an XML document. */

@@ -60,6 +60,7 @@ export type S3ErrorCode =
   | 'OperationAborted'
   | 'OwnershipControlsNotFoundError'
   | 'PreconditionFailed'
+  | 'ReplicationConfigurationNotFoundError'
   | 'RequestHeaderSectionTooLarge'
   | 'RequestTimeTooSkewed'
   | 'RequestTimeout'
@@ -257,6 +258,10 @@ export const ERROR_TABLE: Readonly<Record<S3ErrorCode, ErrorTableEntry>> = {
   PreconditionFailed: {
     status: 412,
     message: 'At least one of the pre-conditions you specified did not hold',
+  },
+  ReplicationConfigurationNotFoundError: {
+    status: 404,
+    message: 'The replication configuration was not found',
   },
   RequestHeaderSectionTooLarge: {
     status: 400,

@@ -4,17 +4,26 @@ import { copyObject } from './operations/copy-object.ts';
 import { createBucket } from './operations/create-bucket.ts';
 import { createMultipartUpload } from './operations/create-multipart-upload.ts';
 import { deleteBucket } from './operations/delete-bucket.ts';
+import { deleteBucketCors } from './operations/delete-bucket-cors.ts';
 import { deleteBucketOwnershipControls } from './operations/delete-bucket-ownership-controls.ts';
 import { deleteBucketPolicy } from './operations/delete-bucket-policy.ts';
+import { deleteBucketWebsite } from './operations/delete-bucket-website.ts';
 import { deleteObject } from './operations/delete-object.ts';
 import { deleteObjects } from './operations/delete-objects.ts';
 import { deletePublicAccessBlock } from './operations/delete-public-access-block.ts';
+import { getBucketAccelerateConfiguration } from './operations/get-bucket-accelerate-configuration.ts';
 import { getBucketAcl } from './operations/get-bucket-acl.ts';
+import { getBucketCors } from './operations/get-bucket-cors.ts';
 import { getBucketLocation } from './operations/get-bucket-location.ts';
+import { getBucketLogging } from './operations/get-bucket-logging.ts';
+import { getBucketNotificationConfiguration } from './operations/get-bucket-notification-configuration.ts';
 import { getBucketOwnershipControls } from './operations/get-bucket-ownership-controls.ts';
 import { getBucketPolicy } from './operations/get-bucket-policy.ts';
 import { getBucketPolicyStatus } from './operations/get-bucket-policy-status.ts';
+import { getBucketReplication } from './operations/get-bucket-replication.ts';
+import { getBucketRequestPayment } from './operations/get-bucket-request-payment.ts';
 import { getBucketVersioning } from './operations/get-bucket-versioning.ts';
+import { getBucketWebsite } from './operations/get-bucket-website.ts';
 import { getObject } from './operations/get-object.ts';
 import { getObjectAcl } from './operations/get-object-acl.ts';
 import { getObjectAttributes } from './operations/get-object-attributes.ts';
@@ -26,10 +35,13 @@ import { listMultipartUploads } from './operations/list-multipart-uploads.ts';
 import { listObjectVersions } from './operations/list-object-versions.ts';
 import { listObjects } from './operations/list-objects.ts';
 import { listParts } from './operations/list-parts.ts';
+import { postObject } from './operations/post-object.ts';
 import { preflight } from './operations/preflight.ts';
 import { putBucketAcl } from './operations/put-bucket-acl.ts';
+import { putBucketCors } from './operations/put-bucket-cors.ts';
 import { putBucketOwnershipControls } from './operations/put-bucket-ownership-controls.ts';
 import { putBucketPolicy } from './operations/put-bucket-policy.ts';
+import { putBucketWebsite } from './operations/put-bucket-website.ts';
 import { putObject } from './operations/put-object.ts';
 import { putObjectAcl } from './operations/put-object-acl.ts';
 import { putPublicAccessBlock } from './operations/put-public-access-block.ts';
@@ -63,7 +75,7 @@ const BUCKET: MethodTable = table({
   'PUT ': { name: 'CreateBucket', run: createBucket },
   'HEAD ': { name: 'HeadBucket', run: headBucket },
   'DELETE ': { name: 'DeleteBucket', run: deleteBucket },
-  'POST ': { name: 'PostObject' },
+  'POST ': { name: 'PostObject', run: postObject },
   'OPTIONS ': { name: 'Preflight', run: preflight },
   'POST delete': { name: 'DeleteObjects', run: deleteObjects },
   'GET location': { name: 'GetBucketLocation', run: getBucketLocation },
@@ -74,16 +86,23 @@ const BUCKET: MethodTable = table({
   'GET session': { name: 'CreateSession' },
   'GET policyStatus': { name: 'GetBucketPolicyStatus', run: getBucketPolicyStatus },
   ...configuration('abac', 'BucketAbac', ['GET', 'PUT']),
-  ...configuration('accelerate', 'BucketAccelerateConfiguration', ['GET', 'PUT']),
+  ...configuration('accelerate', 'BucketAccelerateConfiguration', ['PUT']),
+  'GET accelerate': {
+    name: 'GetBucketAccelerateConfiguration',
+    run: getBucketAccelerateConfiguration,
+  },
   'GET acl': { name: 'GetBucketAcl', run: getBucketAcl },
   'PUT acl': { name: 'PutBucketAcl', run: putBucketAcl },
   ...configuration('analytics', 'BucketAnalyticsConfiguration'),
-  ...configuration('cors', 'BucketCors'),
+  'GET cors': { name: 'GetBucketCors', run: getBucketCors },
+  'PUT cors': { name: 'PutBucketCors', run: putBucketCors },
+  'DELETE cors': { name: 'DeleteBucketCors', run: deleteBucketCors },
   ...configuration('encryption', 'BucketEncryption'),
   ...configuration('intelligent-tiering', 'BucketIntelligentTieringConfiguration'),
   ...configuration('inventory', 'BucketInventoryConfiguration'),
   ...configuration('lifecycle', 'BucketLifecycleConfiguration'),
-  ...configuration('logging', 'BucketLogging', ['GET', 'PUT']),
+  ...configuration('logging', 'BucketLogging', ['PUT']),
+  'GET logging': { name: 'GetBucketLogging', run: getBucketLogging },
   ...configuration('metadataConfiguration', 'BucketMetadataConfiguration', [
     'GET',
     'POST',
@@ -93,7 +112,11 @@ const BUCKET: MethodTable = table({
   ...configuration('metadataJournalTable', 'BucketMetadataJournalTableConfiguration', ['PUT']),
   ...configuration('metadataTable', 'BucketMetadataTableConfiguration', ['GET', 'POST', 'DELETE']),
   ...configuration('metrics', 'BucketMetricsConfiguration'),
-  ...configuration('notification', 'BucketNotificationConfiguration', ['GET', 'PUT']),
+  ...configuration('notification', 'BucketNotificationConfiguration', ['PUT']),
+  'GET notification': {
+    name: 'GetBucketNotificationConfiguration',
+    run: getBucketNotificationConfiguration,
+  },
   ...configuration('object-lock', 'ObjectLockConfiguration', ['GET', 'PUT']),
   'GET ownershipControls': { name: 'GetBucketOwnershipControls', run: getBucketOwnershipControls },
   'PUT ownershipControls': { name: 'PutBucketOwnershipControls', run: putBucketOwnershipControls },
@@ -107,10 +130,14 @@ const BUCKET: MethodTable = table({
   'GET publicAccessBlock': { name: 'GetPublicAccessBlock', run: getPublicAccessBlock },
   'PUT publicAccessBlock': { name: 'PutPublicAccessBlock', run: putPublicAccessBlock },
   'DELETE publicAccessBlock': { name: 'DeletePublicAccessBlock', run: deletePublicAccessBlock },
-  ...configuration('replication', 'BucketReplication'),
-  ...configuration('requestPayment', 'BucketRequestPayment', ['GET', 'PUT']),
+  ...configuration('replication', 'BucketReplication', ['PUT', 'DELETE']),
+  'GET replication': { name: 'GetBucketReplication', run: getBucketReplication },
+  ...configuration('requestPayment', 'BucketRequestPayment', ['PUT']),
+  'GET requestPayment': { name: 'GetBucketRequestPayment', run: getBucketRequestPayment },
   ...configuration('tagging', 'BucketTagging'),
-  ...configuration('website', 'BucketWebsite'),
+  'GET website': { name: 'GetBucketWebsite', run: getBucketWebsite },
+  'PUT website': { name: 'PutBucketWebsite', run: putBucketWebsite },
+  'DELETE website': { name: 'DeleteBucketWebsite', run: deleteBucketWebsite },
 });
 
 const OBJECT: MethodTable = table({

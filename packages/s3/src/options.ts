@@ -14,6 +14,8 @@ export interface S3HandlerOptions {
   readonly region?: string;
   /** Hosts whose subdomains are buckets: `s3.localhost` makes `a.s3.localhost` mean bucket `a`. */
   readonly domains?: readonly string[];
+  /** Hosts whose subdomains are the websites of buckets. */
+  readonly websiteDomains?: readonly string[];
   /** Accepts AWS Signature Version 2 beside Version 4. Default true: some clients presign with it. */
   readonly allowSignatureV2?: boolean;
   /** Makes buckets with ACLs on, as S3 did until April 2023. Default false: BucketOwnerEnforced. */
@@ -92,6 +94,7 @@ export interface S3Service {
   readonly bucketAcls: boolean;
   readonly region: string;
   readonly domains: readonly string[];
+  readonly websiteDomains: readonly string[];
   readonly allowSignatureV2: boolean;
   readonly logger: S3Logger;
   readonly onRequest: ((record: S3RequestRecord) => void) | undefined;
@@ -112,6 +115,7 @@ export function resolveOptions(options: S3HandlerOptions): S3Service {
     bucketAcls: options.bucketAcls ?? false,
     region: options.region ?? 'us-east-1',
     domains: (options.domains ?? []).map((domain) => domain.toLowerCase()),
+    websiteDomains: (options.websiteDomains ?? []).map((domain) => domain.toLowerCase()),
     allowSignatureV2: options.allowSignatureV2 ?? true,
     logger: options.logger ?? SILENT,
     onRequest: options.onRequest,

@@ -26,6 +26,10 @@ export class S3Call {
   user: User | undefined;
   /** S3's name of the operation, once it is known. */
   operation = 'Unknown';
+  /** Asked at a website's host: pages for browsers, and refusals as pages too. */
+  website = false;
+  /** What lets a page of another origin read the answer, as name, value, name, value. */
+  corsHeaders: readonly string[] = [];
   status = 0;
   bytesOut = 0;
   errorCode: string | undefined;

@@ -13,6 +13,7 @@ import { RequestIds } from './request-ids.ts';
 import { bucketOfHost, originForm, resolveTarget } from './request-target.ts';
 import { S3Call } from './s3-call.ts';
 import { S3Error } from './s3-error.ts';
+import { serveWebsite } from './website/serve-website.ts';
 
 /** The S3 API as the listeners of a `node:http` server. */
 export interface S3Handler {
@@ -90,6 +91,7 @@ function createApp(
   const router = new Router<CallState>();
   const runSelected = async (ctx: { readonly state: CallState }): Promise<void> => {
     const { call } = ctx.state;
+    if (call.website) return serveWebsite(call);
     const { name, run } = selectOperation(call);
     await authorize(call, name);
     await run(call).catch((error: unknown) => hideMissingKey(call, error));
@@ -119,7 +121,18 @@ function createApp(
 function identify(call: S3Call, authenticator: Authenticator): void {
   const { req, headers, service } = call;
   const rawUrl = req.url ?? '/';
+  if (bucketOfHost(headers.get('host'), service.websiteDomains) !== undefined) {
+    call.website = true;
+    call.target = resolveTarget(rawUrl, headers.get('host'), service.websiteDomains);
+    call.authentication = { kind: 'anonymous', payload: 'unsigned', headers };
+    return;
+  }
   call.target = resolveTarget(rawUrl, headers.get('host'), service.domains);
+  // A browser asks without credentials, and of a presigned URL by another method than was signed.
+  if (call.method === 'OPTIONS') {
+    call.authentication = { kind: 'anonymous', payload: 'unsigned', headers };
+    return;
+  }
   const raw = { method: call.method, rawUrl: originForm(rawUrl), headers };
   const authentication = authenticator.authenticate(raw);
   call.authentication = authentication;

@@ -46,7 +46,7 @@ export interface TestServer extends AsyncDisposable {
 export interface TestServerOptions
   extends Pick<
     S3HandlerOptions,
-    'limits' | 'region' | 'domains' | 'allowSignatureV2' | 'bucketAcls'
+    'limits' | 'region' | 'domains' | 'allowSignatureV2' | 'bucketAcls' | 'websiteDomains'
   > {
   /** Users besides the tester. */
   readonly users?: readonly TestUser[];

@@ -89,6 +89,9 @@ function addServe(program: Command, terminal: Terminal, setExitCode: SetExitCode
     )
     .option('--region <name>', 'Be this region in signatures.', 'us-east-1')
     .addOption(listOption('--domain <names>', 'Accept bucket.domain as the host of a request.'))
+    .addOption(
+      listOption('--website-domain <names>', 'Serve the websites of buckets at bucket.domain.'),
+    )
     .option('--init <file>', 'Store the users of this JSON file, and make its buckets.')
     .option('--master-key-file <file>', 'Seal stored secret keys with the key in this file.')
     .option('--bucket-acls', 'Make buckets with ACLs on, as S3 did until April 2023.', false)

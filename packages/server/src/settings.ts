@@ -9,6 +9,7 @@ export interface ServeSettings {
   readonly buckets: readonly string[];
   readonly region: string;
   readonly domains: readonly string[];
+  readonly websiteDomains: readonly string[];
   /** Whether AWS Signature Version 2 is accepted beside Version 4. */
   readonly signatureV2: boolean;
   /** File with users and buckets that there must be. */
@@ -52,6 +53,9 @@ const list = z
   .transform((texts) => texts.flatMap((text) => text.split(',')).map((name) => name.trim()))
   .transform((names) => [...new Set(names.filter((name) => name !== ''))]);
 
+const areHostNames = (names: readonly string[]): boolean =>
+  names.every((name) => /^[A-Za-z0-9.-]+$/.test(name));
+
 const serveSchema = z.object({
   data: z.string().min(1, '--data needs the path of a folder.'),
   host: z
@@ -71,9 +75,15 @@ const serveSchema = z.object({
       '--region is a name such as us-east-1: small letters, digits, hyphens.',
     ),
   domain: list.refine(
-    (names) => names.every((name) => /^[A-Za-z0-9.-]+$/.test(name)),
+    areHostNames,
     '--domain is a host name such as s3.example.com, without a port.',
   ),
+  websiteDomain: list
+    .refine(
+      areHostNames,
+      '--website-domain is a host name such as web.example.com, without a port.',
+    )
+    .default([]),
   signatureV2: z.boolean().default(true),
   init: z.string().min(1, '--init needs the path of a file.').optional(),
   masterKeyFile: z.string().min(1, '--master-key-file needs the path of a file.').optional(),
@@ -118,6 +128,6 @@ export function parseServeSettings(raw: unknown): ServeSettings {
   if (!result.success) {
     throw new SettingsError(result.error.issues.map((issue) => issue.message).join('\n'));
   }
-  const { bucket, domain, ...settings } = result.data;
-  return { ...settings, buckets: bucket, domains: domain };
+  const { bucket, domain, websiteDomain, ...settings } = result.data;
+  return { ...settings, buckets: bucket, domains: domain, websiteDomains: websiteDomain };
 }

@@ -58,6 +58,8 @@ export interface ServerConfig {
   readonly bucketAcls?: boolean;
   /** Host names below which `bucket.domain` addresses a bucket. */
   readonly domains?: readonly string[];
+  /** Host names below which `bucket.domain` is the website of a bucket. */
+  readonly websiteDomains?: readonly string[];
   /** Accepts AWS Signature Version 2 beside Version 4. Default true. */
   readonly allowSignatureV2?: boolean;
   readonly log?: Log;
@@ -297,7 +299,7 @@ function startCollector(
 
 function openListener(state: ServerState, metrics: Metrics | undefined): Promise<HttpListener> {
   const { config, region } = state;
-  const domains = config.domains ?? [];
+  const { domains = [], websiteDomains = [] } = config;
   const s3 = createS3Handler({
     store: state.objects,
     env: config.env,
@@ -305,6 +307,7 @@ function openListener(state: ServerState, metrics: Metrics | undefined): Promise
     bucketAcls: config.bucketAcls ?? false,
     region,
     domains,
+    websiteDomains,
     allowSignatureV2: config.allowSignatureV2 ?? true,
     logger: state.log,
     onRequest: (record) => recordRequest(state, metrics, record),
@@ -317,7 +320,7 @@ function openListener(state: ServerState, metrics: Metrics | undefined): Promise
   const route =
     (handle: S3Handler['handleRequest']) =>
     (request: IncomingMessage, response: ServerResponse): void => {
-      const ownRoute = matchOwnRoute(request, domains);
+      const ownRoute = matchOwnRoute(request, [...domains, ...websiteDomains]);
       if (ownRoute) void answerOwnRoute(ownRoute, request, response, own);
       else handle(request, response);
     };

@@ -1,4 +1,5 @@
 import { type Bucket, type ObjectInfo, ObjectStoreError } from '@holdfast/objects';
+import { corsAnswerHeaders } from '../cors/cors-answer.ts';
 import type { S3Call } from '../s3-call.ts';
 import { S3Error } from '../s3-error.ts';
 import { type Acl, decodeAcl, ownerOnly } from './acl.ts';
@@ -39,6 +40,8 @@ export async function authorize(call: S3Call, operation: string): Promise<void> 
   if (operation === 'CreateBucket') return requireOutside(call, 's3:CreateBucket', call.bucket);
   const open = await openBucket(call, call.bucket);
   call.openBucket = open;
+  // Why before the decision: a page must be able to read its refusal.
+  if (call.headers.has('origin')) call.corsHeaders = corsAnswerHeaders(call);
   checkExpectedOwner(call, 'x-amz-expected-bucket-owner', open.bucket);
   if (SELF_DECIDING.has(operation)) return;
   const { level, key } = call.target;

@@ -69,6 +69,7 @@ async function start(
     region: settings.region,
     buckets: settings.buckets,
     domains: settings.domains,
+    websiteDomains: settings.websiteDomains,
     allowSignatureV2: settings.signatureV2,
     bucketAcls: settings.bucketAcls,
     ...users,

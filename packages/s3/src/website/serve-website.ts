@@ -1,0 +1,129 @@
+import { type ObjectInfo, ObjectStoreError } from '@holdfast/objects';
+import { requiredAction } from '../access/action-table.ts';
+import { mayList, openBucket, requireAccess } from '../access/authorize.ts';
+import { sendEmpty, sendObject } from '../answer.ts';
+import { corsAnswerHeaders } from '../cors/cors-answer.ts';
+import { objectHeaders } from '../object-metadata.ts';
+import { getObject } from '../operations/get-object.ts';
+import { headObject } from '../operations/head-object.ts';
+import type { S3Call } from '../s3-call.ts';
+import { S3Error } from '../s3-error.ts';
+import {
+  encodePath,
+  findRedirect,
+  type Page,
+  WEBSITE_SETTING,
+  type Website,
+} from './website-rules.ts';
+
+/**
+ * Answers a request to a bucket's website: pages for browsers, to everybody whom policy or ACL lets read them.
+ *
+ * Source: Amazon S3 User Guide, "Hosting a static website using Amazon S3", "Website endpoints".
+ */
+export async function serveWebsite(call: S3Call): Promise<void> {
+  call.operation = 'WebsiteGet';
+  if (call.method !== 'GET' && call.method !== 'HEAD') {
+    throw new S3Error('MethodNotAllowed', undefined, { Method: call.method }, [
+      'Allow',
+      'GET, HEAD',
+    ]);
+  }
+  const open = await openBucket(call, call.bucket);
+  call.openBucket = open;
+  if (call.headers.has('origin')) call.corsHeaders = corsAnswerHeaders(call);
+  const text = open.bucket.settings.get(WEBSITE_SETTING);
+  if (text === undefined) {
+    throw new S3Error('NoSuchWebsiteConfiguration', undefined, { BucketName: call.bucket });
+  }
+  const website = JSON.parse(text) as Website;
+  const page = pageOf(call);
+  const redirect = findRedirect(website, page);
+  if (redirect !== undefined) {
+    await sendEmpty(call, redirect.status, ['Location', redirect.location]);
+    return;
+  }
+  try {
+    await servePage(call, website, page);
+  } catch (error) {
+    const refusal = asRefusal(error);
+    if (refusal === undefined || call.res.headersSent) throw error;
+    await serveRefusal(call, website, page, refusal);
+  }
+}
+
+function pageOf(call: S3Call): Page {
+  const secure = 'encrypted' in call.req.socket && call.req.socket.encrypted === true;
+  const host = call.headers.get('host') ?? '';
+  return { protocol: secure ? 'https' : 'http', host, key: call.key };
+}
+
+async function servePage(call: S3Call, website: Website, page: Page): Promise<void> {
+  const folder = page.key === '' || page.key.endsWith('/');
+  const key = folder ? page.key + (website.indexSuffix ?? '') : page.key;
+  const info = await findPage(call, key);
+  if (info === undefined) {
+    const index = folder ? undefined : await findPage(call, `${key}/${website.indexSuffix ?? ''}`);
+    if (index !== undefined) {
+      await sendEmpty(call, 302, ['Location', `/${encodePath(key)}/`]);
+      return;
+    }
+    throw new S3Error('NoSuchKey', undefined, { Key: key });
+  }
+  const elsewhere = info.metadata.websiteRedirectLocation;
+  if (elsewhere !== undefined) {
+    await sendEmpty(call, 301, ['Location', elsewhere]);
+    return;
+  }
+  call.target = { ...call.target, level: 'object', key, query: new Map() };
+  await (call.method === 'HEAD' ? headObject(call) : getObject(call));
+}
+
+/** The object, if it is there and anybody may read it. @throws S3Error AccessDenied */
+async function findPage(call: S3Call, key: string): Promise<ObjectInfo | undefined> {
+  const { openBucket: open } = call;
+  await requireAccess(call, { ...open, required: requiredAction('GetObject'), key });
+  try {
+    return await call.service.store.headObject({ bucket: call.bucket, key });
+  } catch (error) {
+    if (!(error instanceof ObjectStoreError && error.code === 'NoSuchKey')) throw error;
+    if (await mayList(call, open, key)) return undefined;
+    throw new S3Error('AccessDenied');
+  }
+}
+
+/** What a browser is told of; undefined for what only the log should know. */
+function asRefusal(error: unknown): S3Error | undefined {
+  return error instanceof S3Error && error.status >= 400 && error.status < 500 ? error : undefined;
+}
+
+async function serveRefusal(
+  call: S3Call,
+  website: Website,
+  page: Page,
+  refusal: S3Error,
+): Promise<void> {
+  call.errorCode = refusal.code;
+  const redirect = findRedirect(website, page, refusal.status);
+  if (redirect !== undefined) {
+    await sendEmpty(call, redirect.status, ['Location', redirect.location]);
+    return;
+  }
+  const { errorKey } = website;
+  const served =
+    errorKey !== undefined && (await serveErrorDocument(call, errorKey, refusal.status));
+  if (!served) throw refusal;
+}
+
+/** False where the error document is not there, or not for everybody. */
+async function serveErrorDocument(call: S3Call, key: string, status: number): Promise<boolean> {
+  try {
+    if ((await findPage(call, key)) === undefined) return false;
+  } catch {
+    return false;
+  }
+  call.target = { ...call.target, query: new Map() };
+  const reader = await call.service.store.getObject({ bucket: call.bucket, key });
+  await sendObject(call, status, objectHeaders(call, reader.info), reader);
+  return true;
+}

@@ -1,0 +1,137 @@
+import { invalidArgument, S3Error } from '../s3-error.ts';
+import { type CheckedChildren, checkChildren, malformed, type XmlElement } from '../xml-reader.ts';
+import { element, xmlDocument } from '../xml-writer.ts';
+import type { RoutingRule, Website } from './website-rules.ts';
+
+const MAX_RULES = 50;
+
+/**
+ * Reads a `<WebsiteConfiguration>`.
+ *
+ * @throws S3Error MalformedXML, InvalidArgument, InvalidRequest
+ */
+export function readWebsiteDocument(root: XmlElement): Website {
+  const children = checkChildren(root, {
+    RedirectAllRequestsTo: 'optional',
+    IndexDocument: 'optional',
+    ErrorDocument: 'optional',
+    RoutingRules: 'optional',
+  });
+  const [all] = children.all('RedirectAllRequestsTo');
+  if (all !== undefined) {
+    if (root.children.length > 1) {
+      throw new S3Error(
+        'InvalidRequest',
+        'RedirectAllRequestsTo cannot be provided in conjunction with other Routing Rules.',
+      );
+    }
+    const to = checkChildren(all, { HostName: 'one', Protocol: 'optional' });
+    const hostName = text(to, 'HostName') ?? '';
+    return { redirectAll: { hostName, ...protocolOf(to) }, rules: [] };
+  }
+  const indexSuffix = leaf(children, 'IndexDocument', 'Suffix');
+  if (indexSuffix === undefined || indexSuffix === '' || indexSuffix.includes('/')) {
+    throw invalidArgument(
+      'The IndexDocument Suffix is not well formed',
+      'IndexDocument',
+      indexSuffix ?? '',
+    );
+  }
+  const errorKey = leaf(children, 'ErrorDocument', 'Key');
+  const [list] = children.all('RoutingRules');
+  const rules =
+    list === undefined ? [] : checkChildren(list, { RoutingRule: 'many' }).all('RoutingRule');
+  if (rules.length > MAX_RULES) throw malformed();
+  return { indexSuffix, ...(errorKey !== undefined && { errorKey }), rules: rules.map(readRule) };
+}
+
+function readRule(rule: XmlElement): RoutingRule {
+  const children = checkChildren(rule, { Condition: 'optional', Redirect: 'one' });
+  const [condition] = children.all('Condition');
+  const when =
+    condition &&
+    checkChildren(condition, {
+      KeyPrefixEquals: 'optional',
+      HttpErrorCodeReturnedEquals: 'optional',
+    });
+  const to = checkChildren(children.one('Redirect'), {
+    HostName: 'optional',
+    HttpRedirectCode: 'optional',
+    Protocol: 'optional',
+    ReplaceKeyPrefixWith: 'optional',
+    ReplaceKeyWith: 'optional',
+  });
+  const keyPrefix = when && text(when, 'KeyPrefixEquals');
+  const errorCode = when && number(when, 'HttpErrorCodeReturnedEquals', /^[45]\d\d$/);
+  const status = number(to, 'HttpRedirectCode', /^30[12378]$/);
+  const hostName = text(to, 'HostName');
+  const replacePrefix = text(to, 'ReplaceKeyPrefixWith');
+  const replaceKey = text(to, 'ReplaceKeyWith');
+  if (replacePrefix !== undefined && replaceKey !== undefined) throw malformed();
+  return {
+    ...(keyPrefix !== undefined && { keyPrefix }),
+    ...(errorCode !== undefined && { errorCode }),
+    redirect: {
+      ...(hostName !== undefined && { hostName }),
+      ...protocolOf(to),
+      ...(status !== undefined && { status }),
+      ...(replacePrefix !== undefined && { replacePrefix }),
+      ...(replaceKey !== undefined && { replaceKey }),
+    },
+  };
+}
+
+function protocolOf(children: CheckedChildren): { readonly protocol?: string } {
+  const protocol = text(children, 'Protocol');
+  if (protocol === undefined) return {};
+  if (protocol !== 'http' && protocol !== 'https') throw malformed();
+  return { protocol };
+}
+
+function number(children: CheckedChildren, name: string, allowed: RegExp): number | undefined {
+  const value = text(children, name);
+  if (value === undefined) return undefined;
+  if (!allowed.test(value)) throw malformed();
+  return Number(value);
+}
+
+function leaf(children: CheckedChildren, parent: string, name: string): string | undefined {
+  const [found] = children.all(parent);
+  return found && text(checkChildren(found, { [name]: 'one' }), name);
+}
+
+function text(children: CheckedChildren, name: string): string | undefined {
+  return children.text(name)?.trim();
+}
+
+/** The document that says what `readWebsiteDocument` read. */
+export function websiteDocument({ redirectAll, indexSuffix, errorKey, rules }: Website): string {
+  const list = rules.map(ruleElement).join('');
+  const inner =
+    (redirectAll === undefined
+      ? ''
+      : `<RedirectAllRequestsTo>${element('HostName', redirectAll.hostName)}${given('Protocol', redirectAll.protocol)}</RedirectAllRequestsTo>`) +
+    (indexSuffix === undefined
+      ? ''
+      : `<IndexDocument>${element('Suffix', indexSuffix)}</IndexDocument>`) +
+    (errorKey === undefined ? '' : `<ErrorDocument>${element('Key', errorKey)}</ErrorDocument>`) +
+    (list === '' ? '' : `<RoutingRules>${list}</RoutingRules>`);
+  return xmlDocument('WebsiteConfiguration', inner);
+}
+
+function ruleElement({ keyPrefix, errorCode, redirect }: RoutingRule): string {
+  const condition =
+    given('KeyPrefixEquals', keyPrefix) + given('HttpErrorCodeReturnedEquals', errorCode);
+  const to =
+    given('Protocol', redirect.protocol) +
+    given('HostName', redirect.hostName) +
+    given('ReplaceKeyPrefixWith', redirect.replacePrefix) +
+    given('ReplaceKeyWith', redirect.replaceKey) +
+    given('HttpRedirectCode', redirect.status);
+  const when = condition === '' ? '' : `<Condition>${condition}</Condition>`;
+  return `<RoutingRule>${when}<Redirect>${to}</Redirect></RoutingRule>`;
+}
+
+function given(name: string, value: string | number | undefined): string {
+  return value === undefined ? '' : element(name, String(value));
+}

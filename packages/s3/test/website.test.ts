@@ -1,0 +1,157 @@
+import { request } from 'node:http';
+import {
+  CreateBucketCommand,
+  DeleteBucketWebsiteCommand,
+  GetBucketWebsiteCommand,
+  PutBucketPolicyCommand,
+  PutBucketWebsiteCommand,
+  PutObjectCommand,
+  type S3Client,
+  type WebsiteConfiguration,
+} from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startTestServer, type TestServer } from './test-server.ts';
+
+let server: TestServer;
+let client: S3Client;
+
+beforeAll(async () => {
+  server = await startTestServer({ websiteDomains: ['web.test'] });
+  client = server.client();
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+interface Page {
+  readonly status: number;
+  readonly location: string | undefined;
+  readonly type: string | undefined;
+  readonly text: string;
+}
+
+/** Asks as a browser does, at the website's own host. */
+function visit(site: string, path: string, method = 'GET'): Promise<Page> {
+  return new Promise((resolve, reject) => {
+    const headers = { Host: `${site}.web.test` };
+    const options = { host: '127.0.0.1', port: server.port, path, method, headers, agent: false };
+    request(options, (answer) => {
+      let text = '';
+      answer.setEncoding('utf8').on('data', (piece: string) => {
+        text += piece;
+      });
+      answer.on('end', () => {
+        const { location, 'content-type': type } = answer.headers;
+        resolve({ status: answer.statusCode ?? 0, location, type, text });
+      });
+    })
+      .on('error', reject)
+      .end();
+  });
+}
+
+async function newSite(
+  Bucket: string,
+  WebsiteConfiguration: WebsiteConfiguration,
+  actions: readonly string[] = ['s3:GetObject', 's3:ListBucket'],
+): Promise<void> {
+  await client.send(new CreateBucketCommand({ Bucket }));
+  await client.send(new PutBucketWebsiteCommand({ Bucket, WebsiteConfiguration }));
+  const Resource = [`arn:aws:s3:::${Bucket}`, `arn:aws:s3:::${Bucket}/*`];
+  const Statement = [{ Effect: 'Allow', Principal: '*', Action: actions, Resource }];
+  const Policy = JSON.stringify({ Version: '2012-10-17', Statement });
+  await client.send(new PutBucketPolicyCommand({ Bucket, Policy }));
+  for (const Key of ['index.html', 'a/index.html', 'a/page.html', 'error.html']) {
+    const object = { Bucket, Key, Body: `this is ${Key}`, ContentType: 'text/html' };
+    await client.send(new PutObjectCommand(object));
+  }
+}
+
+const INDEX = { IndexDocument: { Suffix: 'index.html' } };
+
+test('pages, and index documents of folders, are for everybody', async () => {
+  await newSite('pages', INDEX);
+  expect(await visit('pages', '/')).toMatchObject({
+    status: 200,
+    type: 'text/html',
+    text: 'this is index.html',
+  });
+  expect((await visit('pages', '/a/?x=1')).text).toBe('this is a/index.html');
+  expect((await visit('pages', '/a/page.html')).text).toBe('this is a/page.html');
+  expect(await visit('pages', '/a')).toMatchObject({ status: 302, location: '/a/' });
+  expect(await visit('pages', '/a/page.html', 'HEAD')).toMatchObject({ status: 200, text: '' });
+  expect((await visit('pages', '/a/page.html', 'PUT')).status).toBe(405);
+});
+
+test('what is not there is 404, or 403 where nobody may know, and a page for people', async () => {
+  await newSite('missing', INDEX);
+  const page = await visit('missing', '/none');
+  expect(page).toMatchObject({ status: 404, type: 'text/html; charset=utf-8' });
+  expect(page.text).toContain('<li>Code: NoSuchKey</li>');
+  await newSite('secret', INDEX, ['s3:GetObject']);
+  expect((await visit('secret', '/none')).status).toBe(403);
+  expect((await visit('nosite', '/')).status).toBe(404);
+  await client.send(new CreateBucketCommand({ Bucket: 'plain' }));
+  expect((await visit('plain', '/')).text).toContain('NoSuchWebsiteConfiguration');
+});
+
+test('the error document is shown with the status of the error', async () => {
+  await newSite('errors', { ...INDEX, ErrorDocument: { Key: 'error.html' } });
+  expect(await visit('errors', '/none')).toMatchObject({ status: 404, text: 'this is error.html' });
+});
+
+test('rules, objects and whole sites redirect', async () => {
+  await newSite('rules', {
+    ...INDEX,
+    RoutingRules: [
+      {
+        Condition: { KeyPrefixEquals: 'old/' },
+        Redirect: { ReplaceKeyPrefixWith: 'a/', HttpRedirectCode: '302' },
+      },
+      {
+        Condition: { HttpErrorCodeReturnedEquals: '404' },
+        Redirect: { HostName: 'other.test', Protocol: 'https', ReplaceKeyWith: 'lost' },
+      },
+    ],
+  });
+  expect(await visit('rules', '/old/page.html')).toMatchObject({
+    status: 302,
+    location: 'http://rules.web.test/a/page.html',
+  });
+  expect(await visit('rules', '/none')).toMatchObject({
+    status: 301,
+    location: 'https://other.test/lost',
+  });
+  const moved = { Bucket: 'rules', Key: 'moved', WebsiteRedirectLocation: '/a/page.html' };
+  await client.send(new PutObjectCommand(moved));
+  expect(await visit('rules', '/moved')).toMatchObject({ status: 301, location: '/a/page.html' });
+  await newSite('gone', { RedirectAllRequestsTo: { HostName: 'new.test' } });
+  expect(await visit('gone', '/x%20y/z')).toMatchObject({
+    status: 301,
+    location: 'http://new.test/x%20y/z',
+  });
+});
+
+test('a configuration comes back as it was put, and can be taken away', async () => {
+  const configuration: WebsiteConfiguration = {
+    ...INDEX,
+    ErrorDocument: { Key: 'e.html' },
+    RoutingRules: [
+      {
+        Condition: { KeyPrefixEquals: 'p', HttpErrorCodeReturnedEquals: '403' },
+        Redirect: { Protocol: 'http', HostName: 'h', ReplaceKeyWith: 'k', HttpRedirectCode: '307' },
+      },
+    ],
+  };
+  await newSite('back', configuration);
+  const { $metadata: _metadata, ...got } = await client.send(
+    new GetBucketWebsiteCommand({ Bucket: 'back' }),
+  );
+  expect(got).toEqual(configuration);
+  await client.send(new DeleteBucketWebsiteCommand({ Bucket: 'back' }));
+  await expect(client.send(new GetBucketWebsiteCommand({ Bucket: 'back' }))).rejects.toThrow(
+    'does not have a website configuration',
+  );
+  const bad = { IndexDocument: { Suffix: 'a/b' } };
+  await expect(
+    client.send(new PutBucketWebsiteCommand({ Bucket: 'back', WebsiteConfiguration: bad })),
+  ).rejects.toThrow('IndexDocument Suffix');
+});
