@@ -54,6 +54,7 @@ const CASES: readonly Case[] = [
   ['is silent about another bucket', {}, { resource: 'c/k' }, 'silent'],
   ['is silent about the bucket itself', {}, { resource: 'b' }, 'silent'],
   ['denies whatever else allows', [{}, { Effect: 'Deny' }], {}, 'deny'],
+  ['denies before it allows', [{ Effect: 'Deny' }, {}], {}, 'deny'],
   ['denies only what it names', [{}, { Effect: 'Deny', Action: 's3:PutObject' }], {}, 'allow'],
   ['compares actions without case', { Action: 'S3:getobject' }, {}, 'allow'],
   ['matches actions with wildcards', { Action: 's3:Get?bject' }, {}, 'allow'],
