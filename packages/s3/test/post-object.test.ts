@@ -8,6 +8,7 @@ import {
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FormReader } from '../src/form/form-reader.ts';
+import { taggingHeader } from '../src/form/form-tagging.ts';
 import { ACCESS_KEY, SECRET_KEY, startTestServer, type TestServer } from './test-server.ts';
 
 let server: TestServer;
@@ -238,6 +239,14 @@ test('what is no form, or lacks a part, is refused', async () => {
     400,
     expect.stringContaining('MaxMessageLengthExceeded'),
   ]);
+});
+
+test('the tags of a form are those of the header', () => {
+  const tag = (Key: string, Value: string): string =>
+    `<Tag><Key>${Key}</Key><Value>${Value}</Value></Tag>`;
+  const text = `<Tagging><TagSet>${tag('a', '1')}${tag('b &amp; c', '=')}</TagSet></Tagging>`;
+  expect(taggingHeader(text)).toBe('a=1&b%20%26%20c=%3D');
+  expect(() => taggingHeader('a=1')).toThrow('not well-formed');
 });
 
 test('Version 2 can be switched off for forms too', async () => {

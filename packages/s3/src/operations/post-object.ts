@@ -8,6 +8,7 @@ import { bodyVerification } from '../body/index.ts';
 import { checksumHeaders } from '../checksum-headers.ts';
 import { type OpenForm, openForm } from '../form/form-fields.ts';
 import { checkFormPolicy, type FormPolicy, parseFormPolicy } from '../form/form-policy.ts';
+import { taggingHeader } from '../form/form-tagging.ts';
 import { readMetadata, refuseUnsupportedHeaders } from '../object-metadata.ts';
 import { checkKeyLength } from '../request-target.ts';
 import type { S3Call } from '../s3-call.ts';
@@ -109,6 +110,7 @@ function objectHeadersOf(
     // One character a byte, as header values are.
     const text = Buffer.from(value).toString('latin1');
     if (name === 'acl') headers.set('x-amz-acl', text);
+    else if (name === 'tagging') headers.set('x-amz-tagging', taggingHeader(value));
     else if (amz || HEADER_FIELDS.includes(name)) headers.set(name, text);
   }
   for (const [name, value] of headers) {
