@@ -83,7 +83,7 @@ export class BlockIndex {
     const keys = this.#keys;
     let low = 0;
     let high = this.count;
-    // What both neighbours share with `key`, every separator between them does: see `KeySearch`.
+    // What both neighbours share with `key`, every separator between them does: see `KeyList`.
     let lowShared = 0;
     let highShared = 0;
     while (low < high) {

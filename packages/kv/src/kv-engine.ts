@@ -1,5 +1,6 @@
 import { compareBytes, fromUtf8, invariant, MalformedBytesError } from '@holdfast/bytes';
 import type { Extent } from '@holdfast/wal';
+import { hashKey } from './bloom-filter.ts';
 import type { EntryOperation, KvEntryRecord } from './entry-codec.ts';
 import { decodeEntry } from './entry-codec.ts';
 import { KvError } from './errors.ts';
@@ -197,8 +198,9 @@ export class KvEngine {
   #lookUpInto(records: (IndexRecord | undefined)[], key: Uint8Array): Promise<void> | undefined {
     const place = records.length;
     records.push(undefined);
-    if (this.index.getActive(key) !== undefined) return undefined;
-    const found = this.index.getOlder(key);
+    const keyHash = hashKey(key);
+    if (this.index.getActive(key, keyHash) !== undefined) return undefined;
+    const found = this.index.getOlder(key, keyHash);
     if (!(found instanceof Promise)) {
       records[place] = found;
       return undefined;

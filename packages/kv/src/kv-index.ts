@@ -172,8 +172,8 @@ export class KvIndex {
   }
 
   /** The key's record in the active memtable. */
-  getActive(key: Uint8Array): IndexRecord | undefined {
-    return this.#active.get(key);
+  getActive(key: Uint8Array, keyHash: number = hashKey(key)): IndexRecord | undefined {
+    return this.#active.get(key, keyHash);
   }
 
   /** Sets the key's record in the active memtable; gives the one that it had there. */
@@ -183,14 +183,18 @@ export class KvIndex {
 
   /** The key's newest record; a promise where a block must be read. */
   get(key: Uint8Array): IndexRecord | undefined | Promise<IndexRecord | undefined> {
-    return this.#active.get(key) ?? this.getOlder(key);
+    const keyHash = hashKey(key);
+    return this.#active.get(key, keyHash) ?? this.getOlder(key, keyHash);
   }
 
   /** As `get`, without the active memtable. */
-  getOlder(key: Uint8Array): IndexRecord | undefined | Promise<IndexRecord | undefined> {
-    const frozen = this.#frozen?.memtable.get(key);
+  getOlder(
+    key: Uint8Array,
+    keyHash: number = hashKey(key),
+  ): IndexRecord | undefined | Promise<IndexRecord | undefined> {
+    const frozen = this.#frozen?.memtable.get(key, keyHash);
     if (frozen !== undefined || this.#tables.length === 0) return frozen;
-    return findInTables(this.#tables, key, hashKey(key), 0);
+    return findInTables(this.#tables, key, keyHash, 0);
   }
 
   snapshot(): IndexSnapshot {
@@ -199,8 +203,9 @@ export class KvIndex {
     const tables = this.#tables.map((table) => table.retain());
     return {
       get: (key) => {
-        const found = active.get(key) ?? frozen?.get(key);
-        return found ?? findInTables(tables, key, hashKey(key), 0);
+        const keyHash = hashKey(key);
+        const found = active.get(key, keyHash) ?? frozen?.get(key, keyHash);
+        return found ?? findInTables(tables, key, keyHash, 0);
       },
       source: (reverse) => sourceOver(active, frozen, tables, reverse),
       release: () => {

@@ -1,260 +1,131 @@
-import { compareBytes } from '@holdfast/bytes';
+import { hashKey } from './bloom-filter.ts';
+import { ByteSlabs } from './byte-slabs.ts';
 import type { IndexRecord } from './index-record.ts';
 import type { IndexSource } from './index-source.ts';
-import { KeySearch } from './key-search.ts';
+import { KeyList } from './key-list.ts';
+import { RecordVersions } from './record-versions.ts';
 
-/**
- * The newest part of the index: a B+ tree in memory, in byte order of internal keys. Deletes are
- * tombstones, so the tree only grows. `snapshot` costs nothing: nodes are owned by one tree, and a
- * tree that writes to a node it does not own copies it first.
- *
- * Keys and inline values are copied into slabs, so that a small key never keeps a large read buffer alive
- * and the size is known exactly.
- */
-
-const NODE_CAPACITY = 32;
-const SLAB_SIZE_BYTES: number = 64 * 1024;
-/** Heap of one entry besides its bytes: two array objects, the record, two slots. Measured. */
-const ENTRY_OVERHEAD_BYTES = 320;
-
-type Node = Leaf | Inner;
-
-interface Leaf {
-  readonly owner: object;
-  readonly keys: Uint8Array[];
-  readonly records: IndexRecord[];
-  readonly children?: undefined;
-}
-
-interface Inner {
-  readonly owner: object;
-  /** `keys[n]` is the smallest key of `children[n + 1]`. */
-  readonly keys: Uint8Array[];
-  readonly children: Node[];
-}
-
-interface Split {
-  readonly separator: Uint8Array;
-  readonly right: Node;
-}
-
-/** A state of the tree that stays as it is. */
+/** A state of the memtable that stays as it is. */
 export interface MemtableView {
-  get(key: Uint8Array): IndexRecord | undefined;
+  /** `keyHash` is `hashKey(key)`. */
+  get(key: Uint8Array, keyHash?: number): IndexRecord | undefined;
   source(reverse: boolean): IndexSource;
 }
 
+/**
+ * The newest part of the index, in memory, in byte order of internal keys. Deletes are tombstones, so it only grows.
+ * Everything is in a few flat arrays. Why: as objects, each entry cost 320 bytes of heap besides its own, and the garbage
+ * collector went through all of them again and again.
+ *
+ * `snapshot` costs nothing: it begins an epoch, each record says in which epoch it was written, and one that replaces
+ * a record of an earlier epoch leaves that one behind it.
+ */
 export class Memtable implements MemtableView {
-  #owner: object = {};
-  readonly #search = new KeySearch();
-  #root: Node = { owner: this.#owner, keys: [], records: [] };
-  #slab: Uint8Array = new Uint8Array(0);
-  #slabUsed = 0;
-  #count = 0;
-  #sizeBytes = 0;
-  /** What the last `set` replaced. */
-  #before: IndexRecord | undefined;
+  readonly #slabs = new ByteSlabs();
+  readonly #keys: KeyList = new KeyList();
+  readonly #records: RecordVersions = new RecordVersions(this.#slabs);
+  #epoch = 0;
 
-  /** Keys in the tree, tombstones included. */
+  /** Keys in it, tombstones included. */
   get count(): number {
-    return this.#count;
+    return this.#keys.count;
   }
 
-  /** Memory held, slabs and heap. */
+  /** Memory used. */
   get sizeBytes(): number {
-    return this.#sizeBytes;
+    if (this.#keys.count === 0) return 0;
+    return this.#slabs.sizeBytes + this.#keys.sizeBytes + this.#records.sizeBytes;
   }
 
-  get(key: Uint8Array): IndexRecord | undefined {
-    return findIn(this.#search, this.#root, key);
+  get(key: Uint8Array, keyHash: number = hashKey(key)): IndexRecord | undefined {
+    return this.#getAt(this.#epoch, key, keyHash);
   }
 
   /** Sets the key's record and gives the one before. What is bytes of both is copied. */
   set(key: Uint8Array, record: IndexRecord): IndexRecord | undefined {
-    this.#before = undefined;
-    const kept = record.kind === 'inline' ? { ...record, value: this.#keep(record.value) } : record;
-    this.#search.reset();
-    const split = this.#insert(this.#ownedRoot(), key, kept);
-    if (split !== undefined) {
-      const children = [this.#root, split.right];
-      this.#root = { owner: this.#owner, keys: [split.separator], children };
-    }
-    return this.#before;
-  }
-
-  /** The tree as it is now; later writes do not show in it. */
-  snapshot(): MemtableView {
-    // Safety: from here on no node belongs to this tree, so every write copies its path first.
-    this.#owner = {};
-    const root = this.#root;
-    return {
-      get: (key) => findIn(this.#search, root, key),
-      source: (reverse) => new MemtableSource(root, reverse),
-    };
-  }
-
-  /** A source over the tree, which must not be written while it is used. */
-  source(reverse: boolean): IndexSource {
-    return new MemtableSource(this.#root, reverse);
-  }
-
-  #ownedRoot(): Node {
-    this.#root = this.#own(this.#root);
-    return this.#root;
-  }
-
-  #own(node: Node): Node {
-    if (node.owner === this.#owner) return node;
-    const keys = node.keys.slice();
-    if (node.children === undefined) {
-      return { owner: this.#owner, keys, records: node.records.slice() };
-    }
-    return { owner: this.#owner, keys, children: node.children.slice() };
-  }
-
-  #insert(node: Node, key: Uint8Array, record: IndexRecord): Split | undefined {
-    if (node.children === undefined) return this.#insertInLeaf(node, key, record);
-    const position = this.#search.upperBound(node.keys, key);
-    const child = this.#own(node.children[position] as Node);
-    node.children[position] = child;
-    const split = this.#insert(child, key, record);
-    if (split === undefined) return undefined;
-    node.keys.splice(position, 0, split.separator);
-    node.children.splice(position + 1, 0, split.right);
-    if (node.children.length <= NODE_CAPACITY) return undefined;
-    const half = node.children.length >>> 1;
-    const children = node.children.splice(half);
-    const keys = node.keys.splice(half);
-    return {
-      separator: node.keys.pop() as Uint8Array,
-      right: { owner: this.#owner, keys, children },
-    };
-  }
-
-  #insertInLeaf(leaf: Leaf, key: Uint8Array, record: IndexRecord): Split | undefined {
-    const position = this.#search.lowerBound(leaf.keys, key);
-    const there = leaf.keys[position];
-    if (there !== undefined && compareBytes(there, key) === 0) {
-      this.#before = leaf.records[position];
-      leaf.records[position] = record;
+    const keyHash = hashKey(key);
+    const node = this.#keys.find(key, keyHash);
+    if (node === 0) {
+      this.#keys.add(key, keyHash, this.#records.add(record, this.#epoch, 0));
       return undefined;
     }
-    leaf.keys.splice(position, 0, this.#keep(key));
-    leaf.records.splice(position, 0, record);
-    this.#count++;
-    this.#sizeBytes += ENTRY_OVERHEAD_BYTES;
-    if (leaf.keys.length <= NODE_CAPACITY) return undefined;
-    // Why: keys that arrive in order would leave half-empty leaves behind.
-    const half = position === leaf.keys.length - 1 ? position : leaf.keys.length >>> 1;
-    const right: Leaf = {
-      owner: this.#owner,
-      keys: leaf.keys.splice(half),
-      records: leaf.records.splice(half),
-    };
-    return { separator: right.keys[0] as Uint8Array, right };
+    const older = this.#keys.valueOf(node);
+    const before = this.#records.read(older);
+    this.#keys.setValue(node, this.#records.add(record, this.#epoch, older));
+    return before;
   }
 
-  #keep(bytes: Uint8Array): Uint8Array {
-    if (this.#slabUsed + bytes.length > this.#slab.length) {
-      this.#slab = new Uint8Array(Math.max(SLAB_SIZE_BYTES, bytes.length));
-      this.#slabUsed = 0;
-      this.#sizeBytes += this.#slab.length;
-    }
-    const kept = this.#slab.subarray(this.#slabUsed, this.#slabUsed + bytes.length);
-    kept.set(bytes);
-    this.#slabUsed += bytes.length;
-    return kept;
+  /** The state as it is now; later writes do not show in it. */
+  snapshot(): MemtableView {
+    const epoch = this.#epoch++;
+    return {
+      get: (key, keyHash = hashKey(key)) => this.#getAt(epoch, key, keyHash),
+      source: (reverse) => new MemtableSource(this.#keys, this.#records, { epoch, reverse }),
+    };
+  }
+
+  /** A source over it, which must not be written while it is used. */
+  source(reverse: boolean): IndexSource {
+    return new MemtableSource(this.#keys, this.#records, { epoch: this.#epoch, reverse });
+  }
+
+  #getAt(epoch: number, key: Uint8Array, keyHash: number): IndexRecord | undefined {
+    const node = this.#keys.find(key, keyHash);
+    if (node === 0) return undefined;
+    const seen = this.#records.seenAt(epoch, this.#keys.valueOf(node));
+    return seen === 0 ? undefined : this.#records.read(seen);
   }
 }
 
-/** Walks a tree in either direction with a stack of positions. */
+/** Walks the keys that an epoch sees, in either direction. */
 class MemtableSource implements IndexSource {
-  readonly #root: Node;
-  readonly #search = new KeySearch();
-  readonly #step: 1 | -1;
-  readonly #parents: { readonly node: Inner; position: number }[] = [];
-  #leaf: Leaf | undefined;
-  #position = 0;
+  readonly #keys: KeyList;
+  readonly #records: RecordVersions;
+  readonly #epoch: number;
+  readonly #reverse: boolean;
+  #node = 0;
+  #seen = 0;
+  key: Uint8Array | undefined;
 
-  constructor(root: Node, reverse: boolean) {
-    this.#root = root;
-    this.#step = reverse ? -1 : 1;
-  }
-
-  get key(): Uint8Array | undefined {
-    return this.#leaf?.keys[this.#position];
+  constructor(
+    keys: KeyList,
+    records: RecordVersions,
+    walk: { readonly epoch: number; readonly reverse: boolean },
+  ) {
+    this.#keys = keys;
+    this.#records = records;
+    this.#epoch = walk.epoch;
+    this.#reverse = walk.reverse;
   }
 
   get record(): IndexRecord {
-    return (this.#leaf as Leaf).records[this.#position] as IndexRecord;
+    return this.#records.read(this.#seen);
   }
 
   seek(key: Uint8Array | undefined): undefined {
-    this.#parents.length = 0;
-    this.#search.reset();
-    let node = this.#root;
-    while (node.children !== undefined) {
-      const position = this.#positionIn(node.keys, key);
-      this.#parents.push({ node, position });
-      node = node.children[position] as Node;
-    }
-    this.#leaf = node;
-    if (this.#step > 0)
-      this.#position = key === undefined ? 0 : this.#search.lowerBound(node.keys, key);
-    else
-      this.#position =
-        (key === undefined ? node.keys.length : this.#search.upperBound(node.keys, key)) - 1;
-    this.#settle();
+    const keys = this.#keys;
+    if (key === undefined) this.#settle(this.#reverse ? keys.last() : keys.first());
+    else this.#settle(this.#reverse ? keys.lastAtOrBefore(key) : keys.firstAtOrAfter(key));
     return undefined;
   }
 
   advance(): undefined {
-    this.#position += this.#step;
-    this.#settle();
+    if (this.#node !== 0) this.#settle(this.#step(this.#node));
     return undefined;
   }
 
-  #positionIn(keys: readonly Uint8Array[], key: Uint8Array | undefined): number {
-    if (key !== undefined) return this.#search.upperBound(keys, key);
-    return this.#step > 0 ? 0 : keys.length;
+  #step(node: number): number {
+    return this.#reverse ? this.#keys.previous(node) : this.#keys.next(node);
   }
 
-  /** Goes on to the next leaf where the position has left this one. */
-  #settle(): void {
-    while (this.#leaf !== undefined && this.#leaf.keys[this.#position] === undefined) {
-      this.#leaf = this.#nextLeaf();
-      if (this.#leaf !== undefined) {
-        this.#position = this.#step > 0 ? 0 : this.#leaf.keys.length - 1;
-      }
+  /** Stands at the node, or at the first after it that the epoch sees. */
+  #settle(from: number): void {
+    let node = from;
+    for (; node !== 0; node = this.#step(node)) {
+      this.#seen = this.#records.seenAt(this.#epoch, this.#keys.valueOf(node));
+      if (this.#seen !== 0) break;
     }
+    this.#node = node;
+    this.key = node === 0 ? undefined : this.#keys.keyOf(node);
   }
-
-  #nextLeaf(): Leaf | undefined {
-    for (let top = this.#parents.at(-1); top !== undefined; top = this.#parents.at(-1)) {
-      top.position += this.#step;
-      let node = top.node.children[top.position];
-      if (node === undefined) {
-        this.#parents.pop();
-        continue;
-      }
-      while (node.children !== undefined) {
-        const position: number = this.#step > 0 ? 0 : node.children.length - 1;
-        this.#parents.push({ node, position });
-        node = node.children[position] as Node;
-      }
-      return node;
-    }
-    return undefined;
-  }
-}
-
-function findIn(search: KeySearch, root: Node, key: Uint8Array): IndexRecord | undefined {
-  let node = root;
-  search.reset();
-  while (node.children !== undefined) {
-    node = node.children[search.upperBound(node.keys, key)] as Node;
-  }
-  const position = search.lowerBound(node.keys, key);
-  const there = node.keys[position];
-  return there !== undefined && compareBytes(there, key) === 0 ? node.records[position] : undefined;
 }

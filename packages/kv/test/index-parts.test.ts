@@ -93,6 +93,84 @@ describe('the memtable', () => {
   });
 });
 
+describe('the memtable under load', () => {
+  test('keys that all have one hash are found, and walked in order', () => {
+    const keys = keysOfOneHash(700);
+    expect(new Set(keys.map(hashKey)).size).toBe(1);
+    const memtable = new Memtable();
+    for (const [version, each] of keys.entries()) memtable.set(each, recordOf(version, 3));
+    expect(memtable.count).toBe(keys.length);
+    for (const [version, each] of keys.entries()) {
+      expect(memtable.get(each)).toEqual(recordOf(version, 3));
+    }
+    for (const each of keysOfOneHash(710).slice(700)) expect(memtable.get(each)).toBeUndefined();
+    const walked: string[] = [];
+    const source = memtable.source(true);
+    for (source.seek(undefined); source.key !== undefined; source.advance()) {
+      walked.push(toHex(source.key));
+    }
+    expect(walked).toEqual(keys.map(toHex).sort().reverse());
+  });
+
+  test('its size says what it holds, within a quarter', () => {
+    const memtable = new Memtable();
+    expect(memtable.sizeBytes).toBe(0);
+    const count = 20_000;
+    for (let number = 0; number < count; number++) {
+      const bytes = new Uint8Array(24);
+      new DataView(bytes.buffer).setUint32(20, Math.imul(number, 0x9e37_79b1));
+      memtable.set(bytes, { kind: 'inline', version: number, value: new Uint8Array(100) });
+    }
+    const perEntry = memtable.sizeBytes / count;
+    expect(perEntry).toBeGreaterThan(24 + 100);
+    expect(perEntry).toBeLessThan((24 + 100) * 1.75);
+  });
+
+  test('a record that is replaced after a snapshot is there for the snapshot alone', () => {
+    const memtable = new Memtable();
+    const one = Uint8Array.of(1);
+    memtable.set(one, { kind: 'inline', version: 1, value: Uint8Array.of(1) });
+    const kept = memtable.get(one);
+    const before = memtable.snapshot();
+    memtable.set(one, { kind: 'inline', version: 2, value: Uint8Array.of(2) });
+    const sizeBytes = memtable.sizeBytes;
+    memtable.set(one, { kind: 'inline', version: 3, value: Uint8Array.of(3) });
+    expect(memtable.sizeBytes).toBe(sizeBytes);
+    const after = memtable.snapshot();
+    expect(memtable.set(one, { kind: 'tombstone', version: 4 })).toMatchObject({ version: 3 });
+    expect(before.get(one)).toEqual({ kind: 'inline', version: 1, value: Uint8Array.of(1) });
+    expect(after.get(one)).toEqual({ kind: 'inline', version: 3, value: Uint8Array.of(3) });
+    expect(memtable.get(one)).toEqual({ kind: 'tombstone', version: 4 });
+    expect(kept).toEqual({ kind: 'inline', version: 1, value: Uint8Array.of(1) });
+    expect(new Memtable().snapshot().get(one)).toBeUndefined();
+  });
+});
+
+/**
+ * Different keys of eight bytes with one hash: the second word undoes what the first did to the state. Turns the
+ * multiplications of MurmurHash3 around.
+ */
+function keysOfOneHash(count: number): Uint8Array[] {
+  const rotate = (word: number, by: number): number => (word << by) | (word >>> (32 - by));
+  const inverseOf = (odd: number): number => {
+    let inverse = odd;
+    for (let step = 0; step < 5; step++) inverse = Math.imul(inverse, 2 - Math.imul(odd, inverse));
+    return inverse;
+  };
+  const [first, second] = [0xcc9e2d51, 0x1b873593] as const;
+  return Array.from({ length: count }, (_, number) => {
+    const word = Math.imul(number, 0x9e37_79b1);
+    let state = Math.imul(rotate(Math.imul(word, first), 15), second);
+    state = (Math.imul(rotate(state, 13), 5) + 0xe6546b64) | 0;
+    const undone = Math.imul(rotate(Math.imul(state, inverseOf(second)), 17), inverseOf(first));
+    const bytes = new Uint8Array(8);
+    const view = new DataView(bytes.buffer);
+    view.setInt32(0, word, true);
+    view.setInt32(4, undone, true);
+    return bytes;
+  });
+}
+
 describe('a sorted table', () => {
   test('agrees with what was written, by key and by walks from anywhere', async () => {
     await fc.assert(

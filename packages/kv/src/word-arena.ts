@@ -1,0 +1,28 @@
+const FIRST_WORDS = 1024;
+
+/** 32-bit words that are reserved in pieces and let go of together. Word 0 is never given out: 0 means none. */
+export class WordArena {
+  /** Replaced when the arena grows: read it anew after each `reserve`. */
+  words: Int32Array = new Int32Array(FIRST_WORDS);
+  /** The same memory; the bytes of word `at` begin at `at * 4`. Replaced with `words`. */
+  bytes: Uint8Array = new Uint8Array(this.words.buffer);
+  #used = 1;
+
+  /** Bytes reserved. */
+  get sizeBytes(): number {
+    return this.#used * 4;
+  }
+
+  /** Position of `count` words, all zero. */
+  reserve(count: number): number {
+    const at = this.#used;
+    this.#used += count;
+    if (this.#used > this.words.length) {
+      const larger = new Int32Array(Math.max(this.words.length * 2, this.#used));
+      larger.set(this.words);
+      this.words = larger;
+      this.bytes = new Uint8Array(larger.buffer);
+    }
+    return at;
+  }
+}
