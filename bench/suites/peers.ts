@@ -110,6 +110,10 @@ class Comparison {
     costs[name].seconds.push(result.seconds);
     costs[name].cpu.push(result.cpuSeconds);
     this.#last.set(name, result);
+    const { seconds, cpuSeconds } = result;
+    process.stderr.write(
+      `  ${task.kind} ${name}: ${seconds.toFixed(3)} s, CPU ${cpuSeconds.toFixed(3)} s\n`,
+    );
   }
 
   #rows(what: string, count: number, costs: Costs, peers: readonly PeerName[] = PEERS): Row[] {

@@ -88,6 +88,23 @@ describe('a reader and a writer', () => {
 });
 
 describe('the encoding', () => {
+  test('bytes are written from where the caller says, few of them or many', () => {
+    for (const length of [0, 1, 48, 49, 300]) {
+      const value = Uint8Array.from({ length }, (_, at) => at & 0xff);
+      for (const start of [0, 1, 200].filter((each) => each <= length)) {
+        const written = new ByteWriter(2).u8(9).bytes(value, start).finish();
+        expect([...written]).toEqual([9, ...value.subarray(start)]);
+      }
+    }
+  });
+
+  test('a writer that is reset begins anew', () => {
+    const writer = new ByteWriter(2).u8(1).u8(2).u8(3);
+    writer.finish();
+    expect(writer.reset().length).toBe(0);
+    expect([...writer.u8(7).finish()]).toEqual([7]);
+  });
+
   const encode = (build: (writer: ByteWriter) => ByteWriter): number[] => [
     ...build(new ByteWriter()).finish(),
   ];

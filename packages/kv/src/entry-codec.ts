@@ -1,7 +1,7 @@
 import type { Crc32c } from '@holdfast/bytes';
 import { ByteReader, ByteWriter, MalformedBytesError } from '@holdfast/bytes';
 import { INLINE_VALUE_LIMIT_BYTES } from './index-record.ts';
-import { isUserKey, userKey } from './key-space.ts';
+import { isUserKey, USER_SPACE } from './key-space.ts';
 import type { Condition, Operation, Transaction } from './kv-store.ts';
 import { KEY_SIZE_LIMIT_BYTES, VALUE_SIZE_LIMIT_BYTES } from './limits.ts';
 
@@ -20,6 +20,8 @@ const CONDITION_KINDS: readonly Condition['kind'][] = ['exists', 'absent', 'vers
 const OP_DELETE = 0;
 const OP_PUT_INLINE = 1;
 const OP_PUT_BODY = 2;
+/** What an operation adds to its key and small value, at most. */
+const PART_SIZE_BYTES = 20;
 
 /** A transaction's bytes, ready for the wal. */
 export interface EncodedEntry {
@@ -53,12 +55,13 @@ export type EntryOperation =
 /** Encodes a checked transaction with public keys. */
 export function encodeEntry(transaction: Transaction, crc32c: Crc32c): EncodedEntry {
   const { session, conditions = [], operations } = transaction;
-  const writer = new ByteWriter(256);
+  const writer = new ByteWriter(headSizeBound(transaction));
   writer.u8(FORMAT_VERSION).u8(session === undefined ? 0 : FLAG_SESSION);
   if (session !== undefined) writer.text(session.clientId).varint(session.sequence);
   writer.varint(conditions.length);
   for (const condition of conditions) {
-    writer.u8(CONDITION_KINDS.indexOf(condition.kind)).sized(userKey(condition.key));
+    writer.u8(CONDITION_KINDS.indexOf(condition.kind));
+    writeKey(writer, condition.key);
     if (condition.kind === 'versionEquals') writer.varint(condition.version);
   }
   writer.varint(operations.length);
@@ -71,7 +74,7 @@ export function encodeEntry(transaction: Transaction, crc32c: Crc32c): EncodedEn
       continue;
     }
     const { key, value } = operation;
-    writer.u8(OP_PUT_BODY).sized(userKey(key));
+    writeKey(writer.u8(OP_PUT_BODY), key);
     lastCrc = crc32c(value);
     writer.varint(bodySizeBytes).varint(value.length).u32(lastCrc);
     body.push(value);
@@ -82,8 +85,28 @@ export function encodeEntry(transaction: Transaction, crc32c: Crc32c): EncodedEn
 }
 
 function writeSmall(writer: ByteWriter, operation: Operation): void {
-  if (operation.kind === 'delete') writer.u8(OP_DELETE).sized(userKey(operation.key));
-  else writer.u8(OP_PUT_INLINE).sized(userKey(operation.key)).sized(operation.value);
+  if (operation.kind === 'delete') writeKey(writer.u8(OP_DELETE), operation.key);
+  else writeKey(writer.u8(OP_PUT_INLINE), operation.key).sized(operation.value);
+}
+
+/** The internal key of a user's key. */
+function writeKey(writer: ByteWriter, key: Uint8Array): ByteWriter {
+  return writer
+    .varint(key.length + 1)
+    .u8(USER_SPACE)
+    .bytes(key);
+}
+
+/** The head's size or somewhat more, session and conditions aside: the writer grows for them where it must. */
+function headSizeBound({ operations }: Transaction): number {
+  let sizeBytes = 256;
+  for (const operation of operations) {
+    sizeBytes += operation.key.length + PART_SIZE_BYTES;
+    if (operation.kind === 'put' && operation.value.length <= INLINE_VALUE_LIMIT_BYTES) {
+      sizeBytes += operation.value.length;
+    }
+  }
+  return sizeBytes;
 }
 
 /**

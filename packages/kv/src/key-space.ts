@@ -5,7 +5,9 @@ import { utf8 } from '@holdfast/bytes';
  * internal space never lies between them.
  */
 const SESSION_SPACE = 0x01;
-const USER_SPACE = 0x10;
+
+/** First byte of the internal key of a user's key. */
+export const USER_SPACE = 0x10;
 
 /** Everything a user can reach: `[USER_RANGE_START, USER_RANGE_END)` of the internal keys. */
 export const USER_RANGE_START: Uint8Array = Uint8Array.of(USER_SPACE);

@@ -227,7 +227,8 @@ export class KvEngine {
     const result = this.#decide(index, entry, older);
     if (result.committed) {
       const first = entry.conditions.length;
-      for (const [at, operation] of entry.operations.entries()) {
+      for (let at = 0; at < entry.operations.length; at++) {
+        const operation = entry.operations[at] as EntryOperation;
         this.#replace(older?.[first + at], operation.key, recordOf(operation, index, body));
       }
     }

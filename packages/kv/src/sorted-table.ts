@@ -161,8 +161,11 @@ export class SortedTable {
     return loading;
   }
 
-  /** Reads blocks [from, to) with one read and checks each; the cache is left alone. */
-  async readBlocks(from: number, to: number): Promise<Uint8Array[]> {
+  /**
+   * Reads blocks [from, to) with one read and checks each; the cache is left alone. `share`: they are views of one
+   * buffer, for who does not keep one of them without the others.
+   */
+  async readBlocks(from: number, to: number, share: boolean = false): Promise<Uint8Array[]> {
     const start = this.#index.section(from).offset;
     const last = this.#index.section(to - 1);
     const whole = new Uint8Array(last.offset + last.sizeBytes - start);
@@ -171,9 +174,9 @@ export class SortedTable {
     const blocks: Uint8Array[] = [];
     for (let block = from; block < to; block++) {
       const { offset, sizeBytes } = this.#index.section(block);
+      const view = whole.subarray(offset - start, offset - start + sizeBytes);
       // Why a copy: a block in the cache must not keep its neighbours' memory.
-      const bytes =
-        to - from === 1 ? whole : whole.slice(offset - start, offset - start + sizeBytes);
+      const bytes = share || to - from === 1 ? view : view.slice();
       if (!checksumHolds(bytes, this.#env.crc32c)) {
         this.#onDamage?.();
         throw this.corrupt(offset, 'wrong checksum of a block');

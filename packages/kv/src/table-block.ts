@@ -21,7 +21,9 @@ const KIND_EXTENT = 2;
 
 /** Collects entries, in order, into one block. */
 export class BlockBuilder {
-  #writer: ByteWriter = new ByteWriter(16 * 1024);
+  readonly #writer: ByteWriter = new ByteWriter(16 * 1024);
+  /** The last block was taken, and the next entry begins another. */
+  #taken = false;
   #restarts: number[] = [];
   #count = 0;
   #lastKey: Uint8Array = new Uint8Array(0);
@@ -31,15 +33,20 @@ export class BlockBuilder {
   }
 
   get sizeBytes(): number {
-    return this.#writer.length + this.#restarts.length * 4 + BLOCK_TRAILER_SIZE_BYTES;
+    const entriesBytes = this.#taken ? 0 : this.#writer.length;
+    return entriesBytes + this.#restarts.length * 4 + BLOCK_TRAILER_SIZE_BYTES;
   }
 
   add(key: Uint8Array, record: IndexRecord): void {
-    const writer = this.#writer;
+    const writer = this.#taken ? this.#writer.reset() : this.#writer;
+    this.#taken = false;
     let shared = 0;
     if (this.#count % RESTART_INTERVAL === 0) this.#restarts.push(writer.length);
     else shared = sharedPrefix(this.#lastKey, key);
-    writer.varint(shared).sized(shared === 0 ? key : key.subarray(shared));
+    writer
+      .varint(shared)
+      .varint(key.length - shared)
+      .bytes(key, shared);
     if (record.kind === 'tombstone') writer.u8(KIND_TOMBSTONE).varint(record.version);
     else if (record.kind === 'inline') {
       writer.u8(KIND_INLINE).varint(record.version).sized(record.value);
@@ -52,13 +59,13 @@ export class BlockBuilder {
     this.#count++;
   }
 
-  /** The block's bytes; the builder is empty after it. */
+  /** The block's bytes, valid until the next `add`. The builder is empty after it. */
   finish(crc32c: Crc32c): Uint8Array {
     const writer = this.#writer;
     for (const restart of this.#restarts) writer.u32(restart);
     writer.u32(this.#restarts.length);
     const bytes = withChecksum(writer, crc32c);
-    this.#writer = new ByteWriter(16 * 1024);
+    this.#taken = true;
     this.#restarts = [];
     this.#count = 0;
     return bytes;

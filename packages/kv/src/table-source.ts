@@ -78,7 +78,7 @@ export class TableSource implements IndexSource {
     const from = this.#step > 0 ? block : Math.max(0, block - this.#readAhead + 1);
     const to =
       this.#step > 0 ? Math.min(this.#table.blockCount, block + this.#readAhead) : block + 1;
-    const blocks = await this.#table.readBlocks(from, to);
+    const blocks = await this.#table.readBlocks(from, to, !this.#useCache);
     if (this.#useCache) this.#table.keepBlocks(from, blocks);
     this.#ahead = new Map(blocks.map((bytes, at) => [from + at, bytes]));
     this.#readAhead = Math.min(READ_AHEAD_MOST, this.#readAhead * 4);
