@@ -9,7 +9,7 @@ export interface ObjectStoreLimits {
   /** Chunks of one body that may be on their way to the KvStore at once. Default 4. */
   readonly chunksInFlight: number;
   /**
-   * Chunks of all bodies that may be at the KvStore at once. Default 12: no more than its log takes at once, since
+   * Chunks of all bodies that may be at the KvStore at once. Default 8: no more than its log takes at once, since
    * what it does not take it has to copy.
    */
   readonly chunksCommitting: number;
@@ -53,7 +53,7 @@ const DEFAULTS: ObjectStoreLimits = {
   inlineSizeBytes: 128 * KIB,
   chunkSizeBytes: MIB,
   chunksInFlight: 4,
-  chunksCommitting: 12,
+  chunksCommitting: 8,
   writeBuffers: 256,
   readBuffers: 256,
   spareBuffers: 8,
