@@ -26,16 +26,18 @@ export function takePersistRequest(state: RaftState): PersistRequest | undefined
     state.outbox.push(...state.afterPersist.splice(0));
   }
   if (!hasData && state.afterPersist.length === 0) return undefined;
-  const ack: PersistAck = { write: disk.nextWrite++, index: lastIndex(log), term: lastTerm(log) };
+  // Nothing to write, and messages that wait for the writes before them: durable when the last of those is.
+  const last = hasData ? undefined : disk.inFlight.at(-1);
+  const write = last?.write ?? disk.nextWrite++;
   const request: PersistRequest = {
     snapshot: disk.snapshot,
     hardState,
     truncateFrom: disk.truncateFrom as LogIndex | undefined,
     entries,
     messages: state.afterPersist.splice(0),
-    ack,
+    ack: { write, index: lastIndex(log), term: lastTerm(log) },
   };
-  noteHandedOut(state, request);
+  if (hasData) noteHandedOut(state, request);
   return request;
 }
 

@@ -21,12 +21,19 @@ export function startTransferElection(state: RaftState): void {
   if (state.role !== 'leader' && isPromotable(state)) startVote(state, true);
 }
 
-/** A voter whose log is whole. */
+/**
+ * A voter whose log is whole. Why the configurations before the last: one that is not committed may be on no other
+ * disk, and then the others need this node's vote or its log though it is to be no voter any more (4.2.2 of the
+ * thesis). Its own vote counts for nothing where the last configuration does not name it.
+ */
 function isPromotable(state: RaftState): boolean {
-  const { disk, settings } = state;
+  const { disk, settings, configurations, commitIndex } = state;
   const isRestoring =
     disk.snapshot !== undefined || disk.inFlight.some((write) => write.isSnapshot);
-  return !isRestoring && isVoter(currentConfiguration(state), settings.nodeId);
+  const committed = configurations.findLastIndex((record) => record.index <= commitIndex);
+  const inForce = configurations.slice(Math.max(committed, 0));
+  const isNamed = inForce.some(({ configuration }) => isVoter(configuration, settings.nodeId));
+  return isNamed && !isRestoring;
 }
 
 /** A leader was heard of within the shortest election timeout, or this is one. */

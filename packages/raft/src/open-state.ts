@@ -33,6 +33,7 @@ export function openState(settings: RaftSettings, stored: StoredState): RaftStat
   };
   drawElectionTimeout(state);
   if (stored.snapshotIndex !== undefined) state.snapshot = snapshotAt(state, stored.snapshotIndex);
+  else invariant(log.base.index === 0, 'entries were released that no snapshot holds');
   return state;
 }
 

@@ -5,7 +5,10 @@ import type { NodeId } from './node-id.ts';
 import type { ProposalRefusal, ReadRefusal } from './refusals.ts';
 import type { HardState } from './settings.ts';
 
-/** Given back with `persisted`. `write` numbers requests; (index, term) is the end of the log as of this one. */
+/**
+ * Given back with `persisted`. `write` numbers requests that write something; one that only holds messages back has the
+ * number of the last write before it. (index, term) is the end of the log as of this request.
+ */
 export interface PersistAck {
   readonly write: number;
   readonly index: LogIndex;

@@ -111,7 +111,8 @@ function sendNext(state: RaftState, to: NodeId, progress: Progress): boolean {
   if (isPaused(progress, window)) return false;
   const { nextIndex } = progress;
   if (termAt(log, nextIndex - 1) === undefined) {
-    offerSnapshot(state, to, progress);
+    // Why: a snapshot is much work, and a member that does not answer would not take it.
+    if (progress.isRecentlyActive) offerSnapshot(state, to, progress);
     return false;
   }
   const entries = sliceLog(log, nextIndex, lastIndex(log) + 1, settings.maxMessageBytes);
@@ -146,7 +147,7 @@ function sendAppend(
 
 function offerSnapshot(state: RaftState, to: NodeId, progress: Progress): void {
   const { snapshot } = state;
-  if (snapshot === undefined || !progress.isRecentlyActive) return;
+  invariant(snapshot !== undefined, 'entries were released that no snapshot holds');
   becomeSnapshot(progress, snapshot.index);
   send(state, to, { type: 'installSnapshot', snapshot });
 }

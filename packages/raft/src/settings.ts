@@ -49,7 +49,7 @@ export interface StoredState {
   readonly hardState: HardState;
   /** The last released entry; (0, 0) for a log from the beginning. */
   readonly base: LogPosition;
-  /** The snapshot that this node can offer; at `base.index` or above. Omitted where there is none. */
+  /** The snapshot that this node can offer; at `base.index` or above. Must be there where `base` is not (0, 0). */
   readonly snapshotIndex?: LogIndex;
   /** The configuration in force at `base.index`; at (0, 0) the one that the cluster begins with. */
   readonly configuration: Configuration;

@@ -1,0 +1,15 @@
+import { describe, expect, it } from 'vitest';
+import { Chaos } from './chaos/chaos.ts';
+
+describe('whatever happens to five nodes, nothing is lost, nothing is stale, and when it ends they are alike', () => {
+  it.each(Array.from({ length: 24 }, (_, n) => n + 1))('seed %i', (seed) => {
+    const applied = new Chaos(seed, 3, 2).run(2500).calm().appliedByMembers();
+    expect(applied.length).toBeGreaterThan(0);
+    expect(new Set(applied).size).toBe(1);
+  });
+
+  it('the seeds do elections, reads, changes of members, crashes and snapshots', () => {
+    const { counts } = new Chaos(1, 3, 2).run(20_000);
+    for (const count of Object.values(counts)) expect(count).toBeGreaterThan(2);
+  });
+});
