@@ -1,5 +1,6 @@
 import type { Crc32c } from '@holdfast/bytes';
 import { ByteReader, ByteWriter, MalformedBytesError } from '@holdfast/bytes';
+import { KEY_SIZE_LIMIT_BYTES } from './limits.ts';
 import { withChecksum } from './table-block.ts';
 import type { TableSection } from './table-format.ts';
 
@@ -46,36 +47,12 @@ export class BlockIndex {
   /** Offset of each block in the file, and the end of the last. */
   readonly #blockStarts: Float64Array;
 
-  private constructor(keys: Uint8Array, keyStarts: Uint32Array, blockStarts: Float64Array) {
+  /** Of the arrays that `BlockIndexDecoder` makes, which it takes over. */
+  constructor(keys: Uint8Array, keyStarts: Uint32Array, blockStarts: Float64Array) {
     this.count = keyStarts.length - 1;
     this.#keys = keys;
     this.#keyStarts = keyStarts;
     this.#blockStarts = blockStarts;
-  }
-
-  /** Decodes a section whose checksum was checked. Throws a MalformedBytesError. */
-  static decode(section: Uint8Array, blockCount: number, firstBlockOffset: number): BlockIndex {
-    const bytes = section.subarray(0, section.length - 4);
-    if (blockCount > bytes.length)
-      throw new MalformedBytesError(`${blockCount} blocks in the index`);
-    const keyStarts = new Uint32Array(blockCount + 1);
-    const blockStarts = new Float64Array(blockCount + 1);
-    const keys = new Uint8Array(bytes.length);
-    const reader = new ByteReader(bytes);
-    let used = 0;
-    let offset = firstBlockOffset;
-    for (let block = 0; block < blockCount; block++) {
-      keyStarts[block] = used;
-      blockStarts[block] = offset;
-      offset += reader.varint();
-      const key = reader.sized();
-      keys.set(key, used);
-      used += key.length;
-    }
-    keyStarts[blockCount] = used;
-    blockStarts[blockCount] = offset;
-    if (reader.remaining !== 0) throw new MalformedBytesError('bytes left over in the index');
-    return new BlockIndex(keys.slice(0, used), keyStarts, blockStarts);
   }
 
   /** The first block that may hold `key` or a greater one; `count` where none may. */
@@ -113,5 +90,78 @@ export class BlockIndex {
 
   get sizeBytes(): number {
     return this.#keys.length + this.#keyStarts.byteLength + this.#blockStarts.byteLength;
+  }
+}
+
+/** A size, a key's length, and a key of an index; no entry is longer. */
+const LONGEST_ENTRY_BYTES: number = 10 + 10 + KEY_SIZE_LIMIT_BYTES + 1;
+
+/**
+ * Decodes the section of a table while it is read, piece by piece. Why: at once, the index of a hundred million
+ * entries would hold up the event loop for a tenth of a second.
+ */
+export class BlockIndexDecoder {
+  readonly #blockCount: number;
+  #reader: ByteReader | undefined;
+  #keys: Uint8Array = new Uint8Array(0);
+  #keyStarts: Uint32Array = new Uint32Array(1);
+  #blockStarts: Float64Array = new Float64Array(1);
+  #block = 0;
+  #keysBytes = 0;
+  #offset: number;
+  #failure: MalformedBytesError | undefined;
+
+  constructor(blockCount: number, firstBlockOffset: number) {
+    this.#blockCount = blockCount;
+    this.#offset = firstBlockOffset;
+  }
+
+  /**
+   * Decodes what is whole in the first `readBytes` of the section, the same buffer in each call. Never throws: what is
+   * malformed may be so since the checksum, which is known at the end, is wrong.
+   */
+  take(section: Uint8Array, readBytes: number): void {
+    if (this.#failure !== undefined) return;
+    try {
+      const reader = this.#reader ?? this.#begin(section);
+      const end = readBytes === section.length ? Number.POSITIVE_INFINITY : readBytes;
+      while (this.#block < this.#blockCount && reader.offset + LONGEST_ENTRY_BYTES <= end) {
+        this.#decodeEntry(reader);
+      }
+    } catch (error) {
+      if (!(error instanceof MalformedBytesError)) throw error;
+      this.#failure = error;
+    }
+  }
+
+  /** After the last piece. Throws a MalformedBytesError. */
+  finish(): BlockIndex {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#reader?.remaining !== 0)
+      throw new MalformedBytesError('bytes left over in the index');
+    this.#keyStarts[this.#blockCount] = this.#keysBytes;
+    this.#blockStarts[this.#blockCount] = this.#offset;
+    return new BlockIndex(this.#keys.slice(0, this.#keysBytes), this.#keyStarts, this.#blockStarts);
+  }
+
+  #begin(section: Uint8Array): ByteReader {
+    const bytes = section.subarray(0, section.length - 4);
+    const count = this.#blockCount;
+    if (count > bytes.length) throw new MalformedBytesError(`${count} blocks in the index`);
+    this.#reader = new ByteReader(bytes);
+    this.#keys = new Uint8Array(bytes.length);
+    this.#keyStarts = new Uint32Array(count + 1);
+    this.#blockStarts = new Float64Array(count + 1);
+    return this.#reader;
+  }
+
+  #decodeEntry(reader: ByteReader): void {
+    this.#keyStarts[this.#block] = this.#keysBytes;
+    this.#blockStarts[this.#block] = this.#offset;
+    this.#offset += reader.varint();
+    const key = reader.sized();
+    this.#keys.set(key, this.#keysBytes);
+    this.#keysBytes += key.length;
+    this.#block++;
   }
 }

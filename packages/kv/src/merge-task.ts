@@ -2,7 +2,7 @@ import type { Env, FileErrorCode, ThreadTask } from '@holdfast/env';
 import { FileError } from '@holdfast/env';
 import { BlockCache } from './block-cache.ts';
 import { Disposals } from './disposals.ts';
-import type { KvErrorCode } from './errors.ts';
+import type { KvErrorCode, KvErrorOptions } from './errors.ts';
 import { KvError } from './errors.ts';
 import { InPlaceReads } from './in-place-reads.ts';
 import { MergeSource } from './merge-source.ts';
@@ -32,7 +32,12 @@ export interface MergeRequest {
 /** What another thread answers: errors lose their class on the way, so they are told in words. */
 export type MergeAnswer =
   | { readonly kind: 'written'; readonly listing: TableListing }
-  | { readonly kind: 'kvError'; readonly code: KvErrorCode; readonly message: string }
+  | {
+      readonly kind: 'kvError';
+      readonly code: KvErrorCode;
+      readonly message: string;
+      readonly options: Omit<KvErrorOptions, 'cause'>;
+    }
   | {
       readonly kind: 'fileError';
       readonly code: FileErrorCode;
@@ -70,7 +75,9 @@ export const mergeTask: ThreadTask<MergeRequest, MergeAnswer> = {
       return { kind: 'written', listing: await openAndMerge(env, request) };
     } catch (error) {
       if (error instanceof KvError) {
-        return { kind: 'kvError', code: error.code, message: error.message };
+        const { code, message, path, offset } = error;
+        const place = path === undefined ? {} : { path, offset: offset ?? 0 };
+        return { kind: 'kvError', code, message, options: place };
       }
       if (!(error instanceof FileError)) throw error;
       const { code, path, message } = error;
@@ -82,7 +89,7 @@ export const mergeTask: ThreadTask<MergeRequest, MergeAnswer> = {
 /** The listing of an answer; what failed is thrown as it was there. */
 export function listingOf(answer: MergeAnswer): TableListing {
   if (answer.kind === 'written') return answer.listing;
-  if (answer.kind === 'kvError') throw new KvError(answer.code, answer.message);
+  if (answer.kind === 'kvError') throw new KvError(answer.code, answer.message, answer.options);
   // Why the end is cut: a `FileError` puts its path behind its message.
   const message = answer.message.slice(0, -`: ${answer.path}`.length);
   throw new FileError(answer.code, answer.path, message);

@@ -2,12 +2,15 @@ import { compareBytes, MalformedBytesError } from '@holdfast/bytes';
 import type { Env, FileHandle } from '@holdfast/env';
 import { FileError } from '@holdfast/env';
 import type { BlockCache } from './block-cache.ts';
-import { BlockIndex } from './block-index.ts';
+import type { BlockIndex } from './block-index.ts';
+import { BlockIndexDecoder } from './block-index.ts';
 import { mayContain } from './bloom-filter.ts';
 import type { Disposals } from './disposals.ts';
 import { corruption, KvError } from './errors.ts';
 import type { InPlaceReads } from './in-place-reads.ts';
 import type { IndexRecord } from './index-record.ts';
+import type { OnPiece } from './section-reader.ts';
+import { readCheckedSection, readSection } from './section-reader.ts';
 import { checksumHolds, findInBlock } from './table-block.ts';
 import type { TableProperties, TableSection } from './table-format.ts';
 import {
@@ -253,23 +256,20 @@ async function readParts(env: Env, file: FileHandle, listing: TableListing): Pro
     if (env.crc32c(footerBytes.subarray(0, -4)) === listing.footerCrc) return decoded;
     throw new MalformedBytesError('another table than the one in the MANIFEST');
   });
-  const checked = async (section: TableSection): Promise<Uint8Array> => {
+  const checked = (section: TableSection, onPiece?: OnPiece): Promise<Uint8Array> => {
     const { offset } = section;
     if (offset + section.sizeBytes > footerOffset) {
       throw corruption(path, `a section past the end, at ${offset}`, undefined, footerOffset);
     }
-    const bytes = await readSection(file, section);
-    if (checksumHolds(bytes, env.crc32c)) return bytes;
-    throw corruption(path, `wrong checksum of the section at ${offset}`, undefined, offset);
+    return readCheckedSection(file, section, env.crc32c, onPiece);
   };
   const propertiesBytes = await checked(footer.properties);
   const properties = located(path, footer.properties.offset, () =>
     decodeTableProperties(propertiesBytes),
   );
-  const indexBytes = await checked(footer.index);
-  const index = located(path, footer.index.offset, () =>
-    BlockIndex.decode(indexBytes, properties.blockCount, TABLE_HEADER_SIZE_BYTES),
-  );
+  const decoder = new BlockIndexDecoder(properties.blockCount, TABLE_HEADER_SIZE_BYTES);
+  await checked(footer.index, (bytes, readBytes) => decoder.take(bytes, readBytes));
+  const index = located(path, footer.index.offset, () => decoder.finish());
   const filter = await checked(footer.filter);
   return { listing, properties, index, filter: filter.subarray(0, -4) };
 }
@@ -282,15 +282,4 @@ function located<Result>(path: string, offset: number, decode: () => Result): Re
     if (!(cause instanceof MalformedBytesError)) throw cause;
     throw corruption(path, cause.message, cause, offset);
   }
-}
-
-async function readSection(
-  file: FileHandle,
-  { offset, sizeBytes }: TableSection,
-): Promise<Uint8Array> {
-  if (offset < 0) throw corruption(file.path, 'too short for a table');
-  const bytes = new Uint8Array(sizeBytes);
-  const got = await file.read(bytes, offset);
-  if (got === bytes.length) return bytes;
-  throw corruption(file.path, `the file ends at ${offset + got}`, undefined, offset + got);
 }
