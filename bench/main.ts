@@ -1,10 +1,13 @@
 /**
  * `npm run bench [-- suite…]`: measures, prints, and writes bench/RESULTS.md when every suite ran.
+ * `npm run bench -- bounds [OBJECTS [FOLDER]]`: what does not grow with the data, on ten million objects or as many as
+ * are asked for, and writes bench/RESULTS-bounds.md. Takes 20 GB of the temporary folder, and removes them.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { renderMarkdown, type SuiteResult } from './report.ts';
+import { measureBounds } from './suites/bounds.ts';
 import { measureLargeObjects } from './suites/large-objects.ts';
 import { measureLog } from './suites/log.ts';
 import { measurePeers } from './suites/peers.ts';
@@ -48,4 +51,20 @@ async function main(asked: readonly string[]): Promise<void> {
   }
 }
 
-await main(process.argv.slice(2));
+/** `kept`: a folder that is not removed, for another run on the same data. */
+async function bounds(objects: number, kept: string | undefined): Promise<void> {
+  if (!Number.isSafeInteger(objects) || objects < 10_000) throw new Error('10000 objects at least');
+  const root = kept ?? mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
+  try {
+    const result = await measureBounds(root, objects);
+    const page = renderMarkdown([result], new Date().toISOString().slice(0, 10), 'bounds');
+    process.stdout.write(page);
+    writeFileSync(new URL('./RESULTS-bounds.md', import.meta.url), page);
+  } finally {
+    if (kept === undefined) rmSync(root, { recursive: true, force: true });
+  }
+}
+
+const [first, ...others] = process.argv.slice(2);
+if (first === 'bounds') await bounds(Number(others[0] ?? 10_000_000), others[1]);
+else await main(process.argv.slice(2));

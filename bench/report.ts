@@ -34,12 +34,17 @@ function reached(row: Row): boolean {
 }
 
 /** The page that is committed: a table a suite, the machine, the date and the commit. */
-export function renderMarkdown(results: readonly SuiteResult[], date: string): string {
+export function renderMarkdown(
+  results: readonly SuiteResult[],
+  date: string,
+  asked?: string,
+): string {
   const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
+  const command = asked === undefined ? 'npm run bench' : `npm run bench -- ${asked}`;
   const lines = [
     '# Benchmarks',
     '',
-    `Made by \`npm run bench\` on ${date} at commit ${commit}: ${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), Node ${process.versions.node}.`,
+    `Made by \`${command}\` on ${date} at commit ${commit}: ${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), Node ${process.versions.node}.`,
     'Every figure stands beside its bound or peer, measured in the same run; machines are shared, so the ratios',
     'mean more than the figures. Medians of interleaved rounds.',
   ];
