@@ -10,11 +10,13 @@ import { renderMarkdown, type SuiteResult } from './report.ts';
 import { measureBounds } from './suites/bounds.ts';
 import { measureLargeObjects } from './suites/large-objects.ts';
 import { measureLog } from './suites/log.ts';
+import { measureNetwork } from './suites/network.ts';
 import { measurePeers } from './suites/peers.ts';
 import { measureSmallObjects } from './suites/s3-small.ts';
 
 const SUITES = {
   log: measureLog,
+  network: measureNetwork,
   peers: measurePeers,
   small: measureSmallObjects,
   large: measureLargeObjects,

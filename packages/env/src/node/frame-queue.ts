@@ -26,7 +26,7 @@ export class FrameQueue {
     this.bytes = 0;
   }
 
-  /** Takes whole parts until about `limitBytes`, small ones copied together. */
+  /** Takes about `limitBytes`, small parts copied together; of a part that is much larger, the beginning. */
   take(limitBytes: number): Uint8Array[] {
     const pieces: Uint8Array[] = [];
     let small: Uint8Array[] = [];
@@ -38,10 +38,13 @@ export class FrameQueue {
       small = [];
       smallBytes = 0;
     };
-    for (const part of this.#parts) {
+    for (const whole of this.#parts) {
       if (taken >= limitBytes) break;
+      const isCut = whole.length > limitBytes + COPY_BELOW_BYTES;
+      const part = isCut ? whole.subarray(0, limitBytes) : whole;
+      if (isCut) this.#parts[count] = whole.subarray(limitBytes);
+      else count += 1;
       taken += part.length;
-      count += 1;
       if (part.length >= COPY_BELOW_BYTES) {
         join();
         pieces.push(part);

@@ -7,7 +7,7 @@ import { FrameDecoder } from './frame-decoder.ts';
 import { FrameQueue } from './frame-queue.ts';
 
 /** Given to the socket at once; more waits, and is put together with what comes meanwhile. */
-const IN_FLIGHT_BYTES = 1024 * 1024;
+const IN_FLIGHT_BYTES = 256 * 1024;
 /** A peer that does not take as much in this time is lost. */
 const STALL_LIMIT_MS = 10_000;
 const CLOSE_LIMIT_MS = 1000;
@@ -134,11 +134,14 @@ export class NodeConnection implements Connection {
   #planFlush(): void {
     if (this.#isFlushPlanned) return;
     this.#isFlushPlanned = true;
-    // Why: after the events of this turn, so that the frames which they send leave together.
-    setImmediate(() => {
+    const flush = (): void => {
       this.#isFlushPlanned = false;
       this.#flush();
-    });
+    };
+    // Why: after the events of this turn, so that the frames which they send leave together. A heartbeat leaves
+    // after the promises of this event already, before the entries of the same turn.
+    if (this.lane === 'control') process.nextTick(flush);
+    else setImmediate(flush);
   }
 
   #flush(): void {
