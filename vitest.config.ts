@@ -8,9 +8,18 @@ export default defineConfig({
           name: 'packages',
           globalSetup: ['scripts/leak-check.ts'],
           include: ['packages/*/test/**/*.test.ts'],
-          exclude: ['**/node_modules/**'],
+          exclude: ['**/node_modules/**', 'packages/*/test/prove/**'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        // Too long for every run: `npm run prove -- NAME`, see docs/testing.md.
+        test: {
+          name: 'prove',
+          globalSetup: ['scripts/leak-check.ts'],
+          include: ['packages/*/test/prove/**/*.test.ts'],
+          exclude: ['**/node_modules/**'],
         },
       },
       {

@@ -136,6 +136,7 @@ export class ExtentFiles {
       throw new KvError(
         'KV_INCOMPATIBLE',
         `${file.path} has format ${version}; this Holdfast reads ${EXTENTS_FORMAT_VERSION}: use the newer one`,
+        { path: file.path, offset: 0 },
       );
     }
     const bytes = new Uint8Array(EXTENTS_FOOTER_SIZE_BYTES);

@@ -164,6 +164,7 @@ function decodeChecked(
     throw new KvError(
       'KV_INCOMPATIBLE',
       `${path} has format ${decoded.formatVersion}; this Holdfast reads ${MANIFEST_FORMAT_VERSION}: use the newer one`,
+      { path, offset: 0 },
     );
   }
   const { clusterId, nodeId } = decoded.identity;
@@ -171,6 +172,7 @@ function decodeChecked(
     throw new KvError(
       'KV_INCOMPATIBLE',
       `${path} belongs to node ${nodeId} of cluster ${clusterId}, not to node ${identity.nodeId} of cluster ${identity.clusterId}; give each node its own folder`,
+      { path, offset: 0 },
     );
   }
   return decoded;

@@ -19,7 +19,7 @@ export async function loadIdentity(
   const path = `${directory}/${FILE_NAME}`;
   const content = await readWholeFile(env.files, path);
   if (content === undefined) return createIdentity(env, directory, expected);
-  const identity = parseIdentity(path, content);
+  const identity = parseIdentity(env, path, content);
   if (
     expected !== undefined &&
     (expected.clusterId !== identity.clusterId || expected.nodeId !== identity.nodeId)
@@ -55,11 +55,14 @@ export async function writeIdentity(
   directory: string,
   identity: WalIdentity,
 ): Promise<void> {
-  const text = `${JSON.stringify({ format: FORMAT_VERSION, ...identity }, undefined, 2)}\n`;
+  const { clusterId, nodeId } = identity;
+  const checksum = checksumOf(env, clusterId, nodeId);
+  const fields = { format: FORMAT_VERSION, clusterId, nodeId, checksum };
+  const text = `${JSON.stringify(fields, undefined, 2)}\n`;
   await replaceFile(env.files, directory, FILE_NAME, utf8(text));
 }
 
-function parseIdentity(path: string, content: Uint8Array): WalIdentity {
+function parseIdentity(env: Env, path: string, content: Uint8Array): WalIdentity {
   let parsed: unknown;
   try {
     parsed = JSON.parse(fromUtf8(content));
@@ -70,17 +73,30 @@ function parseIdentity(path: string, content: Uint8Array): WalIdentity {
     string,
     unknown
   >;
-  const { format, clusterId, nodeId } = fields;
+  const { format, clusterId, nodeId, checksum } = fields;
   if (typeof format === 'number' && format > FORMAT_VERSION) {
     throw new KvError(
       'KV_INCOMPATIBLE',
       `${path} has format ${format}; this Holdfast reads ${FORMAT_VERSION}: use the newer one`,
+      { path, offset: 0 },
     );
   }
   if (format !== FORMAT_VERSION || !isId(clusterId) || !isId(nodeId)) {
     throw corruption(path, 'it does not name a node and a cluster by 32 hexadecimal digits each');
   }
+  // Why it may be missing: files of the first versions have none.
+  if (checksum !== undefined && checksum !== checksumOf(env, clusterId, nodeId)) {
+    throw corruption(path, 'its ids do not match their checksum; the MANIFEST has them too');
+  }
   return { clusterId, nodeId };
+}
+
+/** Without it a changed digit would look like the folder of another node. */
+function checksumOf(env: Env, clusterId: string, nodeId: string): string {
+  return env
+    .crc32c(utf8(clusterId + nodeId))
+    .toString(16)
+    .padStart(8, '0');
 }
 
 function isId(value: unknown): value is string {

@@ -216,6 +216,21 @@ describe('damage', () => {
     expect(await codeOf(open(env))).toBe('KV_CORRUPTION');
   });
 
+  test('a changed digit of an id in node.json is damage of that file, and not another node', async () => {
+    const env = await createMemoryEnv();
+    await (await filled(env)).close();
+    const path = `${DIRECTORY}/node.json`;
+    const { sizeBytes } = (await env.files.stat(path)) ?? { sizeBytes: 0 };
+    const file = await env.files.open(path, 'read');
+    const bytes = new Uint8Array(sizeBytes);
+    await file.read(bytes, 0);
+    await file.close();
+    const offset = new TextDecoder().decode(bytes).indexOf('nodeId') + 12;
+    // Bit 0 of a decimal digit makes another one of it, and of most letters too.
+    env.files.corrupt(path, { offset, mask: 1 });
+    await expect(open(env)).rejects.toMatchObject({ code: 'KV_CORRUPTION', path });
+  });
+
   test('an index that lost its newest edit does not start on a log that was released', async () => {
     const env = await createMemoryEnv();
     const store = await open(env);

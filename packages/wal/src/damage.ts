@@ -28,7 +28,7 @@ export function foreign(path: string, found: string, expected: string): WalError
     'WAL_FOREIGN_SEGMENT',
     `${path} belongs to ${found}, this process is ${expected}. Start it with its own data folder, or move ` +
       'the file that does not belong here away.',
-    { path },
+    { path, offset: 0 },
   );
 }
 
@@ -37,7 +37,7 @@ export function newerFormat(path: string): WalError {
     'WAL_NEWER_FORMAT',
     `${path} was written by a newer Holdfast in a format that this one cannot read. Start the newer ` +
       'version on this folder; going back to an older version is not possible.',
-    { path },
+    { path, offset: 0 },
   );
 }
 

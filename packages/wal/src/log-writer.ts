@@ -372,7 +372,8 @@ export class LogWriter {
   /** Durability: before a record is acknowledged, the state says which segment must be there for it. */
   async #name(segment: Segment): Promise<void> {
     if (segment.id === this.#namedId) return;
-    await this.#state.saveNewest({ segmentId: segment.id, baseIndex: segment.baseIndex });
+    const newest = { segmentId: segment.id, baseIndex: segment.baseIndex };
+    await this.#state.saveOnce({ newest });
     this.#namedId = segment.id;
   }
 
@@ -382,6 +383,9 @@ export class LogWriter {
    */
   async #truncate(truncation: Truncation): Promise<void> {
     const { segment, voided, settled } = truncation;
+    const durableIndex = segment.baseIndex - 1;
+    // Safety: before it, or a crash just after it would look like the loss of what was cut.
+    if (this.#state.current.durableIndex > durableIndex) await this.#state.save({ durableIndex });
     await this.#moveTo(segment);
     try {
       await this.#name(segment);

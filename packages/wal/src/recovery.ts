@@ -289,7 +289,7 @@ function checkCoverage(
   }
   const last = segments.at(-1);
   const path = last?.path ?? pathIn(settings.directory, '');
-  const needed = Math.max(state.firstIndex - 1, state.hardState.commitIndex);
+  const needed = Math.max(state.firstIndex - 1, state.hardState.commitIndex, state.durableIndex);
   if (end.index < needed) {
     throw corruption(
       path,

@@ -31,7 +31,7 @@ export async function writeRestoredState(
     commitIndex: logIndex(0),
   };
   const settings = settingsOf({ env, directory, identity });
-  const state = { hardState, firstIndex, termBefore, newest: undefined };
+  const state = { hardState, firstIndex, termBefore, newest: undefined, durableIndex: 0 };
   // The first open names the newest of the copied segments.
   const slots = await openState(settings, { state, versions: [0, 0] }, undefined);
   await slots.close();

@@ -250,6 +250,10 @@ export class SegmentedWal implements Wal {
     try {
       await writer.whenIdle();
       await writer.mark();
+      if (writer.failure === undefined && writer.durableIndex > state.current.durableIndex) {
+        // What fails here is only the knowledge that the next open could check the end of the log by.
+        await state.saveOnce({ durableIndex: writer.durableIndex }).catch(() => undefined);
+      }
       await state.close();
       await writer.close();
       await reader.close();

@@ -113,5 +113,5 @@ function identityTag(settings: Settings): number {
 
 function emptyState(): WalState {
   const hardState = { term: term(0), votedFor: undefined, commitIndex: logIndex(0) };
-  return { hardState, firstIndex: 1, termBefore: 0, newest: undefined };
+  return { hardState, firstIndex: 1, termBefore: 0, newest: undefined, durableIndex: 0 };
 }

@@ -1,5 +1,5 @@
 import { logIndex } from '@holdfast/bytes';
-import type { NewestSegment, StateSlots, WalState } from './state-slots.ts';
+import type { StateSlots, WalState } from './state-slots.ts';
 import type { HardState } from './wal.ts';
 
 interface Save {
@@ -40,11 +40,11 @@ export class StateSaver {
   }
 
   /**
-   * Saves which segment is the newest, in one slot. Call it when the segment is durable under its name, and
-   * before a record in it is acknowledged: from then on its loss is known from a crash that made none.
+   * Saves what tells damage from a crash, in one slot. The newest segment: when it is durable under its name, and
+   * before a record in it is acknowledged. The durable index: when the log is closed.
    */
-  saveNewest(newest: NewestSegment): Promise<void> {
-    this.#current = { ...this.#current, newest };
+  saveOnce(change: Partial<Pick<WalState, 'newest' | 'durableIndex'>>): Promise<void> {
+    this.#current = { ...this.#current, ...change };
     return this.#enqueue(true);
   }
 

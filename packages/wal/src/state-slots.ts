@@ -27,6 +27,8 @@ export interface WalState {
   readonly termBefore: number;
   /** The newest segment that is known to be durable: it, or a later one, must be there. */
   readonly newest: NewestSegment | undefined;
+  /** A record that was durable when the log was closed in order: it must be there. 0 where none is known. */
+  readonly durableIndex: number;
 }
 
 /** Names a segment's file. */
@@ -39,6 +41,7 @@ const CRC_AT = BLOCK_BYTES - 4;
 const VOTE_AT = 48;
 const VOTE_LIMIT_BYTES = 256;
 const NEWEST_AT = CRC_AT - 20;
+const DURABLE_AT = NEWEST_AT - 8;
 
 /** One slot: a block with a version counter, so that the newest valid one wins. */
 export function encodeStateSlot(
@@ -62,6 +65,7 @@ export function encodeStateSlot(
   setU64(view, 32, state.firstIndex);
   setU64(view, 40, state.termBefore);
   block.set(vote, VOTE_AT);
+  setU64(view, DURABLE_AT, state.durableIndex);
   setU64(view, NEWEST_AT, state.newest?.baseIndex ?? 0);
   view.setUint32(NEWEST_AT + 8, state.newest?.segmentId ?? 0, true);
   view.setUint32(CRC_AT - 4, clusterTag, true);
@@ -95,7 +99,13 @@ export function decodeStateSlot(
   const hardState = { term: stateTerm, votedFor, commitIndex };
   return {
     version,
-    state: { hardState, firstIndex, termBefore, newest: newestOf(view) },
+    state: {
+      hardState,
+      firstIndex,
+      termBefore,
+      newest: newestOf(view),
+      durableIndex: getU64(view, DURABLE_AT),
+    },
     tag: view.getUint32(CRC_AT - 4, true),
   };
 }

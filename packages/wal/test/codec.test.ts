@@ -120,6 +120,7 @@ describe('golden bytes of format version 1', () => {
       firstIndex: 30,
       termBefore: 4,
       newest: { segmentId: 7, baseIndex: 2 ** 33 + 1 },
+      durableIndex: 42,
     };
     encodeStateSlot(block, 12, state, 99, crc32c);
     expect(toHex(block.subarray(0, 64))).toMatchSnapshot();
@@ -148,6 +149,7 @@ describe('docs/formats/wal.md', () => {
         firstIndex: 30,
         termBefore: 4,
         newest: { segmentId: 7, baseIndex: 21 },
+        durableIndex: 44,
       },
       tag: 99,
     });

@@ -58,6 +58,22 @@ describe('recovery', () => {
     );
   });
 
+  it.each([
+    ['cut off behind the header', 4096],
+    ['cut off before the last record', 12288],
+  ])('refuses a log that was closed in order and is %s', async (_, sizeBytes) => {
+    const env = await three(true);
+    const file = await env.files.open(FIRST, 'write');
+    await file.truncate(sizeBytes);
+    await file.close();
+    await expect(open(env, ONE)).rejects.toMatchObject({
+      code: 'WAL_CORRUPTION',
+      path: FIRST,
+      offset: sizeBytes,
+      message: expect.stringMatching(/record 3 was acknowledged/),
+    });
+  });
+
   it('refuses a log that ends before the committed index', async () => {
     const env = await memoryEnv();
     const wal = await open(env, ONE);
@@ -191,7 +207,7 @@ async function toVersion1(env: MemoryEnv, path: string): Promise<void> {
   const block = new Uint8Array(4096);
   await file.read(block, 0);
   block[4] = 1;
-  block.fill(0, 4072, 4088);
+  block.fill(0, 4064, 4088);
   new DataView(block.buffer).setUint32(4092, env.crc32c(block.subarray(0, 4092)), true);
   await file.write(block, 0);
   await file.sync();

@@ -58,4 +58,27 @@ describe('truncation while records wait for the disk', () => {
     expect([...(await contents(again)).values()]).toEqual(['a', 'y']);
     await again.close();
   });
+
+  it('below what was durable at the last close is no loss to the next open, wherever a crash stops it', async () => {
+    const base = await memoryEnv();
+    const first = await open(base, LOG);
+    for (const text of ['a', 'b', 'c']) await put(first, text);
+    await first.close();
+    let states = 0;
+    for (let stop = 1; ; stop++) {
+      const env = await envOn(base.files.clone());
+      const wal = await open(env, LOG);
+      env.files.stopAt(env.files.operationCount + stop);
+      const code = await codeOf(wal.truncateSuffix(logIndex(2)));
+      if (!env.files.stopped) break;
+      for (const { label, files } of env.files.crashStates()) {
+        states++;
+        const again = await open(await envOn(files), LOG);
+        const texts = [...(await contents(again)).values()];
+        expect([['a', 'b', 'c'], ['a']], `${stop}, ${label}, ${code}`).toContainEqual(texts);
+        await again.close();
+      }
+    }
+    expect(states).toBeGreaterThan(20);
+  });
 });

@@ -10,14 +10,16 @@ export interface Corruption {
   readonly length?: number;
   /** `flip`: one bit of each byte, the seed's choice. `zero`, `garble`: all of them. Default `flip`. */
   readonly how?: 'flip' | 'zero' | 'garble';
+  /** The bits that are flipped in each byte. Default: one of the seed's choice. */
+  readonly mask?: number;
 }
 
 /** Changes the live and the durable bytes alike: no cache hides it. */
 export function corruptFile(node: FileNode, corruption: Corruption, random: SeededRandom): void {
-  const { offset, length = 1, how = 'flip' } = corruption;
+  const { offset, length = 1, how = 'flip', mask } = corruption;
   invariant(offset + length <= node.live.sizeBytes, 'corruption beyond the end of the file');
   for (let at = offset; at < offset + length; at++) {
-    const flipped = 1 << random.below(8);
+    const flipped = mask ?? 1 << random.below(8);
     const garbled = random.below(256);
     for (const image of [node.live, node.durable]) {
       if (at >= image.sizeBytes) continue;
