@@ -1,5 +1,6 @@
 import { compareBytes, fromUtf8, utf8 } from '@holdfast/bytes';
 import { bucketOf, decodeBucketRecord, encodeBucketRecord } from './bucket-record.ts';
+import { bucketIsBusy } from './bucket-settings.ts';
 import { type KnownBucket, pinBucket } from './buckets.ts';
 import { ObjectStoreError } from './errors.ts';
 import { entriesOf, keyAfter } from './key-range.ts';
@@ -8,9 +9,6 @@ import { checkBucketName } from './names.ts';
 import type { Bucket, ListBucketsOptions, ListBucketsPage } from './object-store.ts';
 import { releaseById } from './release.ts';
 import { commit, newId, put, remove, type StoreContext } from './store-context.ts';
-
-/** All settings of one bucket together. Why: they are one value, and a value may have 1 MiB. */
-const SETTINGS_LIMIT_BYTES = 512 * 1024;
 
 export async function createBucket(
   context: StoreContext,
@@ -51,42 +49,6 @@ export async function getBucket(context: StoreContext, name: string): Promise<Bu
   return bucketOf(name, (await context.buckets.fresh(name)).record);
 }
 
-/** Sets one document of a bucket, or takes it away: durable, and seen by every later `getBucket`. */
-export async function putBucketSetting(
-  context: StoreContext,
-  name: string,
-  setting: string,
-  document: string | undefined,
-): Promise<void> {
-  for (let attempt = 0; attempt < context.limits.commitAttempts; attempt++) {
-    const bucket = await context.buckets.fresh(name);
-    const settings = new Map(bucket.record.settings);
-    if (document === undefined) settings.delete(setting);
-    else settings.set(setting, document);
-    checkSettingsSize(settings);
-    // A delete that is looking whether the bucket is empty loses to this, as to any write.
-    const record = { ...bucket.record, settings, deleting: false };
-    const failed = await commit(
-      context,
-      [pinBucket(bucket)],
-      [put(bucketKey(name), encodeBucketRecord(record))],
-    );
-    context.buckets.forget(name);
-    if (failed === undefined) return;
-  }
-  throw bucketIsBusy(name);
-}
-
-function checkSettingsSize(settings: ReadonlyMap<string, string>): void {
-  let size = 0;
-  for (const [name, document] of settings) size += utf8(name).length + utf8(document).length;
-  if (size <= SETTINGS_LIMIT_BYTES) return;
-  throw new ObjectStoreError(
-    'InvalidRequest',
-    `The settings of a bucket may be at most ${SETTINGS_LIMIT_BYTES} bytes together.`,
-  );
-}
-
 /**
  * Deletes an empty bucket. Safety: emptiness is looked up between a mark and the delete that asks for
  * the mark's version. A write that has not seen the mark fails, for its transaction asks for the
@@ -114,14 +76,6 @@ export async function deleteBucket(context: StoreContext, name: string): Promise
   throw bucketIsBusy(name);
 }
 
-function bucketIsBusy(name: string): ObjectStoreError {
-  return new ObjectStoreError(
-    'OperationAborted',
-    'A conflicting operation is in progress on this bucket. Please try again.',
-    { bucket: name },
-  );
-}
-
 /** The bucket with its mark, or undefined where another came first. */
 async function mark(context: StoreContext, bucket: KnownBucket): Promise<KnownBucket | undefined> {
   if (bucket.record.deleting) return bucket;
@@ -135,12 +89,15 @@ async function mark(context: StoreContext, bucket: KnownBucket): Promise<KnownBu
 }
 
 async function refuseUnlessEmpty(context: StoreContext, bucket: KnownBucket): Promise<void> {
-  const range = spaceRange(KEY_SPACE.object, bucket.record.bucketId);
-  const { entries } = await context.kv.scan({ ...range, limit: 1, values: false });
-  if (entries.length === 0) return;
-  throw new ObjectStoreError('BucketNotEmpty', 'The bucket you tried to delete is not empty', {
-    bucket: bucket.name,
-  });
+  // Delete markers and older versions count as objects do.
+  for (const space of [KEY_SPACE.object, KEY_SPACE.objectVersion, KEY_SPACE.deleteMarker]) {
+    const range = spaceRange(space, bucket.record.bucketId);
+    const { entries } = await context.kv.scan({ ...range, limit: 1, values: false });
+    if (entries.length === 0) continue;
+    throw new ObjectStoreError('BucketNotEmpty', 'The bucket you tried to delete is not empty', {
+      bucket: bucket.name,
+    });
+  }
 }
 
 export async function listBuckets(

@@ -3,13 +3,14 @@
  * sweeps by itself; it finds what crashed in between.
  */
 import { compareBytes, equalBytes, toHex } from '@holdfast/bytes';
-import { type KvCursor, KvError, type KvReader, type ReadView } from '@holdfast/kv';
+import { type KvCursor, KvError, type ReadView } from '@holdfast/kv';
+import { findVersionIn } from './find-version.ts';
 import { entriesOf } from './key-range.ts';
 import { idKey, idOfKey, KEY_SPACE, type KeySpace, spaceRange, uploadKey } from './keys.ts';
 import type { GarbageReport } from './object-store.ts';
 import { decodeGroupOwner, decodeMoment } from './owner-record.ts';
 import { releaseById, releaseGroup } from './release.ts';
-import { commit, readObject, remove, type StoreContext, unchanged } from './store-context.ts';
+import { commit, remove, type StoreContext, unchanged } from './store-context.ts';
 import type { SweepCounts } from './sweeper.ts';
 import { decodeCompletedRecord } from './upload-record.ts';
 
@@ -64,7 +65,7 @@ async function releaseVanishedGroups(context: StoreContext, counts: SweepCounts)
   for await (const { key, value, version } of entriesOf(context.kv, range)) {
     context.sweeper.throwIfClosed();
     const uploadId = idOfKey(key);
-    if (await groupIsHeld(context.kv, uploadId, value)) continue;
+    if (await groupIsHeld(context, uploadId, value)) continue;
     const { operations, tasks } = releaseGroup(uploadId, context.env.clock.nowMs());
     // Invariant: what holds a group changes only together with the group's record.
     const failed = await commit(context, [unchanged(key, version)], operations);
@@ -73,17 +74,27 @@ async function releaseVanishedGroups(context: StoreContext, counts: SweepCounts)
   }
 }
 
+/**
+ * Safety: on one view, for a version may be moving between two places. What does not hold a group at the
+ * view's revision gets to hold it only in a transaction that writes the group's record.
+ */
 async function groupIsHeld(
-  reader: KvReader,
+  context: StoreContext,
   uploadId: Uint8Array,
   value: Uint8Array,
 ): Promise<boolean> {
-  const { kind, bucketId, key } = decodeGroupOwner(value);
+  const { kind, bucketId, key, versionId } = decodeGroupOwner(value);
   if (kind === 'upload') {
-    return (await reader.get(uploadKey(bucketId, key, uploadId))) !== undefined;
+    return (await context.kv.get(uploadKey(bucketId, key, uploadId))) !== undefined;
   }
-  const body = (await readObject(reader, bucketId, key))?.record.body;
-  return body?.kind === 'parts' && equalBytes(body.uploadId, uploadId);
+  const view = await context.kv.readView({ maxAgeMs: context.limits.readViewAgeMs });
+  try {
+    const found = await findVersionIn(view, bucketId, key, versionId ?? 'null');
+    const body = found?.record.body;
+    return body?.kind === 'parts' && equalBytes(body.uploadId, uploadId);
+  } finally {
+    view.close();
+  }
 }
 
 /** What keeps a blob's chunks, or says that they are being swept. All are keyed by the blobId. */

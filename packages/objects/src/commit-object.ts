@@ -2,15 +2,16 @@ import type { Condition, Operation } from '@holdfast/kv';
 import { type KnownBucket, pinBucket, unmarkBucket } from './buckets.ts';
 import { ObjectStoreError } from './errors.ts';
 import { objectKvKey } from './keys.ts';
+import { readLatest, succeed } from './latest-version.ts';
+import { checkLockAllowed, withDefaultRetention } from './object-lock.ts';
 import { encodeObjectRecord, type ObjectRecord } from './object-record.ts';
 import type { ObjectAddress } from './object-store.ts';
-import { releaseBody } from './release.ts';
-import { commit, put, readObject, type StoreContext, unchanged } from './store-context.ts';
+import { commit, put, type StoreContext } from './store-context.ts';
 
 export interface ObjectWrite extends ObjectAddress {
   /** Throws where the request's conditions do not hold for the object as it is now. */
   readonly check: (current: ObjectRecord | undefined) => void;
-  /** The record to write at the wall-clock time `nowMs`. */
+  /** The record to write at the wall-clock time `nowMs`; its version is decided here. */
   readonly record: (nowMs: number) => ObjectRecord;
   /** Asked for in the same transaction: where one does not hold, the result is `undefined`. */
   readonly conditions: readonly Condition[];
@@ -20,9 +21,9 @@ export interface ObjectWrite extends ObjectAddress {
 
 /**
  * The commit point of every write of an object: one transaction that asks whether the bucket and the
- * object are still as they were when the request's conditions were judged, writes the record, keeps
- * the new bytes and lets go of the old ones. Lost races are judged anew; each was won by another
- * writer, so somebody makes progress.
+ * key's latest version are still as they were when the request's conditions were judged, writes the
+ * record, keeps the new bytes, and makes the old version an older one or lets go of it. Lost races are
+ * judged anew; each was won by another writer, so somebody makes progress.
  */
 export async function commitObject(
   context: StoreContext,
@@ -34,12 +35,17 @@ export async function commitObject(
       if (outcome === 'lost') return undefined;
       if (outcome !== 'raced') return outcome;
     }
-    throw new ObjectStoreError(
-      'ConditionalRequestConflict',
-      'A conflicting operation occurred during this request. Try again.',
-      { key: write.key },
-    );
+    throw conflict(write.key);
   });
+}
+
+/** ConditionalRequestConflict: other processes won too many races. */
+export function conflict(key: string): ObjectStoreError {
+  return new ObjectStoreError(
+    'ConditionalRequestConflict',
+    'A conflicting operation occurred during this request. Try again.',
+    { key },
+  );
 }
 
 async function tryCommit(
@@ -47,34 +53,41 @@ async function tryCommit(
   write: ObjectWrite,
 ): Promise<ObjectRecord | 'raced' | 'lost'> {
   const bucket = await context.buckets.known(write.bucket);
-  const { bucketId } = bucket.record;
-  const current = await readObject(context.kv, bucketId, write.key);
+  const latest = await readLatest(context.kv, bucket, write.key);
   // Why: a remembered bucket that is gone shows no object, and would judge the conditions wrongly.
-  if (current === undefined) {
+  if (latest.object === undefined) {
     const fresh = await context.buckets.fresh(write.bucket);
     if (fresh.version !== bucket.version) return 'raced';
   }
-  write.check(current?.record);
+  write.check(latest.object?.record);
 
-  const kvKey = objectKvKey(bucketId, write.key);
   const nowMs = context.env.clock.nowMs();
-  const record = write.record(nowMs);
-  const release = releaseBody(current?.record.body, nowMs);
+  const succession = await succeed(context, bucket, write.key, latest, nowMs);
+  const record = inBucket(bucket, { ...write.record(nowMs), version: succession.version }, nowMs);
+  const asked = [pinBucket(bucket), ...succession.conditions];
   const failed = await commit(
     context,
-    [pinBucket(bucket), unchanged(kvKey, current?.version), ...write.conditions],
+    [...asked, ...write.conditions],
     [
-      put(kvKey, encodeObjectRecord(record)),
+      ...succession.operations,
+      put(objectKvKey(bucket.record.bucketId, write.key), encodeObjectRecord(record)),
       ...write.operations(bucket, record),
-      ...release.operations,
+      ...succession.release.operations,
       ...unmarkBucket(bucket),
     ],
   );
   if (failed === undefined) {
     if (bucket.record.deleting) context.buckets.forget(write.bucket);
-    context.sweeper.push(release.tasks);
+    context.sweeper.push(succession.release.tasks);
     return record;
   }
   if (failed === 0) context.buckets.forget(write.bucket);
-  return failed <= 1 ? 'raced' : 'lost';
+  return failed < asked.length ? 'raced' : 'lost';
+}
+
+/** The record as its bucket's object lock will have it. */
+function inBucket(bucket: KnownBucket, record: ObjectRecord, nowMs: number): ObjectRecord {
+  checkLockAllowed(bucket.record, record.metadata);
+  const metadata = withDefaultRetention(bucket.record, record.metadata, nowMs);
+  return metadata === record.metadata ? record : { ...record, metadata };
 }

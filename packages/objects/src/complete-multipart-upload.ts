@@ -68,10 +68,15 @@ async function tryComplete(
   requestMd5: Uint8Array,
 ): Promise<ObjectRecord | undefined> {
   await checkEarly(context, request);
-  checkPartList(request);
+  const listed = checkPartList(request);
   const upload = await seal(context, await findUpload(context, request));
   if (upload === undefined) return undefined;
-  const parts = selectParts(context, request, await readParts(context, upload.uploadId));
+  const parts = selectParts(
+    context,
+    { ...request, parts: listed },
+    upload,
+    await readParts(context, upload.uploadId),
+  );
   const object = assemble(context, request, upload.record, parts);
   const { bucket, key, conditions } = request;
   const written = await commitObject(context, {
@@ -89,7 +94,7 @@ async function tryComplete(
         remove(upload.kvKey),
         put(
           idKey(KEY_SPACE.partGroup, upload.uploadId),
-          encodeGroupOwner({ kind: 'object', bucketId, key }),
+          encodeGroupOwner({ kind: 'object', bucketId, key, versionId: ownVersionId(record) }),
         ),
         put(idKey(KEY_SPACE.completedUpload, upload.uploadId), encodeCompletedRecord(completed)),
         ...object.manifest,
@@ -99,6 +104,11 @@ async function tryComplete(
   });
   if (written !== undefined) context.sweeper.push(object.leftovers.tasks);
   return written;
+}
+
+/** undefined for the null version, which is found by its name. */
+function ownVersionId({ version }: ObjectRecord): Uint8Array | undefined {
+  return version === undefined || version.isNull ? undefined : version.id;
 }
 
 /** The upload with a seal; undefined where another write of it came first. */
@@ -113,15 +123,20 @@ async function seal(context: StoreContext, upload: KnownUpload): Promise<KnownUp
   return result.committed ? { ...upload, record, version: result.revision } : undefined;
 }
 
-/** Refuses a list that is empty, not ascending, or has numbers that no part can have. */
-function checkPartList({ parts }: CompleteMultipartUploadRequest): void {
+type PartList = CompleteMultipartUploadRequest['parts'];
+
+/**
+ * Refuses a list that is empty, not ascending, or has numbers that no part can have. Of a number that comes
+ * several times in a row, for a client that sent the part again, the last one counts.
+ */
+function checkPartList({ parts }: CompleteMultipartUploadRequest): PartList {
   if (parts.length === 0) {
     throw new ObjectStoreError('InvalidRequest', 'You must specify at least one part');
   }
   let last = 0;
   for (const { partNumber } of parts) {
     checkPartNumber(partNumber);
-    if (partNumber <= last) {
+    if (partNumber < last) {
       throw new ObjectStoreError(
         'InvalidPartOrder',
         'The list of parts was not in ascending order. The parts list must be specified in order by part number.',
@@ -130,6 +145,7 @@ function checkPartList({ parts }: CompleteMultipartUploadRequest): void {
     }
     last = partNumber;
   }
+  return parts.filter((part, at) => part.partNumber !== parts[at + 1]?.partNumber);
 }
 
 async function readParts(
@@ -148,11 +164,16 @@ async function readParts(
 function selectParts(
   context: StoreContext,
   request: CompleteMultipartUploadRequest,
+  { record: { checksumIsDefault } }: KnownUpload,
   stored: ReadonlyMap<number, PartRecord>,
 ): readonly PartRecord[] {
   const parts = request.parts.map((wanted) => {
     const part = stored.get(wanted.partNumber);
-    if (part === undefined || toHex(part.md5) !== wanted.etag || !sameChecksum(part, wanted)) {
+    if (
+      part === undefined ||
+      toHex(part.md5) !== wanted.etag ||
+      !sameChecksum(part, wanted, checksumIsDefault)
+    ) {
       throw new ObjectStoreError(
         'InvalidPart',
         "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
@@ -175,8 +196,11 @@ function selectParts(
 function sameChecksum(
   part: PartRecord,
   wanted: CompleteMultipartUploadRequest['parts'][number],
+  checksumIsDefault: boolean,
 ): boolean {
   if (wanted.checksum === undefined) return true;
+  // One that the part came with, and was held against then; it was not kept.
+  if (checksumIsDefault && wanted.checksum.algorithm !== part.checksum?.algorithm) return true;
   const bytes = fromBase64(wanted.checksum.value);
   return (
     bytes !== undefined &&

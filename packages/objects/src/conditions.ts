@@ -71,9 +71,9 @@ export function checkDeleteConditions(
   current: Validators | undefined,
   key: string,
 ): void {
-  if (conditions === undefined) return;
+  // What is not there is deleted already: S3 answers success whatever the conditions are.
+  if (conditions === undefined || current === undefined) return;
   checkWriteConditions(conditions, current, key);
-  if (current === undefined) return;
   const { ifSizeBytes, ifLastModifiedMs } = conditions;
   if (ifSizeBytes !== undefined && ifSizeBytes !== current.sizeBytes) {
     throw preconditionFailed('x-amz-if-match-size');

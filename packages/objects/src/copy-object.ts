@@ -12,10 +12,11 @@ import type {
   CopyObjectRequest,
   CopyObjectResult,
   ObjectInfo,
+  ObjectMetadata,
   ObjectReader,
-  PartInfo,
   ReadObjectRequest,
   UploadPartCopyRequest,
+  UploadPartCopyResult,
 } from './object-store.ts';
 import { checkEarly, commitStaged } from './put-object.ts';
 import { type StagedBody, stageBody } from './staged-body.ts';
@@ -30,22 +31,44 @@ export async function copyObject(
   const { source, bucket, key } = request;
   checkObjectKey(key);
   if (request.metadata !== undefined) checkMetadata(request.metadata);
-  else if (source.bucket === bucket && source.key === key) throw copyOntoItself();
+  else if (source.bucket === bucket && source.key === key && source.versionId === undefined) {
+    throw copyOntoItself();
+  }
   await checkEarly(context, request);
   const reader = await openSource(context, { ...source, conditions: request.sourceConditions });
   const algorithm = request.checksumAlgorithm ?? fullObjectAlgorithm(reader.info);
-  const { ownerId: _owner, acl: _acl, ...described } = request.metadata ?? reader.info.metadata;
-  const metadata = { ...described, ...request.access };
+  const metadata = metadataOfCopy(request, reader.info.metadata);
   const staged = await stageFrom(context, reader, algorithm);
   const { conditions } = request;
   const target = { bucket, key, metadata, ...(conditions === undefined ? {} : { conditions }) };
-  return await commitStaged(context, target, staged);
+  const result = await commitStaged(context, target, staged);
+  const { versionId: sourceVersionId } = reader.info;
+  return sourceVersionId === undefined ? result : { ...result, sourceVersionId };
+}
+
+/** Tags are copied unless they are replaced; owner, ACL and object lock are the copy's own. */
+function metadataOfCopy(request: CopyObjectRequest, source: ObjectMetadata): ObjectMetadata {
+  const {
+    ownerId: _owner,
+    acl: _acl,
+    retention: _retention,
+    legalHold: _legalHold,
+    tagging: _tagging,
+    ...described
+  } = request.metadata ?? source;
+  const tagging = request.tagging ?? source.tagging;
+  return {
+    ...described,
+    ...(tagging === undefined || tagging === '' ? {} : { tagging }),
+    ...request.access,
+    ...request.lock,
+  };
 }
 
 export async function uploadPartCopy(
   context: StoreContext,
   request: UploadPartCopyRequest,
-): Promise<PartInfo> {
+): Promise<UploadPartCopyResult> {
   const { source, partNumber, range } = request;
   checkPartNumber(partNumber);
   const upload = await findUpload(context, request);
@@ -57,7 +80,9 @@ export async function uploadPartCopy(
   });
   const algorithm = upload.record.checksumAlgorithm;
   const staged = await stageFrom(context, reader, algorithm);
-  return await commitPart(context, { address: request, partNumber, upload }, staged);
+  const part = await commitPart(context, { address: request, partNumber, upload }, staged);
+  const { versionId: sourceVersionId } = reader.info;
+  return sourceVersionId === undefined ? part : { ...part, sourceVersionId };
 }
 
 async function openSource(
@@ -65,16 +90,18 @@ async function openSource(
   source: {
     readonly bucket: string;
     readonly key: string;
+    readonly versionId?: string;
     readonly conditions: ReadObjectRequest['conditions'] | undefined;
     readonly range?: ByteRangeRequest | undefined;
   },
 ): Promise<ObjectReader> {
-  const { bucket, key, conditions, range } = source;
+  const { bucket, key, versionId, conditions, range } = source;
   const reader = await getObject(
     context,
     {
       bucket,
       key,
+      ...(versionId === undefined ? {} : { versionId }),
       ...(conditions === undefined ? {} : { conditions }),
       ...(range === undefined ? {} : { range }),
     },

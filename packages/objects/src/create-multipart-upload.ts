@@ -2,6 +2,7 @@ import { pinBucket, unmarkBucket } from './buckets.ts';
 import { ObjectStoreError } from './errors.ts';
 import { idKey, KEY_SPACE, uploadKey } from './keys.ts';
 import { checkMetadata, checkObjectKey } from './names.ts';
+import { checkLockAllowed } from './object-lock.ts';
 import type { CreateMultipartUploadRequest, UploadInfo } from './object-store.ts';
 import { encodeGroupOwner } from './owner-record.ts';
 import { checksumTypeOf } from './part-checksums.ts';
@@ -13,15 +14,19 @@ export async function createMultipartUpload(
   context: StoreContext,
   request: CreateMultipartUploadRequest,
 ): Promise<UploadInfo> {
-  const { bucket: name, key, ownerId, metadata, checksumAlgorithm } = request;
+  const { bucket: name, key, ownerId, metadata } = request;
   checkObjectKey(key);
   checkMetadata(metadata);
+  const isDefault = request.checksumAlgorithm === undefined && request.checksumType === undefined;
+  // Source: Amazon S3 User Guide, "Checking object integrity": what S3 computes for who names no checksum.
+  const checksumAlgorithm = isDefault ? 'crc64nvme' : request.checksumAlgorithm;
   const checksumType = checksumTypeOf(checksumAlgorithm, request.checksumType);
   const record: UploadRecord = {
     initiatedMs: context.env.clock.nowMs(),
     ownerId,
     checksumAlgorithm,
     checksumType,
+    checksumIsDefault: isDefault,
     sealed: false,
     metadata,
   };
@@ -29,6 +34,7 @@ export async function createMultipartUpload(
   for (let attempt = 0; attempt < context.limits.commitAttempts; attempt++) {
     const bucket = await context.buckets.known(name);
     const { bucketId } = bucket.record;
+    checkLockAllowed(bucket.record, metadata);
     const failed = await commit(
       context,
       [pinBucket(bucket)],

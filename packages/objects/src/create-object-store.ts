@@ -1,13 +1,8 @@
 import type { Env } from '@holdfast/env';
 import type { KvStore } from '@holdfast/kv';
 import { abortMultipartUpload } from './abort-multipart-upload.ts';
-import {
-  createBucket,
-  deleteBucket,
-  getBucket,
-  listBuckets,
-  putBucketSetting,
-} from './bucket-operations.ts';
+import { createBucket, deleteBucket, getBucket, listBuckets } from './bucket-operations.ts';
+import { putBucketObjectLock, putBucketSetting, putBucketVersioning } from './bucket-settings.ts';
 import { Buckets } from './buckets.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { completeMultipartUpload } from './complete-multipart-upload.ts';
@@ -19,15 +14,22 @@ import { getObject, headObject } from './get-object.ts';
 import { KeyLocks } from './key-locks.ts';
 import { type ObjectStoreLimits, resolveLimits } from './limits.ts';
 import { listMultipartUploads } from './list-multipart-uploads.ts';
+import { listObjectParts } from './list-object-parts.ts';
+import { listObjectVersions } from './list-object-versions.ts';
 import { listObjects } from './list-objects.ts';
 import { getMultipartUpload, listParts } from './list-parts.ts';
 import type { ObjectStore } from './object-store.ts';
 import { putObject } from './put-object.ts';
-import { putObjectAccess } from './put-object-access.ts';
 import { Slots } from './slots.ts';
 import type { StoreContext } from './store-context.ts';
 import { Sweeper } from './sweeper.ts';
 import type { TaskQueueFactory } from './task-queue.ts';
+import {
+  putObjectAccess,
+  putObjectLegalHold,
+  putObjectRetention,
+  putObjectTagging,
+} from './update-object.ts';
 import { uploadPart } from './upload-part.ts';
 
 export interface ObjectStoreOptions extends Partial<ObjectStoreLimits> {
@@ -54,6 +56,8 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
     createBucket: bind(createBucket),
     getBucket: bind(getBucket),
     putBucketSetting: bind(putBucketSetting),
+    putBucketVersioning: bind(putBucketVersioning),
+    putBucketObjectLock: bind(putBucketObjectLock),
     deleteBucket: bind(deleteBucket),
     listBuckets: bind(listBuckets),
     putObject: bind(putObject),
@@ -63,6 +67,11 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
     listObjects: bind(listObjects),
     copyObject: bind(copyObject),
     putObjectAccess: bind(putObjectAccess),
+    putObjectTagging: bind(putObjectTagging),
+    putObjectRetention: bind(putObjectRetention),
+    putObjectLegalHold: bind(putObjectLegalHold),
+    listObjectVersions: bind(listObjectVersions),
+    listObjectParts: bind(listObjectParts),
     createMultipartUpload: bind(createMultipartUpload),
     uploadPart: bind(uploadPart),
     uploadPartCopy: bind(uploadPartCopy),

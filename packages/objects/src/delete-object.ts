@@ -1,50 +1,95 @@
-import { equalBytes } from '@holdfast/bytes';
+import { pinBucket, unmarkBucket } from './buckets.ts';
+import { conflict } from './commit-object.ts';
 import { checkDeleteConditions } from './conditions.ts';
-import { ObjectStoreError } from './errors.ts';
-import { objectKvKey } from './keys.ts';
+import { deleteVersion } from './delete-version.ts';
+import { markerKvKey, objectKvKey } from './keys.ts';
+import { readLatest, succeed } from './latest-version.ts';
 import { checkObjectKey } from './names.ts';
-import { validatorsOf } from './object-record.ts';
-import type { DeleteObjectRequest } from './object-store.ts';
-import { releaseBody } from './release.ts';
-import { commit, readObject, remove, type StoreContext, unchanged } from './store-context.ts';
+import {
+  encodeObjectRecord,
+  type ObjectRecord,
+  validatorsOf,
+  versionIdText,
+} from './object-record.ts';
+import type { DeleteObjectRequest, DeleteObjectResult } from './object-store.ts';
+import { commit, put, remove, type StoreContext } from './store-context.ts';
+import { isVersioned } from './versioning.ts';
 
-/** Deletes an object. Where there is none, that is no error unless a condition says so. */
+/**
+ * Deletes an object; where there is none, that is no error unless a condition says so. In a bucket with
+ * versioning a delete marker becomes the latest version, and nothing is lost; with a version id, that version is
+ * deleted for good.
+ */
 export async function deleteObject(
   context: StoreContext,
   request: DeleteObjectRequest,
-): Promise<void> {
+): Promise<DeleteObjectResult> {
   checkObjectKey(request.key);
-  await context.locks.run(`${request.bucket}/${request.key}`, async () => {
+  return await context.locks.run(`${request.bucket}/${request.key}`, async () => {
     for (let attempt = 0; attempt < context.limits.commitAttempts; attempt++) {
-      if (await tryDelete(context, request)) return;
+      const { versionId } = request;
+      const done =
+        versionId === undefined
+          ? await tryDelete(context, request)
+          : await deleteVersion(context, { ...request, versionId });
+      if (done !== undefined) return done;
     }
-    throw new ObjectStoreError(
-      'ConditionalRequestConflict',
-      'A conflicting operation occurred during this request. Try again.',
-      { key: request.key },
-    );
+    throw conflict(request.key);
   });
 }
 
-/** Whether it is done; false where another write came first. */
-async function tryDelete(context: StoreContext, request: DeleteObjectRequest): Promise<boolean> {
-  const { bucketId } = (await context.buckets.known(request.bucket)).record;
-  const current = await readObject(context.kv, bucketId, request.key);
-  if (current === undefined) {
+/** What was done; undefined where another write came first. */
+async function tryDelete(
+  context: StoreContext,
+  request: DeleteObjectRequest,
+): Promise<DeleteObjectResult | undefined> {
+  const { key } = request;
+  const bucket = await context.buckets.known(request.bucket);
+  const { bucketId } = bucket.record;
+  const latest = await readLatest(context.kv, bucket, key);
+  if (latest.object === undefined) {
     const fresh = await context.buckets.fresh(request.bucket);
-    if (!equalBytes(fresh.record.bucketId, bucketId)) return false;
-    checkDeleteConditions(request.conditions, undefined, request.key);
-    return true;
+    if (fresh.version !== bucket.version) return undefined;
   }
-  checkDeleteConditions(request.conditions, validatorsOf(current.record), request.key);
-  const kvKey = objectKvKey(bucketId, request.key);
-  const release = releaseBody(current.record.body, context.env.clock.nowMs());
+  const current = latest.object ?? latest.marker;
+  checkDeleteConditions(request.conditions, validatorsOf(current?.record), key);
+  const versioned = isVersioned(bucket.record);
+  if (current === undefined && (!versioned || request.conditions !== undefined)) return {};
+
+  const nowMs = context.env.clock.nowMs();
+  const succession = await succeed(context, bucket, key, latest, nowMs);
+  const marker = deleteMarker(nowMs, succession.version, bucket.record.ownerId);
   const failed = await commit(
     context,
-    [unchanged(kvKey, current.version)],
-    [remove(kvKey), ...release.operations],
+    [pinBucket(bucket), ...succession.conditions],
+    [
+      ...succession.operations,
+      versioned
+        ? put(markerKvKey(bucketId, key), encodeObjectRecord(marker))
+        : remove(objectKvKey(bucketId, key)),
+      ...succession.release.operations,
+      ...(versioned ? unmarkBucket(bucket) : []),
+    ],
   );
-  if (failed !== undefined) return false;
-  context.sweeper.push(release.tasks);
-  return true;
+  if (failed === 0 || bucket.record.deleting) context.buckets.forget(request.bucket);
+  if (failed !== undefined) return undefined;
+  context.sweeper.push(succession.release.tasks);
+  return versioned ? { deleteMarker: true, versionId: versionIdText(marker.version) } : {};
+}
+
+function deleteMarker(
+  nowMs: number,
+  version: ObjectRecord['version'],
+  ownerId: string,
+): ObjectRecord {
+  return {
+    sizeBytes: 0,
+    modifiedMs: nowMs,
+    md5: new Uint8Array(16),
+    partCount: 0,
+    checksum: undefined,
+    body: { kind: 'marker' },
+    metadata: { user: {}, ownerId },
+    version,
+  };
 }

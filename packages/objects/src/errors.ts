@@ -2,6 +2,7 @@ import { OperatingError } from '@holdfast/bytes';
 
 /** S3's own names where S3 has one. */
 export type ObjectStoreErrorCode =
+  | 'AccessDenied'
   | 'BadDigest'
   | 'BucketAlreadyExists'
   | 'BucketAlreadyOwnedByYou'
@@ -17,10 +18,13 @@ export type ObjectStoreErrorCode =
   | 'InvalidRange'
   | 'InvalidRequest'
   | 'KeyTooLongError'
+  | 'InvalidBucketState'
   | 'MetadataTooLarge'
+  | 'MethodNotAllowed'
   | 'NoSuchBucket'
   | 'NoSuchKey'
   | 'NoSuchUpload'
+  | 'NoSuchVersion'
   | 'NotModified'
   | 'OperationAborted'
   | 'PreconditionFailed';
@@ -32,6 +36,10 @@ export interface ErrorDetails {
   readonly bucket?: string;
   readonly key?: string;
   readonly uploadId?: string;
+  /** As clients write it. With `deleteMarker`: of the delete marker. */
+  readonly versionId?: string;
+  /** A delete marker is why there is no object. */
+  readonly deleteMarker?: boolean;
   readonly partNumber?: number;
   /** InvalidRange: the object's size. NotModified: its validators. */
   readonly sizeBytes?: number;

@@ -1,16 +1,19 @@
-import { equalBytes } from '@holdfast/bytes';
 import type { KvReader, ReadView } from '@holdfast/kv';
 import { type ByteSpan, resolveRange } from './byte-range.ts';
 import { ChunkStream } from './chunk-stream.ts';
-import { checkReadConditions, noSuchKey, type Validators } from './conditions.ts';
+import { checkReadConditions, type Validators } from './conditions.ts';
 import { ObjectStoreError } from './errors.ts';
+import { findObject, infoOf } from './find-object.ts';
+import { findVersionIn, haveSameBody } from './find-version.ts';
 import { chunkKey } from './keys.ts';
 import { Lane } from './lane.ts';
 import { findPart } from './manifest.ts';
-import { checkObjectKey, checkPartNumber } from './names.ts';
-import { type ObjectRecord, objectInfo, validatorsOf } from './object-record.ts';
-import type { ObjectInfo, ObjectReader, ReadObjectRequest } from './object-store.ts';
-import { readObject, type StoreContext, type VersionedObject } from './store-context.ts';
+import { checkPartNumber } from './names.ts';
+import { type ObjectRecord, validatorsOf } from './object-record.ts';
+import type { ObjectInfo, ObjectReader, PartInfo, ReadObjectRequest } from './object-store.ts';
+import { partInfo } from './part-record.ts';
+import type { StoreContext } from './store-context.ts';
+import { isNullVersion, sortId } from './version-id.ts';
 import { ViewPin } from './view-pin.ts';
 
 /** How conditions are judged: as a read's, or as those of a copy's source. */
@@ -23,7 +26,7 @@ export async function headObject(
   const found = await findObject(context, request);
   checkReadConditions(request.conditions, validatorsOf(found.record));
   await spanOf(context.kv, found.record, request);
-  return objectInfo(request.bucket, request.key, found.record);
+  return infoOf(request, found);
 }
 
 /**
@@ -35,7 +38,8 @@ export async function getObject(
   request: ReadObjectRequest,
   check: ConditionCheck = checkReadConditions,
 ): Promise<ObjectReader> {
-  const { record } = await findObject(context, request);
+  const found = await findObject(context, request);
+  const { record } = found;
   check(request.conditions, validatorsOf(record));
   const span = await spanOf(context.kv, record, request);
   const bytes = await smallBody(context, record);
@@ -43,7 +47,7 @@ export async function getObject(
   if (bytes === undefined) return await openOnView(context, request, check);
   const immediate = bytes.subarray(span.offset, span.offset + span.length);
   return {
-    info: objectInfo(request.bucket, request.key, record),
+    info: infoOf(request, found),
     ...span,
     immediate,
     body: onePiece(immediate),
@@ -72,15 +76,19 @@ async function openOnView(
   let view: ReadView | undefined;
   try {
     view = await context.kv.readView({ maxAgeMs });
-    const { record, version, bucketId } = await findObject(context, request, view);
+    const found = await findObject(context, request, view);
+    const { record, bucket } = found;
     check(request.conditions, validatorsOf(record));
     const span = await spanOf(view, record, request);
-    const stillThere = async (later: ReadView): Promise<boolean> =>
-      (await readObject(later, bucketId, request.key))?.version === version;
+    const name = isNullVersion(record.version) ? 'null' : sortId(record);
+    const stillThere = async (later: ReadView): Promise<boolean> => {
+      const again = await findVersionIn(later, bucket.record.bucketId, request.key, name);
+      return again !== undefined && haveSameBody(again.record, record);
+    };
     const pin = new ViewPin(context.kv, view, { maxAgeMs, stillThere });
     const stream = new ChunkStream({ pin, body: record.body, span, lane });
     return {
-      info: objectInfo(request.bucket, request.key, record),
+      info: infoOf(request, found),
       ...span,
       immediate: undefined,
       body: stream,
@@ -93,22 +101,8 @@ async function openOnView(
   }
 }
 
-/** The object as the store, or a view of it, has it. NoSuchBucket, NoSuchKey. */
-async function findObject(
-  context: StoreContext,
-  request: Pick<ReadObjectRequest, 'bucket' | 'key'>,
-  reader: KvReader = context.kv,
-): Promise<VersionedObject & { readonly bucketId: Uint8Array }> {
-  checkObjectKey(request.key);
-  const { bucketId } = (await context.buckets.known(request.bucket)).record;
-  const found = await readObject(reader, bucketId, request.key);
-  if (found !== undefined) return { ...found, bucketId };
-  const fresh = (await context.buckets.fresh(request.bucket)).record.bucketId;
-  const again = equalBytes(fresh, bucketId)
-    ? undefined
-    : await readObject(reader, fresh, request.key);
-  if (again === undefined) throw noSuchKey(request.key);
-  return { ...again, bucketId: fresh };
+interface SelectedSpan extends ByteSpan {
+  readonly part: PartInfo | undefined;
 }
 
 /** What the range or part number of a request selects. */
@@ -116,18 +110,20 @@ async function spanOf(
   reader: KvReader,
   record: ObjectRecord,
   request: ReadObjectRequest,
-): Promise<ByteSpan> {
+): Promise<SelectedSpan> {
   const { partNumber } = request;
-  if (partNumber === undefined) return resolveRange(request.range, record.sizeBytes);
+  if (partNumber === undefined) {
+    return { ...resolveRange(request.range, record.sizeBytes), part: undefined };
+  }
   checkPartNumber(partNumber);
   const { body } = record;
   const part =
     body.kind === 'parts'
       ? await findPart(reader, body, partNumber)
       : partNumber === 1
-        ? { offset: 0, length: record.sizeBytes }
+        ? { offset: 0, length: record.sizeBytes, part: undefined }
         : undefined;
-  if (part !== undefined) return part;
+  if (part !== undefined) return { ...part, part: part.part && partInfo(part.part) };
   throw new ObjectStoreError('InvalidPart', 'The requested part is not there.', { partNumber });
 }
 

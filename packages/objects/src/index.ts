@@ -15,6 +15,8 @@ export { createObjectStore } from './create-object-store.ts';
 export type { ErrorDetails, ObjectStoreErrorCode } from './errors.ts';
 export { ObjectStoreError } from './errors.ts';
 export type { ObjectStoreLimits } from './limits.ts';
+export type { DefaultRetention, Retention, RetentionMode } from './object-lock.ts';
+export { defaultRetentionOf, hasObjectLock, parseRetention, retentionText } from './object-lock.ts';
 export type {
   BodySource,
   BodyVerification,
@@ -26,15 +28,20 @@ export type {
   CopyObjectResult,
   CreateMultipartUploadRequest,
   DeleteObjectRequest,
+  DeleteObjectResult,
   GarbageReport,
   ListBucketsOptions,
   ListBucketsPage,
+  ListObjectPartsPage,
+  ListObjectPartsRequest,
   ListObjectsPage,
   ListObjectsRequest,
   ListPartsPage,
   ListPartsRequest,
   ListUploadsPage,
   ListUploadsRequest,
+  ListVersionsPage,
+  ListVersionsRequest,
   ObjectAccess,
   ObjectAddress,
   ObjectConditions,
@@ -42,14 +49,18 @@ export type {
   ObjectMetadata,
   ObjectReader,
   ObjectStore,
+  ObjectVersion,
   PartInfo,
   PutObjectRequest,
   PutObjectResult,
+  PutObjectRetentionRequest,
   ReadObjectRequest,
   StoredChecksum,
   UploadAddress,
   UploadInfo,
   UploadPartCopyRequest,
+  UploadPartCopyResult,
   UploadPartRequest,
+  VersionAddress,
 } from './object-store.ts';
 export type { TaskQueue, TaskQueueFactory } from './task-queue.ts';

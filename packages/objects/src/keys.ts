@@ -16,8 +16,12 @@ export const KEY_SPACE = {
   deletedBucket: 0x11,
   /** bucketId, key -> object record. */
   object: 0x20,
-  /** Reserved: bucketId, key, version -> object record. */
+  /** bucketId, key, inverted versionId -> record of a version that is not the latest. */
   objectVersion: 0x21,
+  /** bucketId, key -> record of a delete marker that is the latest version. */
+  deleteMarker: 0x22,
+  /** bucketId, key -> versionId of the null version, while it is not the latest. */
+  nullVersion: 0x23,
   /** blobId, chunkNumber -> bytes. */
   chunk: 0x30,
   /** blobId -> what refers to it. */
@@ -81,6 +85,53 @@ export function objectKvKey(bucketId: Uint8Array, objectKey: string): Uint8Array
 /** The object's key in a kvKey of the object space. */
 export function objectKeyOf(kvKey: Uint8Array): string {
   return fromUtf8(kvKey.subarray(1 + ID_SIZE_BYTES));
+}
+
+/** Where the delete marker is that is the latest version of a key. */
+export function markerKvKey(bucketId: Uint8Array, objectKey: string): Uint8Array {
+  return joined(KEY_SPACE.deleteMarker, bucketId, utf8(objectKey));
+}
+
+export function nullVersionKey(bucketId: Uint8Array, objectKey: string): Uint8Array {
+  return joined(KEY_SPACE.nullVersion, bucketId, utf8(objectKey));
+}
+
+/** An older version. The id is inverted, so that the newest of a key comes first. */
+export function versionKey(
+  bucketId: Uint8Array,
+  objectKey: string,
+  versionId: Uint8Array,
+): Uint8Array {
+  const name = escaped(utf8(objectKey));
+  return joined(KEY_SPACE.objectVersion, bucketId, name, TERMINATOR, inverted(versionId));
+}
+
+/** Start of the keys of older versions whose object key begins with `prefix`. */
+export function versionPrefix(bucketId: Uint8Array, prefix: string): Uint8Array {
+  return joined(KEY_SPACE.objectVersion, bucketId, escaped(utf8(prefix)));
+}
+
+/** All older versions of exactly this object key, newest first. */
+export function versionsOfKey(bucketId: Uint8Array, objectKey: string): KvRange {
+  const name = escaped(utf8(objectKey));
+  const from = joined(KEY_SPACE.objectVersion, bucketId, name, TERMINATOR);
+  return { from, to: prefixEnd(from) as Uint8Array };
+}
+
+export function decodeVersionKey(kvKey: Uint8Array): {
+  readonly key: string;
+  readonly versionId: Uint8Array;
+} {
+  const nameEnd = kvKey.length - ID_SIZE_BYTES - TERMINATOR.length;
+  const name = unescaped(kvKey.subarray(1 + ID_SIZE_BYTES, nameEnd));
+  return {
+    key: fromUtf8(name),
+    versionId: inverted(kvKey.subarray(kvKey.length - ID_SIZE_BYTES)),
+  };
+}
+
+function inverted(id: Uint8Array): Uint8Array {
+  return id.map((byte) => ~byte);
 }
 
 export function chunkKey(blobId: Uint8Array, chunkNumber: number): Uint8Array {

@@ -31,17 +31,37 @@ export function layOutManifest(
   return { body: { kind: 'parts', uploadId, pages }, operations };
 }
 
+/** A part, and where it is in its object. */
+export interface PartSpan extends ByteSpan {
+  readonly part: PartRecord;
+}
+
+/** Parts of an object with numbers above `after`, at most one page of the manifest at a time. */
+export async function* partsAfter(
+  reader: Pick<KvReader, 'get'>,
+  body: ObjectBody,
+  after: number,
+): AsyncGenerator<PartRecord, void, undefined> {
+  if (body.kind !== 'parts') return;
+  const first = lastStart(body.pages, (start) => start.firstPartNumber <= after);
+  for (let page = Math.max(first, 0); page < body.pages.length; page++) {
+    for (const part of await readPage(reader, body.uploadId, page)) {
+      if (part.partNumber > after) yield part;
+    }
+  }
+}
+
 /** Where a part is in its object; undefined where the object has no part of that number. */
 export async function findPart(
   reader: Pick<KvReader, 'get'>,
   body: PartsBody,
   partNumber: number,
-): Promise<ByteSpan | undefined> {
+): Promise<PartSpan | undefined> {
   const page = lastStart(body.pages, (start) => start.firstPartNumber <= partNumber);
   if (page < 0) return undefined;
   let { offset } = body.pages[page] as ManifestPageStart;
   for (const part of await readPage(reader, body.uploadId, page)) {
-    if (part.partNumber === partNumber) return { offset, length: part.sizeBytes };
+    if (part.partNumber === partNumber) return { offset, length: part.sizeBytes, part };
     offset += part.sizeBytes;
   }
   return undefined;
@@ -58,7 +78,7 @@ export async function* blobSpans(
   body: ObjectBody,
   span: ByteSpan,
 ): AsyncGenerator<BlobSpan, void, undefined> {
-  if (span.length === 0 || body.kind === 'empty') return;
+  if (span.length === 0 || body.kind === 'empty' || body.kind === 'marker') return;
   if (body.kind === 'blob') {
     yield { blob: body.blob, ...span };
     return;

@@ -13,6 +13,9 @@ const STANDARD_FIELDS = [
   'storageClass',
   'ownerId',
   'acl',
+  'tagging',
+  'retention',
+  'legalHold',
 ] as const;
 
 /** A mask of the standard fields that are there, these, then the user's names and values. */

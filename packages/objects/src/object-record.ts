@@ -38,7 +38,17 @@ export type ObjectBody =
       readonly kind: 'parts';
       readonly uploadId: Uint8Array;
       readonly pages: readonly ManifestPageStart[];
-    };
+    }
+  /** A delete marker: a version that says that there is no object. */
+  | { readonly kind: 'marker' };
+
+/** Which version of its key a record is. Only buckets that have or had versioning have these. */
+export interface RecordVersion {
+  /** Its first six bytes are a time that grows with every version of the key. */
+  readonly id: Uint8Array;
+  /** Clients know it as `null`, whatever the id. */
+  readonly isNull: boolean;
+}
 
 export interface ObjectRecord {
   readonly sizeBytes: number;
@@ -50,9 +60,11 @@ export interface ObjectRecord {
   readonly checksum: (RawChecksum & { readonly type: StoredChecksum['type'] }) | undefined;
   readonly body: ObjectBody;
   readonly metadata: ObjectMetadata;
+  /** undefined: the null version, written while the bucket had no versioning. */
+  readonly version?: RecordVersion | undefined;
 }
 
-const BODY_KIND = { empty: 0, blob: 1, parts: 2 } as const;
+const BODY_KIND = { empty: 0, blob: 1, parts: 2, marker: 3 } as const;
 
 export function encodeObjectRecord(record: ObjectRecord): Uint8Array {
   const writer = recordWriter()
@@ -71,6 +83,9 @@ export function encodeObjectRecord(record: ObjectRecord): Uint8Array {
     for (const page of body.pages) writer.varint(page.firstPartNumber).varint(page.offset);
   }
   writeMetadata(writer, record.metadata);
+  // Why nothing for none: it is the record of an object from before there were versions.
+  const { version } = record;
+  if (version !== undefined) writer.u8(version.isNull ? 1 : 0).bytes(version.id);
   return writer.finish();
 }
 
@@ -97,8 +112,15 @@ export function decodeObjectRecord(value: Uint8Array): ObjectRecord {
       pages.push({ firstPartNumber: reader.varint(), offset: reader.varint() });
     }
     body = { kind: 'parts', uploadId, pages };
+  } else if (kind === BODY_KIND.marker) {
+    body = { kind: 'marker' };
   }
-  return { sizeBytes, modifiedMs, md5, partCount, checksum, body, metadata: readMetadata(reader) };
+  const metadata = readMetadata(reader);
+  const version =
+    reader.remaining === 0
+      ? undefined
+      : { isNull: reader.u8() === 1, id: reader.bytes(ID_SIZE_BYTES) };
+  return { sizeBytes, modifiedMs, md5, partCount, checksum, body, metadata, version };
 }
 
 /** The ETag without quotes. */
@@ -113,9 +135,16 @@ export function storedChecksumOf(record: ObjectRecord): StoredChecksum | undefin
   return { algorithm, type, value: toBase64(bytes) + suffix };
 }
 
-export function objectInfo(bucket: string, key: string, record: ObjectRecord): ObjectInfo {
+/** What callers see of a record; `versioned` for a bucket that has or had versioning. */
+export function objectInfo(
+  bucket: string,
+  key: string,
+  record: ObjectRecord,
+  versioned: boolean = record.version !== undefined,
+): ObjectInfo {
   const checksum = storedChecksumOf(record);
   return {
+    ...(versioned ? { versionId: versionIdText(record.version) } : {}),
     bucket,
     key,
     sizeBytes: record.sizeBytes,
@@ -125,6 +154,11 @@ export function objectInfo(bucket: string, key: string, record: ObjectRecord): O
     ...(checksum === undefined ? {} : { checksum }),
     ...(record.partCount === 0 ? {} : { partCount: record.partCount }),
   };
+}
+
+/** The id by which clients know a version. */
+export function versionIdText(version: RecordVersion | undefined): string {
+  return version === undefined || version.isNull ? 'null' : toHex(version.id);
 }
 
 /** What conditions look at. */

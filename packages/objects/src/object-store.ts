@@ -1,4 +1,5 @@
 import type { DigestAlgorithm, DigestResults } from '@holdfast/env';
+import type { DefaultRetention, Retention } from './object-lock.ts';
 
 /** Object semantics without HTTP. Every method rejects with an `ObjectStoreError` or a `KvError`. */
 export interface ObjectStore {
@@ -22,15 +23,28 @@ export interface ObjectStore {
   /** The caller must read `body` to its end or call `close`. */
   getObject(request: ReadObjectRequest): Promise<ObjectReader>;
   /** No error where there is no such object, unless a condition says there must be. */
-  deleteObject(request: DeleteObjectRequest): Promise<void>;
+  deleteObject(request: DeleteObjectRequest): Promise<DeleteObjectResult>;
   copyObject(request: CopyObjectRequest): Promise<CopyObjectResult>;
-  /** Replaces owner and ACL of an object, and nothing else of it. NoSuchKey where there is none. */
-  putObjectAccess(address: ObjectAddress, access: ObjectAccess): Promise<void>;
+  /** Replaces owner and ACL of a version, and nothing else of it. NoSuchKey, NoSuchVersion. */
+  putObjectAccess(address: VersionAddress, access: ObjectAccess): Promise<ObjectInfo>;
+  /** Replaces the tags of a version; undefined takes them away. */
+  putObjectTagging(address: VersionAddress, tagging: string | undefined): Promise<ObjectInfo>;
+  /** AccessDenied where the present retention does not allow the change; undefined takes it away. */
+  putObjectRetention(request: PutObjectRetentionRequest): Promise<ObjectInfo>;
+  putObjectLegalHold(address: VersionAddress, hold: 'ON' | 'OFF'): Promise<ObjectInfo>;
   listObjects(request: ListObjectsRequest): Promise<ListObjectsPage>;
+  listObjectVersions(request: ListVersionsRequest): Promise<ListVersionsPage>;
+  /** The parts that an object was completed from; none for a plain put. */
+  listObjectParts(request: ListObjectPartsRequest): Promise<ListObjectPartsPage>;
+
+  /** Switches versioning on, or suspends it. InvalidBucketState where object lock needs it. */
+  putBucketVersioning(bucket: string, state: 'Enabled' | 'Suspended'): Promise<void>;
+  /** Switches object lock on for good, and sets what new objects get. InvalidBucketState without versioning. */
+  putBucketObjectLock(bucket: string, retention: DefaultRetention | undefined): Promise<void>;
 
   createMultipartUpload(request: CreateMultipartUploadRequest): Promise<UploadInfo>;
   uploadPart(request: UploadPartRequest): Promise<PartInfo>;
-  uploadPartCopy(request: UploadPartCopyRequest): Promise<PartInfo>;
+  uploadPartCopy(request: UploadPartCopyRequest): Promise<UploadPartCopyResult>;
   completeMultipartUpload(request: CompleteMultipartUploadRequest): Promise<ObjectInfo>;
   abortMultipartUpload(request: UploadAddress): Promise<void>;
   /** The upload itself, for its metadata and checksum settings. NoSuchUpload where there is none. */
@@ -75,6 +89,12 @@ export interface ObjectAddress {
   readonly key: string;
 }
 
+/** One version of a key: without an id, the latest. */
+export interface VersionAddress extends ObjectAddress {
+  /** As a result gave it, or `null`. */
+  readonly versionId?: string;
+}
+
 /** Checksum algorithms that S3 stores with an object. */
 export type ChecksumAlgorithm = Exclude<DigestAlgorithm, 'md5'>;
 
@@ -102,12 +122,19 @@ export interface ObjectMetadata {
   readonly ownerId?: string;
   /** Who else may do what with it, opaque to the store; absent for nobody. */
   readonly acl?: string;
+  /** Tags as a query string: `a=1&b=2`, percent-encoded. */
+  readonly tagging?: string;
+  /** As `retentionText` writes it. */
+  readonly retention?: string;
+  readonly legalHold?: string;
 }
 
 /** Owner and ACL of an object, as in its metadata. */
 export type ObjectAccess = Pick<ObjectMetadata, 'ownerId' | 'acl'>;
 
 export interface ObjectInfo extends ObjectAddress {
+  /** Only where the bucket has or had versioning. */
+  readonly versionId?: string;
   readonly sizeBytes: number;
   /** Without quotes: 32 hexadecimal digits, and `-N` for an object of N parts. */
   readonly etag: string;
@@ -162,6 +189,8 @@ export interface PutObjectResult {
   readonly sizeBytes: number;
   readonly modifiedMs: number;
   readonly checksum?: StoredChecksum;
+  /** Only where the bucket has or had versioning. */
+  readonly versionId?: string;
 }
 
 /** Byte range as HTTP asks for it: `[first, last]` inclusive, from `first`, or the last `suffix` bytes. */
@@ -169,7 +198,7 @@ export type ByteRangeRequest =
   | { readonly kind: 'from'; readonly first: number; readonly last?: number }
   | { readonly kind: 'suffix'; readonly length: number };
 
-export interface ReadObjectRequest extends ObjectAddress {
+export interface ReadObjectRequest extends VersionAddress {
   readonly conditions?: ObjectConditions;
   readonly range?: ByteRangeRequest;
   /** Reads one part of a multipart object, from 1; part 1 of a plain object is all of it. */
@@ -181,6 +210,8 @@ export interface ObjectReader {
   /** What is read: bytes [offset, offset + length) of the object. */
   readonly offset: number;
   readonly length: number;
+  /** The part that was asked for by its number, of an object that has parts. */
+  readonly part: PartInfo | undefined;
   /**
    * The bytes, checked, in pieces of at most 1 MiB. A piece is valid until the next one is asked for, or
    * until `release`d: its buffer goes back to a pool.
@@ -192,7 +223,9 @@ export interface ObjectReader {
   close(): void;
 }
 
-export interface DeleteObjectRequest extends ObjectAddress {
+export interface DeleteObjectRequest extends VersionAddress {
+  /** Deletes a version in spite of a GOVERNANCE retention. */
+  readonly bypassGovernance?: boolean;
   /** `ifMatch` on a key that is not there: NoSuchKey; on another ETag: PreconditionFailed. */
   readonly conditions?: ObjectConditions & {
     readonly ifSizeBytes?: number;
@@ -200,19 +233,79 @@ export interface DeleteObjectRequest extends ObjectAddress {
   };
 }
 
+export interface DeleteObjectResult {
+  /** The version that was deleted, or the delete marker that was made. */
+  readonly versionId?: string;
+  /** Whether that is a delete marker. */
+  readonly deleteMarker?: boolean;
+}
+
 export interface CopyObjectRequest extends ObjectAddress {
-  readonly source: ObjectAddress;
+  readonly source: VersionAddress;
   readonly sourceConditions?: ObjectConditions;
   readonly conditions?: ObjectConditions;
   /** Replaces the source's metadata; undefined copies it. Copying onto itself unchanged: InvalidRequest. */
   readonly metadata?: ObjectMetadata;
   /** Owner and ACL of the copy: never the source's. */
   readonly access?: ObjectAccess;
+  /** Object lock of the copy: never the source's. */
+  readonly lock?: Pick<ObjectMetadata, 'retention' | 'legalHold'>;
+  /** Tags of the copy, empty for none; undefined copies them. */
+  readonly tagging?: string;
   /** Computes and stores this checksum; default: the source's, if it has a full-object one. */
   readonly checksumAlgorithm?: ChecksumAlgorithm;
 }
 
-export interface CopyObjectResult extends PutObjectResult {}
+export interface CopyObjectResult extends PutObjectResult {
+  readonly sourceVersionId?: string;
+}
+
+export interface PutObjectRetentionRequest extends VersionAddress {
+  readonly retention: Retention | undefined;
+  /** Changes a GOVERNANCE retention in spite of it. */
+  readonly bypassGovernance?: boolean;
+}
+
+/** An object, or a delete marker. */
+export interface ObjectVersion extends ObjectInfo {
+  readonly versionId: string;
+  readonly isLatest: boolean;
+  readonly isDeleteMarker: boolean;
+}
+
+export interface ListVersionsRequest {
+  readonly bucket: string;
+  readonly prefix?: string;
+  readonly delimiter?: string;
+  /** Only names after this one, exclusive. */
+  readonly afterKey?: string;
+  /** With `afterKey`: also versions of that key that come after this one. */
+  readonly afterVersionId?: string;
+  /** At most so many versions and common prefixes together; 0 to 1000. */
+  readonly limit: number;
+}
+
+export interface ListVersionsPage {
+  /** By key, and then newest first. */
+  readonly versions: readonly ObjectVersion[];
+  readonly commonPrefixes: readonly string[];
+  readonly more: boolean;
+  readonly lastKey: string | undefined;
+  readonly lastVersionId: string | undefined;
+}
+
+export interface ListObjectPartsRequest extends VersionAddress {
+  /** Part numbers above this one. */
+  readonly after: number;
+  readonly limit: number;
+  readonly conditions?: ObjectConditions;
+}
+
+export interface ListObjectPartsPage {
+  readonly info: ObjectInfo;
+  readonly parts: readonly PartInfo[];
+  readonly more: boolean;
+}
 
 export interface ListObjectsRequest {
   readonly bucket: string;
@@ -240,6 +333,7 @@ export interface UploadAddress extends ObjectAddress {
 export interface CreateMultipartUploadRequest extends ObjectAddress {
   readonly metadata: ObjectMetadata;
   readonly ownerId: string;
+  /** Default: CRC64NVME of the whole object, while parts may come with any other. */
   readonly checksumAlgorithm?: ChecksumAlgorithm;
   readonly checksumType?: 'full-object' | 'composite';
 }
@@ -250,6 +344,8 @@ export interface UploadInfo extends UploadAddress {
   readonly metadata: ObjectMetadata;
   readonly checksumAlgorithm?: ChecksumAlgorithm;
   readonly checksumType?: 'full-object' | 'composite';
+  /** The client named no checksum, and the algorithm is S3's own choice. */
+  readonly checksumIsDefault: boolean;
 }
 
 export interface UploadPartRequest extends UploadAddress {
@@ -261,7 +357,7 @@ export interface UploadPartRequest extends UploadAddress {
 
 export interface UploadPartCopyRequest extends UploadAddress {
   readonly partNumber: number;
-  readonly source: ObjectAddress;
+  readonly source: VersionAddress;
   readonly sourceConditions?: ObjectConditions;
   readonly range?: { readonly first: number; readonly last: number };
 }
@@ -272,6 +368,10 @@ export interface PartInfo {
   readonly sizeBytes: number;
   readonly modifiedMs: number;
   readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly value: string };
+}
+
+export interface UploadPartCopyResult extends PartInfo {
+  readonly sourceVersionId?: string;
 }
 
 export interface CompleteMultipartUploadRequest extends UploadAddress {

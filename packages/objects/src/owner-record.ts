@@ -24,17 +24,24 @@ export interface GroupOwner {
   readonly kind: 'upload' | 'object';
   readonly bucketId: Uint8Array;
   readonly key: string;
+  /** Of an object: the version that it is; undefined for the null version. */
+  readonly versionId?: Uint8Array | undefined;
 }
 
 export function encodeGroupOwner(owner: GroupOwner): Uint8Array {
   const kind = owner.kind === 'upload' ? 1 : 2;
-  return recordWriter(64).u8(kind).bytes(owner.bucketId).text(owner.key).finish();
+  const writer = recordWriter(96).u8(kind).bytes(owner.bucketId).text(owner.key);
+  if (owner.versionId !== undefined) writer.bytes(owner.versionId);
+  return writer.finish();
 }
 
 export function decodeGroupOwner(value: Uint8Array): GroupOwner {
   const reader = recordReader(value, 'a part group');
   const kind = reader.u8() === 1 ? 'upload' : 'object';
-  return { kind, bucketId: reader.bytes(ID_SIZE_BYTES), key: reader.text() };
+  const bucketId = reader.bytes(ID_SIZE_BYTES);
+  const key = reader.text();
+  const versionId = reader.remaining === 0 ? undefined : reader.bytes(ID_SIZE_BYTES);
+  return { kind, bucketId, key, versionId };
 }
 
 /** An intent, or a to-do of the sweeper: its value is the wall-clock time at which it was made. */

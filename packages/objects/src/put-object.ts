@@ -1,8 +1,16 @@
 import { lostIntent } from './chunk-writer.ts';
 import { commitObject } from './commit-object.ts';
 import { checkWriteConditions } from './conditions.ts';
+import { objectKvKey } from './keys.ts';
+import { readRecord } from './latest-version.ts';
 import { checkMetadata, checkObjectKey } from './names.ts';
-import { etagOf, type ObjectRecord, storedChecksumOf, validatorsOf } from './object-record.ts';
+import {
+  etagOf,
+  type ObjectRecord,
+  storedChecksumOf,
+  validatorsOf,
+  versionIdText,
+} from './object-record.ts';
 import type {
   ObjectAddress,
   ObjectConditions,
@@ -11,7 +19,7 @@ import type {
   PutObjectResult,
 } from './object-store.ts';
 import { type StagedBody, stageBody } from './staged-body.ts';
-import { readObject, type StoreContext } from './store-context.ts';
+import type { StoreContext } from './store-context.ts';
 
 /** Stores an object: durable, and seen by every later read, when it resolves. */
 export async function putObject(
@@ -36,7 +44,7 @@ export async function checkEarly(
 ): Promise<void> {
   const bucket = await context.buckets.known(request.bucket);
   if (request.conditions === undefined) return;
-  const current = await readObject(context.kv, bucket.record.bucketId, request.key);
+  const current = await readRecord(context.kv, objectKvKey(bucket.record.bucketId, request.key));
   if (current === undefined) await context.buckets.fresh(request.bucket);
   checkWriteConditions(request.conditions, validatorsOf(current?.record), request.key);
 }
@@ -71,6 +79,7 @@ export async function commitStaged(
     sizeBytes: written.sizeBytes,
     modifiedMs: written.modifiedMs,
     ...(checksum === undefined ? {} : { checksum }),
+    ...(written.version === undefined ? {} : { versionId: versionIdText(written.version) }),
   };
 }
 

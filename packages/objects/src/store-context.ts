@@ -1,11 +1,11 @@
 import type { Env } from '@holdfast/env';
-import type { Condition, KvReader, KvStore, Operation, TransactResult } from '@holdfast/kv';
+import type { Condition, KvStore, Operation, TransactResult } from '@holdfast/kv';
 import type { Buckets } from './buckets.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import type { KeyLocks } from './key-locks.ts';
-import { ID_SIZE_BYTES, objectKvKey } from './keys.ts';
+import { ID_SIZE_BYTES } from './keys.ts';
 import type { ObjectStoreLimits } from './limits.ts';
-import { decodeObjectRecord, type ObjectRecord } from './object-record.ts';
+import type { ObjectRecord } from './object-record.ts';
 import type { Slots } from './slots.ts';
 import type { Sweeper } from './sweeper.ts';
 
@@ -33,16 +33,6 @@ export function newId(context: StoreContext): Uint8Array {
 export interface VersionedObject {
   readonly record: ObjectRecord;
   readonly version: number;
-}
-
-export async function readObject(
-  reader: KvReader,
-  bucketId: Uint8Array,
-  key: string,
-): Promise<VersionedObject | undefined> {
-  const entry = await reader.get(objectKvKey(bucketId, key));
-  if (entry === undefined) return undefined;
-  return { record: decodeObjectRecord(entry.value), version: entry.version };
 }
 
 /** The condition that a key is still as it was read. */

@@ -17,6 +17,8 @@ export interface UploadRecord {
   readonly ownerId: string;
   readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
   readonly checksumType: StoredChecksum['type'] | undefined;
+  /** The client named no checksum, and the algorithm is S3's own choice. */
+  readonly checksumIsDefault: boolean;
   /**
    * A Complete is reading the parts. A part that commits meanwhile takes the mark away, and with it
    * the version that the Complete's transaction asks for.
@@ -31,9 +33,16 @@ export function encodeUploadRecord(record: UploadRecord): Uint8Array {
     .varint(record.initiatedMs)
     .text(record.ownerId);
   writeAlgorithm(writer, record.checksumAlgorithm);
-  writer.u8(record.checksumType === undefined ? 0 : record.checksumType === 'composite' ? 2 : 1);
+  writer.u8(checksumTypeCode(record));
   writeMetadata(writer, record.metadata);
   return writer.finish();
+}
+
+/** 0 none, 1 full-object, 2 composite, 3 full-object by default. */
+function checksumTypeCode({ checksumType, checksumIsDefault }: UploadRecord): number {
+  if (checksumType === undefined) return 0;
+  if (checksumIsDefault) return 3;
+  return checksumType === 'composite' ? 2 : 1;
 }
 
 export function decodeUploadRecord(value: Uint8Array): UploadRecord {
@@ -45,7 +54,15 @@ export function decodeUploadRecord(value: Uint8Array): UploadRecord {
   const type = reader.u8();
   const checksumType = type === 0 ? undefined : type === 2 ? 'composite' : 'full-object';
   const metadata = readMetadata(reader);
-  return { sealed, initiatedMs, ownerId, checksumAlgorithm, checksumType, metadata };
+  return {
+    sealed,
+    initiatedMs,
+    ownerId,
+    checksumAlgorithm,
+    checksumType,
+    checksumIsDefault: type === 3,
+    metadata,
+  };
 }
 
 export function uploadInfo(
@@ -55,6 +72,7 @@ export function uploadInfo(
 ): UploadInfo {
   const { initiatedMs, ownerId, metadata, checksumAlgorithm, checksumType } = record;
   return {
+    checksumIsDefault: record.checksumIsDefault,
     bucket: address.bucket,
     key: address.key,
     uploadId: toHex(uploadId),

@@ -115,7 +115,8 @@ test('a delete judges ETag, size and time', async () => {
   expect(await refusalCode(remove({ ifSizeBytes: 9 }))).toBe('PreconditionFailed');
   expect(await refusalCode(remove({ ifLastModifiedMs: 99_000 }))).toBe('PreconditionFailed');
   await remove({ ifMatch: [etag], ifSizeBytes: 10, ifLastModifiedMs: 100_000 });
-  expect(await refusalCode(remove({ ifMatch: [etag] }))).toBe('NoSuchKey');
+  // What is not there is deleted already.
+  await remove({ ifMatch: [etag] });
   await remove({ ifSizeBytes: 9 });
 });
 

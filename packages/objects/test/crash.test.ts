@@ -89,7 +89,7 @@ const SCRIPTS: readonly {
   },
   {
     name: 'a delete',
-    run: (store) => store.deleteObject(KEY),
+    run: async (store) => void (await store.deleteObject(KEY)),
     outcomes: [OLD, undefined],
   },
   {

@@ -196,6 +196,7 @@ test('records of uploads, parts and owners come back as they were', () => {
     ownerId: fc.string(),
     checksumAlgorithm: fc.option(digest, { nil: undefined }),
     checksumType: fc.constantFrom('composite', 'full-object', undefined),
+    checksumIsDefault: fc.constant(false),
     sealed: fc.boolean(),
     metadata,
   });

@@ -14,6 +14,8 @@ const OWN_MESSAGE: ReadonlySet<string> = new Set([
   'InvalidArgument',
   'InvalidRequest',
   'BadDigest',
+  'AccessDenied',
+  'InvalidBucketState',
 ]);
 
 /** Codes of the storage below, by their names there (no import: the layer knows no storage). */
@@ -130,6 +132,14 @@ function storeErrorFields(call: S3Call, code: S3ErrorCode, details: ErrorDetails
       return { BucketName: details.bucket ?? call.bucket };
     case 'NoSuchKey':
       return { Key: details.key ?? call.key };
+    case 'NoSuchVersion':
+      return { Key: details.key ?? call.key, VersionId: details.versionId };
+    case 'InvalidArgument':
+      return details.versionId === undefined
+        ? {}
+        : { ArgumentName: 'versionId', ArgumentValue: details.versionId };
+    case 'MethodNotAllowed':
+      return { Method: call.method, ResourceType: 'DeleteMarker' };
     case 'NoSuchUpload':
       return { UploadId: details.uploadId ?? call.parameter('uploadId') };
     case 'PreconditionFailed':
@@ -152,7 +162,12 @@ function storeErrorFields(call: S3Call, code: S3ErrorCode, details: ErrorDetails
 }
 
 function storeErrorHeaders(error: ObjectStoreError): string[] {
-  const { etag, modifiedMs, sizeBytes } = error.details;
+  const { etag, modifiedMs, sizeBytes, versionId } = error.details;
+  if (error.details.deleteMarker === true) {
+    const marker = ['x-amz-delete-marker', 'true', 'x-amz-version-id', versionId ?? 'null'];
+    if (error.code !== 'MethodNotAllowed') return marker;
+    return [...marker, 'Allow', 'DELETE', 'Last-Modified', httpDate(modifiedMs ?? 0)];
+  }
   if (error.code === 'InvalidRange' && sizeBytes !== undefined) {
     return ['Content-Range', `bytes */${sizeBytes}`];
   }

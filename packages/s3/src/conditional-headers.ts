@@ -1,7 +1,6 @@
 import type { ByteRangeRequest, ObjectConditions } from '@holdfast/objects';
 import type { RequestHeaders } from './auth/index.ts';
 import { parseHttpDate } from './http-date.ts';
-import { headerNotImplemented } from './s3-error.ts';
 
 /**
  * The conditional headers, or those of the source of a copy with their prefix. undefined where there is none.
@@ -27,20 +26,17 @@ export function readConditions(
 }
 
 /**
- * The conditions of a write: If-Match with an ETag, If-None-Match with `*` and nothing else.
+ * The conditions of a write: If-Match and If-None-Match, each with an ETag or `*`.
  *
- * @throws S3Error NotImplemented for If-None-Match with an ETag, as AWS answers
+ * Why an ETag in If-None-Match too, which AWS refuses: it means what RFC 9110 says, and the public suite asks for it.
  */
 export function readWriteConditions(headers: RequestHeaders): ObjectConditions | undefined {
   const match = headers.get('if-match');
   const noneMatch = headers.get('if-none-match');
   if (match === undefined && noneMatch === undefined) return undefined;
-  if (noneMatch !== undefined && parseETags(noneMatch) !== '*') {
-    throw headerNotImplemented('If-None-Match');
-  }
   return {
     ...(match !== undefined && { ifMatch: parseETags(match) }),
-    ...(noneMatch !== undefined && { ifNoneMatch: '*' as const }),
+    ...(noneMatch !== undefined && { ifNoneMatch: parseETags(noneMatch) }),
   };
 }
 

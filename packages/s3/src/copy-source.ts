@@ -1,4 +1,4 @@
-import type { ObjectAddress } from '@holdfast/objects';
+import type { VersionAddress } from '@holdfast/objects';
 import { percentDecode } from './query.ts';
 import { checkKeyLength } from './request-target.ts';
 import type { S3Call } from './s3-call.ts';
@@ -12,13 +12,10 @@ const HEADER = 'x-amz-copy-source';
  *
  * @throws S3Error InvalidArgument, KeyTooLongError
  */
-export function readCopySource(call: S3Call): ObjectAddress {
+export function readCopySource(call: S3Call): VersionAddress {
   const value = call.headers.get(HEADER) ?? '';
   const mark = value.lastIndexOf('?versionId=');
-  const versionId = mark < 0 ? 'null' : value.slice(mark + '?versionId='.length);
-  if (versionId !== 'null') {
-    throw invalidArgument('Invalid version id specified', HEADER, value);
-  }
+  const versionId = mark < 0 ? undefined : value.slice(mark + '?versionId='.length);
   const path = decodeSource(mark < 0 ? value : value.slice(0, mark));
   const slash = path.indexOf('/');
   if (slash < 1 || slash === path.length - 1) {
@@ -26,7 +23,8 @@ export function readCopySource(call: S3Call): ObjectAddress {
   }
   const key = path.slice(slash + 1);
   checkKeyLength(key);
-  return { bucket: path.slice(0, slash), key };
+  const bucket = path.slice(0, slash);
+  return versionId === undefined ? { bucket, key } : { bucket, key, versionId };
 }
 
 function decodeSource(value: string): string {

@@ -92,6 +92,10 @@ function findSubresource(call: S3Call): string {
     found = name;
   }
   if (level === 'object') {
+    if (found === '' && call.method === 'PUT' && query.has('versionId')) {
+      const versionId = query.get('versionId') ?? '';
+      throw invalidArgument('This operation does not accept a version-id.', 'versionId', versionId);
+    }
     if (
       found === '' &&
       call.method !== 'GET' &&
@@ -102,15 +106,8 @@ function findSubresource(call: S3Call): string {
         ArgumentName: 'uploadId',
       });
     }
-    checkVersionId(query.get('versionId'));
   }
   return found;
-}
-
-/** Without versioning there is one version of each object, and its id is `null`. */
-function checkVersionId(versionId: string | undefined): void {
-  if (versionId === undefined || versionId === 'null') return;
-  throw invalidArgument('Invalid version id specified', 'versionId', versionId);
 }
 
 /** MethodNotAllowed, with the methods that the resource has in `Allow` (RFC 9110 section 15.5.6). */

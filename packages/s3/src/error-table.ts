@@ -15,6 +15,7 @@ export type S3ErrorCode =
   | 'EntityTooSmall'
   | 'ExpiredToken'
   | 'IllegalLocationConstraintException'
+  | 'IllegalVersioningConfigurationException'
   | 'IncompleteBody'
   | 'InsufficientStorage'
   | 'InternalError'
@@ -22,6 +23,7 @@ export type S3ErrorCode =
   | 'InvalidArgument'
   | 'InvalidBucketAclWithObjectOwnership'
   | 'InvalidBucketName'
+  | 'InvalidBucketState'
   | 'InvalidChunkSizeError'
   | 'InvalidDigest'
   | 'InvalidLocationConstraint'
@@ -31,6 +33,7 @@ export type S3ErrorCode =
   | 'InvalidPolicyDocument'
   | 'InvalidRange'
   | 'InvalidRequest'
+  | 'InvalidRetentionPeriod'
   | 'InvalidStorageClass'
   | 'InvalidTag'
   | 'InvalidToken'
@@ -51,12 +54,16 @@ export type S3ErrorCode =
   | 'NoSuchBucketPolicy'
   | 'NoSuchCORSConfiguration'
   | 'NoSuchKey'
+  | 'NoSuchLifecycleConfiguration'
+  | 'NoSuchObjectLockConfiguration'
   | 'NoSuchPublicAccessBlockConfiguration'
+  | 'NoSuchTagSet'
   | 'NoSuchUpload'
   | 'NoSuchVersion'
   | 'NoSuchWebsiteConfiguration'
   | 'NotImplemented'
   | 'NotModified'
+  | 'ObjectLockConfigurationNotFoundError'
   | 'OperationAborted'
   | 'OwnershipControlsNotFoundError'
   | 'PreconditionFailed'
@@ -128,6 +135,10 @@ export const ERROR_TABLE: Readonly<Record<S3ErrorCode, ErrorTableEntry>> = {
     message:
       'The location constraint is incompatible for the region specific endpoint this request was sent to.',
   },
+  IllegalVersioningConfigurationException: {
+    status: 400,
+    message: 'The versioning configuration specified in the request is invalid.',
+  },
   IncompleteBody: {
     status: 400,
     message: 'You did not provide the number of bytes specified by the Content-Length HTTP header',
@@ -151,6 +162,10 @@ export const ERROR_TABLE: Readonly<Record<S3ErrorCode, ErrorTableEntry>> = {
     message: "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
   },
   InvalidBucketName: { status: 400, message: 'The specified bucket is not valid.' },
+  InvalidBucketState: {
+    status: 409,
+    message: 'The request is not valid with the current state of the bucket.',
+  },
   InvalidChunkSizeError: {
     status: 403,
     message: 'Only the last chunk is allowed to have a size less than 8192 bytes',
@@ -177,6 +192,10 @@ export const ERROR_TABLE: Readonly<Record<S3ErrorCode, ErrorTableEntry>> = {
   },
   InvalidRange: { status: 416, message: 'The requested range is not satisfiable' },
   InvalidRequest: { status: 400, message: 'Invalid Request' },
+  InvalidRetentionPeriod: {
+    status: 400,
+    message: 'Default retention period must be a positive integer value.',
+  },
   InvalidStorageClass: { status: 400, message: 'The storage class you specified is not valid' },
   InvalidTag: { status: 400, message: 'The tag provided was not a valid tag.' },
   InvalidToken: {
@@ -227,10 +246,19 @@ export const ERROR_TABLE: Readonly<Record<S3ErrorCode, ErrorTableEntry>> = {
   NoSuchBucketPolicy: { status: 404, message: 'The bucket policy does not exist' },
   NoSuchCORSConfiguration: { status: 404, message: 'The CORS configuration does not exist' },
   NoSuchKey: { status: 404, message: 'The specified key does not exist.' },
+  NoSuchLifecycleConfiguration: {
+    status: 404,
+    message: 'The lifecycle configuration does not exist',
+  },
+  NoSuchObjectLockConfiguration: {
+    status: 404,
+    message: 'The specified object does not have a ObjectLock configuration',
+  },
   NoSuchPublicAccessBlockConfiguration: {
     status: 404,
     message: 'The public access block configuration was not found',
   },
+  NoSuchTagSet: { status: 404, message: 'The TagSet does not exist' },
   NoSuchUpload: {
     status: 404,
     message:
@@ -246,6 +274,10 @@ export const ERROR_TABLE: Readonly<Record<S3ErrorCode, ErrorTableEntry>> = {
     message: 'A header you provided implies functionality that is not implemented',
   },
   NotModified: { status: 304, message: 'Not Modified' },
+  ObjectLockConfigurationNotFoundError: {
+    status: 404,
+    message: 'Object Lock configuration does not exist for this bucket',
+  },
   OperationAborted: {
     status: 409,
     message:

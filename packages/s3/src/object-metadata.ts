@@ -1,7 +1,15 @@
-import type { ObjectInfo, ObjectMetadata } from '@holdfast/objects';
+import {
+  hasObjectLock,
+  type ObjectInfo,
+  type ObjectMetadata,
+  parseRetention,
+  retentionText,
+} from '@holdfast/objects';
 import type { HeaderList } from './answer.ts';
 import { storedContentEncoding } from './body/index.ts';
 import { httpDate } from './http-date.ts';
+import { countTags, readTaggingHeader } from './object-tags.ts';
+import { readRetention, retentionDate } from './retention.ts';
 import type { S3Call } from './s3-call.ts';
 import { headerNotImplemented, invalidArgument, S3Error } from './s3-error.ts';
 
@@ -27,7 +35,6 @@ const REFUSED_HEADERS: readonly string[] = [
   'x-amz-server-side-encryption-customer-algorithm',
   'x-amz-server-side-encryption-customer-key',
   'x-amz-copy-source-server-side-encryption-customer-algorithm',
-  'x-amz-tagging',
   'x-amz-write-offset-bytes',
 ];
 
@@ -55,7 +62,37 @@ export function readMetadata(call: S3Call): ObjectMetadata {
     ...pick('expires', headers.get('expires')),
     ...pick('websiteRedirectLocation', redirect),
     ...pick('storageClass', storageClass),
+    ...pick('tagging', readTaggingHeader(call)),
+    ...readObjectLock(call),
   };
+}
+
+/** The object lock that a write asks for. @throws S3Error InvalidArgument */
+export function readObjectLock(call: S3Call): Pick<ObjectMetadata, 'retention' | 'legalHold'> {
+  const { headers } = call;
+  const mode = headers.get('x-amz-object-lock-mode');
+  const until = headers.get('x-amz-object-lock-retain-until-date');
+  const legalHold = headers.get('x-amz-object-lock-legal-hold');
+  if ((mode === undefined) !== (until === undefined)) {
+    throw invalidArgument(
+      'x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied',
+      mode === undefined ? 'x-amz-object-lock-retain-until-date' : 'x-amz-object-lock-mode',
+      mode ?? until ?? '',
+    );
+  }
+  if (legalHold !== undefined && legalHold !== 'ON' && legalHold !== 'OFF') {
+    throw invalidArgument(
+      'Legal Hold must be either of ON or OFF',
+      'x-amz-object-lock-legal-hold',
+      legalHold,
+    );
+  }
+  if (mode === undefined || until === undefined) return pick('legalHold', legalHold);
+  const retention = readRetention(call, mode, until);
+  if (retention === undefined) {
+    throw invalidArgument('Unknown wormMode directive.', 'x-amz-object-lock-mode', mode);
+  }
+  return { ...pick('legalHold', legalHold), retention: retentionText(retention) };
 }
 
 /** A URL can carry headers that no header could: with a line break, for one, which a GET would give back. */
@@ -94,16 +131,12 @@ function readUserMetadata(call: S3Call): Record<string, string> {
 }
 
 /**
- * Refuses headers of a write that ask for what does not exist here: encryption with the client's key, tags,
- * object lock.
+ * Refuses headers of a write that ask for what does not exist here: encryption, appending.
  */
 export function refuseUnsupportedHeaders(call: S3Call): void {
   for (const name of call.headers.keys()) {
     if (!name.startsWith('x-amz-')) continue;
     if (REFUSED_HEADERS.includes(name)) throw headerNotImplemented(name);
-    if (name.startsWith('x-amz-object-lock-')) {
-      throw new S3Error('InvalidRequest', 'Bucket is missing Object Lock Configuration');
-    }
   }
 }
 
@@ -140,12 +173,38 @@ export function objectHeaders(call: S3Call, info: ObjectInfo): HeaderList {
   add('Content-Language', metadata.contentLanguage);
   add('Expires', metadata.expires);
   add('x-amz-website-redirect-location', metadata.websiteRedirectLocation);
+  headers.push(...versionHeaders(info), ...lockHeaders(metadata));
+  const tags = countTags(metadata.tagging);
+  if (tags > 0) headers.push('x-amz-tagging-count', String(tags));
   const { storageClass } = metadata;
   if (storageClass !== undefined && storageClass !== 'STANDARD') {
     headers.push('x-amz-storage-class', storageClass);
   }
   for (const [name, value] of Object.entries(metadata.user)) {
     headers.push(USER_PREFIX + name, value);
+  }
+  return headers;
+}
+
+/** `x-amz-version-id`, where the bucket has or had versioning. */
+export function versionHeaders({ versionId }: { readonly versionId?: string }): HeaderList {
+  return versionId === undefined ? [] : ['x-amz-version-id', versionId];
+}
+
+/** As `versionHeaders`, of a write: for the null version there is none, as the public suite asks. */
+export function newVersionHeaders({ versionId }: { readonly versionId?: string }): HeaderList {
+  return versionId === undefined || versionId === 'null' ? [] : ['x-amz-version-id', versionId];
+}
+
+function lockHeaders(metadata: ObjectMetadata): HeaderList {
+  const headers: HeaderList = [];
+  const retention = parseRetention(metadata.retention);
+  if (retention !== undefined) {
+    headers.push('x-amz-object-lock-mode', retention.mode);
+    headers.push('x-amz-object-lock-retain-until-date', retentionDate(retention));
+  }
+  if (metadata.legalHold !== undefined) {
+    headers.push('x-amz-object-lock-legal-hold', metadata.legalHold);
   }
   return headers;
 }
@@ -172,4 +231,10 @@ function readOverrides(call: S3Call): Map<string, string> | undefined {
     overrides.set(header, Buffer.from(value).toString('latin1'));
   }
   return overrides;
+}
+
+/** @throws S3Error InvalidRequest where the bucket has no object lock */
+export function requireObjectLock(call: S3Call): void {
+  if (hasObjectLock(call.openBucket.bucket)) return;
+  throw new S3Error('InvalidRequest', 'Bucket is missing Object Lock Configuration');
 }

@@ -1,8 +1,8 @@
-import {
-  type ObjectInfo,
-  type ObjectReader,
-  ObjectStoreError,
-  type ReadObjectRequest,
+import type {
+  ObjectInfo,
+  ObjectReader,
+  ReadObjectRequest,
+  VersionAddress,
 } from '@holdfast/objects';
 import type { HeaderList } from './answer.ts';
 import { checksumHeaders, wantsChecksum } from './checksum-headers.ts';
@@ -25,14 +25,22 @@ export interface OpenObject {
 /** Opens what GetObject or HeadObject asks for. The caller closes the reader. */
 export async function openObject(call: S3Call): Promise<OpenObject> {
   const request = readRequest(call);
-  const opening = call.service.store.getObject(request);
-  const reader = await (request.partNumber === undefined ? opening : opening.catch(explainPart));
+  const reader = await call.service.store.getObject(request);
   try {
     const { info, offset, length } = reader;
     const partial = (request.range ?? request.partNumber) !== undefined && length > 0;
-    const headers = objectAnswerHeaders(call, info, length === info.sizeBytes);
+    const headers = objectAnswerHeaders(
+      call,
+      info,
+      length === info.sizeBytes && reader.part === undefined,
+    );
     if (partial) {
       headers.push('Content-Range', `bytes ${offset}-${offset + length - 1}/${info.sizeBytes}`);
+    }
+    const { part } = reader;
+    if (part?.checksum !== undefined && info.checksum !== undefined) {
+      const { algorithm, value } = part.checksum;
+      headers.push(...checksumHeaders({ algorithm, value, type: info.checksum.type }));
     }
     if (request.partNumber !== undefined && info.partCount !== undefined) {
       headers.push('x-amz-mp-parts-count', String(info.partCount));
@@ -44,19 +52,10 @@ export async function openObject(call: S3Call): Promise<OpenObject> {
   }
 }
 
-/** A part that an object does not have is, for a reader, like a range outside of it. */
-function explainPart(error: unknown): never {
-  if (error instanceof ObjectStoreError && error.code === 'InvalidPart') {
-    throw new S3Error('InvalidPartNumber', undefined, {
-      PartNumberRequested: error.details.partNumber,
-    });
-  }
-  throw error;
-}
-
 /** Which bytes of which object, under which conditions. */
 export function readRequest(call: S3Call): ReadObjectRequest {
   const { bucket, key, headers } = call;
+  const versionId = readVersionId(call);
   const conditions = readConditions(headers);
   const range = readRange(headers.get('range'));
   const partNumber = call.target.query.size === 0 ? undefined : readPartNumber(call);
@@ -69,10 +68,26 @@ export function readRequest(call: S3Call): ReadObjectRequest {
   return {
     bucket,
     key,
+    ...(versionId !== undefined && { versionId }),
     ...(conditions !== undefined && { conditions }),
     ...(range !== undefined && { range }),
     ...(partNumber !== undefined && { partNumber }),
   };
+}
+
+/** `versionId` of the query; an empty one is refused, as S3 does. */
+function readVersionId(call: S3Call): string | undefined {
+  if (call.target.query.size === 0) return undefined;
+  const versionId = call.parameter('versionId');
+  if (versionId !== '') return versionId;
+  throw invalidArgument('Version id cannot be the empty string', 'versionId', '');
+}
+
+/** Key, and version if one is named, of the request. */
+export function readVersionAddress(call: S3Call): VersionAddress {
+  const { bucket, key } = call;
+  const versionId = readVersionId(call);
+  return versionId === undefined ? { bucket, key } : { bucket, key, versionId };
 }
 
 /** `partNumber` of the query, 1 to 10000. */

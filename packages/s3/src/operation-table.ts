@@ -7,8 +7,10 @@ import { deleteBucket } from './operations/delete-bucket.ts';
 import { deleteBucketCors } from './operations/delete-bucket-cors.ts';
 import { deleteBucketOwnershipControls } from './operations/delete-bucket-ownership-controls.ts';
 import { deleteBucketPolicy } from './operations/delete-bucket-policy.ts';
+import { deleteBucketTagging } from './operations/delete-bucket-tagging.ts';
 import { deleteBucketWebsite } from './operations/delete-bucket-website.ts';
 import { deleteObject } from './operations/delete-object.ts';
+import { deleteObjectTagging } from './operations/delete-object-tagging.ts';
 import { deleteObjects } from './operations/delete-objects.ts';
 import { deletePublicAccessBlock } from './operations/delete-public-access-block.ts';
 import { getBucketAccelerateConfiguration } from './operations/get-bucket-accelerate-configuration.ts';
@@ -22,11 +24,16 @@ import { getBucketPolicy } from './operations/get-bucket-policy.ts';
 import { getBucketPolicyStatus } from './operations/get-bucket-policy-status.ts';
 import { getBucketReplication } from './operations/get-bucket-replication.ts';
 import { getBucketRequestPayment } from './operations/get-bucket-request-payment.ts';
+import { getBucketTagging } from './operations/get-bucket-tagging.ts';
 import { getBucketVersioning } from './operations/get-bucket-versioning.ts';
 import { getBucketWebsite } from './operations/get-bucket-website.ts';
 import { getObject } from './operations/get-object.ts';
 import { getObjectAcl } from './operations/get-object-acl.ts';
 import { getObjectAttributes } from './operations/get-object-attributes.ts';
+import { getObjectLegalHold } from './operations/get-object-legal-hold.ts';
+import { getObjectLockConfiguration } from './operations/get-object-lock-configuration.ts';
+import { getObjectRetention } from './operations/get-object-retention.ts';
+import { getObjectTagging } from './operations/get-object-tagging.ts';
 import { getPublicAccessBlock } from './operations/get-public-access-block.ts';
 import { headBucket } from './operations/head-bucket.ts';
 import { headObject } from './operations/head-object.ts';
@@ -41,9 +48,15 @@ import { putBucketAcl } from './operations/put-bucket-acl.ts';
 import { putBucketCors } from './operations/put-bucket-cors.ts';
 import { putBucketOwnershipControls } from './operations/put-bucket-ownership-controls.ts';
 import { putBucketPolicy } from './operations/put-bucket-policy.ts';
+import { putBucketTagging } from './operations/put-bucket-tagging.ts';
+import { putBucketVersioning } from './operations/put-bucket-versioning.ts';
 import { putBucketWebsite } from './operations/put-bucket-website.ts';
 import { putObject } from './operations/put-object.ts';
 import { putObjectAcl } from './operations/put-object-acl.ts';
+import { putObjectLegalHold } from './operations/put-object-legal-hold.ts';
+import { putObjectLockConfiguration } from './operations/put-object-lock-configuration.ts';
+import { putObjectRetention } from './operations/put-object-retention.ts';
+import { putObjectTagging } from './operations/put-object-tagging.ts';
 import { putPublicAccessBlock } from './operations/put-public-access-block.ts';
 import { uploadPart } from './operations/upload-part.ts';
 import { uploadPartCopy } from './operations/upload-part-copy.ts';
@@ -80,7 +93,7 @@ const BUCKET: MethodTable = table({
   'POST delete': { name: 'DeleteObjects', run: deleteObjects },
   'GET location': { name: 'GetBucketLocation', run: getBucketLocation },
   'GET versioning': { name: 'GetBucketVersioning', run: getBucketVersioning },
-  'PUT versioning': { name: 'PutBucketVersioning' },
+  'PUT versioning': { name: 'PutBucketVersioning', run: putBucketVersioning },
   'GET uploads': { name: 'ListMultipartUploads', run: listMultipartUploads },
   'GET versions': { name: 'ListObjectVersions', run: listObjectVersions },
   'GET session': { name: 'CreateSession' },
@@ -117,7 +130,8 @@ const BUCKET: MethodTable = table({
     name: 'GetBucketNotificationConfiguration',
     run: getBucketNotificationConfiguration,
   },
-  ...configuration('object-lock', 'ObjectLockConfiguration', ['GET', 'PUT']),
+  'GET object-lock': { name: 'GetObjectLockConfiguration', run: getObjectLockConfiguration },
+  'PUT object-lock': { name: 'PutObjectLockConfiguration', run: putObjectLockConfiguration },
   'GET ownershipControls': { name: 'GetBucketOwnershipControls', run: getBucketOwnershipControls },
   'PUT ownershipControls': { name: 'PutBucketOwnershipControls', run: putBucketOwnershipControls },
   'DELETE ownershipControls': {
@@ -134,10 +148,12 @@ const BUCKET: MethodTable = table({
   'GET replication': { name: 'GetBucketReplication', run: getBucketReplication },
   ...configuration('requestPayment', 'BucketRequestPayment', ['PUT']),
   'GET requestPayment': { name: 'GetBucketRequestPayment', run: getBucketRequestPayment },
-  ...configuration('tagging', 'BucketTagging'),
   'GET website': { name: 'GetBucketWebsite', run: getBucketWebsite },
   'PUT website': { name: 'PutBucketWebsite', run: putBucketWebsite },
   'DELETE website': { name: 'DeleteBucketWebsite', run: deleteBucketWebsite },
+  'GET tagging': { name: 'GetBucketTagging', run: getBucketTagging },
+  'PUT tagging': { name: 'PutBucketTagging', run: putBucketTagging },
+  'DELETE tagging': { name: 'DeleteBucketTagging', run: deleteBucketTagging },
 });
 
 const OBJECT: MethodTable = table({
@@ -164,9 +180,13 @@ const OBJECT: MethodTable = table({
   'PUT acl': { name: 'PutObjectAcl', run: putObjectAcl },
   ...configuration('annotation', 'ObjectAnnotation'),
   ...configuration('encryption', 'ObjectEncryption', ['PUT']),
-  ...configuration('legal-hold', 'ObjectLegalHold', ['GET', 'PUT']),
-  ...configuration('retention', 'ObjectRetention', ['GET', 'PUT']),
-  ...configuration('tagging', 'ObjectTagging'),
+  'GET legal-hold': { name: 'GetObjectLegalHold', run: getObjectLegalHold },
+  'PUT legal-hold': { name: 'PutObjectLegalHold', run: putObjectLegalHold },
+  'GET retention': { name: 'GetObjectRetention', run: getObjectRetention },
+  'PUT retention': { name: 'PutObjectRetention', run: putObjectRetention },
+  'GET tagging': { name: 'GetObjectTagging', run: getObjectTagging },
+  'PUT tagging': { name: 'PutObjectTagging', run: putObjectTagging },
+  'DELETE tagging': { name: 'DeleteObjectTagging', run: deleteObjectTagging },
 });
 
 /** Every operation that is decided by level, method and subresource. */

@@ -6,17 +6,21 @@ import { XML_DECLARATION } from './xml-writer.ts';
 /**
  * Answers with a document whose making may take long. If it does, the status is sent before the outcome is known
  * and white space keeps the connection alive; an error then comes as an `<Error>` document under status 200,
- * as AWS documents it for CompleteMultipartUpload and for copies.
+ * as AWS documents it for CompleteMultipartUpload and for copies. `headers` are known only where it does not.
  */
 export async function sendSlowXml<Result>(
   call: S3Call,
   outcome: Promise<Result>,
   document: (result: Result) => string,
+  headers: (result: Result) => readonly string[] = () => [],
 ): Promise<void> {
   const keepAlive = new KeepAlive(call);
   let xml: string;
+  let known: readonly string[];
   try {
-    xml = document(await outcome);
+    const result = await outcome;
+    xml = document(result);
+    known = headers(result);
   } catch (error) {
     keepAlive.stop();
     if (!keepAlive.begun) throw error;
@@ -27,7 +31,7 @@ export async function sendSlowXml<Result>(
   }
   keepAlive.stop();
   if (keepAlive.begun) finish(call, xml);
-  else await sendXml(call, 200, xml);
+  else await sendXml(call, 200, xml, known);
 }
 
 function finish(call: S3Call, xml: string): void {

@@ -162,6 +162,7 @@ test('a client that reads slowly or leaves costs no more than one piece of memor
           info: reader.info,
           offset: reader.offset,
           length: reader.length,
+          part: reader.part,
           immediate: undefined,
           body: counted(),
           close: () => {

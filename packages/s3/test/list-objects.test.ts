@@ -70,7 +70,7 @@ test('a bucket without versioning lists each object as its one version, and dele
   expect([page.IsTruncated, page.NextKeyMarker, page.NextVersionIdMarker]).toEqual([
     true,
     'b/',
-    'null',
+    undefined,
   ]);
   const rest = await s3.send(
     new ListObjectVersionsCommand({

@@ -2,6 +2,7 @@ import type { RunningServer } from '@holdfast/server';
 import { OWNER_ID } from '@holdfast/server';
 
 type ObjectStore = RunningServer['objects'];
+type Version = Awaited<ReturnType<ObjectStore['listObjectVersions']>>['versions'][number];
 
 /** Deletes of one page run at once, so that they share a sync. */
 const PAGE = 1_000;
@@ -28,8 +29,19 @@ export async function makeBuckets(
 
 async function emptyBucket(objects: ObjectStore, bucket: string): Promise<void> {
   for (;;) {
-    const page = await objects.listObjects({ bucket, limit: PAGE });
-    await Promise.all(page.objects.map(({ key }) => objects.deleteObject({ bucket, key })));
+    const page = await objects.listObjectVersions({ bucket, limit: PAGE });
+    await Promise.all(page.versions.map((version) => deleteVersion(objects, version)));
     if (!page.more) return;
   }
+}
+
+/** For good, in spite of a lock: of a test's store nothing must stay. */
+async function deleteVersion(
+  objects: ObjectStore,
+  { bucket, key, versionId, metadata, isDeleteMarker }: Version,
+): Promise<void> {
+  if (metadata.legalHold === 'ON' && !isDeleteMarker) {
+    await objects.putObjectLegalHold({ bucket, key, versionId }, 'OFF');
+  }
+  await objects.deleteObject({ bucket, key, versionId, bypassGovernance: true });
 }

@@ -1,5 +1,6 @@
 import { type Bucket, type ObjectInfo, ObjectStoreError } from '@holdfast/objects';
 import { corsAnswerHeaders } from '../cors/cors-answer.ts';
+import { decodeTags } from '../object-tags.ts';
 import type { S3Call } from '../s3-call.ts';
 import { S3Error } from '../s3-error.ts';
 import { type Acl, decodeAcl, ownerOnly } from './acl.ts';
@@ -125,20 +126,23 @@ async function requireOutside(call: S3Call, action: string, name: string): Promi
 /** The object, where its owner, ACL or tags count; undefined where they do not, or it is not there. */
 async function findInfo(
   call: S3Call,
-  { bucket, access, key, required }: AccessTarget,
+  { bucket, access, key, required, versionId }: AccessTarget,
 ): Promise<ObjectInfo | undefined> {
   const byAcl = required.grant?.on === 'object' && access.ownership !== 'BucketOwnerEnforced';
   const byTags = access.policyReadsTags && READS_TAGS.test(required.action);
   if (key === undefined || !(byAcl || byTags)) return undefined;
   try {
-    return await call.service.store.headObject({ bucket: bucket.name, key });
+    return await call.service.store.headObject({
+      bucket: bucket.name,
+      key,
+      ...(versionId && { versionId }),
+    });
   } catch (error) {
     if (error instanceof ObjectStoreError) return undefined;
     throw error;
   }
 }
 
-/** Objects have no tags yet. */
-function tagsOf(_info: ObjectInfo): Tags {
-  return new Map();
+function tagsOf({ metadata }: ObjectInfo): Tags {
+  return new Map(decodeTags(metadata.tagging));
 }

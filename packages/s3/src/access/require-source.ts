@@ -1,4 +1,4 @@
-import type { ObjectAddress } from '@holdfast/objects';
+import type { VersionAddress } from '@holdfast/objects';
 import type { S3Call } from '../s3-call.ts';
 import { requiredAction } from './action-table.ts';
 import { checkExpectedOwner, openBucket, requireAccess } from './authorize.ts';
@@ -8,8 +8,13 @@ import { checkExpectedOwner, openBucket, requireAccess } from './authorize.ts';
  *
  * @throws S3Error AccessDenied; ObjectStoreError NoSuchBucket
  */
-export async function requireSource(call: S3Call, source: ObjectAddress): Promise<void> {
+export async function requireSource(call: S3Call, source: VersionAddress): Promise<void> {
   const open = await openBucket(call, source.bucket);
   checkExpectedOwner(call, 'x-amz-source-expected-bucket-owner', open.bucket);
-  await requireAccess(call, { ...open, required: requiredAction('GetObject'), key: source.key });
+  await requireAccess(call, {
+    ...open,
+    required: requiredAction('GetObject'),
+    key: source.key,
+    versionId: source.versionId,
+  });
 }

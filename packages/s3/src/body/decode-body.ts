@@ -30,7 +30,7 @@ export interface DecodedBody {
 }
 
 export interface DecodeBodyOptions {
-  /** Refuses a body of unknown size (411), as S3 does. Default true; false for small XML documents. */
+  /** Refuses a request without a length and without chunks (411). Default true; false for small XML documents. */
   readonly requireLength?: boolean;
   /** Refuses a larger body. Default 5 GiB. */
   readonly maxSizeBytes?: number;
@@ -95,8 +95,9 @@ export function storedContentEncoding(headers: RequestHeaders): string | undefin
 function plainSize(headers: RequestHeaders, requireLength: boolean): number | undefined {
   const sizeBytes = lengthHeader(headers, 'content-length');
   if (sizeBytes !== undefined) return sizeBytes;
+  if (headers.has('transfer-encoding')) return undefined;
   if (requireLength) throw missingLength();
-  return headers.has('transfer-encoding') ? undefined : 0;
+  return 0;
 }
 
 function lengthHeader(headers: RequestHeaders, name: string): number | undefined {

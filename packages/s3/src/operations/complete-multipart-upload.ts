@@ -6,6 +6,7 @@ import {
   readChecksumValue,
 } from '../checksum-headers.ts';
 import { readWriteConditions, unquoteETag } from '../conditional-headers.ts';
+import { newVersionHeaders } from '../object-metadata.ts';
 import { MAX_PARTS } from '../open-object.ts';
 import type { S3Call } from '../s3-call.ts';
 import { invalidArgument } from '../s3-error.ts';
@@ -40,7 +41,7 @@ export async function completeMultipartUpload(call: S3Call): Promise<void> {
     ...(checksum !== undefined && { checksum }),
     ...(sizeBytes !== undefined && { sizeBytes }),
   });
-  await sendSlowXml(call, completed, (info) => resultDocument(call, info));
+  await sendSlowXml(call, completed, (info) => resultDocument(call, info), newVersionHeaders);
 }
 
 function readObjectSize(call: S3Call): number | undefined {

@@ -1,11 +1,18 @@
 import type { CopyObjectResult } from '@holdfast/objects';
 import { newObjectAccess } from '../access/new-object-access.ts';
 import { requireSource } from '../access/require-source.ts';
+import type { HeaderList } from '../answer.ts';
 import { checksumElements, readChecksumAlgorithm } from '../checksum-headers.ts';
 import { readConditions, readWriteConditions } from '../conditional-headers.ts';
 import { readCopySource } from '../copy-source.ts';
 import { isoDate } from '../http-date.ts';
-import { readMetadata, refuseUnsupportedHeaders } from '../object-metadata.ts';
+import {
+  readMetadata,
+  readObjectLock,
+  refuseUnsupportedHeaders,
+  versionHeaders,
+} from '../object-metadata.ts';
+import { readTaggingHeader } from '../object-tags.ts';
 import type { S3Call } from '../s3-call.ts';
 import { invalidArgument } from '../s3-error.ts';
 import { sendSlowXml } from '../slow-answer.ts';
@@ -16,7 +23,7 @@ export async function copyObject(call: S3Call): Promise<void> {
   refuseUnsupportedHeaders(call);
   const source = readCopySource(call);
   const replace = readDirective(call, 'x-amz-metadata-directive') === 'REPLACE';
-  readDirective(call, 'x-amz-tagging-directive');
+  const retag = readDirective(call, 'x-amz-tagging-directive') === 'REPLACE';
   const sourceConditions = readConditions(call.headers, 'x-amz-copy-source-');
   const conditions = readWriteConditions(call.headers);
   const checksumAlgorithm = readChecksumAlgorithm(call);
@@ -27,12 +34,14 @@ export async function copyObject(call: S3Call): Promise<void> {
     key: call.key,
     source,
     access,
+    lock: readObjectLock(call),
+    ...(retag && { tagging: readTaggingHeader(call) ?? '' }),
     ...(replace && { metadata: readMetadata(call) }),
     ...(sourceConditions !== undefined && { sourceConditions }),
     ...(conditions !== undefined && { conditions }),
     ...(checksumAlgorithm !== undefined && { checksumAlgorithm }),
   });
-  await sendSlowXml(call, copied, resultDocument);
+  await sendSlowXml(call, copied, resultDocument, copyHeaders);
 }
 
 function resultDocument(result: CopyObjectResult): string {
@@ -41,6 +50,17 @@ function resultDocument(result: CopyObjectResult): string {
     element('ETag', `"${result.etag}"`) +
     checksumElements(result.checksum);
   return xmlDocument('CopyObjectResult', inner);
+}
+
+/** The versions that were made and read. */
+export function copyHeaders(result: {
+  readonly versionId?: string;
+  readonly sourceVersionId?: string;
+}): HeaderList {
+  const { sourceVersionId } = result;
+  const source =
+    sourceVersionId === undefined ? [] : ['x-amz-copy-source-version-id', sourceVersionId];
+  return [...versionHeaders(result), ...source];
 }
 
 function readDirective(call: S3Call, name: string): 'COPY' | 'REPLACE' {

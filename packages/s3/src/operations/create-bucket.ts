@@ -4,6 +4,13 @@ import { openBucket } from '../access/authorize.ts';
 import { newBucketAccess } from '../access/new-bucket-access.ts';
 import { sendEmpty } from '../answer.ts';
 import { refuseUnsupportedHeaders } from '../object-metadata.ts';
+import {
+  BUCKET_TAG_LIMIT,
+  encodeTags,
+  readTagSet,
+  TAGGING_SETTING,
+  type TagList,
+} from '../object-tags.ts';
 import type { S3Call } from '../s3-call.ts';
 import { S3Error } from '../s3-error.ts';
 import { readXmlBody } from '../xml-body.ts';
@@ -15,14 +22,17 @@ const DEFAULT_REGION = 'us-east-1';
 export async function createBucket(call: S3Call): Promise<void> {
   const { service, bucket } = call;
   refuseUnsupportedHeaders(call);
-  if (call.headers.get('x-amz-bucket-object-lock-enabled')?.toLowerCase() === 'true') {
-    throw new S3Error('NotImplemented', undefined, { Header: 'x-amz-bucket-object-lock-enabled' });
-  }
+  const locked = call.headers.get('x-amz-bucket-object-lock-enabled')?.toLowerCase() === 'true';
   const ownerId = call.requester.account.id;
   const { acl, settings } = newBucketAccess(call, ownerId);
-  const region = await readRegion(call);
+  const { region, tags } = await readConfiguration(call);
+  const all = new Map<string, string>([
+    ...settings,
+    ...(locked ? OBJECT_LOCK_SETTINGS : []),
+    ...(tags === undefined ? [] : [[TAGGING_SETTING, encodeTags(tags)] as const]),
+  ]);
   try {
-    await service.store.createBucket(bucket, { ownerId, region, settings });
+    await service.store.createBucket(bucket, { ownerId, region, settings: all });
   } catch (error) {
     const again = error instanceof ObjectStoreError && error.code === 'BucketAlreadyOwnedByYou';
     if (!again) throw error;
@@ -37,27 +47,40 @@ export async function createBucket(call: S3Call): Promise<void> {
   await sendEmpty(call, 200, ['Location', `/${bucket}`]);
 }
 
-async function readRegion(call: S3Call): Promise<string> {
+/** Object lock needs versioning, and both stay on. */
+const OBJECT_LOCK_SETTINGS = [
+  ['versioning', 'Enabled'],
+  ['object-lock', '{}'],
+] as const;
+
+interface BucketConfiguration {
+  readonly region: string;
+  readonly tags?: TagList;
+}
+
+async function readConfiguration(call: S3Call): Promise<BucketConfiguration> {
   const { region, limits } = call.service;
   const root = await readXmlBody(call, {
     root: 'CreateBucketConfiguration',
     limitBytes: limits.xmlSizeBytes,
     maxTags: 1000,
   });
-  if (root === undefined) return region;
+  if (root === undefined) return { region };
   const configuration = checkChildren(root, {
     LocationConstraint: 'optional',
     Location: 'optional',
     Bucket: 'optional',
     Tags: 'optional',
   });
-  for (const name of ['Location', 'Bucket', 'Tags']) {
+  for (const name of ['Location', 'Bucket']) {
     if (configuration.all(name).length > 0) {
       throw new S3Error('NotImplemented', undefined, { Header: name });
     }
   }
+  const tagSet = configuration.all('Tags')[0];
+  const tags = tagSet === undefined ? {} : { tags: readTagSet(tagSet, BUCKET_TAG_LIMIT) };
   const constraint = configuration.text('LocationConstraint') ?? '';
-  if (constraint === '') return region;
+  if (constraint === '') return { region, ...tags };
   const wanted = constraint === 'EU' ? 'eu-west-1' : constraint;
   if (wanted !== region) {
     throw new S3Error(
@@ -65,5 +88,5 @@ async function readRegion(call: S3Call): Promise<string> {
       `The ${constraint} location constraint is incompatible for the region specific endpoint this request was sent to.`,
     );
   }
-  return wanted;
+  return { region: wanted, ...tags };
 }

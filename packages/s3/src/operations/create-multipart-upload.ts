@@ -32,10 +32,10 @@ export async function createMultipartUpload(call: S3Call): Promise<void> {
     ...(checksumType !== undefined && { checksumType }),
   });
   const headers: string[] = [];
-  if (upload.checksumAlgorithm !== undefined) {
+  if (upload.checksumAlgorithm !== undefined && !upload.checksumIsDefault) {
     headers.push('x-amz-checksum-algorithm', checksumName(upload.checksumAlgorithm));
   }
-  if (upload.checksumType !== undefined) {
+  if (upload.checksumType !== undefined && !upload.checksumIsDefault) {
     headers.push('x-amz-checksum-type', checksumTypeName(upload.checksumType));
   }
   const inner =

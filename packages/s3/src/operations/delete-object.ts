@@ -1,12 +1,15 @@
 import { sendEmpty } from '../answer.ts';
 import { parseETags } from '../conditional-headers.ts';
 import { parseHttpDate } from '../http-date.ts';
+import { versionHeaders } from '../object-metadata.ts';
+import { readVersionAddress } from '../open-object.ts';
+import { wantsBypass } from '../retention.ts';
 import type { S3Call } from '../s3-call.ts';
 import { invalidArgument } from '../s3-error.ts';
 
 /** Source: AWS API reference, "DeleteObject". */
 export async function deleteObject(call: S3Call): Promise<void> {
-  const { headers, bucket, key } = call;
+  const { headers } = call;
   const match = headers.get('if-match');
   const size = headers.get('x-amz-if-match-size');
   const modifiedMs = parseHttpDate(headers.get('x-amz-if-match-last-modified-time'));
@@ -14,9 +17,9 @@ export async function deleteObject(call: S3Call): Promise<void> {
   if (size !== undefined && !/^\d{1,15}$/.test(size)) {
     throw invalidArgument('The size to match must be a number', 'x-amz-if-match-size', size);
   }
-  await call.service.store.deleteObject({
-    bucket,
-    key,
+  const deleted = await call.service.store.deleteObject({
+    ...readVersionAddress(call),
+    bypassGovernance: wantsBypass(call),
     ...(conditional && {
       conditions: {
         ...(match !== undefined && { ifMatch: parseETags(match) }),
@@ -25,5 +28,7 @@ export async function deleteObject(call: S3Call): Promise<void> {
       },
     }),
   });
-  await sendEmpty(call, 204);
+  const answer = versionHeaders(deleted);
+  if (deleted.deleteMarker === true) answer.push('x-amz-delete-marker', 'true');
+  await sendEmpty(call, 204, answer);
 }

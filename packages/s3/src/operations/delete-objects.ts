@@ -1,4 +1,8 @@
-import type { DeleteObjectRequest } from '@holdfast/objects';
+import {
+  type DeleteObjectRequest,
+  type DeleteObjectResult,
+  ObjectStoreError,
+} from '@holdfast/objects';
 import { requiredAction } from '../access/action-table.ts';
 import { requireAccess } from '../access/authorize.ts';
 import { sendXml } from '../answer.ts';
@@ -6,6 +10,7 @@ import { explainError } from '../answer-error.ts';
 import { parseETags } from '../conditional-headers.ts';
 import { parseHttpDate } from '../http-date.ts';
 import { checkKeyLength } from '../request-target.ts';
+import { wantsBypass } from '../retention.ts';
 import type { S3Call } from '../s3-call.ts';
 import { S3Error } from '../s3-error.ts';
 import { readXmlBody } from '../xml-body.ts';
@@ -91,18 +96,39 @@ async function deleteOne(call: S3Call, entry: DeleteEntry, quiet: boolean): Prom
     checkKeyLength(key);
     const required = requiredAction('DeleteObject');
     await requireAccess(call, { ...call.openBucket, required, key, versionId });
-    if (versionId !== undefined && versionId !== '' && versionId !== 'null') {
-      throw new S3Error('NoSuchVersion');
-    }
-    await call.service.store.deleteObject({
+    const deleted = await call.service.store.deleteObject({
       bucket: call.bucket,
       key,
+      bypassGovernance: wantsBypass(call),
+      ...(versionId && { versionId }),
       ...(conditions !== undefined && { conditions }),
     });
-    return quiet ? '' : `<Deleted>${element('Key', key)}</Deleted>`;
+    return quiet ? '' : deletedElement(key, versionId, deleted);
   } catch (error) {
-    const refusal = explainError(call, error);
+    const refusal = foreignVersion(error)
+      ? new S3Error('NoSuchVersion')
+      : explainError(call, error);
     const version = versionId === undefined ? '' : element('VersionId', versionId);
     return `<Error>${element('Key', key)}${version}${element('Code', refusal.code)}${element('Message', refusal.message)}</Error>`;
   }
+}
+
+/** With a version id in the request, the deleted version's; without, the one of the delete marker that was made. */
+function deletedElement(
+  key: string,
+  versionId: string | undefined,
+  deleted: DeleteObjectResult,
+): string {
+  let inner = element('Key', key);
+  if (versionId) inner += element('VersionId', versionId);
+  if (deleted.deleteMarker === true) {
+    inner += element('DeleteMarker', 'true');
+    inner += element('DeleteMarkerVersionId', deleted.versionId ?? 'null');
+  }
+  return `<Deleted>${inner}</Deleted>`;
+}
+
+/** Of many keys, one with an id that no version can have is only a version that is not there. */
+function foreignVersion(error: unknown): boolean {
+  return error instanceof ObjectStoreError && error.details.versionId !== undefined;
 }

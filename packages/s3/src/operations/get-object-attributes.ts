@@ -1,7 +1,11 @@
+import type { ListObjectPartsPage, PartInfo } from '@holdfast/objects';
 import { sendXml } from '../answer.ts';
-import { checksumElements } from '../checksum-headers.ts';
+import { checksumElementName, checksumElements } from '../checksum-headers.ts';
 import { readConditions } from '../conditional-headers.ts';
 import { httpDate } from '../http-date.ts';
+import { MAX_PAGE } from '../list-parameters.ts';
+import { versionHeaders } from '../object-metadata.ts';
+import { readVersionAddress } from '../open-object.ts';
 import type { S3Call } from '../s3-call.ts';
 import { invalidArgument } from '../s3-error.ts';
 import { element, xmlDocument } from '../xml-writer.ts';
@@ -14,7 +18,7 @@ const ATTRIBUTES: ReadonlySet<string> = new Set([
   'ObjectSize',
 ]);
 
-/** Of `ObjectParts` only the count is known: parts are not kept apart once an upload is complete. Source: AWS API reference, "GetObjectAttributes". */
+/** Source: AWS API reference, "GetObjectAttributes". */
 export async function getObjectAttributes(call: S3Call): Promise<void> {
   const header = call.headers.get('x-amz-object-attributes') ?? '';
   const wanted = new Set(header.split(',').map((name) => name.trim()));
@@ -24,9 +28,10 @@ export async function getObjectAttributes(call: S3Call): Promise<void> {
     }
   }
   const conditions = readConditions(call.headers);
-  const info = await call.service.store.headObject({
-    bucket: call.bucket,
-    key: call.key,
+  const { info, ...page } = await call.service.store.listObjectParts({
+    ...readVersionAddress(call),
+    after: readNumberHeader(call, 'x-amz-part-number-marker') ?? 0,
+    limit: Math.min(readNumberHeader(call, 'x-amz-max-parts') ?? MAX_PAGE, MAX_PAGE),
     ...(conditions !== undefined && { conditions }),
   });
   let inner = '';
@@ -35,7 +40,7 @@ export async function getObjectAttributes(call: S3Call): Promise<void> {
     inner += `<Checksum>${checksumElements(info.checksum)}</Checksum>`;
   }
   if (wanted.has('ObjectParts') && info.partCount !== undefined) {
-    inner += `<ObjectParts>${element('PartsCount', String(info.partCount))}</ObjectParts>`;
+    inner += partsElement(call, info.partCount, page);
   }
   if (wanted.has('StorageClass')) {
     inner += element('StorageClass', info.metadata.storageClass ?? 'STANDARD');
@@ -44,5 +49,37 @@ export async function getObjectAttributes(call: S3Call): Promise<void> {
   await sendXml(call, 200, xmlDocument('GetObjectAttributesResponse', inner), [
     'Last-Modified',
     httpDate(info.modifiedMs),
+    ...versionHeaders(info),
   ]);
+}
+
+function partsElement(
+  call: S3Call,
+  count: number,
+  { parts, more }: Pick<ListObjectPartsPage, 'parts' | 'more'>,
+): string {
+  const marker = readNumberHeader(call, 'x-amz-part-number-marker') ?? 0;
+  const limit = Math.min(readNumberHeader(call, 'x-amz-max-parts') ?? MAX_PAGE, MAX_PAGE);
+  const next = parts.at(-1)?.partNumber ?? marker;
+  return `<ObjectParts>${
+    element('PartsCount', String(count)) +
+    element('PartNumberMarker', String(marker)) +
+    element('NextPartNumberMarker', String(next)) +
+    element('MaxParts', String(limit)) +
+    element('IsTruncated', String(more)) +
+    parts.map(partElement).join('')
+  }</ObjectParts>`;
+}
+
+function partElement({ partNumber, sizeBytes, checksum }: PartInfo): string {
+  const value =
+    checksum === undefined ? '' : element(checksumElementName(checksum.algorithm), checksum.value);
+  return `<Part>${element('PartNumber', String(partNumber))}${element('Size', String(sizeBytes))}${value}</Part>`;
+}
+
+function readNumberHeader(call: S3Call, name: string): number | undefined {
+  const value = call.headers.get(name);
+  if (value === undefined) return undefined;
+  if (/^\d{1,9}$/.test(value)) return Number(value);
+  throw invalidArgument(`Provided ${name} not an integer or within integer range`, name, value);
 }

@@ -1,47 +1,55 @@
-import type { ObjectInfo } from '@holdfast/objects';
+import type { ObjectVersion } from '@holdfast/objects';
 import { sendXml } from '../answer.ts';
 import { checksumName, checksumTypeName } from '../checksum-headers.ts';
 import { isoDate } from '../http-date.ts';
 import { MAX_PAGE, type NameEncoder, readCount, readEncoding } from '../list-parameters.ts';
 import { ownerElement } from '../owner-element.ts';
 import type { S3Call } from '../s3-call.ts';
-import { element, xmlDocument } from '../xml-writer.ts';
-
-/** Every object of a bucket without versioning has one version, and its id is this. */
-const ONLY_VERSION = 'null';
+import { invalidArgument } from '../s3-error.ts';
+import { element, optionalElement, xmlDocument } from '../xml-writer.ts';
 
 /** Source: AWS API reference, "ListObjectVersions". */
 export async function listObjectVersions(call: S3Call): Promise<void> {
   const prefix = call.parameter('prefix') || undefined;
   const delimiter = call.parameter('delimiter') || undefined;
   const keyMarker = call.parameter('key-marker') || undefined;
+  const versionIdMarker = call.parameter('version-id-marker') || undefined;
+  if (versionIdMarker !== undefined && keyMarker === undefined) {
+    throw invalidArgument(
+      'A version-id marker cannot be specified without a key marker.',
+      'version-id-marker',
+      versionIdMarker,
+    );
+  }
   const limit = readCount(call, 'max-keys', MAX_PAGE);
   const encode = readEncoding(call);
   const show: NameEncoder = encode ?? ((name) => name);
-  const page = await call.service.store.listObjects({
+  const page = await call.service.store.listObjectVersions({
     bucket: call.bucket,
     limit,
     ...(prefix !== undefined && { prefix }),
     ...(delimiter !== undefined && { delimiter }),
-    ...(keyMarker !== undefined && { after: keyMarker }),
+    ...(keyMarker !== undefined && { afterKey: keyMarker }),
+    ...(versionIdMarker !== undefined && { afterVersionId: versionIdMarker }),
   });
-  const next = page.more ? page.last : undefined;
+  const next = page.more ? page.lastKey : undefined;
   const { ownerId } = call.openBucket.bucket;
   const inner =
     element('Name', call.bucket) +
     element('Prefix', show(prefix ?? '')) +
     element('KeyMarker', show(keyMarker ?? '')) +
-    element('VersionIdMarker', call.parameter('version-id-marker') ?? '') +
+    element('VersionIdMarker', versionIdMarker ?? '') +
     (next === undefined
       ? ''
-      : element('NextKeyMarker', show(next)) + element('NextVersionIdMarker', ONLY_VERSION)) +
+      : element('NextKeyMarker', show(next)) +
+        optionalElement('NextVersionIdMarker', page.lastVersionId)) +
     (delimiter === undefined ? '' : element('Delimiter', show(delimiter))) +
     element('MaxKeys', String(limit)) +
     (encode === undefined ? '' : element('EncodingType', 'url')) +
     element('IsTruncated', String(page.more)) +
-    page.objects
-      .map((object) =>
-        versionElement(object, ownerElement(call, object.metadata.ownerId ?? ownerId), show),
+    page.versions
+      .map((version) =>
+        versionElement(version, ownerElement(call, version.metadata.ownerId ?? ownerId), show),
       )
       .join('') +
     page.commonPrefixes
@@ -50,20 +58,22 @@ export async function listObjectVersions(call: S3Call): Promise<void> {
   await sendXml(call, 200, xmlDocument('ListVersionsResult', inner));
 }
 
-function versionElement(object: ObjectInfo, owner: string, show: NameEncoder): string {
-  const { checksum } = object;
+function versionElement(version: ObjectVersion, owner: string, show: NameEncoder): string {
+  const head =
+    element('Key', show(version.key)) +
+    element('VersionId', version.versionId) +
+    element('IsLatest', String(version.isLatest)) +
+    element('LastModified', isoDate(version.modifiedMs));
+  if (version.isDeleteMarker) return `<DeleteMarker>${head}${owner}</DeleteMarker>`;
+  const { checksum } = version;
   const inner =
-    element('Key', show(object.key)) +
-    element('VersionId', ONLY_VERSION) +
-    element('IsLatest', 'true') +
-    element('LastModified', isoDate(object.modifiedMs)) +
-    element('ETag', `"${object.etag}"`) +
+    element('ETag', `"${version.etag}"`) +
     (checksum === undefined
       ? ''
       : element('ChecksumAlgorithm', checksumName(checksum.algorithm)) +
         element('ChecksumType', checksumTypeName(checksum.type))) +
-    element('Size', String(object.sizeBytes)) +
+    element('Size', String(version.sizeBytes)) +
     owner +
-    element('StorageClass', object.metadata.storageClass ?? 'STANDARD');
-  return `<Version>${inner}</Version>`;
+    element('StorageClass', version.metadata.storageClass ?? 'STANDARD');
+  return `<Version>${head}${inner}</Version>`;
 }

@@ -1,6 +1,7 @@
 import { readRequestedAcl } from '../access/acl-document.ts';
 import { refusePublicAcl, storedAccess } from '../access/new-object-access.ts';
 import { sendEmpty } from '../answer.ts';
+import { readVersionAddress } from '../open-object.ts';
 import type { S3Call } from '../s3-call.ts';
 import { S3Error } from '../s3-error.ts';
 
@@ -10,13 +11,10 @@ export async function putObjectAcl(call: S3Call): Promise<void> {
   const { store } = call.service;
   if (access.ownership === 'BucketOwnerEnforced')
     throw new S3Error('AccessControlListNotSupported');
-  const info = await store.headObject({ bucket: call.bucket, key: call.key });
+  const info = await store.headObject(readVersionAddress(call));
   const ownerId = info.metadata.ownerId ?? bucket.ownerId;
   const acl = await readRequestedAcl(call, { ownerId, bucketOwnerId: bucket.ownerId });
   refusePublicAcl(access.publicAccessBlock, acl);
-  await store.putObjectAccess(
-    { bucket: call.bucket, key: call.key },
-    storedAccess(acl, ownerId, bucket.ownerId),
-  );
+  await store.putObjectAccess(readVersionAddress(call), storedAccess(acl, ownerId, bucket.ownerId));
   await sendEmpty(call, 200);
 }

@@ -3,7 +3,7 @@ import { sendEmpty } from '../answer.ts';
 import { checksumHeaders } from '../checksum-headers.ts';
 import { readWriteConditions } from '../conditional-headers.ts';
 import { readObjectBody } from '../object-body.ts';
-import { readMetadata, refuseUnsupportedHeaders } from '../object-metadata.ts';
+import { newVersionHeaders, readMetadata, refuseUnsupportedHeaders } from '../object-metadata.ts';
 import type { S3Call } from '../s3-call.ts';
 
 /** Source: AWS API reference, "PutObject". */
@@ -21,5 +21,10 @@ export async function putObject(call: S3Call): Promise<void> {
     metadata,
     ...(conditions !== undefined && { conditions }),
   });
-  await sendEmpty(call, 200, ['ETag', `"${result.etag}"`, ...checksumHeaders(result.checksum)]);
+  await sendEmpty(call, 200, [
+    'ETag',
+    `"${result.etag}"`,
+    ...newVersionHeaders(result),
+    ...checksumHeaders(result.checksum),
+  ]);
 }

@@ -9,6 +9,7 @@ import { invalidArgument } from '../s3-error.ts';
 import { sendSlowXml } from '../slow-answer.ts';
 import { readUploadAddress, requirePartNumber } from '../upload-address.ts';
 import { element, xmlDocument } from '../xml-writer.ts';
+import { copyHeaders } from './copy-object.ts';
 
 const RANGE_HEADER = 'x-amz-copy-source-range';
 
@@ -26,7 +27,7 @@ export async function uploadPartCopy(call: S3Call): Promise<void> {
     ...(sourceConditions !== undefined && { sourceConditions }),
     ...(range !== undefined && { range }),
   });
-  await sendSlowXml(call, copied, resultDocument);
+  await sendSlowXml(call, copied, resultDocument, copyHeaders);
 }
 
 function resultDocument(part: PartInfo): string {

@@ -1,4 +1,4 @@
-import type { ChecksumAlgorithm } from '@holdfast/objects';
+import type { BodyVerification, ChecksumAlgorithm, PartInfo } from '@holdfast/objects';
 import { sendEmpty } from '../answer.ts';
 import { readClaimedAlgorithm } from '../checksum-headers.ts';
 import { readObjectBody } from '../object-body.ts';
@@ -20,15 +20,29 @@ export async function uploadPart(call: S3Call): Promise<void> {
   // Why before the body: a client that sends 100-continue learns NoSuchUpload without sending the part.
   const upload = await store.getMultipartUpload(address);
   const claimed = readClaimedAlgorithm(call);
-  if (upload.checksumAlgorithm !== undefined && claimed !== undefined) {
+  if (
+    upload.checksumAlgorithm !== undefined &&
+    !upload.checksumIsDefault &&
+    claimed !== undefined
+  ) {
     if (claimed !== upload.checksumAlgorithm) throw typeMismatch(upload.checksumAlgorithm, claimed);
   }
   const { body, verification } = readObjectBody(call, upload.checksumAlgorithm);
-  const part = await store.uploadPart({ ...address, partNumber, body, verification });
+  // Why not what the part keeps: the client wants to see the checksum that it sent.
+  let accepted: PartInfo['checksum'];
+  const accept: BodyVerification['accept'] = (digests, sizeBytes) => {
+    accepted = verification.accept(digests, sizeBytes);
+    return accepted;
+  };
+  const part = await store.uploadPart({
+    ...address,
+    partNumber,
+    body,
+    verification: { ...verification, accept },
+  });
   const headers = ['ETag', `"${part.etag}"`];
-  if (part.checksum !== undefined) {
-    headers.push(`x-amz-checksum-${part.checksum.algorithm}`, part.checksum.value);
-  }
+  const shown = accepted ?? part.checksum;
+  if (shown !== undefined) headers.push(`x-amz-checksum-${shown.algorithm}`, shown.value);
   await sendEmpty(call, 200, headers);
 }
 

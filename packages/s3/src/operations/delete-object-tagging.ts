@@ -1,0 +1,10 @@
+import { sendEmpty } from '../answer.ts';
+import { versionHeaders } from '../object-metadata.ts';
+import { readVersionAddress } from '../open-object.ts';
+import type { S3Call } from '../s3-call.ts';
+
+/** Source: AWS API reference, "DeleteObjectTagging". */
+export async function deleteObjectTagging(call: S3Call): Promise<void> {
+  const info = await call.service.store.putObjectTagging(readVersionAddress(call), undefined);
+  await sendEmpty(call, 204, versionHeaders(info));
+}

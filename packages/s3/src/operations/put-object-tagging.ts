@@ -1,0 +1,14 @@
+import { sendEmpty } from '../answer.ts';
+import { versionHeaders } from '../object-metadata.ts';
+import { encodeTags, OBJECT_TAG_LIMIT, readTagging } from '../object-tags.ts';
+import { readVersionAddress } from '../open-object.ts';
+import type { S3Call } from '../s3-call.ts';
+
+/** Source: AWS API reference, "PutObjectTagging". */
+export async function putObjectTagging(call: S3Call): Promise<void> {
+  const address = readVersionAddress(call);
+  const tags = await readTagging(call, OBJECT_TAG_LIMIT);
+  const tagging = tags.length === 0 ? undefined : encodeTags(tags);
+  const info = await call.service.store.putObjectTagging(address, tagging);
+  await sendEmpty(call, 200, versionHeaders(info));
+}

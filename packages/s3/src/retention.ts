@@ -1,0 +1,36 @@
+import type { Retention } from '@holdfast/objects';
+import type { S3Call } from './s3-call.ts';
+import { S3Error } from './s3-error.ts';
+
+const ISO_DATE = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})?$/;
+
+/**
+ * A retention of two texts; undefined where the mode is not one of the two. A date without an offset is UTC.
+ *
+ * @throws S3Error InvalidArgument for a date that is none, or is past
+ */
+export function readRetention(call: S3Call, mode: string, until: string): Retention | undefined {
+  if (mode !== 'GOVERNANCE' && mode !== 'COMPLIANCE') return undefined;
+  const text = /(Z|[+-]\d{2}:?\d{2})$/.test(until) ? until : `${until}Z`;
+  const untilMs = ISO_DATE.test(until) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(untilMs)) {
+    throw new S3Error(
+      'InvalidArgument',
+      'The retain until date must be provided in ISO 8601 format',
+    );
+  }
+  if (untilMs <= call.service.env.clock.nowMs()) {
+    throw new S3Error('InvalidArgument', 'The retain until date must be in the future!');
+  }
+  return { mode, untilMs };
+}
+
+/** The end of a retention. Why with milliseconds: who waits for what is shown must not come too early. */
+export function retentionDate({ untilMs }: Retention): string {
+  return new Date(untilMs).toISOString();
+}
+
+/** Whether the request asks to go past a GOVERNANCE retention. */
+export function wantsBypass(call: S3Call): boolean {
+  return call.headers.get('x-amz-bypass-governance-retention')?.toLowerCase() === 'true';
+}
