@@ -40,6 +40,9 @@ export function handleAppendAccepted(state: RaftState, message: AppendAccepted):
   const isNews = noteMatch(progress, matchIndex);
   const isConnected = termAt(state.log, progress.matchIndex) !== undefined;
   if (progress.state !== 'replicate' && isConnected) becomeReplicate(progress);
+  // The log was released beyond the snapshot meanwhile: a newer one is offered.
+  if (progress.state === 'snapshot' && matchIndex >= progress.pendingSnapshot)
+    becomeProbe(progress);
   if (isNews) advanceCommit(state);
   handOverIfReady(state);
 }

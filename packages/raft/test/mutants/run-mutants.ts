@@ -6,9 +6,11 @@
  * Every mutant is a graph of modules of its own: a loader hook hands its query on to whatever it imports, and changes
  * the one file. Prints a line of JSON for each; the exit code is 1 if one lives.
  */
+import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Chaos } from '../chaos/chaos.ts';
+import type { retell } from '../fixtures/scenario.ts';
 import type { Search } from '../scope/search.ts';
 import { type Mutant, mutants } from './mutants.ts';
 
@@ -43,6 +45,13 @@ async function killerOf(number: number, { killedBy }: Mutant): Promise<string | 
     const module = (await load('test/scope/search.ts', number)) as { Search: typeof Search };
     const { violation, states } = new module.Search(killedBy.scope).run(killedBy.limit);
     return violation && `${violation.rule} (state ${states})`;
+  }
+  if ('story' in killedBy) {
+    const module = (await load('test/fixtures/scenario.ts', number)) as { retell: typeof retell };
+    const story = readFileSync(new URL(`test/scenarios/${killedBy.story}.txt`, home), 'utf8');
+    return module.retell(story) === story
+      ? undefined
+      : `the story ${killedBy.story} goes otherwise`;
   }
   const module = (await load('test/chaos/chaos.ts', number)) as { Chaos: typeof Chaos };
   for (let seed = 1; seed <= killedBy.chaosSeeds; seed++) {
