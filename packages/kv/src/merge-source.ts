@@ -13,13 +13,15 @@ interface Ranked {
  * the one that counts; the others are passed over. Tombstones are shown: they hide what is older.
  *
  * The sources are kept in the order of their keys. Why: neighbours mostly come from one source, the largest, and then a
- * step costs two comparisons however many there are.
+ * step costs one comparison however many there are.
  */
 export class MergeSource implements IndexSource {
   readonly #all: readonly Ranked[];
   readonly #reverse: boolean;
   /** Those that are not at their end, the next key first; equal keys by rank. */
   #order: Ranked[] = [];
+  /** Whether the second source has the key of the first too; undefined where they were not compared. */
+  #tied: boolean | undefined;
 
   constructor(newestFirst: readonly IndexSource[], reverse: boolean) {
     this.#all = newestFirst.map((source, rank) => ({ source, rank }));
@@ -49,7 +51,9 @@ export class MergeSource implements IndexSource {
     if (passed === undefined) return undefined;
     const order = this.#order;
     let moving = 1;
-    while (moving < order.length && compareBytes(keyOf(order[moving]), passed) === 0) moving++;
+    if (this.#tied !== false) {
+      while (moving < order.length && compareBytes(keyOf(order[moving]), passed) === 0) moving++;
+    }
     let waiting: Promise<void>[] | undefined;
     for (let at = 0; at < moving; at++) {
       const pending = (order[at] as Ranked).source.advance();
@@ -67,6 +71,7 @@ export class MergeSource implements IndexSource {
 
   #sink(moved: number): void {
     const order = this.#order;
+    this.#tied = undefined;
     // From the last: what stands behind each is in order already.
     for (let from = moved - 1; from >= 0; from--) {
       const each = order[from] as Ranked;
@@ -75,15 +80,22 @@ export class MergeSource implements IndexSource {
         continue;
       }
       let at = from;
-      for (; at + 1 < order.length && this.#isAfter(each, order[at + 1] as Ranked); at++) {
-        order[at] = order[at + 1] as Ranked;
+      let next = order[at + 1];
+      while (next !== undefined && this.#isAfter(each, next)) {
+        order[at] = next;
+        at++;
+        next = order[at + 1];
       }
       order[at] = each;
+      // What the last comparison told is of the first two only where the first stayed the first.
+      if (at > 0) this.#tied = undefined;
     }
   }
 
+  /** Notes in `#tied` whether their keys are equal. */
   #isAfter(left: Ranked, right: Ranked): boolean {
     const order = compareBytes(keyOf(left), keyOf(right));
+    this.#tied = order === 0;
     if (order === 0) return left.rank > right.rank;
     return this.#reverse ? order < 0 : order > 0;
   }
