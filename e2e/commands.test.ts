@@ -52,7 +52,7 @@ test('wrong use is exit code 2 and a sentence', async () => {
     [['serve', '--collect-every', '0'], '--collect-every is a number of seconds, 1 or more.'],
     [['serve', '--nonsense'], "unknown option '--nonsense'"],
     [['nonsense'], "unknown command 'nonsense'"],
-    [['gc'], 'stop the server and give --now'],
+    [['gc'], 'in that server or here where none runs, give --now'],
     [['serve', '--recovery', 'repair-from-peers'], 'needs peers, and this is a single node'],
     [['serve', '--scrub-rate', 'fast'], '--scrub-rate is a number of bytes a second'],
     [['wal', 'inspect'], "missing required argument 'folder'"],

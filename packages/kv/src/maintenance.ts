@@ -136,8 +136,9 @@ export class Maintenance {
     await this.#exclusively(() => this.#flush());
     const report = await this.compactor.run(onProgress);
     while (this.#merging !== undefined) await this.#merging;
-    await this.#startMerging(async () => void (await this.#merge(true)));
-    await this.#exclusively(() => this.#removeSegments());
+    // Why: the store may be closed in the middle of it, and nothing may begin after that.
+    if (!this.#stopped) await this.#startMerging(async () => void (await this.#merge(true)));
+    if (!this.#stopped) await this.#exclusively(() => this.#removeSegments());
     return report;
   }
 

@@ -1,5 +1,6 @@
 import { OperatingError } from '@holdfast/bytes';
-import type { Env } from '@holdfast/env';
+import type { Env, FileLock } from '@holdfast/env';
+import { FileError } from '@holdfast/env';
 import type { Extent } from '@holdfast/wal';
 import { KvError } from './errors.ts';
 import { extentReader } from './extent-files.ts';
@@ -47,7 +48,7 @@ interface Source {
 
 /**
  * Copies every entry of a damaged store that still verifies into a new folder, as the store of a new node of a new
- * cluster, and says what is lost. The source must be stopped; nothing in it is changed.
+ * cluster, and says what is lost. The source must be stopped, and is locked meanwhile; nothing in it is changed.
  *
  * Safety: an entry is copied only if it is known to be the newest of its key: where a damaged block may hold a newer one,
  * it is lost, and never an older value taken for it. Where the log cannot be opened, that is so up to the last record of
@@ -62,6 +63,7 @@ export async function* salvageStore(
   target: string,
 ): AsyncGenerator<SalvageFinding> {
   await checkTarget(env, directory, target);
+  const lock = await lockSource(env, directory);
   const files = new OverlayFiles(env.files);
   try {
     const notices: SalvageFinding[] = [];
@@ -80,6 +82,22 @@ export async function* salvageStore(
     }
   } finally {
     await files.close();
+    await lock?.release();
+  }
+}
+
+/**
+ * Nobody may write to the source meanwhile: what is read here and there would not fit together. KV_UNAVAILABLE where
+ * a process has it open; undefined where the folder takes no lock, as on a volume that is mounted to be read only.
+ */
+async function lockSource(env: Env, directory: string): Promise<FileLock | undefined> {
+  try {
+    return await env.files.lock(`${directory}/LOCK`);
+  } catch (cause) {
+    if (!(cause instanceof FileError)) throw cause;
+    if (cause.code !== 'FILE_LOCKED') return undefined;
+    const message = `another process has ${directory} open; stop it first`;
+    throw new KvError('KV_UNAVAILABLE', message, { cause });
   }
 }
 

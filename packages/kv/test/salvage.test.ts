@@ -113,3 +113,17 @@ test('a target that holds anything is refused, and one inside the source too', a
   await (await openStore(env, '/other')).close();
   await expect(into('/other')).rejects.toMatchObject({ code: 'KV_INVALID_ARGUMENT' });
 });
+
+test('a source that a process has open is refused, and is locked while it is salvaged', async () => {
+  const env = await createMemoryEnv();
+  const store = await openStore(env, '/d');
+  await put(store, 'a', new Uint8Array(10));
+  await expect(salvaged(env)).rejects.toMatchObject({ code: 'KV_UNAVAILABLE' });
+  expect(await env.files.stat('/new')).toBeUndefined();
+  await store.close();
+  const salvaging = salvageStore(env, '/d', '/new');
+  await salvaging.next();
+  await expect(openStore(env, '/d')).rejects.toMatchObject({ code: 'KV_UNAVAILABLE' });
+  await salvaging.return(undefined);
+  await (await openStore(env, '/d')).close();
+});

@@ -216,9 +216,11 @@ Example:
 function addGc(program: Command, terminal: Terminal, setExitCode: SetExitCode): void {
   program
     .command('gc')
-    .description('Give back the space of a stopped store that nothing refers to.')
+    .description(
+      'Give back the space of a store that nothing refers to, whether a server runs on it or not.',
+    )
     .option('--data <folder>', 'Work on this data folder.', './holdfast-data')
-    .option('--now', 'Do it now. A running server does it by itself, in the background.', false)
+    .option('--now', 'Do it now. A running server does it by itself too, in the background.', false)
     .addHelpText(
       'after',
       `

@@ -2,15 +2,23 @@ import { chmod, mkdir, rm } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, request as sendRequest } from 'node:http';
 import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { OperatingError } from '@holdfast/bytes';
 import type { BackupReport, BackupRequest } from '@holdfast/kv';
 import { z } from 'zod';
+import type { CollectionReport, CollectionStep } from './collect-now.ts';
 
 /** Unix sockets have paths of at most 103 bytes on macOS, 107 on Linux. */
 const PATH_LIMIT_BYTES = 103;
 const REQUEST_LIMIT_BYTES = 64 * 1024;
 
 const requestSchema = z.object({ to: z.string().min(1), keep: z.number().int().min(1).optional() });
+
+/** What the server of a data folder does for its owner. */
+export interface ControlCommands {
+  backUp(request: BackupRequest): Promise<BackupReport>;
+  collect(onStep: (step: CollectionStep) => void): Promise<CollectionReport>;
+}
 
 export interface ControlSocket {
   /** Idempotent. Cuts what is not answered. */
@@ -34,13 +42,13 @@ export function canHaveControlSocket(path: string): boolean {
  */
 export async function openControlSocket(
   path: string,
-  backUp: (request: BackupRequest) => Promise<BackupReport>,
+  commands: ControlCommands,
 ): Promise<ControlSocket> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   await chmod(dirname(path), 0o700);
   await rm(path, { force: true });
-  const server = createServer((request, response) => void answer(request, response, backUp));
-  // A backup takes as long as it takes.
+  const server = createServer((request, response) => void answer(request, response, commands));
+  // A command takes as long as it takes.
   server.requestTimeout = 0;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -61,19 +69,37 @@ export async function openControlSocket(
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  backUp: (request: BackupRequest) => Promise<BackupReport>,
+  commands: ControlCommands,
 ): Promise<void> {
   try {
-    if (request.method !== 'POST' || request.url !== '/backup') {
+    const command = `${request.method} ${request.url}`;
+    if (command === 'POST /collect') {
+      await answerCollection(response, commands);
+    } else if (command === 'POST /backup') {
+      const { to, keep } = requestSchema.parse(JSON.parse(await bodyOf(request)));
+      send(response, 200, await commands.backUp(keep === undefined ? { to } : { to, keep }));
+    } else {
       send(response, 404, { message: 'There is no such command.' });
-      return;
     }
-    const { to, keep } = requestSchema.parse(JSON.parse(await bodyOf(request)));
-    send(response, 200, await backUp(keep === undefined ? { to } : { to, keep }));
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    send(response, error instanceof OperatingError ? 409 : 500, { message });
+    if (response.headersSent) response.end(`${JSON.stringify({ message })}\n`);
+    else send(response, error instanceof OperatingError ? 409 : 500, { message });
   }
+}
+
+/** A line of JSON for each step, and one for the report or for what went wrong. */
+async function answerCollection(
+  response: ServerResponse,
+  commands: ControlCommands,
+): Promise<void> {
+  const report = await commands.collect((step) => {
+    if (!response.headersSent) {
+      response.writeHead(200, { 'Content-Type': 'application/x-ndjson' });
+    }
+    response.write(`${JSON.stringify(step)}\n`);
+  });
+  response.end(`${JSON.stringify(report)}\n`);
 }
 
 function send(response: ServerResponse, status: number, body: object): void {
@@ -92,7 +118,9 @@ async function bodyOf(stream: IncomingMessage): Promise<string> {
   return Buffer.concat(pieces).toString('utf8');
 }
 
-const reportSchema = z.object({
+const refusalSchema = z.object({ message: z.string() });
+
+const backupSchema = z.object({
   index: z.number(),
   oldestIndex: z.number(),
   createdMs: z.number(),
@@ -104,36 +132,88 @@ const reportSchema = z.object({
   durationMs: z.number(),
 });
 
+/** A line of the answer to a collection. */
+const collectionSchema = z.union([
+  z.discriminatedUnion('step', [
+    z.object({ step: z.literal('begun'), fileBytes: z.number(), liveBytes: z.number() }),
+    z.object({ step: z.literal('swept'), deletedChunks: z.number(), deletedBytes: z.number() }),
+    z.object({
+      step: z.literal('rewritten'),
+      rewrittenSegments: z.number(),
+      movedBytes: z.number(),
+    }),
+  ]),
+  z.object({
+    beforeBytes: z.number(),
+    afterBytes: z.number(),
+    liveBytes: z.number(),
+    paused: z.boolean(),
+    damaged: z.array(z.string()),
+  }),
+  refusalSchema,
+]);
+
 /** Asks the server that runs on a data folder for a backup; undefined where none can be asked. */
 export async function requestBackup(
   path: string,
   backup: BackupRequest,
 ): Promise<BackupReport | undefined> {
-  const response = await new Promise<IncomingMessage | undefined>((resolve, reject) => {
-    const request = sendRequest({ socketPath: path, path: '/backup', method: 'POST' }, resolve);
+  const response = await post(path, '/backup', 'backup', backup);
+  if (response === undefined) return undefined;
+  const body: unknown = JSON.parse(await bodyOf(response).catch(rethrow('backup')));
+  if (response.statusCode === 200) return backupSchema.parse(body);
+  throw new CommandRefused(refusalSchema.parse(body).message);
+}
+
+/** Asks the server that runs on a data folder to collect garbage; undefined where none can be asked. */
+export async function requestCollection(
+  path: string,
+  onStep: (step: CollectionStep) => void,
+): Promise<CollectionReport | undefined> {
+  const response = await post(path, '/collect', 'collection', {});
+  if (response === undefined) return undefined;
+  try {
+    for await (const line of createInterface({ input: response })) {
+      const said = collectionSchema.parse(JSON.parse(line));
+      if ('message' in said) throw new CommandRefused(said.message);
+      if (!('step' in said)) return said;
+      onStep(said);
+    }
+  } catch (error) {
+    throw error instanceof CommandRefused ? error : wentAway('collection', error);
+  }
+  throw wentAway('collection');
+}
+
+async function post(
+  socketPath: string,
+  path: string,
+  what: string,
+  body: object,
+): Promise<IncomingMessage | undefined> {
+  return await new Promise((resolve, reject) => {
+    const request = sendRequest({ socketPath, path, method: 'POST' }, resolve);
     request.on('error', (error: NodeJS.ErrnoException) => {
       const nobody = ['ENOENT', 'ECONNREFUSED', 'EACCES'].includes(error.code ?? '');
       if (nobody) resolve(undefined);
-      else reject(wentAway(error));
+      else reject(wentAway(what, error));
     });
-    request.end(JSON.stringify(backup));
+    request.end(JSON.stringify(body));
   });
-  if (response === undefined) return undefined;
-  const body: unknown = JSON.parse(await bodyOf(response).catch(rethrow));
-  if (response.statusCode === 200) return reportSchema.parse(body);
-  throw new BackupRefused(z.object({ message: z.string() }).parse(body).message);
 }
 
-function wentAway(cause: unknown): BackupRefused {
-  return new BackupRefused('The server went away during the backup; run it again.', { cause });
+function wentAway(what: string, cause?: unknown): CommandRefused {
+  return new CommandRefused(`The server went away during the ${what}; run it again.`, { cause });
 }
 
-function rethrow(cause: unknown): never {
-  throw wentAway(cause);
+function rethrow(what: string): (cause: unknown) => never {
+  return (cause) => {
+    throw wentAway(what, cause);
+  };
 }
 
 /** What the server said. */
-class BackupRefused extends OperatingError {
-  override readonly code = 'BACKUP_REFUSED';
+class CommandRefused extends OperatingError {
+  override readonly code = 'COMMAND_REFUSED';
   override readonly retryable = false;
 }

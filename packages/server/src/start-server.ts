@@ -1,13 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Env } from '@holdfast/env';
 import type { LocalStore, Scrubber } from '@holdfast/kv';
-import { openLocalStore } from '@holdfast/kv';
+import { KvError, openLocalStore } from '@holdfast/kv';
 import type { GarbageReport, ObjectStore } from '@holdfast/objects';
 import { createObjectStore, ObjectStoreError } from '@holdfast/objects';
 import type { S3Handler, S3RequestRecord } from '@holdfast/s3';
 import { createS3Handler, defaultBucketSettings } from '@holdfast/s3';
 import type { BackupSchedule } from './backup-keeper.ts';
 import { BackupKeeper } from './backup-keeper.ts';
+import { collectNow } from './collect-now.ts';
 import type { ControlSocket } from './control-socket.ts';
 import type { Credentials } from './credentials.ts';
 import { startGarbageCollector } from './garbage-collector.ts';
@@ -65,7 +66,7 @@ export interface ServerConfig {
   readonly log?: Log;
   /** Whether `/_/metrics` is kept and answered. Default true. */
   readonly metrics?: boolean;
-  /** Path of a Unix socket on which the owner of the data folder may ask for a backup. Default: none. */
+  /** Path of a Unix socket on which the owner of the data folder may ask for a backup or a collection. Default: none. */
   readonly controlPath?: string;
   /** Backups that are made without being asked for. Default: none. */
   readonly backup?: BackupSchedule;
@@ -241,10 +242,23 @@ async function makeBuckets(
   }
 }
 
-async function openControl({ config, backups }: ServerState): Promise<ControlSocket | undefined> {
+async function openControl(state: ServerState): Promise<ControlSocket | undefined> {
+  const { config, backups, kv, objects } = state;
   if (config.controlPath === undefined) return undefined;
   const { openControlSocket } = await import('./control-socket.ts');
-  return openControlSocket(config.controlPath, (request) => backups.backUp(request));
+  let isCollecting = false;
+  return openControlSocket(config.controlPath, {
+    backUp: (request) => backups.backUp(request),
+    collect: async (onStep) => {
+      if (isCollecting) throw new KvError('KV_BUSY', 'a collection is running already');
+      isCollecting = true;
+      try {
+        return await collectNow(kv, () => objects.collectGarbage(), onStep);
+      } finally {
+        isCollecting = false;
+      }
+    },
+  });
 }
 
 async function openMetrics(state: ServerState): Promise<Metrics> {

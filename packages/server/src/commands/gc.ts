@@ -1,9 +1,11 @@
 import { resolve } from 'node:path';
 import type { Env } from '@holdfast/env';
 import { createNodeEnv } from '@holdfast/env/node';
-import type { LocalStore } from '@holdfast/kv';
 import { openLocalStore } from '@holdfast/kv';
 import { createObjectStore } from '@holdfast/objects';
+import type { CollectionReport, CollectionStep } from '../collect-now.ts';
+import { collectNow } from '../collect-now.ts';
+import { canHaveControlSocket, controlPath, requestCollection } from '../control-socket.ts';
 import { describeFailure } from '../failure.ts';
 import { silentLog } from '../log.ts';
 import { createTaskQueueFactory } from '../task-queue.ts';
@@ -17,14 +19,14 @@ export interface GcOptions {
 const MIB: number = 1024 * 1024;
 
 /**
- * Gives back all space of a stopped store that nothing refers to: chunks of deleted objects and crashed uploads,
+ * Gives back all space of a store that nothing refers to, whether a server runs on it or not: chunks of deleted objects and crashed uploads,
  * then segments that are mostly dead. Exits with 1 where something is damaged or there was no room to do it.
  */
 export async function gc(terminal: Terminal, options: GcOptions): Promise<ExitCode> {
   if (!options.now) {
     terminal.printError(
       'holdfast: A running server collects garbage by itself (serve --collect-every). ' +
-        'To do it here and now, stop the server and give --now.\n',
+        'To do it now, in that server or here where none runs, give --now.\n',
     );
     return 2;
   }
@@ -44,49 +46,53 @@ export async function gc(terminal: Terminal, options: GcOptions): Promise<ExitCo
   }
 }
 
+/** By the server that runs on the folder; where none does, by this process. */
 async function collect(terminal: Terminal, env: Env, directory: string): Promise<ExitCode> {
+  const show = (step: CollectionStep): void => terminal.print(describeStep(step, directory));
+  const path = controlPath(directory);
+  const asked = canHaveControlSocket(path) ? await requestCollection(path, show) : undefined;
+  const report = asked ?? (await collectHere(env, directory, show));
+  for (const message of report.damaged) terminal.printError(`holdfast: ${message}\n`);
+  const { beforeBytes, afterBytes, liveBytes } = report;
+  const given = mib(Math.max(0, beforeBytes - afterBytes));
+  terminal.print(`Gave back ${given}: ${mib(afterBytes)} in files, ${mib(liveBytes)} live.\n`);
+  if (report.paused) {
+    terminal.printError(
+      'holdfast: There is not enough room on the volume to rewrite more. Give it some, then run this again.\n',
+    );
+  }
+  return report.paused || report.damaged.length > 0 ? 1 : 0;
+}
+
+async function collectHere(
+  env: Env,
+  directory: string,
+  onStep: (step: CollectionStep) => void,
+): Promise<CollectionReport> {
   const kv = await openLocalStore({ env, directory });
   try {
-    const before = kv.status();
-    const beforeBytes = fileBytes(kv);
-    terminal.print(`${directory}: ${mib(beforeBytes)} in files, ${mib(before.liveBytes)} live\n`);
-    await sweep(terminal, env, kv);
-    const report = await kv.compact(({ rewrittenSegments, movedBytes }) => {
-      terminal.print(`  rewrote ${rewrittenSegments} segments, moved ${mib(movedBytes)}\n`);
-    });
-    for (const { message } of report.damaged) terminal.printError(`holdfast: ${message}\n`);
-    const afterBytes = fileBytes(kv);
-    terminal.print(
-      `Gave back ${mib(Math.max(0, beforeBytes - afterBytes))}: ${mib(afterBytes)} in files, ` +
-        `${mib(kv.status().liveBytes)} live.\n`,
-    );
-    if (report.paused) {
-      terminal.printError(
-        'holdfast: There is not enough room on the volume to rewrite more. Give it some, then run this again.\n',
-      );
+    const tasks = createTaskQueueFactory({ clock: env.clock, log: silentLog });
+    // Why 1 ms: the folder is locked, so an upload that is not finished died with its process.
+    const objects = createObjectStore({ kv, env, tasks, intentGraceMs: 1 });
+    try {
+      return await collectNow(kv, () => objects.collectGarbage(), onStep);
+    } finally {
+      await objects.close();
     }
-    return report.paused || report.damaged.length > 0 ? 1 : 0;
   } finally {
     await kv.close();
   }
 }
 
-/** Deletes the chunks that no object refers to. */
-async function sweep(terminal: Terminal, env: Env, kv: LocalStore): Promise<void> {
-  const tasks = createTaskQueueFactory({ clock: env.clock, log: silentLog });
-  // Why 1 ms: the folder is locked, so an upload that is not finished died with its process.
-  const objects = createObjectStore({ kv, env, tasks, intentGraceMs: 1 });
-  try {
-    const { deletedChunks, deletedBytes } = await objects.collectGarbage();
-    terminal.print(`  deleted ${deletedChunks} unused chunks, ${mib(deletedBytes)}\n`);
-  } finally {
-    await objects.close();
+function describeStep(step: CollectionStep, directory: string): string {
+  switch (step.step) {
+    case 'begun':
+      return `${directory}: ${mib(step.fileBytes)} in files, ${mib(step.liveBytes)} live\n`;
+    case 'swept':
+      return `  deleted ${step.deletedChunks} unused chunks, ${mib(step.deletedBytes)}\n`;
+    case 'rewritten':
+      return `  rewrote ${step.rewrittenSegments} segments, moved ${mib(step.movedBytes)}\n`;
   }
-}
-
-function fileBytes(kv: LocalStore): number {
-  const { segments, extentFiles, tableBytes } = kv.status();
-  return [...segments, ...extentFiles].reduce((sum, each) => sum + each.sizeBytes, tableBytes);
 }
 
 function mib(sizeBytes: number): string {
@@ -96,7 +102,7 @@ function mib(sizeBytes: number): string {
 function messageFor(error: unknown, directory: string): string {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if ('code' in cause && cause.code === 'FILE_LOCKED') {
-      return `A server has ${directory} open. It collects garbage by itself (serve --collect-every); to do it here and now, stop it first.`;
+      return `A process that cannot be asked has ${directory} open. A server collects garbage by itself (serve --collect-every); to do it here and now, stop it first.`;
     }
   }
   return describeFailure(error, { directory }).message;
