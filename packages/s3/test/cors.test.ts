@@ -86,7 +86,7 @@ test.each<[string, CORSRule]>([
 
 test('a preflight is answered by the first rule that allows it', async () => {
   const url = await newBucket('cors-preflight', [
-    { AllowedMethods: ['GET'], AllowedOrigins: ['http://*.x', 'https://y'] },
+    { AllowedMethods: ['GET'], AllowedOrigins: ['http://*.x', 'https://y', 'http://.*.'] },
     { AllowedMethods: ['PUT', 'DELETE'], AllowedOrigins: ['*'], AllowedHeaders: ['x-amz-*'] },
   ]);
   const yes = { status: 200, origin: 'http://a.x', methods: 'GET' };
@@ -95,6 +95,8 @@ test('a preflight is answered by the first rule that allows it', async () => {
   const all = { status: 200, origin: '*', methods: 'PUT, DELETE' };
   expect(await preflight(`${url}/none`, 'http://z', 'PUT', 'X-Amz-Date, x-amz-acl')).toEqual(all);
   const no = { status: 403, origin: null, methods: null };
+  // The two ends of a pattern are two places in the origin.
+  expect(await preflight(url, 'http://.', 'GET')).toEqual(no);
   expect(await preflight(url, 'http://a.y', 'GET')).toEqual(no);
   expect(await preflight(url, 'http://z', 'PUT', 'x-other')).toEqual(no);
   expect(await preflight(url, 'http://z', 'HEAD')).toEqual(no);

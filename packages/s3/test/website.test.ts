@@ -93,6 +93,14 @@ test('what is not there is 404, or 403 where nobody may know, and a page for peo
   expect((await visit('plain', '/')).text).toContain('NoSuchWebsiteConfiguration');
 });
 
+test('a page that nobody was let in to is not shown', async () => {
+  await newSite('closed', { ...INDEX, ErrorDocument: { Key: 'error.html' } }, ['s3:ListBucket']);
+  for (const path of ['/', '/a/page.html', '/none']) {
+    const page = await visit('closed', path);
+    expect([page.status, page.text]).toEqual([403, expect.stringContaining('AccessDenied')]);
+  }
+});
+
 test('the error document is shown with the status of the error', async () => {
   await newSite('errors', { ...INDEX, ErrorDocument: { Key: 'error.html' } });
   expect(await visit('errors', '/none')).toMatchObject({ status: 404, text: 'this is error.html' });
