@@ -15,6 +15,7 @@
  *
  * Source: packages/server/src
  */
+export { defaultBucketSettings } from '@holdfast/s3';
 export type { Credentials } from './credentials.ts';
 export type { Log } from './log.ts';
 export { silentLog } from './log.ts';

@@ -2,7 +2,7 @@ import type { Env } from '@holdfast/env';
 import { MemoryFiles } from '@holdfast/env/memory';
 import { createNodeEnv } from '@holdfast/env/node';
 import type { Credentials, InitContent, Log, RunningServer } from '@holdfast/server';
-import { startServer } from '@holdfast/server';
+import { defaultBucketSettings, startServer } from '@holdfast/server';
 import { emptyStore, makeBuckets } from './store-reset.ts';
 
 export interface StartS3Options {
@@ -87,14 +87,21 @@ export async function startS3(options: StartS3Options = {}): Promise<S3Instance>
     await env.digests.close();
     throw error;
   });
-  return instance(server, env, credentials, buckets);
+  const settings = defaultBucketSettings(options.bucketAcls ?? false);
+  return instance(server, env, credentials, { buckets, settings });
+}
+
+/** What there is at the start, and after each reset. */
+interface Made {
+  readonly buckets: readonly string[];
+  readonly settings: ReadonlyMap<string, string>;
 }
 
 function instance(
   server: RunningServer,
   env: Env,
   credentials: Credentials,
-  buckets: readonly string[],
+  { buckets, settings }: Made,
 ): S3Instance {
   const endpoint = `http://${server.host.includes(':') ? `[${server.host}]` : server.host}:${server.port}`;
   const close = async (): Promise<void> => {
@@ -110,7 +117,7 @@ function instance(
     clientConfig: { endpoint, region: server.region, credentials, forcePathStyle: true },
     reset: async () => {
       await emptyStore(server.objects);
-      await makeBuckets(server.objects, buckets, server.region);
+      await makeBuckets(server.objects, buckets, { region: server.region, settings });
     },
     close,
     [Symbol.asyncDispose]: close,

@@ -22,9 +22,9 @@ export async function emptyStore(objects: ObjectStore): Promise<void> {
 export async function makeBuckets(
   objects: ObjectStore,
   names: readonly string[],
-  region: string,
+  made: { readonly region: string; readonly settings: ReadonlyMap<string, string> },
 ): Promise<void> {
-  for (const name of names) await objects.createBucket(name, { ownerId: OWNER_ID, region });
+  for (const name of names) await objects.createBucket(name, { ownerId: OWNER_ID, ...made });
 }
 
 async function emptyBucket(objects: ObjectStore, bucket: string): Promise<void> {

@@ -99,6 +99,9 @@ test('reset deletes objects, uploads and other buckets, and makes its own bucket
   expect(uploads.Uploads ?? []).toEqual([]);
   await put(s3, 'mine', 'after', 'works');
   expect(await get(s3, 'mine', 'after')).toBe('works');
+  // Made as at the start, so ACLs are off.
+  const open = new PutObjectCommand({ Bucket: 'mine', Key: 'a', ACL: 'public-read' });
+  await expect(withClient(s3, (client) => client.send(open))).rejects.toThrow('ACLs');
 });
 
 test('in a folder the data is there again at the next start, and in memory no folder is made', async () => {

@@ -44,7 +44,8 @@ export function formatErrorDate(timeMs: number): string {
 export function parseDateHeader(text: string): number | undefined {
   const basic = parseAmzDate(text);
   if (basic !== undefined) return basic;
-  const zoned = text.endsWith(' GMT') || text.endsWith(' UTC') || text.endsWith(' +0000');
+  // `-0000` is how the mail format that some clients use says it (RFC 5322 section 3.3).
+  const zoned = / (?:GMT|UTC|[+-]0000)$/.test(text);
   if (!zoned || text.length > 40) return undefined;
   const timeMs = Date.parse(text);
   return Number.isNaN(timeMs) ? undefined : timeMs;
