@@ -1,4 +1,5 @@
 import type { Retention } from '@holdfast/objects';
+import { hasAccess } from './access/authorize.ts';
 import type { S3Call } from './s3-call.ts';
 import { S3Error } from './s3-error.ts';
 
@@ -30,7 +31,9 @@ export function retentionDate({ untilMs }: Retention): string {
   return new Date(untilMs).toISOString();
 }
 
-/** Whether the request asks to go past a GOVERNANCE retention. */
-export function wantsBypass(call: S3Call): boolean {
-  return call.headers.get('x-amz-bypass-governance-retention')?.toLowerCase() === 'true';
+/** Whether the request asks to go past a GOVERNANCE retention of this key, and may: the header alone is not enough. */
+export async function mayBypass(call: S3Call, key: string): Promise<boolean> {
+  const asked = call.headers.get('x-amz-bypass-governance-retention')?.toLowerCase() === 'true';
+  const required = { action: 's3:BypassGovernanceRetention' };
+  return asked && (await hasAccess(call, { ...call.openBucket, required, key }));
 }

@@ -2,6 +2,7 @@ import {
   CopyObjectCommand,
   CreateBucketCommand,
   DeleteBucketPolicyCommand,
+  DeleteObjectCommand,
   DeleteObjectsCommand,
   GetBucketAclCommand,
   GetBucketPolicyCommand,
@@ -334,6 +335,29 @@ test('a bucket that is made as S3 makes them has no ACLs', async () => {
   expect(await put(client, 'plain', 'k', { ACL: 'public-read' })).toBe(
     'AccessControlListNotSupported',
   );
+});
+
+test('a governance retention is passed only by who may pass it', async () => {
+  const Bucket = await newBucket({ ObjectLockEnabledForBucket: true });
+  const put = await owner.send(
+    new PutObjectCommand({
+      Bucket,
+      Key: 'locked',
+      Body: 'v',
+      ObjectLockMode: 'GOVERNANCE',
+      ObjectLockRetainUntilDate: new Date(server.clock.nowMs() + 3_600_000),
+    }),
+  );
+  const version = { Bucket, Key: 'locked', VersionId: put.VersionId };
+  const remove = (client: S3Client) =>
+    outcome(client.send(new DeleteObjectCommand({ ...version, BypassGovernanceRetention: true })));
+  const Delete = { Objects: [{ Key: 'locked', VersionId: put.VersionId }] };
+  const removeMany = new DeleteObjectsCommand({ Bucket, Delete, BypassGovernanceRetention: true });
+  await owner.send(policy(Bucket, { Action: 's3:Delete*' }));
+  expect(await remove(other)).toBe('AccessDenied');
+  expect((await other.send(removeMany)).Errors?.[0]?.Code).toBe('AccessDenied');
+  await owner.send(policy(Bucket, { Action: ['s3:Delete*', 's3:BypassGovernanceRetention'] }));
+  expect(await remove(other)).toBe('ok');
 });
 
 test('a request that expects another owner touches nothing', async () => {

@@ -65,7 +65,7 @@ export async function requireAccess(call: S3Call, target: AccessTarget): Promise
 }
 
 /** Whether the request may do something with a bucket or an object. */
-async function hasAccess(call: S3Call, target: AccessTarget): Promise<boolean> {
+export async function hasAccess(call: S3Call, target: AccessTarget): Promise<boolean> {
   const { bucket, access, key, required, versionId } = target;
   const info = await findInfo(call, target);
   const version = versionId !== undefined && versionId !== 'null';

@@ -3,7 +3,7 @@ import { parseETags } from '../conditional-headers.ts';
 import { parseHttpDate } from '../http-date.ts';
 import { versionHeaders } from '../object-metadata.ts';
 import { readVersionAddress } from '../open-object.ts';
-import { wantsBypass } from '../retention.ts';
+import { mayBypass } from '../retention.ts';
 import type { S3Call } from '../s3-call.ts';
 import { invalidArgument } from '../s3-error.ts';
 
@@ -19,7 +19,7 @@ export async function deleteObject(call: S3Call): Promise<void> {
   }
   const deleted = await call.service.store.deleteObject({
     ...readVersionAddress(call),
-    bypassGovernance: wantsBypass(call),
+    bypassGovernance: await mayBypass(call, call.key),
     ...(conditional && {
       conditions: {
         ...(match !== undefined && { ifMatch: parseETags(match) }),

@@ -10,7 +10,7 @@ import { explainError } from '../answer-error.ts';
 import { parseETags } from '../conditional-headers.ts';
 import { parseHttpDate } from '../http-date.ts';
 import { checkKeyLength } from '../request-target.ts';
-import { wantsBypass } from '../retention.ts';
+import { mayBypass } from '../retention.ts';
 import type { S3Call } from '../s3-call.ts';
 import { S3Error } from '../s3-error.ts';
 import { readXmlBody } from '../xml-body.ts';
@@ -99,7 +99,7 @@ async function deleteOne(call: S3Call, entry: DeleteEntry, quiet: boolean): Prom
     const deleted = await call.service.store.deleteObject({
       bucket: call.bucket,
       key,
-      bypassGovernance: wantsBypass(call),
+      bypassGovernance: await mayBypass(call, key),
       ...(versionId && { versionId }),
       ...(conditions !== undefined && { conditions }),
     });

@@ -1,7 +1,7 @@
 import { sendEmpty } from '../answer.ts';
 import { requireObjectLock } from '../object-metadata.ts';
 import { readVersionAddress } from '../open-object.ts';
-import { readRetention, wantsBypass } from '../retention.ts';
+import { mayBypass, readRetention } from '../retention.ts';
 import type { S3Call } from '../s3-call.ts';
 import { readXmlBody } from '../xml-body.ts';
 import { checkChildren, malformed } from '../xml-reader.ts';
@@ -26,7 +26,7 @@ export async function putObjectRetention(call: S3Call): Promise<void> {
   await call.service.store.putObjectRetention({
     ...address,
     retention,
-    bypassGovernance: wantsBypass(call),
+    bypassGovernance: await mayBypass(call, call.key),
   });
   await sendEmpty(call, 200);
 }
