@@ -1,0 +1,147 @@
+import { logIndex } from '@holdfast/bytes';
+import { describe, expect, it } from 'vitest';
+import { nodeId, Raft } from '../src/index.ts';
+import { type RaftOptions, settingsOf } from '../src/settings.ts';
+import { accepted, append, ask, leader, lone, n2, n3 } from './fixtures/lone-node.ts';
+import { diskWith, storedEntry } from './fixtures/test-cluster.ts';
+import { storedStateOf } from './fixtures/test-disk.ts';
+import { command } from './fixtures/test-node.ts';
+
+const body = (sizeBytes: number) => ({ ...command(''), body: [new Uint8Array(sizeBytes)] });
+
+describe('limits of a leader', () => {
+  it('a proposal larger than any message is refused', () => {
+    const node = leader([], { maxMessageBytes: 100 });
+    expect(node.raft.propose(body(100))).toMatchObject({ accepted: false, code: 'TOO_LARGE' });
+    expect(node.raft.propose(body(68)).accepted).toBe(true);
+  });
+  it('what is over the limit of uncommitted bytes is refused until something is committed', () => {
+    const node = leader([], { maxUncommittedBytes: 200 });
+    expect(node.raft.propose(body(100)).accepted).toBe(true);
+    expect(node.raft.propose(body(100))).toMatchObject({ code: 'UNCOMMITTED_LIMIT' });
+    node.settle();
+    ask(node, n2, 1, accepted(2));
+    expect(node.raft.status().uncommittedBytes).toBe(0);
+    expect(node.raft.propose(body(100)).accepted).toBe(true);
+  });
+  it('a proposal over the limit gets in where nothing is uncommitted', () => {
+    const node = leader([], { maxUncommittedBytes: 50 });
+    ask(node, n2, 1, accepted(1));
+    expect(node.raft.propose(body(100)).accepted).toBe(true);
+  });
+  it('a new leader counts what earlier terms left uncommitted', () => {
+    expect(leader([1, 1]).raft.status().uncommittedBytes).toBe(2 * 34 + 32);
+  });
+  it('more reads than may wait are refused', () => {
+    const node = leader([], { maxPendingReads: 2 });
+    const codes = [1, 2, 3].map(() => node.raft.requestRead());
+    expect(codes.map((result) => (result.accepted ? 'ok' : result.code))).toEqual([
+      'ok',
+      'ok',
+      'TOO_MANY_READS',
+    ]);
+  });
+  it('many proposals of one turn go in one message', () => {
+    const node = leader();
+    ask(node, n2, 1, accepted(1));
+    for (const words of ['a', 'b', 'c']) node.raft.propose(command(words));
+    node.pump();
+    const sent = node.take().filter(({ to }) => to === n2);
+    expect(sent).toHaveLength(1);
+    expect(sent).toMatchObject([{ entries: [{ index: 2 }, { index: 3 }, { index: 4 }] }]);
+  });
+  it('a message has no more bytes than it may', () => {
+    const node = leader([], { maxMessageBytes: 100 });
+    ask(node, n2, 1, accepted(1));
+    for (const words of ['a', 'b', 'c', 'd']) node.raft.propose(command(words));
+    node.pump();
+    const sent = node.take().filter(({ to }) => to === n2);
+    expect(sent.map((m) => (m.type === 'appendEntries' ? m.entries.length : -1))).toEqual([3, 1]);
+  });
+});
+
+describe('limits of applying', () => {
+  it('no more bytes are handed out than may be under way', () => {
+    const disk = diskWith([1, 1, 1, 1], { commit: 4 });
+    const options = { nodeId: n2, random: () => 0, maxApplyingBytes: 68 };
+    const raft = new Raft(options, storedStateOf(disk));
+    expect(raft.ready()?.committed).toHaveLength(2);
+    expect(raft.ready()).toBeUndefined();
+    raft.applied(logIndex(1));
+    expect(raft.ready()?.committed).toHaveLength(1);
+  });
+  it('nothing is reported as applied that was not handed out', () => {
+    expect(() => lone([1]).raft.applied(logIndex(1))).toThrow(/never handed out/);
+  });
+  it('the content of an entry is held until it is durable and handed out, and no longer', () => {
+    const node = leader();
+    node.raft.propose(body(1000));
+    node.settle();
+    ask(node, n2, 1, accepted(2));
+    const raw = node.raft;
+    raw.step({ from: n3, to: nodeId('n1'), term: raw.status().term, ...accepted(1) } as never);
+    const ready = raw.ready();
+    const sent = ready?.messages.find(({ to }) => to === n3);
+    expect(sent).toMatchObject({ entries: [{ index: 2, content: undefined }] });
+  });
+});
+
+describe('acknowledgements of the disk', () => {
+  it('one of a write that was never asked for is a mistake of the driver', () => {
+    const { raft } = lone();
+    const ack = { write: 7, index: logIndex(0), term: raft.status().term };
+    expect(() => raft.persisted(ack)).toThrow(/never asked for/);
+  });
+  it('the same one twice changes nothing', () => {
+    const node = lone();
+    ask(node, n2, 1, append([0, 0], [storedEntry(1, 1)]));
+    const before = node.raft.status();
+    node.raft.persisted({ write: 1, index: logIndex(1), term: before.term });
+    expect(node.raft.status()).toEqual(before);
+  });
+  it('the last one proves all before it', () => {
+    const node = lone();
+    for (const index of [1, 2, 3]) {
+      node.raft.step({
+        from: n2,
+        to: nodeId('n1'),
+        term: 1,
+        ...append([index - 1, index === 1 ? 0 : 1], [storedEntry(index, 1)]),
+      } as never);
+      node.pump();
+    }
+    const last = node.writes.at(-1);
+    if (last === undefined) throw new Error('nothing was written');
+    node.raft.persisted(last.ack);
+    expect(node.raft.status().persistedIndex).toBe(3);
+  });
+  it('a stopped node gives out nothing, whatever comes', () => {
+    const node = leader();
+    node.raft.stop('disk');
+    node.take();
+    node.raft.ready();
+    node.tick(50);
+    ask(node, n2, 9, append([0, 0]));
+    expect(node.raft.ready()).toBeUndefined();
+    expect(node.raft.status()).toMatchObject({ role: 'follower', term: 1, fault: 'disk' });
+  });
+});
+
+describe('settings that cannot work are refused', () => {
+  const cases: readonly Partial<RaftOptions>[] = [
+    { electionTimeoutTicks: 1 },
+    { electionTimeoutTicks: 3, heartbeatTicks: 2 },
+    { heartbeatTicks: 0 },
+    { maxMessageBytes: 0 },
+    { maxInFlightBytes: -1 },
+    { maxInFlightMessages: 1.5 },
+    { maxUncommittedBytes: Number.NaN },
+    { maxApplyingBytes: Number.POSITIVE_INFINITY },
+    { maxPendingReads: 0 },
+  ];
+  it.each(cases)('%j', (options) => {
+    expect(() => settingsOf({ nodeId: n2, random: () => 0, ...options })).toThrow(
+      /not a positive integer|too short/,
+    );
+  });
+});
