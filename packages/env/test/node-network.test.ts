@@ -217,6 +217,27 @@ describe('proofs', () => {
     expect([...accepted, ...impostor.accepted]).toEqual([]);
   });
 
+  test('a key is of one cluster and of two nodes in their roles', () => {
+    const parties = [
+      ['cluster', 'n1', 'n2'],
+      ['elsewhere', 'n1', 'n2'],
+      ['cluster', 'n2', 'n1'],
+      ['cluster', 'n1', 'n3'],
+    ] as const;
+    const keys = parties.map(([clusterId, from, to]) =>
+      Buffer.from(testSecret().connectionKey(clusterId, from, to)).toString('hex'),
+    );
+    expect(new Set(keys).size).toBe(parties.length);
+  });
+
+  test('a hello that claims more than its limit is refused before it is read', async () => {
+    const { listener, refusals } = await serve({ clock: new ManualClock() });
+    const socket = await stranger(listener);
+    socket.write(Buffer.from([...Buffer.from('HFP1'), 1, 2]));
+    await goneOf(socket);
+    expect(refusals[0]?.reason).toContain('its hello is too long');
+  });
+
   test('a secret is at least 32 bytes and its file must be there', async () => {
     expect(() => new SharedSecret(Buffer.alloc(31))).toThrow('31 bytes; 32 are the least');
     await expect(loadPeerSecurity({ secretFile: '/nowhere/secret' })).rejects.toMatchObject({
