@@ -20,6 +20,8 @@ import type { SeededRandom } from './seeded-random.ts';
 /** A disk after a crash, and in words what the crash kept. */
 export interface CrashState {
   readonly label: string;
+  /** Whether every subset of the changes that were not durable is among the states of this moment. */
+  readonly exhaustive: boolean;
   /** Fresh: all that is on it is durable, nothing is open or locked. */
   readonly files: MemoryFiles;
 }
@@ -44,11 +46,13 @@ type MakeFiles = (plan: CrashPlan) => MemoryFiles;
 
 interface EntriesPlan {
   readonly label: string;
+  readonly exhaustive: boolean;
   readonly entries: readonly EntryChange[];
 }
 
 interface DataPlan {
   readonly label: string;
+  readonly exhaustive: boolean;
   readonly kept: ReadonlyMap<PendingChange, Kept>;
 }
 
@@ -84,8 +88,9 @@ export function randomCrash(
   for (const change of pendingChanges(disk.reachableFiles(entries))) {
     kept.set(change, randomKept(change, random, options));
   }
-  const entriesPlan = { label: `${count} of ${disk.journal.length} entry changes`, entries };
-  return stateOf(entriesPlan, { label: 'a random part of the writes', kept }, make);
+  const label = `${count} of ${disk.journal.length} entry changes`;
+  const dataPlan = { label: 'a random part of the writes', exhaustive: true, kept };
+  return stateOf({ label, exhaustive: true, entries }, dataPlan, make);
 }
 
 function randomKept(
@@ -120,7 +125,8 @@ function stateOf(entriesPlan: EntriesPlan, dataPlan: DataPlan, make: MakeFiles):
     entries: entriesPlan.entries,
     kept: (change) => dataPlan.kept.get(change) ?? KEEP_NONE,
   });
-  return { label: `${entriesPlan.label}; ${dataPlan.label}`, files };
+  const exhaustive = entriesPlan.exhaustive && dataPlan.exhaustive;
+  return { label: `${entriesPlan.label}; ${dataPlan.label}`, exhaustive, files };
 }
 
 function* entriesPlans(
@@ -131,14 +137,15 @@ function* entriesPlans(
   if (order === 'ordered') {
     for (let count = journal.length; count >= 0; count--) {
       const label = `first ${count} of ${journal.length} entry changes`;
-      yield { label, entries: journal.slice(0, count) };
+      yield { label, exhaustive: true, entries: journal.slice(0, count) };
     }
     return;
   }
   for (const positions of subsets(journal.length, limit)) {
     const chosen = new Set(positions);
     const entries = journal.filter((_, position) => chosen.has(position));
-    yield { label: `entry changes [${positions}] of ${journal.length}`, entries };
+    const label = `entry changes [${positions}] of ${journal.length}`;
+    yield { label, exhaustive: journal.length <= limit, entries };
   }
 }
 
@@ -154,9 +161,10 @@ function* dataPlans(
   options: CrashStatesOptions,
   random: SeededRandom,
 ): Generator<DataPlan, void, undefined> {
+  const exhaustive = changes.length <= limit;
   for (const positions of subsets(changes.length, limit)) {
     const kept = new Map(positions.map((at) => [changes[at] as PendingChange, KEEP_ALL]));
-    yield { label: `changes [${positions}] of ${changes.length}`, kept };
+    yield { label: `changes [${positions}] of ${changes.length}`, exhaustive, kept };
   }
   for (const [position, change] of changes.entries()) {
     if (change.kind !== 'write') continue;
@@ -164,7 +172,8 @@ function* dataPlans(
       for (const [others, around] of surroundings(changes, position)) {
         const kept = new Map(around.map((other) => [other, KEEP_ALL]));
         kept.set(change, part);
-        yield { label: `change ${position} of ${changes.length} ${word}, ${others}`, kept };
+        const label = `change ${position} of ${changes.length} ${word}, ${others}`;
+        yield { label, exhaustive, kept };
       }
     }
   }

@@ -11,7 +11,14 @@
  * Source: packages/env/src/memory
  */
 export type { Corruption } from './corruption.ts';
+export type { CrashPoint, CrashScript } from './crash-points.ts';
+export { recordCrashPoints } from './crash-points.ts';
+export type { CrashReport } from './crash-report.ts';
+export { reportCrashSearch } from './crash-report.ts';
+export type { CrashSearchCounts, CrashSearchOptions, CrashSubject } from './crash-search.ts';
+export { CrashSearch, CrashViolation, QUICK, THOROUGH } from './crash-search.ts';
 export type { CrashState, CrashStatesOptions } from './crash-states.ts';
+export { DiskFingerprints } from './disk-fingerprint.ts';
 export type { ChangeKind, DiskOperation, Fault, ReadKind } from './faults.ts';
 export { DiskStoppedError } from './faults.ts';
 export type { LinkFaults, NetworkStats } from './link-faults.ts';
@@ -22,4 +29,6 @@ export type { MemoryFilesOptions } from './memory-files.ts';
 export { MemoryFiles } from './memory-files.ts';
 export type { MemoryNetworkOptions, MemoryNodeOptions } from './memory-network.ts';
 export { MemoryNetwork } from './memory-network.ts';
+export type { Neglect } from './negligent-files.ts';
+export { negligentFiles } from './negligent-files.ts';
 export { SeededRandom } from './seeded-random.ts';

@@ -17,6 +17,7 @@ import {
   randomCrash,
 } from './crash-states.ts';
 import { type CrashPlan, Disk } from './disk.ts';
+import type { DiskFingerprints } from './disk-fingerprint.ts';
 import type { DiskOperation, Fault } from './faults.ts';
 import { FileNode } from './file-node.ts';
 import { MemoryFileHandle } from './memory-file-handle.ts';
@@ -28,7 +29,7 @@ import {
   findNode,
   pathParts,
 } from './name-tree.ts';
-import { OperationRunner } from './operation-runner.ts';
+import { type DiskWatcher, OperationRunner } from './operation-runner.ts';
 import { PAGE_BYTES } from './page-image.ts';
 import { SeededRandom } from './seeded-random.ts';
 
@@ -275,11 +276,21 @@ export class MemoryFiles implements Files {
 
   /**
    * The same disk with the same unsynced changes, which goes its own way from here: it is not stopped,
-   * has no faults and no locks, and counts from 0.
+   * not watched, has no faults and no locks, and counts from 0. `seed`: of chance from here on.
    */
-  clone(): MemoryFiles {
-    const options = { ...this.#options, capacityBytes: this.#capacityBytes };
+  clone(seed: number = this.#options.seed ?? 1): MemoryFiles {
+    const options = { ...this.#options, seed, capacityBytes: this.#capacityBytes };
     return new MemoryFiles(options, this.#disk.clone());
+  }
+
+  /** Tells of every change, in the order in which they take effect; of one listener, the newest. */
+  watch(watcher: DiskWatcher): void {
+    this.#runner.watcher = watcher;
+  }
+
+  /** What readers see now, as 16 hexadecimal digits: the same for disks that have the same on them. */
+  fingerprint(fingerprints: DiskFingerprints): string {
+    return fingerprints.of(this.#disk);
   }
 
   #after(plan: CrashPlan): MemoryFiles {

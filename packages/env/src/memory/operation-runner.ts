@@ -16,6 +16,9 @@ export interface RunnerOptions {
   readonly latencyMs?: (operation: DiskOperation) => number;
 }
 
+/** `begun`: readers see it, a crash may keep it. `done`: it is about to return, dirty or durable. Must not throw. */
+export type DiskWatcher = (operation: DiskOperation, moment: 'begun' | 'done') => void;
+
 /** The three moments of a change. */
 export interface Change<T> {
   /** When it is called: readers see it, a crash may keep it. May throw a `FileError`. */
@@ -29,6 +32,8 @@ export interface Change<T> {
 /** Takes every operation through numbering, faults, the stop, and the time that it takes. */
 export class OperationRunner {
   readonly plan: FaultPlan = new FaultPlan();
+  /** Told of every change when it has taken effect, and again when it returns. */
+  watcher: DiskWatcher | undefined;
   readonly #random: SeededRandom;
   readonly #options: RunnerOptions;
 
@@ -54,9 +59,11 @@ export class OperationRunner {
     } catch (error) {
       outcome = { error };
     }
+    this.watcher?.(operation, 'begun');
     await this.#pass(operation);
     if ('error' in outcome) throw outcome.error;
     change.complete?.(outcome.result);
+    this.watcher?.(operation, 'done');
     return outcome.result;
   }
 
