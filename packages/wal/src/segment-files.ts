@@ -88,7 +88,12 @@ export class SegmentFiles {
     encodeSeal(seal, segment, segment.offsets, sequence, previousChain, crc32c);
     const own = handle ?? (await files.open(segment.path, 'write', { direct: true }));
     try {
-      await own.writeSynced(seal, segment.endPosition);
+      // Durability: the footer first. In one write a crash may keep the trailer alone, and a trailer says that the footer
+      // before it is whole: nothing would ever write it again.
+      const footerSizeBytes = sizeBytes - BLOCK_BYTES;
+      const trailerPosition = segment.endPosition + footerSizeBytes;
+      await own.writeSynced(seal.subarray(0, footerSizeBytes), segment.endPosition);
+      await own.writeSynced(seal.subarray(footerSizeBytes), trailerPosition);
       const fileSizeBytes = segment.endPosition + sizeBytes;
       if ((await own.sizeBytes()) !== fileSizeBytes) {
         await own.truncate(fileSizeBytes);

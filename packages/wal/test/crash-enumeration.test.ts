@@ -1,23 +1,38 @@
 import type { Files } from '@holdfast/env';
+import { CrashSearch, type CrashSubject, type Neglect, QUICK } from '@holdfast/env/memory';
 import { describe, expect, it } from 'vitest';
-import { enumerate, TINY } from './fixtures/crash-enumeration.ts';
-import { type Mutation, mutantFiles } from './fixtures/mutant-files.ts';
+import type { LogMoment } from './crash/log-ledger.ts';
+import { everything, logScenarios, TWO_IN_FLIGHT } from './crash/log-scenarios.ts';
+import { logSubject } from './crash/log-subject.ts';
+import { mutantFiles } from './fixtures/mutant-files.ts';
 
-describe('a crash at every operation, with every legal state of the disk after it', () => {
-  it('loses nothing acknowledged, and recovery is idempotent', async () => {
-    const counts = await enumerate({ log: TINY });
-    console.info(`checked ${JSON.stringify(counts)}`);
-    expect(counts.states).toBeGreaterThan(500);
-    expect(counts.tornTails).toBeGreaterThan(50);
+async function search(subject: CrashSubject<LogMoment>): Promise<CrashSearch<LogMoment>['counts']> {
+  const counts = await new CrashSearch(subject, QUICK).run();
+  console.info(`checked ${JSON.stringify(counts)}`);
+  return counts;
+}
+
+describe('a crash at every operation, with every legal state of the disk after it, to depth two', () => {
+  it.each(Object.keys(logScenarios))('loses nothing acknowledged: %s', async (name) => {
+    const counts = await search((logScenarios[name] as () => CrashSubject<LogMoment>)());
+    expect(counts.points).toBeGreaterThan(40);
+    expect(counts.states).toBeGreaterThan(40);
+    expect(counts.recoveryStates).toBeGreaterThan(20);
   });
 
-  it('loses nothing acknowledged with spare files filled in the background', async () => {
-    const counts = await enumerate({ log: { ...TINY, preallocate: true } });
-    console.info(`checked ${JSON.stringify(counts)}`);
-    expect(counts.states).toBeGreaterThan(500);
+  it('loses nothing where names survive in any order, as POSIX allows', async () => {
+    const crash = { ...QUICK.crash, entries: 'unordered' as const };
+    const search = new CrashSearch(logSubject(everything), { crash });
+    expect((await search.run()).states).toBeGreaterThan(100);
   });
 
-  it('loses nothing acknowledged with two batches in flight at once', async () => {
+  it('leaves no trailer without its footer, wherever the sealing of a segment was cut off', async () => {
+    const { rotate } = logScenarios;
+    const counts = await new CrashSearch((rotate as () => CrashSubject<LogMoment>)()).run();
+    expect(counts.states).toBeGreaterThan(100);
+  });
+
+  it('is searched with two batches in flight at once', async () => {
     let inFlight = 0;
     let most = 0;
     const wrap = (files: Files): Files =>
@@ -28,42 +43,38 @@ describe('a crash at every operation, with every legal state of the disk after i
           return undefined;
         },
       });
-    const log = { segmentSizeBytes: 65536, preallocate: false, batchSizeLimitBytes: 4096 };
-    const counts = await enumerate({
-      log,
-      wrap,
-      secondCrash: { exhaustiveLimit: 2, torn: false, sampleCount: 1 },
-    });
-    console.info(`checked ${JSON.stringify(counts)}`);
+    const subject = logSubject(everything, { log: TWO_IN_FLIGHT, wrap });
+    await new CrashSearch(subject, { choose: () => [] }).run();
     expect(most).toBe(2);
-    expect(counts.tornTails).toBeGreaterThan(50);
-  });
-
-  it('loses nothing acknowledged when recovery itself is cut off', async () => {
-    const few = { exhaustiveLimit: 2, torn: false, sampleCount: 1 };
-    const counts = await enumerate({ log: TINY, crash: few, secondCrash: few });
-    console.info(`checked ${JSON.stringify(counts)}`);
-    expect(counts.secondStates).toBeGreaterThan(500);
   });
 });
 
-describe('the enumeration finds out', () => {
-  const mutants: readonly (readonly [string, Mutation])[] = [
-    ['batches that are not synced', { skipWriteSync: (_, position) => position > 0 }],
+/** Segments: a handle keeps the name that the file was made under. */
+const WRITTEN = /\.(wal|tmp)$/;
+
+describe('the search finds out', () => {
+  const mutants: readonly (readonly [string, Neglect])[] = [
+    [
+      'batches that are not synced',
+      { duty: 'writeSynced', path: WRITTEN, position: (at) => at > 0 },
+    ],
+    ['batches that are acknowledged before they are synced', late({ path: WRITTEN })],
     [
       'segment headers that are not synced',
-      { skipWriteSync: (path, position) => path.endsWith('.tmp') && position === 0 },
+      { duty: 'writeSynced', path: /\.tmp$/, position: (at) => at === 0 },
     ],
-    ['a hard state that is not synced', { skipWriteSync: (path) => path.includes('state-') }],
-    ['directory entries that are not synced', { skipDirectorySync: true }],
+    ['a hard state that is not synced', { duty: 'writeSynced', path: /state-/ }],
+    ['a hard state that is acknowledged before it is synced', late({ path: /state-/ })],
+    ['names that are not synced', { duty: 'syncDirectory', path: /\/wal$/ }],
+    ['a folder whose own name is not synced', { duty: 'syncDirectory', path: /^\/$/ }],
   ];
-  it.each(mutants)('%s', async (_, mutation) => {
-    const wrap = (files: Files): Files => mutantFiles(files, mutation);
-    await expect(enumerate({ log: TINY, wrap })).rejects.toThrow(/stopped at operation/);
-  });
-
-  it('nothing where names survive in any order, as POSIX allows', async () => {
-    const counts = await enumerate({ log: TINY, crash: { entries: 'unordered' } });
-    expect(counts.states).toBeGreaterThan(500);
+  it.each(mutants)('%s', async (_, neglect) => {
+    const { crash = {} } = QUICK;
+    const search = new CrashSearch(logSubject(everything, { neglect }), { crash });
+    await expect(search.run()).rejects.toThrow(/operation/);
   });
 });
+
+function late(of: Pick<Neglect, 'path'>): Neglect {
+  return { duty: 'writeSynced', until: 20, ...of };
+}

@@ -1,0 +1,108 @@
+import { logIndex, term } from '@holdfast/bytes';
+import type { CrashSubject } from '@holdfast/env/memory';
+import type { LogMoment } from './log-ledger.ts';
+import { type LogRun, logSubject, TINY } from './log-subject.ts';
+
+/** Batches of one record and of several, with bodies and without, one of them never waited for. */
+const append: LogRun = async (wal, ledger, reopen) => {
+  await ledger.put(wal, 'one');
+  await ledger.put(wal, 'body two', 'three', 'big four');
+  await ledger.put(wal, 'five');
+  const again = await reopen();
+  await ledger.put(again, 'body six', 'seven');
+  ledger.appendOnly(again, 'eight');
+};
+
+/** Each pair of batches fills a segment. */
+const rotate: LogRun = async (wal, ledger) => {
+  for (const text of ['big one', 'big two', 'body three', 'big four', 'five', 'big six']) {
+    await ledger.put(wal, text);
+  }
+  await ledger.put(wal, 'big seven', 'body eight');
+};
+
+/** Within a segment, across one, to the very beginning, and twice at one place. */
+const truncate: LogRun = async (wal, ledger, reopen) => {
+  await ledger.put(wal, 'one', 'body two', 'three');
+  await ledger.truncate(wal, 3);
+  await ledger.put(wal, 'new three', 'big four');
+  await ledger.put(wal, 'five', 'big six');
+  await ledger.truncate(wal, 4);
+  const again = await reopen();
+  await ledger.put(again, 'third four');
+  await ledger.truncate(again, 4);
+  await ledger.put(again, 'fourth four');
+  await ledger.truncate(again, 1);
+  await ledger.put(again, 'another one');
+};
+
+/** Released a little at a time, within a segment and past it, and removed. */
+const release: LogRun = async (wal, ledger) => {
+  for (const text of ['one', 'big two', 'three', 'big four', 'body five']) {
+    await ledger.put(wal, text);
+  }
+  for (const upTo of [1, 3, 4]) {
+    await ledger.release(wal, upTo);
+    const released = wal.segments().filter((segment) => segment.released);
+    await wal.removeSegments(released.map(({ segmentId }) => segmentId));
+  }
+  await ledger.put(wal, 'six');
+  await ledger.release(wal, 6);
+};
+
+/** Terms and votes between appends. */
+const hardState: LogRun = async (wal, ledger, reopen) => {
+  const commitIndex = logIndex(0);
+  await ledger.saveHardState(wal, { term: term(1), votedFor: 'a', commitIndex });
+  await ledger.put(wal, 'one');
+  await ledger.saveHardState(wal, { term: term(2), votedFor: undefined, commitIndex });
+  await ledger.saveHardState(wal, { term: term(2), votedFor: 'b', commitIndex: logIndex(1) });
+  const again = await reopen();
+  await ledger.saveHardState(again, { term: term(3), votedFor: 'a', commitIndex: logIndex(1) });
+  await ledger.put(again, 'two');
+};
+
+/** Every operation that changes the disk. */
+export const everything: LogRun = async (wal, ledger, reopen) => {
+  const first = { term: term(1), votedFor: 'a', commitIndex: logIndex(0) };
+  await ledger.saveHardState(wal, first);
+  await ledger.put(wal, 'one');
+  await ledger.put(wal, 'body two', 'three', 'big four');
+  await ledger.put(wal, 'five', 'six');
+  await ledger.truncate(wal, 5);
+  await ledger.put(wal, 'new five');
+  await ledger.put(wal, 'big new six');
+  await ledger.put(wal, 'new seven', 'new eight');
+  await ledger.truncate(wal, 7);
+  await ledger.put(wal, 'third seven');
+  const second = { term: term(2), votedFor: undefined, commitIndex: logIndex(6) };
+  await ledger.saveHardState(wal, second);
+  await ledger.release(wal, 5);
+  const released = wal.segments().filter((segment) => segment.released);
+  await wal.removeSegments(released.map(({ segmentId }) => segmentId));
+  await ledger.put(wal, 'eight');
+  const again = await reopen();
+  await ledger.put(again, 'body nine', 'ten');
+  ledger.appendOnly(again, 'eleven');
+};
+
+/** Small batches, so that two are written at once. */
+export const TWO_IN_FLIGHT = {
+  ...TINY,
+  segmentSizeBytes: 65536,
+  batchSizeLimitBytes: 4096,
+};
+
+const preallocating = { log: { ...TINY, preallocate: true } };
+
+/** By name. */
+export const logScenarios: Readonly<Record<string, () => CrashSubject<LogMoment>>> = {
+  append: () => logSubject(append),
+  rotate: () => logSubject(rotate),
+  truncate: () => logSubject(truncate),
+  release: () => logSubject(release),
+  'hard state': () => logSubject(hardState),
+  everything: () => logSubject(everything),
+  'everything, with spare segments': () => logSubject(everything, preallocating),
+  'two batches in flight': () => logSubject(everything, { log: TWO_IN_FLIGHT }),
+};

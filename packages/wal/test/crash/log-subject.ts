@@ -1,0 +1,97 @@
+import { logIndex, term } from '@holdfast/bytes';
+import type { Env, Files } from '@holdfast/env';
+import type { CrashSubject, Neglect } from '@holdfast/env/memory';
+import {
+  createMemoryEnv,
+  ManualClock,
+  MemoryFiles,
+  negligentFiles,
+  SeededRandom,
+} from '@holdfast/env/memory';
+import { copySegment, type Wal } from '../../src/index.ts';
+import { type LogOptions, open } from '../fixtures/logs.ts';
+import { type FoundLog, foundIn, judgeLog, LogLedger, type LogMoment } from './log-ledger.ts';
+
+/** Two batches a segment, and no large buffers. */
+export const TINY: LogOptions = {
+  segmentSizeBytes: 28672,
+  preallocate: false,
+  cacheSizeBytes: 64 * 1024,
+};
+
+/** What is done to a log. `reopen` closes it and opens it again. */
+export type LogRun = (wal: Wal, ledger: LogLedger, reopen: () => Promise<Wal>) => Promise<void>;
+
+export interface LogSubjectOptions {
+  readonly log?: LogOptions;
+  /** A duty that the log forgets while the script runs: a mutant. */
+  readonly neglect?: Neglect | undefined;
+  /** Stands between the log and the disk while the script runs. */
+  readonly wrap?: (files: Files) => Files;
+}
+
+/** A log under a script, in a folder that is new. */
+export function logSubject(run: LogRun, options: LogSubjectOptions = {}): CrashSubject<LogMoment> {
+  const { log = TINY, neglect, wrap } = options;
+  return {
+    start: async () => new MemoryFiles(),
+    script: (files) => {
+      const wrapped = wrap?.(files) ?? files;
+      const between = neglect === undefined ? wrapped : negligentFiles(wrapped, neglect);
+      return logScript(between, log, undefined, run);
+    },
+    recover: async (files) => {
+      const env = await envOf(files);
+      const wal = await open(env, log);
+      try {
+        // What backups and the scrubber do: a sealed segment must be whole to its last byte.
+        for (const { sealed, path } of wal.segments()) {
+          if (sealed) await copySegment({ env, source: path });
+        }
+        return JSON.stringify(await foundIn(wal));
+      } finally {
+        await wal.close();
+      }
+    },
+    judge: (found, moment) => judgeLog(JSON.parse(found) as FoundLog, moment),
+    proceed: (files, found) => logScript(files, log, JSON.parse(found) as FoundLog, afterRecovery),
+  };
+}
+
+/** Appends, votes, truncates what was appended, appends again. */
+const afterRecovery: LogRun = async (wal, ledger) => {
+  await ledger.put(wal, 'body after', 'later');
+  const votes = { term: term(wal.hardState.term + 1), votedFor: 'b', commitIndex: logIndex(0) };
+  await ledger.saveHardState(wal, votes);
+  await ledger.truncate(wal, wal.lastIndex);
+  await ledger.put(wal, 'big last');
+};
+
+function logScript(
+  files: Files,
+  log: LogOptions,
+  found: FoundLog | undefined,
+  run: LogRun,
+): ReturnType<CrashSubject<LogMoment>['script']> {
+  const ledger = new LogLedger(found);
+  return {
+    run: async () => {
+      let wal = await open(await envOf(files), log);
+      await run(wal, ledger, async () => {
+        await wal.close();
+        wal = await open(await envOf(files), log);
+        return wal;
+      });
+      await wal.close();
+    },
+    moment: () => ledger.moment,
+  };
+}
+
+/** The environment of a process on that disk; all are alike. What keeps no state is shared: it is slow to make. */
+async function envOf(files: Files): Promise<Env> {
+  const { crc32c, digests } = await shared;
+  return { files, crc32c, digests, clock: new ManualClock(), random: new SeededRandom(1) };
+}
+
+const shared = createMemoryEnv();
