@@ -6,7 +6,7 @@ import { BlockCache } from './block-cache.ts';
 import { hashKey } from './bloom-filter.ts';
 import { Disposals } from './disposals.ts';
 import type { ExtentListing } from './extent-format.ts';
-import { fileIdOf } from './extent-format.ts';
+import { extentsFileName, fileIdOf } from './extent-format.ts';
 import { InPlaceReads } from './in-place-reads.ts';
 import type { IndexRecord } from './index-record.ts';
 import type { IndexSource } from './index-source.ts';
@@ -357,15 +357,15 @@ export class KvIndex {
   /** Removes files that no MANIFEST lists: what a crash interrupted. Returns their names. */
   async removeUnlisted(): Promise<string[]> {
     const { env, directory } = this.#options;
-    // Tables and extent files share their ids.
+    // Why names: a flush within recovery takes the id that an extent file was cut off with.
     const listed = new Set([
-      ...this.#tables.map((table) => table.tableId),
-      ...this.extentFiles.map(({ fileId }) => fileId),
+      ...this.#tables.map((table) => tableFileName(table.tableId)),
+      ...this.extentFiles.map(({ fileId }) => extentsFileName(fileId)),
     ]);
     const removed: string[] = [];
     for (const name of await env.files.list(directory)) {
-      const fileId = tableIdOf(name) ?? fileIdOf(name);
-      const leftOver = fileId === undefined ? name.endsWith('.tmp') : !listed.has(fileId);
+      const isOwn = (tableIdOf(name) ?? fileIdOf(name)) !== undefined;
+      const leftOver = isOwn ? !listed.has(name) : name.endsWith('.tmp');
       if (!leftOver) continue;
       await env.files.unlink(`${directory}/${name}`);
       removed.push(name);

@@ -9,16 +9,8 @@ import {
   restoreBackup,
   verifyBackups,
 } from '../src/index.ts';
-import {
-  type Contents,
-  contentsOf,
-  del,
-  MIXED,
-  open,
-  put,
-  Script,
-  TINY,
-} from './fixtures/crash-enumeration.ts';
+import { Script } from './crash/script.ts';
+import { contentsOf, del, MIXED, open, put, TINY } from './fixtures/crash-enumeration.ts';
 
 const TARGET = '/backups';
 
@@ -26,7 +18,7 @@ async function restored(
   env: MemoryEnv,
   directory: string,
   aim: RestoreAim = {},
-): Promise<Contents> {
+): Promise<string[]> {
   const report = await restoreBackup(env, { from: TARGET, directory, ...aim });
   const store = await openLocalStore({ env, directory, settings: TINY });
   try {
@@ -57,11 +49,11 @@ describe('a restored store', () => {
     const env = await createMemoryEnv();
     const { script, store } = await lively(env);
     const report = await store.backup({ to: TARGET });
-    expect(report.index).toBe(script.ledger.acknowledged);
+    expect(report.index).toBe(script.moment.acknowledged);
     expect(report.index - report.oldestIndex).toBeGreaterThan(10);
     for (let atIndex = report.oldestIndex; atIndex <= report.index; atIndex++) {
       const contents = await restored(env, `/restored-${atIndex}`, { atIndex });
-      expect(contents, `index ${atIndex}`).toEqual(script.ledger.states[atIndex]);
+      expect(contents, `index ${atIndex}`).toEqual(script.contents[atIndex]);
     }
     await store.close();
   });
@@ -80,7 +72,7 @@ describe('a restored store', () => {
     await second.compact();
     await second.backup({ to: '/backups-2' });
     const contents = await contentsOf(second);
-    expect(contents.length).toBe((script.ledger.states[index - 3]?.length ?? 0) + 1);
+    expect(contents.length).toBe((script.contents[index - 3]?.length ?? 0) + 1);
     await second.close();
     expect((await verifyBackups(env, '/backups-2')).flatMap(({ problems }) => problems)).toEqual(
       [],
@@ -110,7 +102,7 @@ describe('a restored store', () => {
     expect((await verifyBackups(env, TARGET))[0]?.problems).toEqual([]);
     for (const atIndex of [oldestIndex, index]) {
       const contents = await restored(env, `/at-${atIndex}`, { atIndex });
-      expect(contents).toEqual(script.ledger.states[atIndex]);
+      expect(contents).toEqual(script.contents[atIndex]);
     }
   });
 
@@ -167,7 +159,7 @@ describe('the window', () => {
     expect(second.oldestIndex).toBe(first.index + 8);
     for (let atIndex = first.oldestIndex; atIndex <= second.index; atIndex++) {
       const contents = await restored(env, `/restored-${atIndex}`, { atIndex });
-      expect(contents, `index ${atIndex}`).toEqual(script.ledger.states[atIndex]);
+      expect(contents, `index ${atIndex}`).toEqual(script.contents[atIndex]);
     }
     // Now what leads from the second to the third is removed before the third is made.
     const gone = Array.from({ length: 8 }, (_, turn) => put(`gone-${turn}`, 5000 + turn));
@@ -201,7 +193,7 @@ describe('the window', () => {
     await script.transact({ operations: [put('a', 4000)] });
     await store.backup({ to: TARGET });
     await store.close();
-    const { states } = script.ledger;
+    const states = script.contents;
     expect(await restored(env, '/one', { atMs: firstMs })).toEqual(states[1]);
     expect(await restored(env, '/two', { atMs: firstMs + 59_999 })).toEqual(states[1]);
     expect(await restored(env, '/three', { atMs: firstMs + 60_000 })).toEqual(states[2]);
@@ -239,7 +231,7 @@ describe('a backup', () => {
     expect([linkedBytes, copiedBytes]).toEqual([0, sizeBytes]);
     await store.close();
     expect((await verifyBackups(env, TARGET))[0]?.problems).toEqual([]);
-    expect(await restored(env, '/second')).toEqual(script.ledger.states.at(-1));
+    expect(await restored(env, '/second')).toEqual(script.contents.at(-1));
   });
 
   test('brings a file again that was lost from the folder', async () => {
@@ -273,7 +265,7 @@ describe('a backup', () => {
     ]);
     const stored = await env.files.list(`${TARGET}/files`);
     expect(stored.length).toBeLessThanOrEqual(backups.reduce((sum, { files }) => sum + files, 0));
-    expect(await restored(env, '/four', { atIndex: 4 })).toEqual(script.ledger.states[4]);
+    expect(await restored(env, '/four', { atIndex: 4 })).toEqual(script.contents[4]);
   });
 
   test('of another node is refused in the same folder', async () => {
@@ -307,7 +299,7 @@ describe('a backup', () => {
     expect(backups.flatMap(({ problems }) => problems)).toEqual([]);
     for (const { index } of backups) {
       const contents = await restored(env, `/at-${index}`, { atIndex: index });
-      expect(contents, `index ${index}`).toEqual(script.ledger.states[index]);
+      expect(contents, `index ${index}`).toEqual(script.contents[index]);
     }
     expect(await env.files.list('/data')).not.toContain('backup-pin');
   });
@@ -321,7 +313,7 @@ describe('a backup', () => {
     expect(await env.files.list('/data')).not.toContain('backup-pin');
     await store.backup({ to: TARGET });
     await store.close();
-    expect(await restored(env, '/second')).toEqual(script.ledger.states.at(-1));
+    expect(await restored(env, '/second')).toEqual(script.contents.at(-1));
   });
 });
 

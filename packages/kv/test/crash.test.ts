@@ -1,59 +1,48 @@
-import { createMemoryEnv } from '@holdfast/env/memory';
+import { CrashSearch, createMemoryEnv, QUICK } from '@holdfast/env/memory';
 import { describe, expect, test } from 'vitest';
-import {
-  COMPACTED,
-  enumerate,
-  MANY_FLUSHES,
-  MIXED,
-  open,
-  Script,
-} from './fixtures/crash-enumeration.ts';
+import { storeMutants } from './crash/store-mutants.ts';
+import { type StoreScenario, storeScenarios } from './crash/store-scenarios.ts';
+import { DIRECTORY, open, put } from './fixtures/crash-enumeration.ts';
 
-describe('a crash at every operation, with every legal state of the disk after it', () => {
-  test('loses nothing acknowledged, leaves nothing half done, and recovery is idempotent', async () => {
-    const counts = await enumerate(MIXED, { exhaustiveLimit: 4, sampleCount: 2 });
-    console.info(`checked ${JSON.stringify(counts)}`);
-    expect(counts.operations).toBeGreaterThan(60);
-    expect(counts.states).toBeGreaterThan(500);
-  });
+function scenarioOf(name: string): StoreScenario {
+  const scenario = storeScenarios[name];
+  if (scenario === undefined) throw new Error(`there is no scenario ${name}`);
+  return scenario;
+}
 
-  test('the same when recovery itself is cut off', async () => {
-    const few = { exhaustiveLimit: 1, torn: false, garbled: false, sampleCount: 1 };
-    const counts = await enumerate(MIXED, few, { second: few, stride: 10 });
+describe('a crash at every operation, with every legal state of the disk after it, to depth two', () => {
+  test.each(Object.keys(storeScenarios))('loses nothing acknowledged: %s', async (name) => {
+    const { subject, options } = scenarioOf(name);
+    const counts = await new CrashSearch(subject(), { ...QUICK, ...options }).run();
     console.info(`checked ${JSON.stringify(counts)}`);
-    expect(counts.secondStates).toBeGreaterThan(500);
+    expect(counts.points).toBeGreaterThan(20);
+    expect(counts.states).toBeGreaterThan(40);
+    expect(counts.recoveryStates).toBeGreaterThan(20);
   });
+});
 
-  test('the same while values are moved and the segments that they were in are removed', async () => {
-    const counts = await enumerate(COMPACTED, { exhaustiveLimit: 3, sampleCount: 1 });
-    console.info(`checked ${JSON.stringify(counts)}`);
-    expect(counts.operations).toBeGreaterThan(60);
-    expect(counts.states).toBeGreaterThan(300);
+describe('the search finds out', () => {
+  test.each(storeMutants)('%s', async (_, name, neglect) => {
+    const { subject, options } = scenarioOf(name);
+    const { crash = {} } = QUICK;
+    const search = new CrashSearch(subject(neglect), { crash, ...options });
+    await expect(search.run()).rejects.toThrow(/operation/);
   });
+});
 
-  test('the same when the recovery from a cut-off compaction is cut off', async () => {
-    const few = { exhaustiveLimit: 1, torn: false, garbled: false, sampleCount: 1 };
-    const counts = await enumerate(COMPACTED, few, { second: few, stride: 8 });
-    console.info(`checked ${JSON.stringify(counts)}`);
-    expect(counts.secondStates).toBeGreaterThan(300);
-  });
-
-  test('the same around the rewriting of a long MANIFEST', async () => {
-    const env = await createMemoryEnv();
-    const store = await open(env);
-    await MANY_FLUSHES(store, new Script(store));
-    await store.close();
-    const rewritten = env.files
-      .operations()
-      .filter(({ kind, to }) => kind === 'rename' && to?.endsWith('/MANIFEST'));
-    expect(rewritten.length).toBe(2);
-    const at = rewritten[1]?.number ?? 0;
-    const counts = await enumerate(
-      MANY_FLUSHES,
-      { exhaustiveLimit: 3, sampleCount: 1 },
-      { from: at - 6, to: at + 12 },
-    );
-    console.info(`checked ${JSON.stringify(counts)}`);
-    expect(counts.operations).toBe(19);
-  });
+test('an extent file that was cut off is removed, though recovery gives its id to a table', async () => {
+  const env = await createMemoryEnv();
+  const settings = { memtableSizeBytes: 1024, reserveSizeBytes: 0 };
+  const store = await open(env, { ...settings, memtableSizeBytes: 1024 * 1024 });
+  for (let count = 0; count < 40; count++) {
+    await store.transact({ operations: [put(`key-${count}`, 100)] });
+  }
+  await store.close();
+  await env.files.open(`${DIRECTORY}/kv/000000000001.extents`, 'create');
+  const again = await open(env, settings);
+  expect(again.status().tableCount).toBeGreaterThan(0);
+  const names = await env.files.list(`${DIRECTORY}/kv`);
+  expect(names).toContain('000000000001.table');
+  expect(names.filter((name) => name.endsWith('.extents'))).toEqual([]);
+  await again.close();
 });

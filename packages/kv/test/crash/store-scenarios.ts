@@ -1,0 +1,93 @@
+import type { CrashSearchOptions, CrashSubject, Neglect } from '@holdfast/env/memory';
+import { SeededRandom } from '@holdfast/env/memory';
+import type { LocalStoreSettings, Operation } from '../../src/index.ts';
+import {
+  COMPACTED,
+  del,
+  MANY_FLUSHES,
+  MIXED,
+  put,
+  type Run,
+} from '../fixtures/crash-enumeration.ts';
+import { backupSubject, restoreSubject } from './backup-subject.ts';
+import { SMALLEST, storeSubject } from './store-subject.ts';
+
+/** Small and large values, overwrites, deletes and a session, flushed a few at a time. */
+const flush: Run = async (store, script) => {
+  await script.transact({ operations: [put('a', 10), put('b', 3000)] });
+  await store.flush();
+  await script.transact(
+    { operations: [put('a', 2000), del('b')], session: { clientId: 'one', sequence: 1 } },
+    { operations: [put('c', 4000)] },
+  );
+  await store.flush();
+  const flushing = store.flush();
+  await script.transact({ operations: [del('a'), put('d', 5)] });
+  await flushing;
+  await store.flush();
+};
+
+/** Flushes and merges by themselves, in the background of the writes. */
+const MERGING: LocalStoreSettings = { ...SMALLEST, memtableSizeBytes: 600 };
+const merge: Run = async (store, script) => {
+  for (const key of ['a', 'b', 'c', 'a', 'd']) {
+    await script.transact({ operations: [put(key, 700), del('b')] });
+    await script.transact({ operations: [put(`${key}-large`, 1200)] });
+  }
+  await store.compact();
+};
+
+/** Whatever the seed says, of everything that a store does. */
+function randomly(seed: number): Run {
+  return async (store, script) => {
+    const random = new SeededRandom(seed);
+    const key = (): string => 'abcdef'[random.below(6)] as string;
+    for (let step = 0; step < 9; step++) {
+      const choice = random.below(10);
+      if (choice === 0) await store.compact();
+      else if (choice <= 2) await store.flush();
+      else {
+        const operations: Operation[] = [];
+        for (let count = 1 + random.below(3); count > 0; count--) {
+          const sizes = [random.below(60), 1025 + random.below(5000)];
+          const size = sizes[random.below(2)] as number;
+          operations.push(random.below(4) === 0 ? del(key()) : put(key(), size));
+        }
+        await script.transact({ operations }, { operations: [put(key(), random.below(40))] });
+      }
+    }
+  };
+}
+
+/** The points around the rewriting of a MANIFEST that has grown long. */
+const aroundRewriting: CrashSearchOptions = {
+  choose: (points) => {
+    const at = points.findLastIndex(({ label }) => /rename \S+ to \S+\/MANIFEST/.test(label));
+    return points.slice(Math.max(0, at - 8), at + 14);
+  },
+};
+
+export interface StoreScenario {
+  readonly subject: (neglect?: Neglect) => CrashSubject<unknown>;
+  readonly options?: CrashSearchOptions;
+}
+
+function scenarioOf(run: Run, settings?: LocalStoreSettings): StoreScenario['subject'] {
+  return (neglect) =>
+    storeSubject(run, { neglect, ...(settings === undefined ? {} : { settings }) });
+}
+
+/** By name, the longest first. */
+export const storeScenarios: Readonly<Record<string, StoreScenario>> = {
+  everything: { subject: scenarioOf(MIXED) },
+  compaction: { subject: scenarioOf(COMPACTED) },
+  merge: { subject: scenarioOf(merge, MERGING) },
+  'random, seed 1': { subject: scenarioOf(randomly(1)) },
+  restore: { subject: (neglect) => restoreSubject({}, { neglect }) },
+  backup: { subject: (neglect) => backupSubject({}, { neglect }) },
+  'backup that replaces another': {
+    subject: (neglect) => backupSubject({ replaces: true }, { neglect }),
+  },
+  flush: { subject: scenarioOf(flush) },
+  'rewriting of the MANIFEST': { subject: scenarioOf(MANY_FLUSHES), options: aroundRewriting },
+};
