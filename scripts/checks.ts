@@ -81,6 +81,13 @@ export const proofs: readonly Check[] = [
   },
 ];
 
+/** The enumeration of crashes: at least 100,000 states, on two cores in three minutes. Runs after the tests. */
+export const crashes: Check = {
+  name: 'crash',
+  title: 'no crash at any operation loses anything',
+  command: [script('prove.ts')],
+};
+
 /** The command that runs the tests of one vitest project. */
 export function testCommand(project: string, more: readonly string[]): readonly string[] {
   return [tool('vitest/vitest.mjs'), 'run', '--project', project, ...more];

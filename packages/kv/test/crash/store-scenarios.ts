@@ -37,6 +37,23 @@ const merge: Run = async (store, script) => {
   await store.compact();
 };
 
+/** A merge of tables that are large enough to take a while, with flushes beside it. */
+export const mergeBesideFlushes: Run = async (store, script) => {
+  const many = Array.from({ length: 40 }, (_, at) => put(`key-${at}`, 1000));
+  await script.transact({ operations: [...many, put('a', 3000)] });
+  await store.flush();
+  await script.transact({ operations: [put('a', 10), del('key-1')] });
+  await store.flush();
+  const merging = store.compact();
+  merging.catch(() => undefined);
+  await script.transact({ operations: [del('a'), put('b', 2000)] });
+  await store.flush();
+  await script.transact({ operations: [put('key-2', 5), put('c', 1)] });
+  await store.flush();
+  await merging;
+  await script.transact({ operations: [put('last', 1)] });
+};
+
 /** Whatever the seed says, of everything that a store does. */
 function randomly(seed: number): Run {
   return async (store, script) => {
@@ -82,6 +99,7 @@ export const storeScenarios: Readonly<Record<string, StoreScenario>> = {
   everything: { subject: scenarioOf(MIXED) },
   compaction: { subject: scenarioOf(COMPACTED) },
   merge: { subject: scenarioOf(merge, MERGING) },
+  'merge beside flushes': { subject: scenarioOf(mergeBesideFlushes) },
   'random, seed 1': { subject: scenarioOf(randomly(1)) },
   restore: { subject: (neglect) => restoreSubject({}, { neglect }) },
   backup: { subject: (neglect) => backupSubject({}, { neglect }) },
