@@ -1,9 +1,9 @@
 /**
- * `npm run prove`: every crash that can be enumerated, in processes of their own, two at a time.
+ * `npm run prove:crash`: every crash that can be enumerated, in processes of their own, two at a time.
  *
- *     npm run prove                       all searches
- *     npm run prove -- wal/append         those whose name contains this
- *     npm run prove -- --write            and the page in docs/testing.md is written anew
+ *     npm run prove:crash                       all searches
+ *     npm run prove:crash -- wal/append         those whose name contains this
+ *     npm run prove:crash -- --write            and the page in docs/testing.md is written anew
  *
  * Ends with exit code 1 where a crash lost something, or where fewer states than promised were searched.
  */
@@ -30,7 +30,7 @@ type Result = { readonly name: string; readonly report: Report; readonly seconds
 
 const root = join(import.meta.dirname, '..');
 const page = join(root, 'docs', 'testing.md');
-const beginning = '<!-- crash states: written by `npm run prove -- --write` -->';
+const beginning = '<!-- crash states: written by `npm run prove:crash -- --write` -->';
 const ending = '<!-- end of crash states -->';
 
 /** Packages with a `test/crash/prove.ts`, those with the longest searches first. */

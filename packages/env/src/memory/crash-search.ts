@@ -39,7 +39,7 @@ export interface CrashSearchOptions {
 }
 
 /**
- * What `npm run prove` searches. Of up to six changes that are not durable every subset is kept, beyond that every
+ * What `npm run prove:crash` searches. Of up to six changes that are not durable every subset is kept, beyond that every
  * prefix, single loss and single survivor; each write torn and garbled; and seeded samples. Of a second crash, up to two.
  */
 export const THOROUGH: CrashSearchOptions = {

@@ -1,4 +1,4 @@
-/** One search of `npm run prove`, in a process of its own: `node prove.ts NAME`, or no name for a list of the names. */
+/** One search of `npm run prove:crash`, in a process of its own: `node prove.ts NAME`, or no name for a list of the names. */
 import { reportCrashSearch, THOROUGH } from '@holdfast/env/memory';
 import { logScenarios } from './log-scenarios.ts';
 
