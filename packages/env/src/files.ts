@@ -85,7 +85,10 @@ export interface FileHandle {
   write(source: Uint8Array, position: number): Promise<void>;
   /** Writes all of `source` and makes it, and a size that it needs, durable. */
   writeSynced(source: Uint8Array, position: number): Promise<void>;
-  /** Makes every earlier write and truncate of the file durable. */
+  /**
+   * Makes every earlier write and truncate of the file durable. Where it rejects, nobody knows what of them is: that
+   * is FILE_IO, never NO_SPACE, and the file cannot be gone on with.
+   */
   sync(): Promise<void>;
   /** Sets the size; new bytes read as zero. Volatile. */
   truncate(sizeBytes: number): Promise<void>;

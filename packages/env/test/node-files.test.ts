@@ -111,10 +111,15 @@ test('errnos become codes, with the operation, the path and the cause', () => {
   };
   for (const [errno, code] of Object.entries(codes)) {
     const cause = Object.assign(new Error(errno), { code: errno });
-    const error = fileErrorOf('sync', '/data/a', cause);
+    const error = fileErrorOf('write', '/data/a', cause);
     expect(error).toMatchObject({ code, path: '/data/a', cause });
-    expect(error.message).toBe(`sync failed with ${errno}: /data/a`);
+    expect(error.message).toBe(`write failed with ${errno}: /data/a`);
   }
+});
+
+test('a sync that fails for want of space is a failed sync, which nobody waits out', () => {
+  const cause = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
+  expect(fileErrorOf('sync', '/data/a', cause).code).toBe('FILE_IO');
 });
 
 test('many small buffers share memory, so that address space lasts', () => {

@@ -22,6 +22,9 @@ export function errnoOf(cause: unknown): string | undefined {
 export function fileErrorOf(operation: string, path: string, cause: unknown): FileError {
   if (cause instanceof FileError) return cause;
   const errno = errnoOf(cause);
-  const code = (errno === undefined ? undefined : CODE_OF_ERRNO.get(errno)) ?? 'FILE_IO';
+  const known = errno === undefined ? undefined : CODE_OF_ERRNO.get(errno);
+  // Safety: a full volume at a write changes nothing and is waited out. At a sync it leaves unknown what is on disk, as
+  // every failed sync does, and nobody may go on from it.
+  const code = known === undefined || operation === 'sync' ? 'FILE_IO' : known;
   return new FileError(code, path, `${operation} failed with ${errno ?? String(cause)}`, { cause });
 }
