@@ -1,6 +1,7 @@
 /**
  * A Bloom filter: says for most keys that are not in a table that they are not, without reading it, and
- * never so for one that is. 12 bits a key and 7 probes: about three wrong "maybe" in a thousand.
+ * never so for one that is. 12 bits a key and 7 probes: about eight
+ * wrong "maybe" in a thousand.
  */
 
 const BITS_PER_KEY = 12;
