@@ -31,7 +31,7 @@ export interface CrashSearchOptions {
   /** Of a crash of the recovery from it; not searched where it is left out. */
   readonly recovery?: CrashStatesOptions;
   /** Of a crash of the first writes after the recovery; not searched where it is left out. */
-  readonly proceeding?: CrashStatesOptions;
+  readonly proceeding?: CrashStatesOptions | undefined;
   /** The points of the script that are searched. Default: all. */
   readonly choose?: <Point extends Pick<CrashPoint<unknown>, 'label'>>(
     points: readonly Point[],

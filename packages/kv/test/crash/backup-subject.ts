@@ -138,7 +138,7 @@ function proceedWithBackup(
       backups = [next];
       const contents = (await contentsOf(store)).join('\n');
       await store.close();
-      const directory = `/restored-${files.operationCount}`;
+      const directory = await freeDirectory(files);
       await restoreBackup(env, { from: TARGET, directory });
       await mustHold(files, directory, contents);
     },
@@ -148,6 +148,14 @@ function proceedWithBackup(
       return { contents: states.slice(acknowledged, submitted + 1), backups };
     },
   };
+}
+
+/** One that no restore before, on this disk, has made or begun to make. */
+async function freeDirectory(files: MemoryFiles): Promise<string> {
+  for (let number = 0; ; number++) {
+    const directory = `/restored-${number}`;
+    if ((await files.stat(directory)) === undefined) return directory;
+  }
 }
 
 async function mustHold(files: MemoryFiles, directory: string, contents: string): Promise<void> {
