@@ -27,10 +27,11 @@ export function median(values: readonly number[]): number {
   return sorted[Math.floor((sorted.length - 1) / 2)] as number;
 }
 
-/** Whether a row reached its figure; a row without one always does. */
-function reached(row: Row): boolean {
-  if (row.reach === undefined || row.ratio === undefined) return true;
-  return 'atLeast' in row.reach ? row.ratio >= row.reach.atLeast : row.ratio <= row.reach.atMost;
+/** What to say of a row that has something to reach. */
+function verdictOf({ reach, ratio }: Row): string {
+  if (reach === undefined || ratio === undefined) return '**not measured**';
+  const reached = 'atLeast' in reach ? ratio >= reach.atLeast : ratio <= reach.atMost;
+  return reached ? 'reached' : '**not reached**';
 }
 
 /** The page that is committed: a table a suite, the machine, the date and the commit. */
@@ -71,6 +72,6 @@ function renderRow(row: Row): string {
       : 'atLeast' in row.reach
         ? `>= ${row.reach.atLeast}`
         : `<= ${row.reach.atMost}`;
-  const verdict = row.reach === undefined ? '' : reached(row) ? 'reached' : '**not reached**';
+  const verdict = row.reach === undefined ? '' : verdictOf(row);
   return `| ${row.what} | ${row.holdfast} | ${row.beside} | ${ratio} | ${reach} | ${verdict} |`;
 }

@@ -17,7 +17,7 @@ import { installIfNeeded, nodeBinary, rootDirectory } from './install.mjs';
  * The one place for Node's own options: every script of the workspace, the server included, runs with these.
  * Why a small young generation: network buffers of 64 KiB hang on it, and are given back sooner.
  */
-const nodeFlags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=8'];
+const nodeFlags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=4'];
 
 const forwardedSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 const parentPollMs = 250;
