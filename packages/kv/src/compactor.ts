@@ -165,11 +165,7 @@ export class Compactor {
       if (segment.released) note(segment.segmentId, segment.sizeBytes);
     }
     for (const { id, listing } of engine.extents.all()) note(id, listing.sizeBytes);
-    return segmentsToRewrite(rewritable, {
-      liveShare,
-      limitBytes,
-      ...(spaceRatioLimit === undefined ? {} : { spaceRatioLimit }),
-    });
+    return segmentsToRewrite(rewritable, { liveShare, limitBytes, spaceRatioLimit });
   }
 
   /** As many of the chosen as there is room for the copies of. */

@@ -12,7 +12,7 @@ export interface SegmentChoice {
   /** Live bytes that are copied at once, at most; one segment may have more. */
   readonly limitBytes: number;
   /** Where all files are larger than this for each live byte, segments with more live bytes are rewritten too. */
-  readonly spaceRatioLimit?: number;
+  readonly spaceRatioLimit?: number | undefined;
 }
 
 const SPACE_RATIO_LIMIT = 1.4;
