@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expectPresence, whyMissing } from './harness/client-program.ts';
 import type { CommandResult } from './harness/command.ts';
 import { runCommand } from './harness/command.ts';
 import { CREDENTIALS, HoldfastProcess } from './harness/holdfast-process.ts';
@@ -9,16 +10,11 @@ import type { TemporaryFolder } from './harness/temporary-folder.ts';
 import { temporaryFolder } from './harness/temporary-folder.ts';
 
 const MIB = 1024 * 1024;
-const missing = await cliIsMissing();
+const missing = await whyMissing({ command: 'aws', probe: ['--version'] });
 
-test('the AWS CLI is there', (context) => {
-  if (missing && process.env['CI'] === undefined) {
-    context.skip('no "aws" on the PATH: the tests of the AWS CLI cannot run');
-  }
-  expect(missing, 'no "aws" on the PATH, and CI must run the tests of the AWS CLI').toBe(false);
-});
+test('the AWS CLI is there', (context) => expectPresence(context, missing));
 
-describe.skipIf(missing)('the AWS CLI', () => {
+describe.skipIf(missing !== undefined)('the AWS CLI', () => {
   let folder: TemporaryFolder;
   let server: HoldfastProcess;
   beforeAll(async () => {
@@ -147,11 +143,3 @@ describe.skipIf(missing)('the AWS CLI', () => {
     expect(sha256(await readFile(`${path}.copy`))).toBe(sha256(bytes));
   });
 });
-
-async function cliIsMissing(): Promise<boolean> {
-  try {
-    return (await runCommand('aws', ['--version'])).exitCode !== 0;
-  } catch {
-    return true;
-  }
-}
