@@ -151,10 +151,18 @@ export class AppendQueue {
 
   /** Takes the records at `from` and above out of the log, in memory, and queues the cut. */
   truncate(from: number): Truncation {
+    return this.#cut(from, this.#list.termAt(from - 1) ?? 0, false);
+  }
+
+  /** Takes all records out of the log, in memory, and queues what makes it begin with the record `from`. */
+  restart(from: number, termBefore: number): Truncation {
+    return this.#cut(from, termBefore, true);
+  }
+
+  #cut(from: number, termBefore: number, restarts: boolean): Truncation {
     this.#closeGathering();
     const list = this.#list;
     const before = list.all.map((segment) => ({ segment, clipIndex: segment.clipIndex }));
-    const termBefore = list.termAt(from - 1) ?? 0;
     this.#dropUnwritten(from);
     const voided = list.all.filter(({ baseIndex }) => baseIndex >= from);
     const kept = list.all.filter(({ baseIndex }) => baseIndex < from);
@@ -164,6 +172,7 @@ export class AppendQueue {
     this.#lastTerm = termBefore;
     const segment = this.#planSegment();
     segment.truncates = true;
+    segment.restarts = restarts;
     const truncation = { from, segment, voided, before, settled: Promise.withResolvers<void>() };
     this.#items.push(truncation);
     return truncation;

@@ -94,9 +94,14 @@ function describeSlot(slot: StateSlot | string): string {
 function describeHeader(header: SegmentHeader | string): string {
   if (typeof header === 'string') return `header ${header}`;
   return (
-    `segment ${header.segmentId} from index ${header.baseIndex}${header.truncates ? ' (truncates)' : ''}, ` +
+    `segment ${header.segmentId} from index ${header.baseIndex}${describeFlags(header)}, ` +
     `after segment ${header.previousSegmentId}, cluster ${header.identity.clusterId}, node ${header.identity.nodeId}`
   );
+}
+
+function describeFlags({ truncates, restarts }: SegmentHeader): string {
+  if (restarts) return ' (begins the log)';
+  return truncates ? ' (truncates)' : '';
 }
 
 function describeBatch(header: BatchHeader): string {

@@ -180,6 +180,15 @@ export class LogWriter {
     return truncation.settled.promise;
   }
 
+  /** Makes the log begin with the record `from`. Nothing may be appended before it resolves. */
+  async restart(from: number, termBefore: number): Promise<void> {
+    const restart = this.#queue.restart(from, termBefore);
+    this.#durableIndex = Math.min(this.#durableIndex, from - 1);
+    this.kick();
+    await restart.settled.promise;
+    this.#durableIndex = from - 1;
+  }
+
   /** Writes a mark, if the last batch is not one: then damage of what is before it is known as such. */
   async mark(): Promise<void> {
     const { active } = this.#end;

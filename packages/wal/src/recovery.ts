@@ -72,7 +72,7 @@ export async function examineFolder(
     .map(parseSegmentName)
     .filter((name) => name !== undefined)
     .sort((left, right) => left.segmentId - right.segmentId);
-  const [state, loaded] = await Promise.all([
+  const [found, loaded] = await Promise.all([
     readState(settings, files.length === 0),
     loadAll(settings, files),
   ]);
@@ -80,6 +80,7 @@ export async function examineFolder(
   await examined.run();
   const kept = withoutVoid(loaded.map(({ segment }) => segment));
   const end = examined.end;
+  const state = withRestart(found, kept);
   checkNewest(settings, state, end);
   checkCoverage(settings, kept, state, end);
   checkTerms(loaded, kept, state.state.firstIndex);
@@ -242,6 +243,17 @@ class FolderExaminer {
       index: result.nextIndex - 1,
     });
   }
+}
+
+/**
+ * Where a crash came between the segment that begins the log anew and the state that says so: the segment's name is
+ * the commit point, so it counts.
+ */
+function withRestart(found: FoundState, kept: readonly Segment[]): FoundState {
+  const first = kept.findLast(({ restarts }) => restarts);
+  if (first === undefined || first.baseIndex <= found.state.firstIndex) return found;
+  const { baseIndex: firstIndex, termBefore } = first;
+  return { ...found, state: { ...found.state, firstIndex, termBefore }, isAmended: true };
 }
 
 /** Applies what later headers say: records at or above a later base are void. */

@@ -3,6 +3,7 @@ import type { FileHandle } from '@holdfast/env';
 import { isFileError } from './damage.ts';
 import { pathIn, spareName } from './file-names.ts';
 import { BLOCK_BYTES, viewOf } from './layout.ts';
+import { OffsetList } from './offset-list.ts';
 import type { LogEnd } from './recovery.ts';
 import type { Segment } from './segment.ts';
 import { encodeSeal, sealSizeBytes } from './segment-footer.ts';
@@ -35,6 +36,8 @@ export class SegmentFiles {
     const nonce = viewOf(env.random.bytes(8));
     segment.nonce = { low: nonce.getUint32(0, true), high: nonce.getUint32(4, true) };
     segment.previousId = end.segmentId;
+    // A log that begins anew twice has a segment without a record, which is sealed like any other.
+    segment.offsets ??= new OffsetList();
     const block = env.files.allocate(BLOCK_BYTES);
     const chain = encodeSegmentHeader(
       block,
@@ -49,6 +52,7 @@ export class SegmentFiles {
         previousChain: end.chain,
         createdMs: segment.createdMs,
         truncates: segment.truncates,
+        restarts: segment.restarts,
       },
       env.crc32c,
     );

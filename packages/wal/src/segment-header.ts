@@ -28,11 +28,14 @@ export interface SegmentHeader {
   readonly createdMs: number;
   /** The header takes records of older segments out of the log. */
   readonly truncates: boolean;
+  /** The log begins with this segment: what older ones hold is no part of it. */
+  readonly restarts: boolean;
 }
 
 export type HeaderProblem = 'damaged' | 'newer';
 
 const FLAG_TRUNCATES = 1;
+const FLAG_RESTARTS = 2;
 const CRC_AT = BLOCK_BYTES - 4;
 
 /** Writes the header into the first block of `block` (which must be zero) and returns its checksum. */
@@ -44,7 +47,7 @@ export function encodeSegmentHeader(
   const view = viewOf(block);
   view.setUint32(0, SEGMENT_MAGIC, true);
   view.setUint16(4, FORMAT_VERSION, true);
-  view.setUint16(6, header.truncates ? FLAG_TRUNCATES : 0, true);
+  view.setUint16(6, flagsOf(header), true);
   block.set(fromHex(header.identity.clusterId), 8);
   block.set(fromHex(header.identity.nodeId), 24);
   view.setUint32(40, header.nonce.low, true);
@@ -86,6 +89,7 @@ export function decodeSegmentHeader(
     createdMs: getU64(view, 80),
     previousChain: view.getUint32(88, true),
     truncates: (view.getUint16(6, true) & FLAG_TRUNCATES) !== 0,
+    restarts: (view.getUint16(6, true) & FLAG_RESTARTS) !== 0,
   };
   const sane =
     header.baseIndex >= 1 &&
@@ -93,4 +97,8 @@ export function decodeSegmentHeader(
     header.firstSequence >= 1 &&
     header.createdMs >= 0;
   return sane ? { header, crc } : 'damaged';
+}
+
+function flagsOf({ truncates, restarts }: SegmentHeader): number {
+  return (truncates ? FLAG_TRUNCATES : 0) | (restarts ? FLAG_RESTARTS : 0);
 }

@@ -80,6 +80,7 @@ export class SegmentList {
     for (; at > 0; at--) {
       const segment = this.#segments[at] as Segment;
       const before = this.#segments[at - 1] as Segment;
+      if (segment.restarts) break;
       if (segment.previousId !== before.id || before.lastIndex + 1 !== segment.baseIndex) break;
     }
     return Math.min(this.#segments[at]?.baseIndex ?? this.firstIndex, this.firstIndex);

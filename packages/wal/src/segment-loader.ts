@@ -61,7 +61,9 @@ function segmentOf(
   });
   segment.nonce = header.nonce;
   segment.truncates = header.truncates;
+  segment.restarts = header.restarts;
   segment.previousId = header.previousSegmentId;
+  segment.termBefore = header.termBefore;
   segment.fileSizeBytes = sizeBytes;
   segment.endPosition = BLOCK_BYTES;
   segment.state = 'active';

@@ -35,6 +35,8 @@ export class Segment {
   state: SegmentState = 'planned';
   /** Its header takes records of older segments out of the log. */
   truncates = false;
+  /** The log begins with it: what older ones hold is no part of the log. */
+  restarts = false;
   /** Id of the segment whose chain it continues; 0 where there is none. */
   previousId = 0;
   /** Undefined where they must be loaded from the footer first. */

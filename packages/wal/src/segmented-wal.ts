@@ -176,6 +176,23 @@ export class SegmentedWal implements Wal {
     list.termBefore = termBefore;
   }
 
+  async restartAfter(index: LogIndex, termBefore: Term): Promise<void> {
+    this.#assertUsable();
+    const { list, writer, state } = this.#parts;
+    const { commitIndex } = state.current.hardState;
+    if (index < commitIndex || index < list.firstIndex - 1) {
+      throw new WalError(
+        'WAL_TRUNCATES_COMMITTED',
+        `The log cannot begin anew after record ${index}: what follows up to ${commitIndex} is committed.`,
+      );
+    }
+    const firstIndex = index + 1;
+    await writer.restart(firstIndex, termBefore);
+    await this.#saving(() => state.save({ firstIndex, termBefore }, index));
+    list.firstIndex = firstIndex;
+    list.termBefore = termBefore;
+  }
+
   async removeSegments(segmentIds: readonly number[]): Promise<void> {
     this.#assertUsable();
     const { list, settings, reader } = this.#parts;

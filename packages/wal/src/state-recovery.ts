@@ -17,6 +17,8 @@ export interface FoundState {
   readonly state: WalState;
   /** Version in each slot; 0 where it is missing or damaged. */
   readonly versions: readonly [number, number];
+  /** It says more than the slots do, and is to be saved. */
+  readonly isAmended?: boolean;
 }
 
 /** Reads both slots; `fresh` says that the folder holds no segment, so that there may be none. */
@@ -43,7 +45,7 @@ export async function readState(settings: Settings, fresh: boolean): Promise<Fou
  */
 export async function openState(
   settings: Settings,
-  { state, versions }: FoundState,
+  { state, versions, isAmended = false }: FoundState,
   newest: NewestSegment | undefined,
 ): Promise<StateSlots> {
   const { files, crc32c } = settings.env;
@@ -58,7 +60,7 @@ export async function openState(
       versions,
     );
     const isNamed = newest?.segmentId === state.newest?.segmentId;
-    if (versions[0] === 0 || versions[0] !== versions[1] || !isNamed) {
+    if (versions[0] === 0 || versions[0] !== versions[1] || !isNamed || isAmended) {
       await slots.save({ ...state, newest });
       await files.syncDirectory(settings.directory);
     }

@@ -195,6 +195,13 @@ export interface Wal {
    * no other record become `released`. Nothing is deleted.
    */
   releasePrefix(upTo: LogIndex): Promise<void>;
+  /**
+   * Makes the log begin after the record `index`, which had `termBefore`, with nothing in it: what was before is held
+   * elsewhere, by the caller, durably. Older records that are in segments with smaller indexes become released, those
+   * above are void. Nothing may be appended meanwhile. One commit point: a crash leaves the old log or the new.
+   * Refuses below the committed index.
+   */
+  restartAfter(index: LogIndex, termBefore: Term): Promise<void>;
   /** Unlinks released segments. Persist first, truncate second: the caller no longer refers to them. */
   removeSegments(segmentIds: readonly number[]): Promise<void>;
   segments(): readonly SegmentInfo[];

@@ -106,6 +106,7 @@ describe('golden bytes of format version 1', () => {
       previousChain: 0xcafebabe,
       createdMs: 1_735_689_600_000,
       truncates: true,
+      restarts: false,
     };
     const crc = encodeSegmentHeader(block, header, crc32c);
     expect(toHex(block.subarray(0, 96))).toMatchSnapshot();

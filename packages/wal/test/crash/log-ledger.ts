@@ -79,6 +79,15 @@ export class LogLedger {
     this.#firstIndexes = [upTo + 1];
   }
 
+  /** The log begins anew after `index`: what it held is void or released. */
+  async restart(wal: Wal, index: number): Promise<void> {
+    this.#firstIndexes = [...this.#firstIndexes, index + 1];
+    for (const at of this.#required.keys()) if (at > index) this.#required.delete(at);
+    await wal.restartAfter(logIndex(index), T1);
+    for (const at of this.#allowed.keys()) if (at > index) this.#allowed.delete(at);
+    this.#firstIndexes = [index + 1];
+  }
+
   async saveHardState(wal: Wal, state: HardState): Promise<void> {
     this.#hardStates = [...this.#hardStates, textOf(state)];
     await wal.saveHardState(state);

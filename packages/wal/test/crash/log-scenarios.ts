@@ -50,6 +50,24 @@ const release: LogRun = async (wal, ledger) => {
   await ledger.release(wal, 6);
 };
 
+/** Begun anew far behind its end, in the middle of what it holds, twice at one place, and cut to nothing after it. */
+const restart: LogRun = async (wal, ledger, reopen) => {
+  await ledger.put(wal, 'one', 'big two', 'three');
+  await ledger.restart(wal, 9);
+  await ledger.put(wal, 'ten', 'big eleven');
+  await ledger.truncate(wal, 10);
+  await ledger.put(wal, 'new ten', 'body eleven', 'big twelve');
+  await ledger.restart(wal, 11);
+  await ledger.restart(wal, 11);
+  const again = await reopen();
+  await ledger.put(again, 'new twelve');
+  await ledger.restart(again, 20);
+  await ledger.restart(again, 30);
+  const released = again.segments().filter((segment) => segment.released);
+  await again.removeSegments(released.map(({ segmentId }) => segmentId));
+  await ledger.put(again, 'last');
+};
+
 /** Terms and votes between appends. */
 const hardState: LogRun = async (wal, ledger, reopen) => {
   const commitIndex = logIndex(0);
@@ -101,6 +119,7 @@ export const logScenarios: Readonly<Record<string, () => CrashSubject<LogMoment>
   rotate: () => logSubject(rotate),
   truncate: () => logSubject(truncate),
   release: () => logSubject(release),
+  restart: () => logSubject(restart),
   'hard state': () => logSubject(hardState),
   everything: () => logSubject(everything),
   'everything, with spare segments': () => logSubject(everything, preallocating),
