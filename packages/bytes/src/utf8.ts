@@ -13,9 +13,20 @@ declare const TextDecoder: {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/** Up to here a loop over ASCII is faster than the encoder, which is a call out of the engine. */
+const SHORT_LENGTH = 64;
+
 /** UTF-8 bytes of a string; a lone surrogate becomes U+FFFD. */
 export function utf8(text: string): Uint8Array<ArrayBuffer> {
-  return encoder.encode(text);
+  const { length } = text;
+  if (length > SHORT_LENGTH) return encoder.encode(text);
+  const bytes = new Uint8Array(length);
+  for (let at = 0; at < length; at++) {
+    const unit = text.charCodeAt(at);
+    if (unit >= 0x80) return encoder.encode(text);
+    bytes[at] = unit;
+  }
+  return bytes;
 }
 
 /** The string of UTF-8 bytes. Throws a TypeError on invalid UTF-8. */

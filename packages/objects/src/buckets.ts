@@ -27,8 +27,8 @@ export class Buckets {
   }
 
   /** As remembered, else `fresh`. */
-  async known(name: string): Promise<KnownBucket> {
-    return this.#known.get(name) ?? (await this.fresh(name));
+  known(name: string): KnownBucket | Promise<KnownBucket> {
+    return this.#known.get(name) ?? this.fresh(name);
   }
 
   /** As it is now. NoSuchBucket where it is not. */

@@ -1,12 +1,12 @@
-import type { Condition, Operation } from '@holdfast/kv';
+import type { Condition, Operation, Transaction } from '@holdfast/kv';
 import { type KnownBucket, pinBucket, unmarkBucket } from './buckets.ts';
 import { ObjectStoreError } from './errors.ts';
 import { objectKvKey } from './keys.ts';
-import { readLatest, succeed } from './latest-version.ts';
+import { readLatest, type Succession, succeed } from './latest-version.ts';
 import { checkLockAllowed, withDefaultRetention } from './object-lock.ts';
 import { encodeObjectRecord, type ObjectRecord } from './object-record.ts';
 import type { ObjectAddress } from './object-store.ts';
-import { commit, put, type StoreContext } from './store-context.ts';
+import { put, type StoreContext } from './store-context.ts';
 
 export interface ObjectWrite extends ObjectAddress {
   /** Throws where the request's conditions do not hold for the object as it is now. */
@@ -63,26 +63,38 @@ async function tryCommit(
 
   const nowMs = context.env.clock.nowMs();
   const succession = await succeed(context, bucket, write.key, latest, nowMs);
-  const record = inBucket(bucket, { ...write.record(nowMs), version: succession.version }, nowMs);
-  const asked = [pinBucket(bucket), ...succession.conditions];
-  const failed = await commit(
-    context,
-    [...asked, ...write.conditions],
-    [
-      ...succession.operations,
-      put(objectKvKey(bucket.record.bucketId, write.key), encodeObjectRecord(record)),
-      ...write.operations(bucket, record),
-      ...succession.release.operations,
-      ...unmarkBucket(bucket),
-    ],
-  );
-  if (failed === undefined) {
+  const { record, asked, ...transaction } = transactionOf(write, bucket, succession, nowMs);
+  const result = await context.kv.transact(transaction);
+  if (result.committed) {
     if (bucket.record.deleting) context.buckets.forget(write.bucket);
     context.sweeper.push(succession.release.tasks);
     return record;
   }
-  if (failed === 0) context.buckets.forget(write.bucket);
-  return failed < asked.length ? 'raced' : 'lost';
+  if (result.failedCondition === 0) context.buckets.forget(write.bucket);
+  return result.failedCondition < asked ? 'raced' : 'lost';
+}
+
+/** Where one of the first `asked` conditions does not hold, another writer came first. */
+function transactionOf(
+  write: ObjectWrite,
+  bucket: KnownBucket,
+  succession: Succession,
+  nowMs: number,
+): Transaction & { readonly record: ObjectRecord; readonly asked: number } {
+  const record = inBucket(bucket, { ...write.record(nowMs), version: succession.version }, nowMs);
+  const kvKey = objectKvKey(bucket.record.bucketId, write.key);
+  return {
+    record,
+    asked: 1 + succession.conditions.length,
+    conditions: [pinBucket(bucket), ...succession.conditions, ...write.conditions],
+    operations: [
+      ...succession.operations,
+      put(kvKey, encodeObjectRecord(record)),
+      ...write.operations(bucket, record),
+      ...succession.release.operations,
+      ...unmarkBucket(bucket),
+    ],
+  };
 }
 
 /** The record as its bucket's object lock will have it. */

@@ -43,8 +43,9 @@ export async function readLatest(
   key: string,
 ): Promise<LatestVersion> {
   const { bucketId } = bucket.record;
-  const object = await readRecord(reader, objectKvKey(bucketId, key));
-  const isCurrent = unchanged(objectKvKey(bucketId, key), object?.version);
+  const kvKey = objectKvKey(bucketId, key);
+  const object = await readRecord(reader, kvKey);
+  const isCurrent = unchanged(kvKey, object?.version);
   // A bucket that never had versioning has no markers; its record is pinned by every write.
   if (!isVersioned(bucket.record)) return { object, marker: undefined, conditions: [isCurrent] };
   const marker =

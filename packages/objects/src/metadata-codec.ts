@@ -18,12 +18,14 @@ const STANDARD_FIELDS = [
   'legalHold',
 ] as const;
 
+type StandardField = (typeof STANDARD_FIELDS)[number];
+
 /** A mask of the standard fields that are there, these, then the user's names and values. */
 export function writeMetadata(writer: ByteWriter, metadata: ObjectMetadata): void {
   let mask = 0;
-  STANDARD_FIELDS.forEach((field, bit) => {
-    if (metadata[field] !== undefined) mask |= 1 << bit;
-  });
+  for (let bit = 0; bit < STANDARD_FIELDS.length; bit++) {
+    if (metadata[STANDARD_FIELDS[bit] as StandardField] !== undefined) mask |= 1 << bit;
+  }
   writer.varint(mask);
   for (const field of STANDARD_FIELDS) {
     const value = metadata[field];
@@ -36,10 +38,10 @@ export function writeMetadata(writer: ByteWriter, metadata: ObjectMetadata): voi
 
 export function readMetadata(reader: ByteReader): ObjectMetadata {
   const mask = reader.varint();
-  const fields: Partial<Record<(typeof STANDARD_FIELDS)[number], string>> = {};
-  STANDARD_FIELDS.forEach((field, bit) => {
-    if ((mask & (1 << bit)) !== 0) fields[field] = reader.text();
-  });
+  const fields: Partial<Record<StandardField, string>> = {};
+  for (let bit = 0; bit < STANDARD_FIELDS.length; bit++) {
+    if ((mask & (1 << bit)) !== 0) fields[STANDARD_FIELDS[bit] as StandardField] = reader.text();
+  }
   // Why defineProperty: `__proto__` is a legal header name, and only a name here.
   const user: Record<string, string> = {};
   for (let rest = reader.varint(); rest > 0; rest--) {

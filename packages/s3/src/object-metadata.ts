@@ -26,6 +26,19 @@ const STORAGE_CLASSES: ReadonlySet<string> = new Set([
   'EXPRESS_ONEZONE',
 ]);
 
+/** Headers whose values are kept as they are. */
+const FIELD_HEADERS = [
+  ['contentType', 'content-type'],
+  ['cacheControl', 'cache-control'],
+  ['contentDisposition', 'content-disposition'],
+  ['contentLanguage', 'content-language'],
+  ['expires', 'expires'],
+  ['websiteRedirectLocation', 'x-amz-website-redirect-location'],
+  ['storageClass', 'x-amz-storage-class'],
+] as const;
+
+type HeaderField = (typeof FIELD_HEADERS)[number][0];
+
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they would end the header.
 const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 
@@ -50,18 +63,16 @@ export function readMetadata(call: S3Call): ObjectMetadata {
   if (storageClass !== undefined && !STORAGE_CLASSES.has(storageClass)) {
     throw new S3Error('InvalidStorageClass', undefined, { StorageClassRequested: storageClass });
   }
-  const contentEncoding = storedContentEncoding(headers);
-  const redirect = headers.get('x-amz-website-redirect-location');
-  return {
+  const metadata: { user: Record<string, string> } & Partial<Record<HeaderField, string>> = {
     user: readUserMetadata(call),
-    ...pick('contentType', headers.get('content-type')),
-    ...pick('cacheControl', headers.get('cache-control')),
-    ...pick('contentDisposition', headers.get('content-disposition')),
-    ...pick('contentEncoding', contentEncoding),
-    ...pick('contentLanguage', headers.get('content-language')),
-    ...pick('expires', headers.get('expires')),
-    ...pick('websiteRedirectLocation', redirect),
-    ...pick('storageClass', storageClass),
+  };
+  for (const [field, name] of FIELD_HEADERS) {
+    const value = headers.get(name);
+    if (value !== undefined) metadata[field] = value;
+  }
+  return {
+    ...metadata,
+    ...pick('contentEncoding', storedContentEncoding(headers)),
     ...pick('tagging', readTaggingHeader(call)),
     ...readObjectLock(call),
   };

@@ -59,7 +59,11 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   }
 
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
-    if (!this.#started) this.#start();
+    if (!this.#started) {
+      const arrived = this.#takeArrived();
+      if (arrived !== undefined) return arrived;
+      this.#start();
+    }
     for (;;) {
       const piece = this.#queue.shift();
       if (piece !== undefined) {
@@ -79,6 +83,21 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  /**
+   * What came along with the head, which for most small bodies is all of it. Why: then nothing is to be waited for,
+   * and neither listeners nor a timer are needed.
+   */
+  #takeArrived(): IteratorResult<Uint8Array, undefined> | undefined {
+    const req = this.#req;
+    if (this.#continueDue || this.#failure !== undefined || req.destroyed) return undefined;
+    const piece: Uint8Array | null = req.read();
+    if (piece !== null) {
+      this.#bytesRead += piece.byteLength;
+      return { done: false, value: piece };
+    }
+    return req.complete ? { done: true, value: undefined } : undefined;
   }
 
   #start(): void {

@@ -66,13 +66,21 @@ export async function requireAccess(call: S3Call, target: AccessTarget): Promise
 
 /** Whether the request may do something with a bucket or an object. */
 export async function hasAccess(call: S3Call, target: AccessTarget): Promise<boolean> {
+  const { access, key, required } = target;
+  const info = asksForInfo(target) ? await findInfo(call, target) : undefined;
+  if (isAllowed(call, target, info)) return true;
+  if (info !== undefined || required.grant?.on !== 'object') return false;
+  // Nobody learns that a key is not there who may not list the bucket.
+  return access.ownership !== 'BucketOwnerEnforced' && (await mayList(call, target, key));
+}
+
+function isAllowed(call: S3Call, target: AccessTarget, info: ObjectInfo | undefined): boolean {
   const { bucket, access, key, required, versionId } = target;
-  const info = await findInfo(call, target);
   const version = versionId !== undefined && versionId !== 'null';
   const action = (version ? required.versionAction : undefined) ?? required.action;
   const ofObject = required.grant?.on === 'object' && access.ownership !== 'BucketOwnerEnforced';
   const ownerId = (ofObject ? info?.metadata.ownerId : undefined) ?? bucket.ownerId;
-  const allowed = mayAccess({
+  return mayAccess({
     user: call.user,
     action,
     resource: `arn:aws:s3:::${bucket.name}${key === undefined ? '' : `/${key}`}`,
@@ -86,9 +94,6 @@ export async function hasAccess(call: S3Call, target: AccessTarget): Promise<boo
       },
     }),
   });
-  if (allowed || info !== undefined || required.grant?.on !== 'object') return allowed;
-  // Nobody learns that a key is not there who may not list the bucket.
-  return access.ownership !== 'BucketOwnerEnforced' && (await mayList(call, target, key));
 }
 
 /** Whether the request may know whether there is this key. */
@@ -123,14 +128,18 @@ async function requireOutside(call: S3Call, action: string, name: string): Promi
   if (!mayOutside(call.user, request)) throw new S3Error('AccessDenied');
 }
 
-/** The object, where its owner, ACL or tags count; undefined where they do not, or it is not there. */
+/** Whether the object's owner, ACL or tags count. */
+function asksForInfo({ access, key, required }: AccessTarget): boolean {
+  if (key === undefined) return false;
+  if (required.grant?.on === 'object' && access.ownership !== 'BucketOwnerEnforced') return true;
+  return access.policyReadsTags && READS_TAGS.test(required.action);
+}
+
+/** The object; undefined where it is not there. */
 async function findInfo(
   call: S3Call,
-  { bucket, access, key, required, versionId }: AccessTarget,
+  { bucket, key = '', versionId }: AccessTarget,
 ): Promise<ObjectInfo | undefined> {
-  const byAcl = required.grant?.on === 'object' && access.ownership !== 'BucketOwnerEnforced';
-  const byTags = access.policyReadsTags && READS_TAGS.test(required.action);
-  if (key === undefined || !(byAcl || byTags)) return undefined;
   try {
     return await call.service.store.headObject({
       bucket: bucket.name,

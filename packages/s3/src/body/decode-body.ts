@@ -56,7 +56,7 @@ export function decodeBody(
     checkSize(sizeBytes, maxSizeBytes);
     return {
       ...(sizeBytes === undefined ? {} : { sizeBytes }),
-      pieces: plainPieces(source, sizeBytes, maxSizeBytes),
+      pieces: new PlainPieces(source, sizeBytes, maxSizeBytes),
       trailers: () => new Map(),
       declaredTrailers: declared,
     };
@@ -115,29 +115,68 @@ function missingLength(): BodyError {
 }
 
 function checkSize(sizeBytes: number | undefined, maxSizeBytes: number): void {
-  if (sizeBytes === undefined || sizeBytes <= maxSizeBytes) return;
-  throw new BodyError('EntityTooLarge', 'Your proposed upload exceeds the maximum allowed size', {
+  const problem = sizeProblem(sizeBytes, maxSizeBytes);
+  if (problem !== undefined) throw problem;
+}
+
+function sizeProblem(sizeBytes: number | undefined, maxSizeBytes: number): BodyError | undefined {
+  if (sizeBytes === undefined || sizeBytes <= maxSizeBytes) return undefined;
+  return new BodyError('EntityTooLarge', 'Your proposed upload exceeds the maximum allowed size', {
     ProposedSize: String(sizeBytes),
     MaxSizeAllowed: String(maxSizeBytes),
   });
 }
 
-async function* plainPieces(
-  source: AsyncIterable<Uint8Array>,
-  sizeBytes: number | undefined,
-  maxSizeBytes: number,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let receivedBytes = 0;
-  for await (const piece of received(source)) {
-    receivedBytes += piece.length;
-    if (sizeBytes !== undefined && receivedBytes > sizeBytes) {
-      throw wrongLength(sizeBytes, receivedBytes);
-    }
-    checkSize(receivedBytes, maxSizeBytes);
-    yield piece;
+/**
+ * The pieces of a body without frames, held against its size. Why not a generator: two of them, one in the other,
+ * cost a small put as much as its index entry.
+ */
+class PlainPieces implements AsyncIterableIterator<Uint8Array, void> {
+  readonly #source: SourcePieces;
+  readonly #sizeBytes: number | undefined;
+  readonly #maxSizeBytes: number;
+  #receivedBytes = 0;
+
+  constructor(
+    source: AsyncIterable<Uint8Array>,
+    sizeBytes: number | undefined,
+    maxSizeBytes: number,
+  ) {
+    this.#source = new SourcePieces(source);
+    this.#sizeBytes = sizeBytes;
+    this.#maxSizeBytes = maxSizeBytes;
   }
-  if (sizeBytes !== undefined && receivedBytes < sizeBytes) {
-    throw wrongLength(sizeBytes, receivedBytes);
+
+  async next(): Promise<IteratorResult<Uint8Array, void>> {
+    const next = await this.#source.next();
+    const sizeBytes = this.#sizeBytes;
+    if (next.done === true) {
+      if (sizeBytes !== undefined && this.#receivedBytes < sizeBytes) {
+        throw wrongLength(sizeBytes, this.#receivedBytes);
+      }
+      return next;
+    }
+    this.#receivedBytes += next.value.length;
+    if (sizeBytes !== undefined && this.#receivedBytes > sizeBytes) {
+      throw await this.#refused(wrongLength(sizeBytes, this.#receivedBytes));
+    }
+    const tooLarge = sizeProblem(this.#receivedBytes, this.#maxSizeBytes);
+    if (tooLarge !== undefined) throw await this.#refused(tooLarge);
+    return next;
+  }
+
+  async return(): Promise<IteratorResult<Uint8Array, void>> {
+    await this.#source.stop();
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async #refused(error: BodyError): Promise<BodyError> {
+    await this.#source.stop();
+    return error;
   }
 }
 
@@ -145,34 +184,56 @@ async function* framedPieces(
   source: AsyncIterable<Uint8Array>,
   decoder: FrameDecoder,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const piece of received(source)) {
-    for (const data of decoder.push(piece)) yield data;
+  const received = new SourcePieces(source);
+  try {
+    for (;;) {
+      const next = await received.next();
+      if (next.done === true) break;
+      yield* decoder.push(next.value);
+    }
+    decoder.end();
+  } finally {
+    await received.stop();
   }
-  decoder.end();
 }
 
-/** The source's pieces; a connection that breaks off is a body that ended early. */
-async function* received(
-  source: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array, void, undefined> {
+/** The source's pieces but empty ones; a connection that breaks off is a body that ended early. */
+class SourcePieces {
+  readonly #source: AsyncIterable<Uint8Array>;
+  #iterator: AsyncIterator<Uint8Array> | undefined;
+  #ended = false;
+
+  constructor(source: AsyncIterable<Uint8Array>) {
+    this.#source = source;
+  }
+
+  async next(): Promise<IteratorResult<Uint8Array, void>> {
+    this.#iterator ??= iteratorOf(this.#source);
+    while (!this.#ended) {
+      try {
+        const next = await this.#iterator.next();
+        if (next.done === true) break;
+        if (next.value.length > 0) return next;
+      } catch (error) {
+        this.#ended = true;
+        throw error instanceof OperatingError ? error : endedEarly(error);
+      }
+    }
+    this.#ended = true;
+    return { done: true, value: undefined };
+  }
+
+  /** No more is wanted. Idempotent. */
+  async stop(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    await this.#iterator?.return?.();
+  }
+}
+
+function iteratorOf(source: AsyncIterable<Uint8Array>): AsyncIterator<Uint8Array> {
   // Why: the default iterator destroys the stream when its consumer stops; then it can not be drained.
   const pieces: AsyncIterable<Uint8Array> =
     source instanceof Readable ? source.iterator({ destroyOnReturn: false }) : source;
-  const iterator = pieces[Symbol.asyncIterator]();
-  let ended = false;
-  try {
-    for (;;) {
-      const next = await iterator.next().catch((error: unknown) => {
-        ended = true;
-        throw error instanceof OperatingError ? error : endedEarly(error);
-      });
-      if (next.done === true) {
-        ended = true;
-        return;
-      }
-      if (next.value.length > 0) yield next.value;
-    }
-  } finally {
-    if (!ended) await iterator.return?.();
-  }
+  return pieces[Symbol.asyncIterator]();
 }
