@@ -12,6 +12,7 @@ import { deleteObject } from './delete-object.ts';
 import { GarbageCollector } from './garbage-collector.ts';
 import { getObject, headObject } from './get-object.ts';
 import { KeyLocks } from './key-locks.ts';
+import { LifecycleWorker } from './lifecycle-worker.ts';
 import { type ObjectStoreLimits, resolveLimits } from './limits.ts';
 import { listMultipartUploads } from './list-multipart-uploads.ts';
 import { listObjectParts } from './list-object-parts.ts';
@@ -35,7 +36,7 @@ import { uploadPart } from './upload-part.ts';
 export interface ObjectStoreOptions extends Partial<ObjectStoreLimits> {
   readonly kv: KvStore;
   readonly env: Env;
-  /** Makes the queue of the sweeper. */
+  /** Makes the queues of the sweeper and of the lifecycle rules. */
   readonly tasks: TaskQueueFactory;
 }
 
@@ -46,6 +47,7 @@ export interface ObjectStoreOptions extends Partial<ObjectStoreLimits> {
 export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
   const context = createContext(options);
   const collector = new GarbageCollector(context);
+  const lifecycle = new LifecycleWorker(context, options.tasks);
   const bind =
     <Args extends readonly unknown[], Result>(
       operation: (context: StoreContext, ...args: Args) => Promise<Result>,
@@ -81,8 +83,10 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
     listParts: bind(listParts),
     listMultipartUploads: bind(listMultipartUploads),
     collectGarbage: () => collector.run(),
+    runLifecycle: () => lifecycle.run(),
     close: async () => {
       await collector.close();
+      await lifecycle.close();
       await context.sweeper.close();
     },
   };

@@ -1,9 +1,9 @@
-import { pinBucket, unmarkBucket } from './buckets.ts';
+import { type KnownBucket, pinBucket, unmarkBucket } from './buckets.ts';
 import { conflict } from './commit-object.ts';
 import { checkDeleteConditions } from './conditions.ts';
 import { deleteVersion } from './delete-version.ts';
 import { markerKvKey, objectKvKey } from './keys.ts';
-import { readLatest, succeed } from './latest-version.ts';
+import { type LatestVersion, readLatest, succeed } from './latest-version.ts';
 import { checkObjectKey } from './names.ts';
 import {
   encodeObjectRecord,
@@ -45,7 +45,6 @@ async function tryDelete(
 ): Promise<DeleteObjectResult | undefined> {
   const { key } = request;
   const bucket = await context.buckets.known(request.bucket);
-  const { bucketId } = bucket.record;
   const latest = await readLatest(context.kv, bucket, key);
   if (latest.object === undefined) {
     const fresh = await context.buckets.fresh(request.bucket);
@@ -56,6 +55,21 @@ async function tryDelete(
   const versioned = isVersioned(bucket.record);
   if (current === undefined && (!versioned || request.conditions !== undefined)) return {};
 
+  return await commitDelete(context, bucket, key, latest);
+}
+
+/**
+ * Takes the latest version away: a delete marker takes its place, or nothing does. undefined where the bucket or the
+ * key is no longer as `latest` has it: then nothing is done.
+ */
+export async function commitDelete(
+  context: StoreContext,
+  bucket: KnownBucket,
+  key: string,
+  latest: LatestVersion,
+): Promise<DeleteObjectResult | undefined> {
+  const { bucketId } = bucket.record;
+  const versioned = isVersioned(bucket.record);
   const nowMs = context.env.clock.nowMs();
   const succession = await succeed(context, bucket, key, latest, nowMs);
   const marker = deleteMarker(nowMs, succession.version, bucket.record.ownerId);
@@ -71,7 +85,7 @@ async function tryDelete(
       ...(versioned ? unmarkBucket(bucket) : []),
     ],
   );
-  if (failed === 0 || bucket.record.deleting) context.buckets.forget(request.bucket);
+  if (failed === 0 || bucket.record.deleting) context.buckets.forget(bucket.name);
   if (failed !== undefined) return undefined;
   context.sweeper.push(succession.release.tasks);
   return versioned ? { deleteMarker: true, versionId: versionIdText(marker.version) } : {};

@@ -14,6 +14,19 @@ export type { ObjectStoreOptions } from './create-object-store.ts';
 export { createObjectStore } from './create-object-store.ts';
 export type { ErrorDetails, ObjectStoreErrorCode } from './errors.ts';
 export { ObjectStoreError } from './errors.ts';
+export type {
+  LifecycleConfiguration,
+  LifecycleDue,
+  LifecycleFilter,
+  LifecycleRule,
+  LifecycleTag,
+} from './lifecycle-rules.ts';
+export {
+  expirationOf,
+  LIFECYCLE_SETTING,
+  lifecycleOf,
+  uploadAbortOf,
+} from './lifecycle-rules.ts';
 export type { ObjectStoreLimits } from './limits.ts';
 export type { DefaultRetention, Retention, RetentionMode } from './object-lock.ts';
 export { defaultRetentionOf, hasObjectLock, parseRetention, retentionText } from './object-lock.ts';
@@ -30,6 +43,7 @@ export type {
   DeleteObjectRequest,
   DeleteObjectResult,
   GarbageReport,
+  LifecycleReport,
   ListBucketsOptions,
   ListBucketsPage,
   ListObjectPartsPage,

@@ -14,6 +14,8 @@ export const KEY_SPACE = {
   bucket: 0x10,
   /** bucketId -> to-do of the sweeper: uploads of a deleted bucket. */
   deletedBucket: 0x11,
+  /** Nothing more -> how far the pass of the lifecycle rules has come. */
+  lifecyclePass: 0x12,
   /** bucketId, key -> object record. */
   object: 0x20,
   /** bucketId, key, inverted versionId -> record of a version that is not the latest. */

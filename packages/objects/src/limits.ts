@@ -40,6 +40,8 @@ export interface ObjectStoreLimits {
   readonly putSizeLimitBytes: number;
   /** Largest object. Default 5 TiB, as S3. */
   readonly objectSizeLimitBytes: number;
+  /** How long a day of a lifecycle rule is. Default 24 h; a test takes less. */
+  readonly lifecycleDayMs: number;
   /** Buckets whose record is remembered. Default 1000. */
   readonly cachedBuckets: number;
 }
@@ -66,6 +68,7 @@ const DEFAULTS: ObjectStoreLimits = {
   minPartSizeBytes: 5 * MIB,
   putSizeLimitBytes: 5 * GIB,
   objectSizeLimitBytes: 5 * 1024 * GIB,
+  lifecycleDayMs: 24 * HOUR_MS,
   cachedBuckets: 1000,
 };
 

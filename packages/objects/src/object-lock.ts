@@ -81,13 +81,18 @@ export function withDefaultRetention(
 
 /** AccessDenied while a version may not be deleted. */
 export function checkRemovable(record: ObjectRecord, nowMs: number, bypass: boolean): void {
+  if (isLocked(record, nowMs, bypass)) throw locked();
+}
+
+/** Whether a version may not be deleted now. */
+export function isLocked(record: ObjectRecord, nowMs: number, bypass: boolean = false): boolean {
   const { legalHold } = record.metadata;
   const retention = parseRetention(record.metadata.retention);
   const retained =
     retention !== undefined &&
     retention.untilMs > nowMs &&
     !(bypass && retention.mode === 'GOVERNANCE');
-  if (legalHold === 'ON' || retained) throw locked();
+  return legalHold === 'ON' || retained;
 }
 
 /** AccessDenied where a retention may not be changed so: unless it is bypassed it is only prolonged. */

@@ -54,6 +54,11 @@ export interface ObjectStore {
 
   /** One whole pass of the sweeper: released blobs, then intents of crashed uploads, then unreferenced blobs. */
   collectGarbage(): Promise<GarbageReport>;
+  /**
+   * One whole pass over all buckets that have a lifecycle, on the task queue; what the queue does again after a failure
+   * goes on where the pass had come to. Rejects with the first failure.
+   */
+  runLifecycle(): Promise<LifecycleReport>;
   /** Stops background work, waits for what runs. The KvStore stays open. Idempotent. */
   close(): Promise<void>;
 }
@@ -191,6 +196,8 @@ export interface PutObjectResult {
   readonly checksum?: StoredChecksum;
   /** Only where the bucket has or had versioning. */
   readonly versionId?: string;
+  /** The tags that it was stored with. */
+  readonly tagging?: string;
 }
 
 /** Byte range as HTTP asks for it: `[first, last]` inclusive, from `first`, or the last `suffix` bytes. */
@@ -423,4 +430,21 @@ export interface GarbageReport {
   readonly unreferencedBlobs: number;
   readonly deletedChunks: number;
   readonly deletedBytes: number;
+}
+
+/** What a pass of the lifecycle rules did. */
+export interface LifecycleReport {
+  /** Versions and open uploads that were looked at. */
+  readonly examined: number;
+  /** Latest versions that expired: deleted, or hidden by a delete marker. */
+  readonly expired: number;
+  /** Versions that were not the latest, deleted for good. */
+  readonly noncurrentExpired: number;
+  /** Delete markers that were the only version of their key. */
+  readonly markersRemoved: number;
+  readonly uploadsAborted: number;
+  /** Due, but protected by object lock. */
+  readonly locked: number;
+  /** Due, but changed meanwhile: judged anew by the next pass. */
+  readonly raced: number;
 }

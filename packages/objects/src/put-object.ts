@@ -74,12 +74,14 @@ export async function commitStaged(
   }
   if (written === undefined) throw lostIntent();
   const checksum = storedChecksumOf(written);
+  const { tagging } = written.metadata;
   return {
     etag: etagOf(written),
     sizeBytes: written.sizeBytes,
     modifiedMs: written.modifiedMs,
     ...(checksum === undefined ? {} : { checksum }),
     ...(written.version === undefined ? {} : { versionId: versionIdText(written.version) }),
+    ...(tagging === undefined ? {} : { tagging }),
   };
 }
 

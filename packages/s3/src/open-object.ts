@@ -7,6 +7,7 @@ import type {
 import type { HeaderList } from './answer.ts';
 import { checksumHeaders, wantsChecksum } from './checksum-headers.ts';
 import { readConditions, readRange } from './conditional-headers.ts';
+import { expirationHeaders } from './lifecycle/lifecycle-headers.ts';
 import { readInteger } from './list-parameters.ts';
 import { objectHeaders } from './object-metadata.ts';
 import type { S3Call } from './s3-call.ts';
@@ -105,6 +106,11 @@ export function readPartNumber(call: S3Call): number | undefined {
 /** Headers about the object; its checksum only where it was asked for and all bytes are sent. */
 export function objectAnswerHeaders(call: S3Call, info: ObjectInfo, whole: boolean): HeaderList {
   const headers = objectHeaders(call, info);
+  // Of the latest version: another one does not expire, it is let go of by other rules.
+  if (call.parameter('versionId') === undefined) {
+    const { sizeBytes, modifiedMs, metadata } = info;
+    headers.push(...expirationHeaders(call, { sizeBytes, modifiedMs, tagging: metadata.tagging }));
+  }
   if (whole && wantsChecksum(call)) headers.push(...checksumHeaders(info.checksum));
   return headers;
 }

@@ -5,6 +5,7 @@ import { createBucket } from './operations/create-bucket.ts';
 import { createMultipartUpload } from './operations/create-multipart-upload.ts';
 import { deleteBucket } from './operations/delete-bucket.ts';
 import { deleteBucketCors } from './operations/delete-bucket-cors.ts';
+import { deleteBucketLifecycleConfiguration } from './operations/delete-bucket-lifecycle-configuration.ts';
 import { deleteBucketOwnershipControls } from './operations/delete-bucket-ownership-controls.ts';
 import { deleteBucketPolicy } from './operations/delete-bucket-policy.ts';
 import { deleteBucketTagging } from './operations/delete-bucket-tagging.ts';
@@ -16,6 +17,7 @@ import { deletePublicAccessBlock } from './operations/delete-public-access-block
 import { getBucketAccelerateConfiguration } from './operations/get-bucket-accelerate-configuration.ts';
 import { getBucketAcl } from './operations/get-bucket-acl.ts';
 import { getBucketCors } from './operations/get-bucket-cors.ts';
+import { getBucketLifecycleConfiguration } from './operations/get-bucket-lifecycle-configuration.ts';
 import { getBucketLocation } from './operations/get-bucket-location.ts';
 import { getBucketLogging } from './operations/get-bucket-logging.ts';
 import { getBucketNotificationConfiguration } from './operations/get-bucket-notification-configuration.ts';
@@ -46,6 +48,7 @@ import { postObject } from './operations/post-object.ts';
 import { preflight } from './operations/preflight.ts';
 import { putBucketAcl } from './operations/put-bucket-acl.ts';
 import { putBucketCors } from './operations/put-bucket-cors.ts';
+import { putBucketLifecycleConfiguration } from './operations/put-bucket-lifecycle-configuration.ts';
 import { putBucketOwnershipControls } from './operations/put-bucket-ownership-controls.ts';
 import { putBucketPolicy } from './operations/put-bucket-policy.ts';
 import { putBucketTagging } from './operations/put-bucket-tagging.ts';
@@ -113,7 +116,18 @@ const BUCKET: MethodTable = table({
   ...configuration('encryption', 'BucketEncryption'),
   ...configuration('intelligent-tiering', 'BucketIntelligentTieringConfiguration'),
   ...configuration('inventory', 'BucketInventoryConfiguration'),
-  ...configuration('lifecycle', 'BucketLifecycleConfiguration'),
+  'GET lifecycle': {
+    name: 'GetBucketLifecycleConfiguration',
+    run: getBucketLifecycleConfiguration,
+  },
+  'PUT lifecycle': {
+    name: 'PutBucketLifecycleConfiguration',
+    run: putBucketLifecycleConfiguration,
+  },
+  'DELETE lifecycle': {
+    name: 'DeleteBucketLifecycleConfiguration',
+    run: deleteBucketLifecycleConfiguration,
+  },
   ...configuration('logging', 'BucketLogging', ['PUT']),
   'GET logging': { name: 'GetBucketLogging', run: getBucketLogging },
   ...configuration('metadataConfiguration', 'BucketMetadataConfiguration', [

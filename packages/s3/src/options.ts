@@ -2,6 +2,7 @@ import type { Env } from '@holdfast/env';
 import type { ObjectStore } from '@holdfast/objects';
 import { BucketAccessReader } from './access/bucket-access.ts';
 import type { Identities } from './identities.ts';
+import { LifecycleReader } from './lifecycle/lifecycle-headers.ts';
 
 /** What the S3 API needs from the composition root. Nothing else is read, and nothing is global. */
 export interface S3HandlerOptions {
@@ -91,6 +92,7 @@ export interface S3Service {
   readonly env: Pick<Env, 'clock' | 'digests' | 'random'>;
   readonly identities: Identities;
   readonly bucketAccess: BucketAccessReader;
+  readonly lifecycles: LifecycleReader;
   readonly bucketAcls: boolean;
   readonly region: string;
   readonly domains: readonly string[];
@@ -112,6 +114,7 @@ export function resolveOptions(options: S3HandlerOptions): S3Service {
     env: options.env,
     identities: options.identities,
     bucketAccess: new BucketAccessReader(),
+    lifecycles: new LifecycleReader(),
     bucketAcls: options.bucketAcls ?? false,
     region: options.region ?? 'us-east-1',
     domains: (options.domains ?? []).map((domain) => domain.toLowerCase()),

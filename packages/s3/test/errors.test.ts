@@ -168,8 +168,6 @@ test('known operations that do not exist yet are NotImplemented by their names',
     ['POST', '/bucket/key?restore', 'RestoreObject'],
     ['POST', '/bucket/key?select&select-type=2', 'SelectObjectContent'],
     ['PUT', '/bucket/key?renameObject', 'RenameObject'],
-    ['PUT', '/bucket?lifecycle', 'PutBucketLifecycleConfiguration'],
-    ['DELETE', '/bucket?lifecycle', 'DeleteBucketLifecycleConfiguration'],
     ['PUT', '/bucket?logging', 'PutBucketLogging'],
   ];
   for (const [method, path, name] of cases) {

@@ -97,6 +97,11 @@ function addServe(program: Command, terminal: Terminal, setExitCode: SetExitCode
     .option('--bucket-acls', 'Make buckets with ACLs on, as S3 did until April 2023.', false)
     .option('--no-signature-v2', 'Refuse AWS Signature Version 2, with which some clients presign.')
     .option('--collect-every <seconds>', 'Look for unused chunks this often.', '600')
+    .option(
+      '--lifecycle-day-seconds <seconds>',
+      'Count so many seconds as a day of a lifecycle rule: to test rules.',
+      '86400',
+    )
     .option('--slow-after <milliseconds>', 'Log requests that take longer as slow.', '1000')
     .option(
       '--scrub-rate <bytes>',

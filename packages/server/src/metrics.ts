@@ -42,6 +42,7 @@ export class Metrics {
   readonly #received: Counter;
   readonly #sent: Counter;
   readonly #collected: Counter<'kind'>;
+  readonly #lifecycle: Counter<'kind'>;
   readonly #errors: Counter<'code'>;
   readonly #slow: Counter<'operation'>;
   readonly #damages: Counter<'area'>;
@@ -79,6 +80,12 @@ export class Metrics {
     this.#collected = new Counter({
       name: 'holdfast_garbage_collected_total',
       help: 'What garbage collection has removed, by kind.',
+      labelNames: ['kind'],
+      registers,
+    });
+    this.#lifecycle = new Counter({
+      name: 'holdfast_lifecycle_total',
+      help: 'What lifecycle rules have looked at and taken away, by kind.',
       labelNames: ['kind'],
       registers,
     });
@@ -126,6 +133,10 @@ export class Metrics {
 
   recordCollected(report: Readonly<Record<string, number>>): void {
     for (const [kind, count] of Object.entries(report)) this.#collected.inc({ kind }, count);
+  }
+
+  recordLifecycle(report: Readonly<Record<string, number>>): void {
+    for (const [kind, count] of Object.entries(report)) this.#lifecycle.inc({ kind }, count);
   }
 
   readonly contentType: string = this.#registry.contentType;

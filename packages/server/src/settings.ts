@@ -21,6 +21,8 @@ export interface ServeSettings {
   readonly logLevel: LogLevel;
   /** Seconds between two passes of garbage collection. */
   readonly collectEvery: number;
+  /** Milliseconds that lifecycle rules count as a day. */
+  readonly lifecycleDayMs: number;
   /** Milliseconds after which a request is logged as slow. */
   readonly slowAfter: number;
   /** Bytes a second that the scrubber reads; 0 for none. */
@@ -92,6 +94,15 @@ const serveSchema = z.object({
     .string()
     .regex(/^[1-9]\d{0,5}$/, '--collect-every is a number of seconds, 1 or more.')
     .transform(Number),
+  lifecycleDaySeconds: z
+    .string()
+    .regex(/^[1-9]\d{0,4}$/, '--lifecycle-day-seconds is a number of seconds from 1 to 86400.')
+    .transform(Number)
+    .refine(
+      (seconds) => seconds <= 86_400,
+      '--lifecycle-day-seconds is a number of seconds from 1 to 86400.',
+    )
+    .default(86_400),
   slowAfter: z
     .string()
     .regex(/^[1-9]\d{0,8}$/, '--slow-after is a number of milliseconds, 1 or more.')
@@ -128,6 +139,13 @@ export function parseServeSettings(raw: unknown): ServeSettings {
   if (!result.success) {
     throw new SettingsError(result.error.issues.map((issue) => issue.message).join('\n'));
   }
-  const { bucket, domain, websiteDomain, ...settings } = result.data;
-  return { ...settings, buckets: bucket, domains: domain, websiteDomains: websiteDomain };
+  const { bucket, domain, websiteDomain, lifecycleDaySeconds, ...settings } = result.data;
+  const lifecycleDayMs = lifecycleDaySeconds * 1000;
+  return {
+    ...settings,
+    lifecycleDayMs,
+    buckets: bucket,
+    domains: domain,
+    websiteDomains: websiteDomain,
+  };
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Env } from '@holdfast/env';
 import type { LocalStore, Scrubber } from '@holdfast/kv';
 import { KvError, openLocalStore } from '@holdfast/kv';
-import type { GarbageReport, ObjectStore } from '@holdfast/objects';
+import type { ObjectStore } from '@holdfast/objects';
 import { createObjectStore, ObjectStoreError } from '@holdfast/objects';
 import type { S3Handler, S3RequestRecord } from '@holdfast/s3';
 import { createS3Handler, defaultBucketSettings } from '@holdfast/s3';
@@ -11,13 +11,14 @@ import { BackupKeeper } from './backup-keeper.ts';
 import { collectNow } from './collect-now.ts';
 import type { ControlSocket } from './control-socket.ts';
 import type { Credentials } from './credentials.ts';
-import { startGarbageCollector } from './garbage-collector.ts';
 import type { HttpListener } from './http-listener.ts';
 import { openHttpListener } from './http-listener.ts';
 import type { Log } from './log.ts';
 import { silentLog } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { answerOwnRoute, matchOwnRoute } from './own-routes.ts';
+import type { PeriodicPass } from './periodic-pass.ts';
+import { startPeriodicPass } from './periodic-pass.ts';
 import { reclaimSpace } from './space-reclaim.ts';
 import { startupReport } from './startup-report.ts';
 import { sampleStorage } from './storage-sample.ts';
@@ -33,6 +34,10 @@ export const OWNER_ID = '686f6c6466617374686f6c6466617374686f6c6466617374686f6c6
 const OWNER_NAME = 'holdfast';
 
 const COLLECT_INTERVAL_MS = 10 * 60_000;
+const DAY_MS = 24 * 60 * 60_000;
+/** Of a day: how often lifecycle rules are applied, and at most once a second. */
+const LIFECYCLE_PASSES_PER_DAY = 24;
+const LIFECYCLE_PAUSE_MS = 1000;
 const SLOW_AFTER_MS = 1000;
 /** Of the ten seconds that a stop may take: for requests in flight. The rest is for the last sync. */
 const STOP_GRACE_MS = 8_000;
@@ -72,6 +77,10 @@ export interface ServerConfig {
   readonly backup?: BackupSchedule;
   /** Pause between two passes of garbage collection. Default 10 minutes; 0 for none. */
   readonly collectIntervalMs?: number;
+  /** How long a day of lifecycle rules is; their rules are applied 24 times in it. Default 24 h. */
+  readonly lifecycleDayMs?: number;
+  /** Whether lifecycle rules are applied without being asked for. Default true. */
+  readonly lifecycle?: boolean;
   /** Requests that take longer are logged and counted as slow. Default 1000. */
   readonly slowAfterMs?: number;
   /** Most bytes that the scrubber reads in a second; 0 for no scrubber, the default. */
@@ -124,6 +133,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
     tasks: createTaskQueueFactory({ clock: env.clock, log }),
     // Why: the folder is locked, so an upload that is not in this process died with an earlier one.
     intentGraceMs: 1,
+    lifecycleDayMs: config.lifecycleDayMs ?? DAY_MS,
   });
   cleanup.defer(() => objects.close());
   const users = await populate(config, kv, objects, region);
@@ -146,8 +156,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   cleanup.defer(() => metrics?.close());
   state.scrubber = startScrubber(state, metrics);
   cleanup.defer(() => state.scrubber?.stop());
-  const collector = startCollector(state, metrics);
-  cleanup.defer(() => collector?.stop());
+  startPasses(state, metrics, cleanup);
   const control = await openControl(state);
   cleanup.defer(() => control?.close());
   const listener = await openListener(state, metrics);
@@ -292,22 +301,60 @@ function startScrubber(state: ServerState, metrics: Metrics | undefined): Scrubb
   });
 }
 
+/** What runs from time to time, until the stack is disposed. */
+function startPasses(
+  state: ServerState,
+  metrics: Metrics | undefined,
+  cleanup: AsyncDisposableStack,
+): void {
+  const collector = startCollector(state, metrics);
+  cleanup.defer(() => collector?.stop());
+  const lifecycle = startLifecycle(state, metrics);
+  // Why not waited for: closing the objects ends a pass at its next step.
+  cleanup.defer(() => void lifecycle?.stop());
+}
+
 function startCollector(
   state: ServerState,
   metrics: Metrics | undefined,
-): { stop(): Promise<void> } | undefined {
+): PeriodicPass | undefined {
   const intervalMs = state.config.collectIntervalMs ?? COLLECT_INTERVAL_MS;
   if (intervalMs === 0) return undefined;
-  return startGarbageCollector({
+  return startPeriodicPass({
     clock: state.config.env.clock,
     log: state.log,
-    collect: async () => {
+    name: 'garbage collection',
+    run: async () => {
       const report = await state.objects.collectGarbage();
       await reclaimSpace(state.kv);
       return report;
     },
     intervalMs,
-    onReport: (report: GarbageReport) => metrics?.recordCollected({ passes: 1, ...report }),
+    onReport: (report) => {
+      metrics?.recordCollected({ passes: 1, ...report });
+      if (report.deletedChunks > 0) state.log.info({ ...report }, 'garbage collected');
+    },
+  });
+}
+
+function startLifecycle(
+  { config, log, objects }: ServerState,
+  metrics: Metrics | undefined,
+): PeriodicPass | undefined {
+  if (config.lifecycle === false) return undefined;
+  const dayMs = config.lifecycleDayMs ?? DAY_MS;
+  return startPeriodicPass({
+    clock: config.env.clock,
+    log,
+    name: 'a pass of the lifecycle rules',
+    run: () => objects.runLifecycle(),
+    intervalMs: Math.max(LIFECYCLE_PAUSE_MS, dayMs / LIFECYCLE_PASSES_PER_DAY),
+    onReport: (report) => {
+      metrics?.recordLifecycle({ passes: 1, ...report });
+      const { expired, noncurrentExpired, markersRemoved, uploadsAborted } = report;
+      const removed = expired + noncurrentExpired + markersRemoved + uploadsAborted;
+      if (removed > 0) log.info({ ...report }, 'lifecycle rules applied');
+    },
   });
 }
 

@@ -24,6 +24,8 @@ export interface StartS3Options {
   readonly users?: NonNullable<InitContent['users']>;
   /** Makes buckets with ACLs on, as S3 did until April 2023. Default false. */
   readonly bucketAcls?: boolean;
+  /** How long a day of lifecycle rules is: the rules are then applied 24 times in it, and at most once a second. Default: they are not. */
+  readonly lifecycleDayMs?: number;
   /** Default: nothing is logged. */
   readonly log?: Log;
 }
@@ -82,6 +84,8 @@ export async function startS3(options: StartS3Options = {}): Promise<S3Instance>
     ...(options.users && { init: { users: options.users } }),
     ...(options.log ? { log: options.log } : {}),
     metrics: false,
+    lifecycle: options.lifecycleDayMs !== undefined,
+    ...(options.lifecycleDayMs !== undefined && { lifecycleDayMs: options.lifecycleDayMs }),
     collectIntervalMs: 0,
   }).catch(async (error: unknown) => {
     await env.digests.close();

@@ -6,6 +6,7 @@ import {
   readChecksumValue,
 } from '../checksum-headers.ts';
 import { readWriteConditions, unquoteETag } from '../conditional-headers.ts';
+import { expirationHeaders } from '../lifecycle/lifecycle-headers.ts';
 import { newVersionHeaders } from '../object-metadata.ts';
 import { MAX_PARTS } from '../open-object.ts';
 import type { S3Call } from '../s3-call.ts';
@@ -41,7 +42,15 @@ export async function completeMultipartUpload(call: S3Call): Promise<void> {
     ...(checksum !== undefined && { checksum }),
     ...(sizeBytes !== undefined && { sizeBytes }),
   });
-  await sendSlowXml(call, completed, (info) => resultDocument(call, info), newVersionHeaders);
+  await sendSlowXml(
+    call,
+    completed,
+    (info) => resultDocument(call, info),
+    (info) => [
+      ...newVersionHeaders(info),
+      ...expirationHeaders(call, { ...info, tagging: info.metadata.tagging }),
+    ],
+  );
 }
 
 function readObjectSize(call: S3Call): number | undefined {

@@ -6,6 +6,7 @@ import { checksumElements, readChecksumAlgorithm } from '../checksum-headers.ts'
 import { readConditions, readWriteConditions } from '../conditional-headers.ts';
 import { readCopySource } from '../copy-source.ts';
 import { isoDate } from '../http-date.ts';
+import { expirationHeaders } from '../lifecycle/lifecycle-headers.ts';
 import {
   readMetadata,
   readObjectLock,
@@ -41,7 +42,10 @@ export async function copyObject(call: S3Call): Promise<void> {
     ...(conditions !== undefined && { conditions }),
     ...(checksumAlgorithm !== undefined && { checksumAlgorithm }),
   });
-  await sendSlowXml(call, copied, resultDocument, copyHeaders);
+  await sendSlowXml(call, copied, resultDocument, (result) => [
+    ...copyHeaders(result),
+    ...expirationHeaders(call, result),
+  ]);
 }
 
 function resultDocument(result: CopyObjectResult): string {

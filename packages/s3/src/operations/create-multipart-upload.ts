@@ -6,6 +6,7 @@ import {
   readChecksumAlgorithm,
   readChecksumType,
 } from '../checksum-headers.ts';
+import { abortHeaders } from '../lifecycle/lifecycle-headers.ts';
 import { readMetadata, refuseUnsupportedHeaders } from '../object-metadata.ts';
 import type { S3Call } from '../s3-call.ts';
 import { S3Error } from '../s3-error.ts';
@@ -31,7 +32,7 @@ export async function createMultipartUpload(call: S3Call): Promise<void> {
     ...(checksumAlgorithm !== undefined && { checksumAlgorithm }),
     ...(checksumType !== undefined && { checksumType }),
   });
-  const headers: string[] = [];
+  const headers: string[] = abortHeaders(call, upload);
   if (upload.checksumAlgorithm !== undefined && !upload.checksumIsDefault) {
     headers.push('x-amz-checksum-algorithm', checksumName(upload.checksumAlgorithm));
   }

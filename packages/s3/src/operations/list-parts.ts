@@ -2,6 +2,7 @@ import type { PartInfo } from '@holdfast/objects';
 import { sendXml } from '../answer.ts';
 import { checksumElementName, checksumName, checksumTypeName } from '../checksum-headers.ts';
 import { isoDate } from '../http-date.ts';
+import { abortHeaders } from '../lifecycle/lifecycle-headers.ts';
 import { MAX_PAGE, readCount, readEncoding, readInteger } from '../list-parameters.ts';
 import { ownerElement } from '../owner-element.ts';
 import type { S3Call } from '../s3-call.ts';
@@ -33,7 +34,8 @@ export async function listParts(call: S3Call): Promise<void> {
     element('MaxParts', String(limit)) +
     element('IsTruncated', String(page.more)) +
     page.parts.map(partElement).join('');
-  await sendXml(call, 200, xmlDocument('ListPartsResult', inner));
+  const headers = abortHeaders(call, page.upload);
+  await sendXml(call, 200, xmlDocument('ListPartsResult', inner), headers);
 }
 
 function partElement(part: PartInfo): string {

@@ -9,6 +9,7 @@ import { checksumHeaders } from '../checksum-headers.ts';
 import { type OpenForm, openForm } from '../form/form-fields.ts';
 import { checkFormPolicy, type FormPolicy, parseFormPolicy } from '../form/form-policy.ts';
 import { taggingHeader } from '../form/form-tagging.ts';
+import { expirationHeaders } from '../lifecycle/lifecycle-headers.ts';
 import { newVersionHeaders, readMetadata, refuseUnsupportedHeaders } from '../object-metadata.ts';
 import { checkKeyLength } from '../request-target.ts';
 import type { S3Call } from '../s3-call.ts';
@@ -153,7 +154,13 @@ async function answer(
   const path = call.target.path.replace(/\/$/, '');
   const location = `http://${host}${path}/${encodeURIComponent(key).replaceAll('%2F', '/')}`;
   const etag = `"${result.etag}"`;
-  const headers = ['ETag', etag, ...newVersionHeaders(result), ...checksumHeaders(result.checksum)];
+  const headers = [
+    'ETag',
+    etag,
+    ...newVersionHeaders(result),
+    ...expirationHeaders(call, result),
+    ...checksumHeaders(result.checksum),
+  ];
   const redirect = readRedirect(fields);
   if (redirect !== undefined) {
     const mark = redirect.includes('?') ? '&' : '?';

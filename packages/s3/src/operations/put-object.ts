@@ -2,6 +2,7 @@ import { newObjectAccess } from '../access/new-object-access.ts';
 import { sendEmpty } from '../answer.ts';
 import { checksumHeaders } from '../checksum-headers.ts';
 import { readWriteConditions } from '../conditional-headers.ts';
+import { expirationHeaders } from '../lifecycle/lifecycle-headers.ts';
 import { readObjectBody } from '../object-body.ts';
 import { newVersionHeaders, readMetadata, refuseUnsupportedHeaders } from '../object-metadata.ts';
 import type { S3Call } from '../s3-call.ts';
@@ -25,6 +26,7 @@ export async function putObject(call: S3Call): Promise<void> {
     'ETag',
     `"${result.etag}"`,
     ...newVersionHeaders(result),
+    ...expirationHeaders(call, result),
     ...checksumHeaders(result.checksum),
   ]);
 }

@@ -74,6 +74,7 @@ async function start(
     bucketAcls: settings.bucketAcls,
     ...users,
     collectIntervalMs: settings.collectEvery * 1000,
+    lifecycleDayMs: settings.lifecycleDayMs,
     slowAfterMs: settings.slowAfter,
     scrubBytesPerSecond: settings.scrubRate,
     ...controlOptions(directory, log),

@@ -1,25 +1,20 @@
 import { createMemoryEnv } from '@holdfast/env/memory';
 import { expect, test } from 'vitest';
-import { startGarbageCollector } from '../src/garbage-collector.ts';
 import { silentLog } from '../src/log.ts';
+import { startPeriodicPass } from '../src/periodic-pass.ts';
 import { gate, turn } from './gate.ts';
 
-const nothing = {
-  releasedBlobs: 0,
-  expiredIntents: 0,
-  unreferencedBlobs: 0,
-  deletedChunks: 0,
-  deletedBytes: 0,
-};
+const nothing = {};
 
 test('a pass runs after each interval, and a failed one is repeated in its turn', async () => {
   const { manualClock: clock } = await createMemoryEnv();
   let passes = 0;
-  const collector = startGarbageCollector({
+  const collector = startPeriodicPass({
     clock,
     log: silentLog,
     intervalMs: 1_000,
-    collect: async () => {
+    name: 'a pass',
+    run: async () => {
       passes += 1;
       if (passes === 1) throw new Error('no');
       return nothing;
@@ -41,11 +36,12 @@ test('a pass that takes long is not joined by a second one', async () => {
   const { manualClock: clock } = await createMemoryEnv();
   const slow = gate();
   let passes = 0;
-  const collector = startGarbageCollector({
+  const collector = startPeriodicPass({
     clock,
     log: silentLog,
     intervalMs: 10,
-    collect: async () => {
+    name: 'a pass',
+    run: async () => {
       passes += 1;
       await slow.opened;
       return nothing;
@@ -62,11 +58,12 @@ test('a pass that takes long is not joined by a second one', async () => {
 test('stop waits for the pass that runs and starts no further one', async () => {
   const { manualClock: clock } = await createMemoryEnv();
   const slow = gate();
-  const collector = startGarbageCollector({
+  const collector = startPeriodicPass({
     clock,
     log: silentLog,
     intervalMs: 10,
-    collect: async () => {
+    name: 'a pass',
+    run: async () => {
       await slow.opened;
       return nothing;
     },

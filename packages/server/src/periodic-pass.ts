@@ -1,34 +1,34 @@
 import type { Clock, Timer } from '@holdfast/env';
-import type { GarbageReport } from '@holdfast/objects';
 import type { Log } from './log.ts';
 
-export interface GarbageCollectorOptions {
+export interface PeriodicPassOptions<Report> {
   readonly clock: Clock;
   readonly log: Log;
-  readonly collect: () => Promise<GarbageReport>;
+  /** What the log calls it: `garbage collection`. */
+  readonly name: string;
+  readonly run: () => Promise<Report>;
   /** Pause between the end of one pass and the start of the next. */
   readonly intervalMs: number;
-  readonly onReport?: (report: GarbageReport) => void;
+  readonly onReport?: (report: Report) => void;
 }
 
-export interface GarbageCollector {
+export interface PeriodicPass {
   /** No further pass; resolves when the one that runs has ended. Idempotent. */
   stop(): Promise<void>;
 }
 
 /** Runs a whole pass every `intervalMs`, one at a time. A failed pass is logged and repeated in its turn. */
-export function startGarbageCollector(options: GarbageCollectorOptions): GarbageCollector {
+export function startPeriodicPass<Report>(options: PeriodicPassOptions<Report>): PeriodicPass {
   let stopped = false;
   let timer: Timer | undefined;
   let running: Promise<void> = Promise.resolve();
 
   const pass = async (): Promise<void> => {
     try {
-      const report = await options.collect();
+      const report = await options.run();
       options.onReport?.(report);
-      if (report.deletedChunks > 0) options.log.info({ ...report }, 'garbage collected');
     } catch (error) {
-      if (!stopped) options.log.warn({ error }, 'garbage collection failed, will be repeated');
+      if (!stopped) options.log.warn({ error }, `${options.name} failed, will be repeated`);
     }
     schedule();
   };
