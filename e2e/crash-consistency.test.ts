@@ -1,13 +1,10 @@
-import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { S3Client } from '@aws-sdk/client-s3';
 import {
   AbortMultipartUploadCommand,
   DeleteObjectCommand,
-  GetObjectCommand,
   ListMultipartUploadsCommand,
   paginateListObjectsV2,
-  S3ServiceException,
 } from '@aws-sdk/client-s3';
 import { expect, test } from 'vitest';
 import { runHoldfast } from './harness/command.ts';
@@ -15,9 +12,9 @@ import { putSources, runLoad } from './harness/crash-load.ts';
 import { HoldfastProcess } from './harness/holdfast-process.ts';
 import { runSeed, SeededDice } from './harness/seeded-dice.ts';
 import { temporaryFolder } from './harness/temporary-folder.ts';
+import { listedKeys, verifyObjects } from './harness/verify-objects.ts';
 import { waitUntil, within } from './harness/wait-until.ts';
-import type { Version } from './harness/write-ledger.ts';
-import { ABSENT, WriteLedger } from './harness/write-ledger.ts';
+import { WriteLedger } from './harness/write-ledger.ts';
 
 /** More of them, for a longer search: HOLDFAST_CRASH_ROUNDS. */
 const ROUNDS = Number(process.env['HOLDFAST_CRASH_ROUNDS'] ?? 50);
@@ -81,7 +78,7 @@ async function expectOnlyLiveBytes(server: HoldfastProcess): Promise<void> {
 
 async function deleteEverything(server: HoldfastProcess): Promise<void> {
   const client = server.client();
-  for (const Key of await listedKeys(client)) {
+  for (const Key of await listedKeys(client, BUCKET)) {
     await client.send(new DeleteObjectCommand({ Bucket: BUCKET, Key }));
   }
   await wholePass(server);
@@ -144,40 +141,9 @@ async function loadAndKill(
   await load;
 }
 
-/** Reads every key, and the listing, and compares them with what the ledger allows. */
+/** Reads everything, and compares it with what the ledger allows. */
 async function verify(client: S3Client, ledger: WriteLedger, when: string): Promise<void> {
-  const seen = new Map<string, Version>();
-  const keys = ledger.keys();
-  const readNext = async (): Promise<void> => {
-    for (let key = keys.pop(); key !== undefined; key = keys.pop()) {
-      seen.set(key, await digestOf(client, key));
-    }
-  };
-  await Promise.all(Array.from({ length: LANES }, readNext));
-  for (const [key, version] of seen) {
-    expect([...ledger.allowed(key)], `${key}, ${when}`).toContain(version);
-    ledger.settle(key, version);
-  }
-  const present = [...seen].filter(([, version]) => version !== ABSENT).map(([key]) => key);
-  expect(await listedKeys(client), `the listing, ${when}`).toEqual(present.toSorted());
-}
-
-async function digestOf(client: S3Client, key: string): Promise<Version> {
-  try {
-    const answer = await client.send(new GetObjectCommand({ Bucket: BUCKET, Key: key }));
-    const hash = createHash('sha256');
-    for await (const piece of answer.Body as AsyncIterable<Uint8Array>) hash.update(piece);
-    return hash.digest('hex');
-  } catch (error) {
-    if (error instanceof S3ServiceException && error.name === 'NoSuchKey') return ABSENT;
-    throw error;
-  }
-}
-
-async function listedKeys(client: S3Client): Promise<string[]> {
-  const keys: string[] = [];
-  for await (const page of paginateListObjectsV2({ client }, { Bucket: BUCKET, MaxKeys: 20 })) {
-    keys.push(...(page.Contents ?? []).map(({ Key }) => Key ?? ''));
-  }
-  return keys;
+  const { seen, violations } = await verifyObjects(client, BUCKET, ledger.allAllowed());
+  expect(violations, when).toEqual([]);
+  for (const [key, version] of seen) ledger.settle(key, version);
 }

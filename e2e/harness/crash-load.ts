@@ -31,6 +31,8 @@ export interface LoadOptions {
   readonly ledger: WriteLedger;
   readonly seed: number;
   readonly lanes: number;
+  /** Bytes of a body, by a number below 100 and dice. Default: small ones mostly, and some in parts. */
+  readonly bodySize?: (kind: number, dice: SeededDice) => number;
   /** Called at each acknowledgement. */
   readonly onAcknowledged: () => void;
 }
@@ -96,7 +98,8 @@ async function writeOnce(options: LoadOptions, lane: number, dice: SeededDice): 
     ledger.acknowledge(attempt);
     return;
   }
-  const body = patternBytes(dice.below(2 ** 31), bodySize(kind, dice));
+  const sizeOf = options.bodySize ?? bodySize;
+  const body = patternBytes(dice.below(2 ** 31), sizeOf(kind, dice));
   const attempt = ledger.begin(Key, sha256(body));
   if (body.length > PART_BYTES) await putInParts(client, Bucket, Key, body);
   else await client.send(new PutObjectCommand({ Bucket, Key, Body: body }));

@@ -15,6 +15,8 @@ export interface HoldfastOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Another Node.js than that of the tests. */
   readonly node?: string;
+  /** A program and its arguments that starts the server and keeps its process id: `unshare`, `strace -D`. */
+  readonly wrapper?: readonly string[];
 }
 
 type Child = ChildProcessByStdio<null, Readable, Readable>;
@@ -55,9 +57,20 @@ export class HoldfastProcess implements AsyncDisposable {
 
   /** Resolves when the server answers. Rejects with what it printed where it does not. */
   static async start(options: HoldfastOptions): Promise<HoldfastProcess> {
+    const node = options.node ?? process.execPath;
+    const [wrapper, ...words] = options.wrapper ?? [];
     const child = spawn(
-      options.node ?? process.execPath,
-      [LAUNCHER, 'serve', '--port', '0', '--data', options.directory, ...(options.arguments ?? [])],
+      wrapper ?? node,
+      [
+        ...(wrapper === undefined ? [] : [...words, node]),
+        LAUNCHER,
+        'serve',
+        '--port',
+        '0',
+        '--data',
+        options.directory,
+        ...(options.arguments ?? []),
+      ],
       {
         env: cleanEnvironment(
           options.environment ?? {

@@ -45,6 +45,11 @@ export class WriteLedger {
     );
   }
 
+  /** What every key may hold now; writes that are begun later do not change it. */
+  allAllowed(): Map<string, Set<Version>> {
+    return new Map(this.keys().map((key) => [key, this.allowed(key)]));
+  }
+
   /** After a crash the outcome is seen once, and from then on it stands. */
   settle(key: string, seen: Version): void {
     const attempt = { key, version: seen, begunAt: ++this.#now, endedAt: ++this.#now };

@@ -1,0 +1,164 @@
+/** A server under load whose power is cut again and again, and what is left on its disk each time. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { putSources, runLoad } from './crash-load.ts';
+import type { CutVolume, Kept } from './cut-volume.ts';
+import { HoldfastProcess } from './holdfast-process.ts';
+import type { SeededDice } from './seeded-dice.ts';
+import type { Verified } from './verify-objects.ts';
+import { verifyObjects } from './verify-objects.ts';
+import { waitUntil, within } from './wait-until.ts';
+import type { WriteLedger } from './write-ledger.ts';
+
+const LANES = 8;
+const BUCKET = 'cuts';
+const KIB = 1024;
+/** Acknowledgements between two cuts, at most. */
+const MOST_WRITES = 40;
+/** And of a mutant at least: one of them alone may be a deletion of nothing. */
+const LEAST_WRITES = 10;
+const MOST_TRIES = 20;
+/** A cut falls somewhere inside the requests after the last acknowledgement that is waited for. */
+const JITTER_MS = 15;
+
+export interface CutRound {
+  readonly volume: CutVolume;
+  readonly cuts: number;
+  readonly kindOf: (cut: number) => Kept;
+  readonly dice: SeededDice;
+  /** Of all rounds on this disk. */
+  readonly ledger: WriteLedger;
+  /**
+   * Of a mutant that does not sync: what makes it of the server. Its power is cut only while the kernel has written nothing to
+   * the medium by itself, as it does every half a minute, and so covered up for it.
+   */
+  readonly mutant?: readonly string[];
+}
+
+export interface CutResults {
+  cuts: number;
+  /** Objects compared with what was acknowledged, over all cuts. */
+  objects: number;
+  /** Of each cut after which something was wrong: what. */
+  readonly violations: string[];
+}
+
+/**
+ * Runs one server, cuts its power so many times, and opens what each cut has left. Resolves with the last image, on
+ * which the next round may go on: the ledger then allows what was found on it.
+ */
+export async function runCutRound(round: CutRound, results: CutResults): Promise<string> {
+  const { volume, ledger, dice, cuts } = round;
+  await using server = await HoldfastProcess.start({
+    directory: volume.directory,
+    arguments: ['--bucket', BUCKET],
+    wrapper: [...volume.wrapper, ...(round.mutant ?? [])],
+  });
+  const client = server.client({ requestChecksumCalculation: 'WHEN_REQUIRED' });
+  if (ledger.keys().length === 0) await putSources(client, BUCKET, ledger);
+  const writes = new Countdown();
+  const load = runLoad({
+    client,
+    bucket: BUCKET,
+    ledger,
+    seed: dice.below(2 ** 31),
+    lanes: LANES,
+    bodySize,
+    onAcknowledged: () => {
+      writes.count();
+    },
+  });
+  const writeAndStop = async (least: number): Promise<void> => {
+    const enough = writes.from(least + dice.below(MOST_WRITES));
+    await within('enough writes are acknowledged', 60_000, Promise.race([enough, load]));
+    await delay(dice.next() * JITTER_MS);
+    await standStill(server);
+  };
+  let image = '';
+  for (let cut = 0; cut < cuts; cut++) {
+    if (cut > 0) {
+      await rm(image);
+      server.signal('SIGCONT');
+    }
+    if (round.mutant === undefined) {
+      await writeAndStop(1);
+      image = await volume.cut(round.kindOf(cut), dice);
+    } else {
+      image = await cutUnflushed(round, server, () => writeAndStop(LEAST_WRITES));
+    }
+    const { seen, violations } = await open(volume, image, ledger);
+    results.cuts += 1;
+    results.objects += seen.size;
+    if (violations.length > 0) results.violations.push(violations.join('\n'));
+    if (cut + 1 === cuts) for (const [key, version] of seen) ledger.settle(key, version);
+  }
+  await server.kill();
+  await load;
+  return image;
+}
+
+/** Cuts the power before anything that was written since the call has reached the medium. */
+async function cutUnflushed(
+  { volume, kindOf, dice }: CutRound,
+  server: HoldfastProcess,
+  writeAndStop: () => Promise<void>,
+): Promise<string> {
+  for (let attempt = 0; attempt < MOST_TRIES; attempt++) {
+    const before = volume.mediumWrites();
+    await writeAndStop();
+    const image = await volume.cut(kindOf(attempt), dice);
+    if (volume.mediumWrites() === before) return image;
+    await rm(image);
+    server.signal('SIGCONT');
+  }
+  throw new Error(`the kernel wrote by itself, ${MOST_TRIES} times`);
+}
+
+/** Resolves when no thread of the server runs any more. */
+async function standStill(server: HoldfastProcess): Promise<void> {
+  server.signal('SIGSTOP');
+  const threads = `/proc/${server.processId}/task`;
+  const state = (thread: string): string | undefined =>
+    /.*\) (\w)/.exec(readFileSync(`${threads}/${thread}/stat`, 'utf8'))?.[1];
+  await waitUntil('the server stands still', () =>
+    readdirSync(threads).every((thread) => state(thread) === 'T'),
+  );
+}
+
+/** Starts a server on an image, and reads all of it. That it does not start is a loss like any other. */
+async function open(volume: CutVolume, image: string, ledger: WriteLedger): Promise<Verified> {
+  const allowed = ledger.allAllowed();
+  try {
+    await using server = await HoldfastProcess.start({
+      directory: volume.directory,
+      wrapper: volume.wrapperOf(image),
+    });
+    return await verifyObjects(server.client(), BUCKET, allowed);
+  } catch (error) {
+    return { seen: new Map(), violations: [String(error)] };
+  }
+}
+
+/** Objects in one transaction, and in chunks; in parts are those that are copied. */
+function bodySize(kind: number, dice: SeededDice): number {
+  if (kind < 85) return dice.below(32 * KIB);
+  if (kind < 95) return 128 * KIB + dice.below(256 * KIB);
+  return 1024 * KIB + dice.below(512 * KIB);
+}
+
+class Countdown {
+  #left = 0;
+  #reached = Promise.withResolvers<void>();
+
+  from(count: number): Promise<void> {
+    this.#left = count;
+    this.#reached = Promise.withResolvers();
+    return this.#reached.promise;
+  }
+
+  count(): void {
+    this.#left -= 1;
+    if (this.#left === 0) this.#reached.resolve();
+  }
+}

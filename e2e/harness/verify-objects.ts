@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, paginateListObjectsV2, S3ServiceException } from '@aws-sdk/client-s3';
+import type { Version } from './write-ledger.ts';
+import { ABSENT } from './write-ledger.ts';
+
+const LANES = 8;
+
+/** What each key of a bucket may hold. */
+export type Allowed = ReadonlyMap<string, ReadonlySet<Version>>;
+
+export interface Verified {
+  /** The digest of every key that was read. */
+  readonly seen: ReadonlyMap<string, Version>;
+  /** In words; empty where all is well. */
+  readonly violations: readonly string[];
+}
+
+/** Reads every key whole, and the listing, and compares them with what is allowed. */
+export async function verifyObjects(
+  client: S3Client,
+  bucket: string,
+  allowed: Allowed,
+): Promise<Verified> {
+  const seen = new Map<string, Version>();
+  const violations: string[] = [];
+  const keys = [...allowed.keys()];
+  const readNext = async (): Promise<void> => {
+    for (let key = keys.pop(); key !== undefined; key = keys.pop()) {
+      seen.set(key, await digestOf(client, bucket, key));
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, readNext));
+  for (const [key, version] of seen) {
+    if (allowed.get(key)?.has(version) === true) continue;
+    const wanted = [...(allowed.get(key) ?? [])].join(' or ');
+    violations.push(`${key} is ${version}, and may be ${wanted}`);
+  }
+  const present = [...seen].filter(([, version]) => version !== ABSENT).map(([key]) => key);
+  const listed = await listedKeys(client, bucket);
+  if (listed.join('\n') !== present.toSorted().join('\n')) {
+    violations.push(`the listing has ${listed.join(' ')}, and there are ${present.join(' ')}`);
+  }
+  return { seen, violations };
+}
+
+async function digestOf(client: S3Client, Bucket: string, Key: string): Promise<Version> {
+  try {
+    const answer = await client.send(new GetObjectCommand({ Bucket, Key }));
+    const hash = createHash('sha256');
+    for await (const piece of answer.Body as AsyncIterable<Uint8Array>) hash.update(piece);
+    return hash.digest('hex');
+  } catch (error) {
+    if (error instanceof S3ServiceException && error.name === 'NoSuchKey') return ABSENT;
+    throw error;
+  }
+}
+
+/** Every key, by small pages. */
+export async function listedKeys(client: S3Client, Bucket: string): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const page of paginateListObjectsV2({ client }, { Bucket, MaxKeys: 20 })) {
+    keys.push(...(page.Contents ?? []).map(({ Key }) => Key ?? ''));
+  }
+  return keys;
+}
