@@ -7,6 +7,7 @@ export const layerOrder = [
   'wal',
   'raft',
   'kv',
+  'replica',
   'objects',
   's3',
   'server',
@@ -22,10 +23,11 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
   // Pure: it is handed its randomness, and its driver its ports.
   raft: ['bytes'],
   kv: ['bytes', 'env', 'wal'],
+  replica: ['bytes', 'env', 'wal', 'raft', 'kv'],
   objects: ['bytes', 'env', 'kv'],
   // Why env: the types of the clock and the random source that s3 is handed; `adapterUsers` keeps the real ones out.
   s3: ['bytes', 'env', 'objects'],
-  server: ['bytes', 'env', 'wal', 'kv', 'objects', 's3'],
+  server: ['bytes', 'env', 'wal', 'kv', 'replica', 'objects', 's3'],
   testing: ['env', 'server'],
   sim: ['bytes'],
 };

@@ -1,29 +1,14 @@
-import type { Crc32c } from '@holdfast/bytes';
+import type { LogIndex } from '@holdfast/bytes';
 import { term } from '@holdfast/bytes';
-import type { Extent, Wal } from '@holdfast/wal';
+import type { Extent } from '@holdfast/wal';
 import { WalError } from '@holdfast/wal';
+import type { Committer, CommitterContext } from './committer.ts';
 import type { EncodedEntry } from './entry-codec.ts';
 import { encodeEntry, KV_ENTRY_KIND } from './entry-codec.ts';
 import { KvError } from './errors.ts';
-import type { ApplyOutcome, KvEngine } from './kv-engine.ts';
+import type { ApplyOutcome } from './kv-engine.ts';
 import type { Transaction, TransactResult } from './kv-store.ts';
 import { writeError } from './wal-failure.ts';
-
-export interface CommitPipelineOptions {
-  readonly wal: Wal;
-  readonly engine: KvEngine;
-  readonly crc32c: Crc32c;
-  /** Bytes of transactions that may wait for the log to take them; beyond it KV_BUSY. */
-  readonly waitingSizeLimitBytes: number;
-  /** Resolves when writes may go on; undefined where they may at once. */
-  readonly whenRoom: () => Promise<void> | undefined;
-  /** Called after each batch, with the bytes of its records. */
-  readonly onApplied: (sizeBytes: number) => void;
-  /** Called when the log refused a batch for want of space. */
-  readonly onNoSpace: () => void;
-  /** Called once, when nothing more can be answered. */
-  readonly onFailure: ((error: KvError) => void) | undefined;
-}
 
 interface Caller {
   resolve(result: TransactResult): void;
@@ -49,8 +34,8 @@ interface Waiting extends Caller {
  *
  * Safety: nothing is applied before it is durable, so no reader sees what a crash can take back.
  */
-export class CommitPipeline {
-  readonly #options: CommitPipelineOptions;
+export class CommitPipeline implements Committer {
+  readonly #options: CommitterContext;
   readonly #term: ReturnType<typeof term>;
   #inFlight: InFlight[] = [];
   #waiting: Waiting[] = [];
@@ -59,7 +44,7 @@ export class CommitPipeline {
   #pumping: Promise<void> | undefined;
   #failure: KvError | undefined;
 
-  constructor(options: CommitPipelineOptions) {
+  constructor(options: CommitterContext) {
     this.#options = options;
     this.#term = options.wal.termAt(options.wal.lastIndex) ?? term(1);
   }
@@ -71,6 +56,19 @@ export class CommitPipeline {
 
   get waitingBytes(): number {
     return this.#waitingBytes;
+  }
+
+  /** Nothing is ever applied here that is not the newest, and nothing committed elsewhere. */
+  whenCurrent(): undefined {
+    return undefined;
+  }
+
+  releasable(flushedIndex: LogIndex): LogIndex {
+    return flushedIndex;
+  }
+
+  close(): Promise<void> {
+    return this.drain();
   }
 
   /** Submits a checked transaction. Its bytes are encoded or copied before this returns. */

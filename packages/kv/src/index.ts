@@ -21,8 +21,10 @@ export type { RestoreAim } from './backup/restore-point.ts';
 export type { BackupReport, BackupRequest } from './backup/take-backup.ts';
 export type { VerifiedBackup } from './backup/verify-backup.ts';
 export { verifyBackups } from './backup/verify-backup.ts';
+export type { Committer, CommitterContext, OpenedFolder, StoreSeam } from './committer.ts';
 export type { CompactionProgress, CompactionReport } from './compactor.ts';
-export { KV_ENTRY_KIND } from './entry-codec.ts';
+export type { EncodedEntry } from './entry-codec.ts';
+export { encodeEntry, KV_ENTRY_KIND } from './entry-codec.ts';
 export type { KvErrorCode } from './errors.ts';
 export { KvError } from './errors.ts';
 export type { DamageArea, StoreDamage } from './inspect-damage.ts';
@@ -52,14 +54,8 @@ export type {
 } from './kv-store.ts';
 export { KEY_SIZE_LIMIT_BYTES, VALUE_SIZE_LIMIT_BYTES } from './limits.ts';
 export type { LocalRecovery, RecoveryStep } from './local-recovery.ts';
-export type {
-  ExtentFileStatus,
-  LocalStore,
-  LocalStoreOptions,
-  LocalStoreStatus,
-  SegmentStatus,
-} from './local-store.ts';
-export { openLocalStore } from './local-store.ts';
+export type { LocalStore, LocalStoreOptions } from './local-store.ts';
+export { openLocalStore, openStore } from './local-store.ts';
 export type { OverlayStore } from './overlay-store.ts';
 export { openOverlayStore } from './overlay-store.ts';
 export type { SalvageFinding } from './salvage.ts';
@@ -67,3 +63,4 @@ export { describeSalvageFinding, salvageStore } from './salvage.ts';
 export type { ScrubberOptions, ScrubReport } from './scrubber.ts';
 export { Scrubber } from './scrubber.ts';
 export type { LocalStoreSettings } from './store-settings.ts';
+export type { ExtentFileStatus, LocalStoreStatus, SegmentStatus } from './store-status.ts';

@@ -5,6 +5,8 @@ import { utf8 } from '@holdfast/bytes';
  * internal space never lies between them.
  */
 const SESSION_SPACE = 0x01;
+/** What the node or its cluster must remember, and no user sees. */
+const NOTE_SPACE = 0x02;
 
 /** First byte of the internal key of a user's key. */
 export const USER_SPACE = 0x10;
@@ -14,6 +16,8 @@ export const USER_RANGE_START: Uint8Array = Uint8Array.of(USER_SPACE);
 export const USER_RANGE_END: Uint8Array = Uint8Array.of(USER_SPACE + 1);
 export const SESSION_RANGE_START: Uint8Array = Uint8Array.of(SESSION_SPACE);
 export const SESSION_RANGE_END: Uint8Array = Uint8Array.of(SESSION_SPACE + 1);
+export const NOTE_RANGE_START: Uint8Array = Uint8Array.of(NOTE_SPACE);
+export const NOTE_RANGE_END: Uint8Array = Uint8Array.of(NOTE_SPACE + 1);
 
 /** The internal key of a user's key. */
 export function userKey(key: Uint8Array): Uint8Array {
@@ -36,9 +40,18 @@ export function isUserKey(internal: Uint8Array): boolean {
 
 /** The internal key of a client's session. */
 export function sessionKey(clientId: string): Uint8Array {
-  const id = utf8(clientId);
-  const internal = new Uint8Array(id.length + 1);
-  internal[0] = SESSION_SPACE;
-  internal.set(id, 1);
+  return textKey(SESSION_SPACE, clientId);
+}
+
+/** The internal key of a note. */
+export function noteKey(name: string): Uint8Array {
+  return textKey(NOTE_SPACE, name);
+}
+
+function textKey(space: number, text: string): Uint8Array {
+  const bytes = utf8(text);
+  const internal = new Uint8Array(bytes.length + 1);
+  internal[0] = space;
+  internal.set(bytes, 1);
   return internal;
 }

@@ -7,7 +7,14 @@ import { KvError } from './errors.ts';
 import { ExtentFiles } from './extent-files.ts';
 import type { ExtentRecord, IndexRecord } from './index-record.ts';
 import { liveRecord } from './index-record.ts';
-import { SESSION_RANGE_END, SESSION_RANGE_START, sessionKey } from './key-space.ts';
+import {
+  NOTE_RANGE_END,
+  NOTE_RANGE_START,
+  noteKey,
+  SESSION_RANGE_END,
+  SESSION_RANGE_START,
+  sessionKey,
+} from './key-space.ts';
 import type { KvIndexOptions } from './kv-index.ts';
 import { KvIndex } from './kv-index.ts';
 import type { Condition, TransactResult } from './kv-store.ts';
@@ -101,6 +108,29 @@ export class KvEngine {
   skip(index: number): void {
     this.#expectNext(index);
     this.#appliedIndex = index;
+  }
+
+  /**
+   * Passes over a record that is none of the store's, and keeps what it said: part of the state from here on, and of
+   * every copy of it. Values up to `INLINE_VALUE_LIMIT_BYTES`; undefined forgets the note.
+   */
+  note(index: number, name: string, value: Uint8Array | undefined): void {
+    this.skip(index);
+    const key = noteKey(name);
+    const record: IndexRecord =
+      value === undefined
+        ? { kind: 'tombstone', version: index }
+        : { kind: 'inline', version: index, value };
+    this.index.set(key, record);
+  }
+
+  /** All notes, by name. */
+  async readNotes(): Promise<Map<string, Uint8Array>> {
+    const notes = new Map<string, Uint8Array>();
+    await forEachText(this.index, NOTE_RANGE_START, NOTE_RANGE_END, (name, value) =>
+      notes.set(name, value),
+    );
+    return notes;
   }
 
   /**
@@ -341,16 +371,26 @@ function holds(condition: Condition, record: IndexRecord | undefined): boolean {
 
 async function readSessions(index: KvIndex): Promise<(readonly [string, SessionState])[]> {
   const sessions: (readonly [string, SessionState])[] = [];
-  // Why not of all tables: damage of a block that has no session must not keep the store from starting.
-  const source = index.sourceBefore(SESSION_RANGE_END);
-  await source.seek(SESSION_RANGE_START);
+  await forEachText(index, SESSION_RANGE_START, SESSION_RANGE_END, (clientId, value) =>
+    sessions.push([clientId, decodeSession(value)]),
+  );
+  return sessions;
+}
+
+/** Gives all inline values of a space whose keys are texts. */
+async function forEachText(
+  index: KvIndex,
+  from: Uint8Array,
+  to: Uint8Array,
+  take: (text: string, value: Uint8Array) => void,
+): Promise<void> {
+  // Why not of all tables: damage of a block that is not asked for must not keep the store from starting.
+  const source = index.sourceBefore(to);
+  await source.seek(from);
   for (let key = source.key; key !== undefined; key = source.key) {
-    if (compareBytes(key, SESSION_RANGE_END) >= 0) break;
+    if (compareBytes(key, to) >= 0) break;
     const record = source.record;
-    if (record.kind === 'inline') {
-      sessions.push([fromUtf8(key.subarray(1)), decodeSession(record.value)]);
-    }
+    if (record.kind === 'inline') take(fromUtf8(key.subarray(1)), record.value);
     await source.advance();
   }
-  return sessions;
 }

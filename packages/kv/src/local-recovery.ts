@@ -2,6 +2,7 @@ import type { Clock, Env } from '@holdfast/env';
 import { FileError } from '@holdfast/env';
 import type { RecoveryReport, Wal, WalIdentity, WalOptions } from '@holdfast/wal';
 import { openWal } from '@holdfast/wal';
+import type { StoreSeam } from './committer.ts';
 import { makeDurableDirectory } from './durable-directory.ts';
 import { KV_ENTRY_KIND } from './entry-codec.ts';
 import { corruption, KvError } from './errors.ts';
@@ -52,6 +53,8 @@ export interface RecoverRequest {
   readonly memtableSizeBytes: number;
   /** For a look at a damaged folder: segments may be missing, and their values with them. Default false. */
   readonly acceptMissing?: boolean;
+  /** What of the log is committed, and what its other records mean. Default: all, and nothing. */
+  readonly seam?: Pick<StoreSeam, 'committedIndex' | 'applyForeign'>;
 }
 
 export interface Recovered {
@@ -102,7 +105,7 @@ async function recoverLocked(
   steps.done('index');
   refuseGap(wal, engine, indexDirectory, walDirectory);
   const isBehind = engine.flushedIndex + 1 < wal.firstIndex;
-  const replayed = await replay(wal, engine, request.memtableSizeBytes);
+  const replayed = await replay(wal, engine, request);
   steps.done('replay');
   if (request.acceptMissing !== true) {
     refuseMissingSegments(wal, engine, walDirectory, damaged);
@@ -199,7 +202,7 @@ function ignoreNoSpace(cause: unknown): void {
 async function replay(
   wal: Wal,
   engine: KvEngine,
-  memtableSizeBytes: number,
+  { memtableSizeBytes, seam }: RecoverRequest,
 ): Promise<{ readonly replayedRecords: number; readonly replayedBytes: number }> {
   let replayedRecords = 0;
   let replayedBytes = 0;
@@ -212,14 +215,17 @@ async function replay(
     await engine.index.flush().catch(ignoreNoSpace);
   };
   const from = (engine.flushedIndex + 1) as typeof wal.lastIndex;
-  if (from > wal.lastIndex) return { replayedRecords, replayedBytes };
+  const last = seam?.committedIndex(wal) ?? wal.lastIndex;
+  if (from > last) return { replayedRecords, replayedBytes };
   for await (const record of wal.replay(from)) {
+    if (record.index > last) break;
     replayedRecords++;
     replayedBytes += record.head.length + (record.body?.length ?? 0);
     if (record.kind === KV_ENTRY_KIND) batch.push(record);
     else {
       await applyBatch();
-      engine.skip(record.index);
+      if (seam === undefined) engine.skip(record.index);
+      else seam.applyForeign(engine, record);
     }
     if (batch.length >= REPLAY_BATCH_RECORDS) await applyBatch();
   }

@@ -1,46 +1,20 @@
 import type { Env } from '@holdfast/env';
-import type { SegmentInfo, WalIdentity, WalStats } from '@holdfast/wal';
-import { WalError } from '@holdfast/wal';
-import { pinFiles, removePins } from './backup/pinned-files.ts';
+import type { WalIdentity } from '@holdfast/wal';
+import { removePins } from './backup/pinned-files.ts';
 import type { BackupReport, BackupRequest } from './backup/take-backup.ts';
-import { takeBackup } from './backup/take-backup.ts';
 import { CommitPipeline } from './commit-pipeline.ts';
+import type { StoreSeam } from './committer.ts';
 import type { CompactionProgress, CompactionReport } from './compactor.ts';
 import { makeDurableDirectory } from './durable-directory.ts';
-import { KvError } from './errors.ts';
-import { extentReader } from './extent-files.ts';
-import type { IndexRecord, LiveRecord } from './index-record.ts';
-import { liveRecord } from './index-record.ts';
-import { userKey } from './key-space.ts';
-import type {
-  KvCursor,
-  KvEntry,
-  KvEntryWithValue,
-  KvStore,
-  ReadView,
-  ScanOptions,
-  ScanPage,
-  Transaction,
-  TransactResult,
-} from './kv-store.ts';
-import { VALUE_SIZE_LIMIT_BYTES, VIEW_MAX_AGE_MS } from './limits.ts';
-import type { LocalRecovery, Recovered } from './local-recovery.ts';
+import { EngineStore } from './engine-store.ts';
+import type { KvError } from './errors.ts';
+import type { KvStore } from './kv-store.ts';
+import type { LocalRecovery } from './local-recovery.ts';
 import { recover } from './local-recovery.ts';
-import type { CompactionSettings } from './maintenance.ts';
-import { Maintenance } from './maintenance.ts';
-import { EngineView } from './read-view.ts';
-import { ReaderPins } from './reader-pins.ts';
-import {
-  checkKey,
-  checkMaxAgeMs,
-  checkTransaction,
-  transactionSizeBytes,
-} from './request-check.ts';
 import { SpaceReserve } from './space-reserve.ts';
 import type { LocalStoreSettings } from './store-settings.ts';
 import { resolveSettings } from './store-settings.ts';
-import type { ReadExtent } from './value-reader.ts';
-import { inlineEntry, readEntry, readEntryInto } from './value-reader.ts';
+import type { LocalStoreStatus } from './store-status.ts';
 
 export interface LocalStoreOptions {
   readonly env: Env;
@@ -54,59 +28,6 @@ export interface LocalStoreOptions {
    * throw.
    */
   readonly onFailure?: (error: KvError) => void;
-}
-
-export interface SegmentStatus extends SegmentInfo {
-  /** Bytes that the index refers to. */
-  readonly liveBytes: number;
-}
-
-/** A file of values that compaction moved. */
-export interface ExtentFileStatus {
-  /** As `Extent.segmentId` names it. */
-  readonly segmentId: number;
-  readonly path: string;
-  readonly sizeBytes: number;
-  readonly liveBytes: number;
-}
-
-/** Numbers for metrics and for people. */
-export interface LocalStoreStatus {
-  readonly revision: number;
-  readonly flushedIndex: number;
-  readonly memtableBytes: number;
-  readonly tableCount: number;
-  readonly tableBytes: number;
-  /** Entries in tables; a key counts once for each table that has it. */
-  readonly tableEntries: number;
-  readonly segments: readonly SegmentStatus[];
-  readonly extentFiles: readonly ExtentFileStatus[];
-  readonly liveBytes: number;
-  /** Bytes of records that nothing refers to, as far as they are not removed. */
-  readonly deadBytes: number;
-  readonly unflushedLogBytes: number;
-  readonly flushes: number;
-  readonly merges: number;
-  /** Merges whose thread died or could not be started; they were done on the main thread. */
-  readonly mergeThreadFailures: number;
-  /** Segments that compaction emptied, and bytes that it copied, since the start. */
-  readonly rewrittenSegments: number;
-  readonly movedBytes: number;
-  /** Dead bytes in segments that compaction would rewrite now. */
-  readonly compactionDebtBytes: number;
-  /** Segments that compaction left as they are, since something in them is damaged. */
-  readonly damagedSegments: number;
-  readonly lastFlushMs: number;
-  readonly totalFlushMs: number;
-  /** Reads that found damaged bytes, in the log or in a table. */
-  readonly validationErrors: number;
-  readonly sessions: number;
-  readonly openReaders: number;
-  readonly waitingBytes: number;
-  readonly blockCacheBytes: number;
-  /** Memory that the store holds, the log's included. */
-  readonly estimatedMemoryBytes: number;
-  readonly wal: WalStats;
 }
 
 /** A `KvStore` on a log of its own, in one process. */
@@ -133,335 +54,37 @@ export interface LocalStore extends KvStore {
   status(): LocalStoreStatus;
 }
 
+/** On a log of its own everything that is durable is committed, and what a start finds is all there ever was. */
+const OWN_LOG: StoreSeam = {
+  committedIndex: (wal) => wal.lastIndex,
+  applyForeign: (engine, record) => engine.skip(record.index),
+  prepare: async () => (context) => new CommitPipeline(context),
+};
+
 /** Opens a node's folder as a store. KV_CORRUPTION, KV_INCOMPATIBLE, KV_UNAVAILABLE (locked). */
-export async function openLocalStore(options: LocalStoreOptions): Promise<LocalStore> {
+export function openLocalStore(options: LocalStoreOptions): Promise<LocalStore> {
+  return openStore(options, OWN_LOG);
+}
+
+/** As `openLocalStore`, on a log that others have a say in. */
+export async function openStore(options: LocalStoreOptions, seam: StoreSeam): Promise<LocalStore> {
   const { env, directory, identity, settings = {} } = options;
   if ((await env.files.stat(directory)) === undefined) {
     await makeDurableDirectory(env.files, directory);
   }
   const resolved = await resolveSettings(env, directory, settings);
-  const recovered = await recover({ ...resolved, env, directory, identity });
-  const reserve = new SpaceReserve(env, directory, resolved.reserveSizeBytes);
-  await reserve.sample();
-  await removePins(env, directory);
-  return new EngineStore(env, recovered, reserve, {
-    ...resolved,
-    directory,
-    onFailure: options.onFailure,
-  });
-}
-
-interface StoreLimits {
-  readonly directory: string;
-  readonly memtableSizeBytes: number;
-  readonly replaySizeBytes: number;
-  readonly waitingSizeLimitBytes: number;
-  readonly compaction: CompactionSettings;
-  readonly onFailure: ((error: KvError) => void) | undefined;
-}
-
-class EngineStore implements LocalStore {
-  readonly valueSizeLimitBytes: number = VALUE_SIZE_LIMIT_BYTES;
-  readonly identity: WalIdentity;
-  readonly recovery: LocalRecovery;
-  readonly #env: Env;
-  readonly #recovered: Recovered;
-  readonly #reserve: SpaceReserve;
-  readonly #pipeline: CommitPipeline;
-  readonly #maintenance: Maintenance;
-  readonly #pins: ReaderPins;
-  readonly #views = new Set<EngineView>();
-  readonly #readExtent: ReadExtent;
-  readonly #directory: string;
-  #backup: Promise<unknown> | undefined;
-  #damagedExtents = 0;
-  #closing: Promise<void> | undefined;
-
-  constructor(env: Env, recovered: Recovered, reserve: SpaceReserve, limits: StoreLimits) {
-    const { wal, engine } = recovered;
-    this.identity = recovered.identity;
-    this.recovery = recovered.report;
-    this.#env = env;
-    this.#directory = limits.directory;
-    this.#recovered = recovered;
-    this.#reserve = reserve;
-    this.#pins = new ReaderPins(() => engine.space.moment);
-    const readExtent = extentReader(wal, engine.extents);
-    this.#readExtent = (extent, target) =>
-      readExtent(extent, target).catch((error: unknown) => {
-        if (isCorruption(error)) this.#damagedExtents++;
-        throw error;
-      });
-    this.#maintenance = new Maintenance(
-      {
-        env,
-        wal,
-        engine,
-        pins: this.#pins,
-        readExtent: this.#readExtent,
-        compaction: limits.compaction,
-        memtableSizeBytes: limits.memtableSizeBytes,
-        replaySizeBytes: limits.replaySizeBytes,
-        onFailure: (cause) => this.#pipeline.fail(cause),
-      },
-      recovered.report.replayedBytes,
-    );
-    this.#pipeline = new CommitPipeline({
-      wal,
-      engine,
-      crc32c: env.crc32c,
-      waitingSizeLimitBytes: limits.waitingSizeLimitBytes,
-      whenRoom: () => this.#maintenance.whenRoom() ?? this.#whenLessScarce(),
-      onApplied: (sizeBytes) => this.#maintenance.noteApplied(sizeBytes),
-      onNoSpace: () => this.#reserve.noteFull(),
-      onFailure: limits.onFailure,
-    });
+  const recovered = await recover({ ...resolved, env, directory, identity, seam });
+  try {
+    const openCommitter = await seam.prepare(recovered);
+    const reserve = new SpaceReserve(env, directory, resolved.reserveSizeBytes);
+    await reserve.sample();
+    await removePins(env, directory);
+    const limits = { ...resolved, directory, onFailure: options.onFailure };
+    return new EngineStore(env, recovered, reserve, limits, openCommitter);
+  } catch (cause) {
+    await recovered.engine.close();
+    await recovered.wal.close();
+    await recovered.unlock();
+    throw cause;
   }
-
-  async transact(transaction: Transaction): Promise<TransactResult> {
-    this.#checkOpen();
-    checkTransaction(transaction);
-    try {
-      this.#reserve.check(transaction, transactionSizeBytes(transaction));
-    } catch (error) {
-      void this.#maintenance.makeRoom();
-      throw error;
-    }
-    return this.#pipeline.submit(transaction);
-  }
-
-  /** What deletes wait for on a volume that is almost full; undefined where they may go on. */
-  #whenLessScarce(): Promise<void> | undefined {
-    return this.#reserve.isScarce ? this.#maintenance.makeRoom() : undefined;
-  }
-
-  async get(key: Uint8Array): Promise<KvEntryWithValue | undefined> {
-    this.#checkOpen();
-    checkKey(key);
-    const internal = userKey(key);
-    const found = this.#recovered.engine.index.get(internal);
-    // Why first: small values are mostly in memory, and then nothing is pinned and nothing awaited.
-    if (found === undefined) return undefined;
-    if (!(found instanceof Promise) && found.kind === 'inline') return inlineEntry(internal, found);
-    return this.#pinned(found, (record) => readEntry(this.#readExtent, internal, record));
-  }
-
-  async getInto(key: Uint8Array, target: Uint8Array): Promise<KvEntry | undefined> {
-    this.#checkOpen();
-    checkKey(key);
-    const internal = userKey(key);
-    return this.#pinned(this.#recovered.engine.index.get(internal), (record) =>
-      readEntryInto(this.#readExtent, internal, record, target),
-    );
-  }
-
-  async scan(options: ScanOptions): Promise<ScanPage> {
-    const view = this.#openView();
-    try {
-      return await view.scan(options);
-    } finally {
-      view.close();
-    }
-  }
-
-  async cursor(options: Omit<ScanOptions, 'limit'>): Promise<KvCursor> {
-    const view = this.#openView();
-    view.expireAfter(VIEW_MAX_AGE_MS);
-    try {
-      return ownCursor(view, await view.cursor(options));
-    } catch (error) {
-      view.close();
-      throw error;
-    }
-  }
-
-  async readView(options: { readonly maxAgeMs?: number } = {}): Promise<ReadView> {
-    this.#checkOpen();
-    const maxAgeMs = checkMaxAgeMs(options.maxAgeMs, VIEW_MAX_AGE_MS);
-    const view = this.#openView();
-    view.expireAfter(maxAgeMs);
-    return view;
-  }
-
-  async flush(): Promise<void> {
-    this.#checkOpen();
-    await this.#maintenance.flush();
-  }
-
-  async compact(onProgress?: CompactionProgress): Promise<CompactionReport> {
-    this.#checkOpen();
-    return this.#maintenance.compact(onProgress);
-  }
-
-  async collect(): Promise<void> {
-    this.#checkOpen();
-    await this.#maintenance.removeSegments();
-  }
-
-  async sync(): Promise<void> {
-    this.#checkOpen();
-    await this.#pipeline.drain();
-    await this.#recovered.wal.sync();
-  }
-
-  async backup(request: BackupRequest): Promise<BackupReport> {
-    this.#checkOpen();
-    if (this.#backup !== undefined) throw new KvError('KV_BUSY', 'a backup is running already');
-    const backup = this.#runBackup(request);
-    this.#backup = backup.catch(() => undefined);
-    try {
-      return await backup;
-    } finally {
-      this.#backup = undefined;
-    }
-  }
-
-  async #runBackup(request: BackupRequest): Promise<BackupReport> {
-    const { identity } = this;
-    const { wal, engine } = this.#recovered;
-    const directory = this.#directory;
-    const pin = { env: this.#env, directory, identity, wal, index: engine.index };
-    try {
-      const pinned = await this.#maintenance.quiesced(() => pinFiles(pin));
-      return await takeBackup(this.#env, pinned, request, () => {
-        if (this.#closing !== undefined)
-          throw new KvError('KV_CLOSED', 'the store is being closed');
-      });
-    } finally {
-      await removePins(this.#env, directory);
-    }
-  }
-
-  status(): LocalStoreStatus {
-    const { wal, engine } = this.#recovered;
-    const { index, space } = engine;
-    const segments = wal
-      .segments()
-      .map((segment) => ({ ...segment, liveBytes: space.liveBytes(segment.segmentId) }));
-    const extentFiles = engine.extents.all().map(({ id, path, listing }) => ({
-      segmentId: id,
-      path,
-      sizeBytes: listing.sizeBytes,
-      liveBytes: space.liveBytes(id),
-    }));
-    const tableBytes = sum(index.tables.map((table) => table.sizeBytes));
-    const memtableBytes = index.memtableSizeBytes + index.frozenSizeBytes;
-    const indexMemory =
-      memtableBytes + index.cachedBytes + sum(index.tables.map((table) => table.memoryBytes));
-    const { unflushedBytes, ...counters } = this.#maintenance.counters;
-    return {
-      revision: engine.appliedIndex,
-      flushedIndex: engine.flushedIndex,
-      memtableBytes,
-      tableCount: index.tables.length,
-      tableBytes,
-      tableEntries: sum(index.tables.map((table) => table.properties.entryCount)),
-      segments,
-      extentFiles,
-      liveBytes: sum([...segments, ...extentFiles].map(({ liveBytes }) => liveBytes)),
-      deadBytes:
-        sum(segments.map(({ payloadBytes, liveBytes }) => payloadBytes - liveBytes)) +
-        sum(extentFiles.map(({ sizeBytes, liveBytes }) => sizeBytes - liveBytes)),
-      ...this.#compactionStatus(),
-      unflushedLogBytes: unflushedBytes,
-      ...counters,
-      validationErrors: this.#damagedExtents + index.damagedBlocks,
-      sessions: engine.sessionCount,
-      openReaders: this.#pins.count,
-      waitingBytes: this.#pipeline.waitingBytes,
-      blockCacheBytes: index.cachedBytes,
-      estimatedMemoryBytes: indexMemory + this.#pipeline.waitingBytes + wal.estimatedMemoryBytes(),
-      wal: wal.stats(),
-    };
-  }
-
-  #compactionStatus(): Pick<
-    LocalStoreStatus,
-    'rewrittenSegments' | 'movedBytes' | 'compactionDebtBytes' | 'damagedSegments'
-  > {
-    const { compactor } = this.#maintenance;
-    return { ...compactor.counters, compactionDebtBytes: compactor.debtBytes };
-  }
-
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    const { wal, engine, unlock } = this.#recovered;
-    await this.#backup;
-    // Why first: what is written may wait for a flush, and that for a merge, which is not worth waiting for.
-    await this.#maintenance.stopMerging();
-    await this.#pipeline.drain();
-    for (const view of this.#views) view.close();
-    await this.#maintenance.stop();
-    await this.#reserve.stop();
-    try {
-      await engine.close();
-      await wal.close();
-    } finally {
-      await unlock();
-    }
-  }
-
-  /** Reads what a look-up of this turn found, while a pin keeps its segment. */
-  async #pinned<Result>(
-    found: IndexRecord | undefined | Promise<IndexRecord | undefined>,
-    read: (record: LiveRecord) => Promise<Result>,
-  ): Promise<Result | undefined> {
-    const pin = this.#pins.acquire();
-    try {
-      const record = liveRecord(await found);
-      return record === undefined ? undefined : await read(record);
-    } finally {
-      this.#pins.release(pin);
-    }
-  }
-
-  #openView(): EngineView {
-    this.#checkOpen();
-    const { engine } = this.#recovered;
-    const view: EngineView = new EngineView(
-      {
-        clock: this.#env.clock,
-        readExtent: this.#readExtent,
-        pins: this.#pins,
-        onClose: () => this.#views.delete(view),
-      },
-      engine.index.snapshot(),
-      engine.appliedIndex,
-    );
-    this.#views.add(view);
-    return view;
-  }
-
-  #checkOpen(): void {
-    if (this.#closing !== undefined) throw new KvError('KV_CLOSED', 'the store is closed');
-    if (this.#pipeline.failure !== undefined) throw this.#pipeline.failure;
-  }
-}
-
-/** A cursor whose view ends with it, and otherwise when it has not been used for the age of a view. */
-function ownCursor(view: EngineView, cursor: KvCursor): KvCursor {
-  return {
-    next: () => {
-      view.expireAfter(VIEW_MAX_AGE_MS);
-      return cursor.next();
-    },
-    seek: (key) => cursor.seek(key),
-    close: () => {
-      cursor.close();
-      view.close();
-    },
-  };
-}
-
-function isCorruption(error: unknown): boolean {
-  if (error instanceof WalError) return error.code === 'WAL_CORRUPTION';
-  return error instanceof KvError && error.code === 'KV_CORRUPTION';
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, each) => total + each, 0);
 }

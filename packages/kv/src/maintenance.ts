@@ -1,3 +1,4 @@
+import { type LogIndex, logIndex } from '@holdfast/bytes';
 import type { Env } from '@holdfast/env';
 import { FileError } from '@holdfast/env';
 import type { Wal } from '@holdfast/wal';
@@ -21,6 +22,8 @@ export interface MaintenanceOptions {
   readonly replaySizeBytes: number;
   readonly readExtent: ReadExtent;
   readonly compaction: CompactionSettings;
+  /** Up to where the log may be released, given that the tables hold everything up to `flushedIndex`. */
+  readonly releasable: (flushedIndex: LogIndex) => LogIndex;
   /** Called when a change of files failed in a way that nothing helps against but a restart. */
   readonly onFailure: (cause: unknown) => void;
 }
@@ -262,7 +265,7 @@ export class Maintenance {
       if (engine.flushedIndex >= target && !engine.space.hasMoves) break;
     }
     // Durability: persist first, truncate second. The MANIFEST holds the state up to here.
-    const released = engine.flushedIndex as typeof wal.lastIndex;
+    const released = this.#options.releasable(logIndex(engine.flushedIndex));
     if (released >= wal.firstIndex) await wal.releasePrefix(released);
     this.#lastFlushMs = env.clock.monotonicMs() - startMs;
     this.#totalFlushMs += this.#lastFlushMs;

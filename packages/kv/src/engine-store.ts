@@ -1,0 +1,385 @@
+import type { Env } from '@holdfast/env';
+import type { WalIdentity } from '@holdfast/wal';
+import { WalError } from '@holdfast/wal';
+import { pinFiles, removePins } from './backup/pinned-files.ts';
+import type { BackupReport, BackupRequest } from './backup/take-backup.ts';
+import { takeBackup } from './backup/take-backup.ts';
+import type { Committer, CommitterContext } from './committer.ts';
+import type { CompactionProgress, CompactionReport } from './compactor.ts';
+import { KvError } from './errors.ts';
+import { extentReader } from './extent-files.ts';
+import type { IndexRecord, LiveRecord } from './index-record.ts';
+import { liveRecord } from './index-record.ts';
+import { userKey } from './key-space.ts';
+import type {
+  KvCursor,
+  KvEntry,
+  KvEntryWithValue,
+  ReadView,
+  ScanOptions,
+  ScanPage,
+  Transaction,
+  TransactResult,
+} from './kv-store.ts';
+import { VALUE_SIZE_LIMIT_BYTES, VIEW_MAX_AGE_MS } from './limits.ts';
+import type { LocalRecovery, Recovered } from './local-recovery.ts';
+import type { LocalStore } from './local-store.ts';
+import type { CompactionSettings } from './maintenance.ts';
+import { Maintenance } from './maintenance.ts';
+import { EngineView } from './read-view.ts';
+import { ReaderPins } from './reader-pins.ts';
+import {
+  checkKey,
+  checkMaxAgeMs,
+  checkRange,
+  checkScan,
+  checkTransaction,
+  transactionSizeBytes,
+} from './request-check.ts';
+import type { SpaceReserve } from './space-reserve.ts';
+import type { LocalStoreStatus } from './store-status.ts';
+import type { ReadExtent } from './value-reader.ts';
+import { inlineEntry, readEntry, readEntryInto } from './value-reader.ts';
+
+export interface StoreLimits {
+  readonly directory: string;
+  readonly memtableSizeBytes: number;
+  readonly replaySizeBytes: number;
+  readonly waitingSizeLimitBytes: number;
+  readonly compaction: CompactionSettings;
+  readonly onFailure: ((error: KvError) => void) | undefined;
+}
+
+/** A store on one node's folder. How a transaction is committed is its committer's matter, everything else is here. */
+export class EngineStore implements LocalStore {
+  readonly valueSizeLimitBytes: number = VALUE_SIZE_LIMIT_BYTES;
+  readonly identity: WalIdentity;
+  readonly recovery: LocalRecovery;
+  readonly #env: Env;
+  readonly #recovered: Recovered;
+  readonly #reserve: SpaceReserve;
+  readonly #committer: Committer;
+  readonly #maintenance: Maintenance;
+  readonly #pins: ReaderPins;
+  readonly #views = new Set<EngineView>();
+  readonly #readExtent: ReadExtent;
+  readonly #directory: string;
+  #backup: Promise<unknown> | undefined;
+  #damagedExtents = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    env: Env,
+    recovered: Recovered,
+    reserve: SpaceReserve,
+    limits: StoreLimits,
+    openCommitter: (context: CommitterContext) => Committer,
+  ) {
+    const { wal, engine } = recovered;
+    this.identity = recovered.identity;
+    this.recovery = recovered.report;
+    this.#env = env;
+    this.#directory = limits.directory;
+    this.#recovered = recovered;
+    this.#reserve = reserve;
+    this.#pins = new ReaderPins(() => engine.space.moment);
+    const readExtent = extentReader(wal, engine.extents);
+    this.#readExtent = (extent, target) =>
+      readExtent(extent, target).catch((error: unknown) => {
+        if (isCorruption(error)) this.#damagedExtents++;
+        throw error;
+      });
+    this.#maintenance = new Maintenance(
+      {
+        env,
+        wal,
+        engine,
+        pins: this.#pins,
+        readExtent: this.#readExtent,
+        compaction: limits.compaction,
+        memtableSizeBytes: limits.memtableSizeBytes,
+        replaySizeBytes: limits.replaySizeBytes,
+        releasable: (flushedIndex) => this.#committer.releasable(flushedIndex),
+        onFailure: (cause) => this.#committer.fail(cause),
+      },
+      recovered.report.replayedBytes,
+    );
+    this.#committer = openCommitter({
+      wal,
+      engine,
+      crc32c: env.crc32c,
+      waitingSizeLimitBytes: limits.waitingSizeLimitBytes,
+      whenRoom: () => this.#maintenance.whenRoom() ?? this.#whenLessScarce(),
+      onApplied: (sizeBytes) => this.#maintenance.noteApplied(sizeBytes),
+      onNoSpace: () => this.#reserve.noteFull(),
+      onFailure: limits.onFailure,
+    });
+  }
+
+  async transact(transaction: Transaction): Promise<TransactResult> {
+    this.#checkOpen();
+    checkTransaction(transaction);
+    try {
+      this.#reserve.check(transaction, transactionSizeBytes(transaction));
+    } catch (error) {
+      void this.#maintenance.makeRoom();
+      throw error;
+    }
+    return this.#committer.submit(transaction);
+  }
+
+  /** What deletes wait for on a volume that is almost full; undefined where they may go on. */
+  #whenLessScarce(): Promise<void> | undefined {
+    return this.#reserve.isScarce ? this.#maintenance.makeRoom() : undefined;
+  }
+
+  async get(key: Uint8Array): Promise<KvEntryWithValue | undefined> {
+    this.#checkOpen();
+    checkKey(key);
+    const current = this.#committer.whenCurrent();
+    if (current !== undefined) await this.#stillOpen(current);
+    const internal = userKey(key);
+    const found = this.#recovered.engine.index.get(internal);
+    // Why first: small values are mostly in memory, and then nothing is pinned and nothing awaited.
+    if (found === undefined) return undefined;
+    if (!(found instanceof Promise) && found.kind === 'inline') return inlineEntry(internal, found);
+    return this.#pinned(found, (record) => readEntry(this.#readExtent, internal, record));
+  }
+
+  async getInto(key: Uint8Array, target: Uint8Array): Promise<KvEntry | undefined> {
+    this.#checkOpen();
+    checkKey(key);
+    const current = this.#committer.whenCurrent();
+    if (current !== undefined) await this.#stillOpen(current);
+    const internal = userKey(key);
+    return this.#pinned(this.#recovered.engine.index.get(internal), (record) =>
+      readEntryInto(this.#readExtent, internal, record, target),
+    );
+  }
+
+  async scan(options: ScanOptions): Promise<ScanPage> {
+    this.#checkOpen();
+    checkScan(options);
+    const current = this.#committer.whenCurrent();
+    if (current !== undefined) await this.#stillOpen(current);
+    const view = this.#openView();
+    try {
+      return await view.scan(options);
+    } finally {
+      view.close();
+    }
+  }
+
+  async cursor(options: Omit<ScanOptions, 'limit'>): Promise<KvCursor> {
+    this.#checkOpen();
+    checkRange(options);
+    const current = this.#committer.whenCurrent();
+    if (current !== undefined) await this.#stillOpen(current);
+    const view = this.#openView();
+    view.expireAfter(VIEW_MAX_AGE_MS);
+    try {
+      return ownCursor(view, await view.cursor(options));
+    } catch (error) {
+      view.close();
+      throw error;
+    }
+  }
+
+  async readView(options: { readonly maxAgeMs?: number } = {}): Promise<ReadView> {
+    this.#checkOpen();
+    const maxAgeMs = checkMaxAgeMs(options.maxAgeMs, VIEW_MAX_AGE_MS);
+    const current = this.#committer.whenCurrent();
+    if (current !== undefined) await this.#stillOpen(current);
+    const view = this.#openView();
+    view.expireAfter(maxAgeMs);
+    return view;
+  }
+
+  async flush(): Promise<void> {
+    this.#checkOpen();
+    await this.#maintenance.flush();
+  }
+
+  async compact(onProgress?: CompactionProgress): Promise<CompactionReport> {
+    this.#checkOpen();
+    return this.#maintenance.compact(onProgress);
+  }
+
+  async collect(): Promise<void> {
+    this.#checkOpen();
+    await this.#maintenance.removeSegments();
+  }
+
+  async sync(): Promise<void> {
+    this.#checkOpen();
+    await this.#committer.drain();
+    await this.#recovered.wal.sync();
+  }
+
+  async backup(request: BackupRequest): Promise<BackupReport> {
+    this.#checkOpen();
+    if (this.#backup !== undefined) throw new KvError('KV_BUSY', 'a backup is running already');
+    const backup = this.#runBackup(request);
+    this.#backup = backup.catch(() => undefined);
+    try {
+      return await backup;
+    } finally {
+      this.#backup = undefined;
+    }
+  }
+
+  async #runBackup(request: BackupRequest): Promise<BackupReport> {
+    const { identity } = this;
+    const { wal, engine } = this.#recovered;
+    const directory = this.#directory;
+    const pin = { env: this.#env, directory, identity, wal, index: engine.index };
+    try {
+      const pinned = await this.#maintenance.quiesced(() => pinFiles(pin));
+      return await takeBackup(this.#env, pinned, request, () => {
+        if (this.#closing !== undefined)
+          throw new KvError('KV_CLOSED', 'the store is being closed');
+      });
+    } finally {
+      await removePins(this.#env, directory);
+    }
+  }
+
+  status(): LocalStoreStatus {
+    const { wal, engine } = this.#recovered;
+    const { index, space } = engine;
+    const segments = wal
+      .segments()
+      .map((segment) => ({ ...segment, liveBytes: space.liveBytes(segment.segmentId) }));
+    const extentFiles = engine.extents.all().map(({ id, path, listing }) => ({
+      segmentId: id,
+      path,
+      sizeBytes: listing.sizeBytes,
+      liveBytes: space.liveBytes(id),
+    }));
+    const tableBytes = sum(index.tables.map((table) => table.sizeBytes));
+    const memtableBytes = index.memtableSizeBytes + index.frozenSizeBytes;
+    const indexMemory =
+      memtableBytes + index.cachedBytes + sum(index.tables.map((table) => table.memoryBytes));
+    const { unflushedBytes, ...counters } = this.#maintenance.counters;
+    return {
+      revision: engine.appliedIndex,
+      flushedIndex: engine.flushedIndex,
+      memtableBytes,
+      tableCount: index.tables.length,
+      tableBytes,
+      tableEntries: sum(index.tables.map((table) => table.properties.entryCount)),
+      segments,
+      extentFiles,
+      liveBytes: sum([...segments, ...extentFiles].map(({ liveBytes }) => liveBytes)),
+      deadBytes:
+        sum(segments.map(({ payloadBytes, liveBytes }) => payloadBytes - liveBytes)) +
+        sum(extentFiles.map(({ sizeBytes, liveBytes }) => sizeBytes - liveBytes)),
+      ...this.#compactionStatus(),
+      unflushedLogBytes: unflushedBytes,
+      ...counters,
+      validationErrors: this.#damagedExtents + index.damagedBlocks,
+      sessions: engine.sessionCount,
+      openReaders: this.#pins.count,
+      waitingBytes: this.#committer.waitingBytes,
+      blockCacheBytes: index.cachedBytes,
+      estimatedMemoryBytes: indexMemory + this.#committer.waitingBytes + wal.estimatedMemoryBytes(),
+      wal: wal.stats(),
+    };
+  }
+
+  #compactionStatus(): Pick<
+    LocalStoreStatus,
+    'rewrittenSegments' | 'movedBytes' | 'compactionDebtBytes' | 'damagedSegments'
+  > {
+    const { compactor } = this.#maintenance;
+    return { ...compactor.counters, compactionDebtBytes: compactor.debtBytes };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const { wal, engine, unlock } = this.#recovered;
+    await this.#backup;
+    // Why first: what is written may wait for a flush, and that for a merge, which is not worth waiting for.
+    await this.#maintenance.stopMerging();
+    await this.#committer.close();
+    for (const view of this.#views) view.close();
+    await this.#maintenance.stop();
+    await this.#reserve.stop();
+    try {
+      await engine.close();
+      await wal.close();
+    } finally {
+      await unlock();
+    }
+  }
+
+  /** Reads what a look-up of this turn found, while a pin keeps its segment. */
+  async #pinned<Result>(
+    found: IndexRecord | undefined | Promise<IndexRecord | undefined>,
+    read: (record: LiveRecord) => Promise<Result>,
+  ): Promise<Result | undefined> {
+    const pin = this.#pins.acquire();
+    try {
+      const record = liveRecord(await found);
+      return record === undefined ? undefined : await read(record);
+    } finally {
+      this.#pins.release(pin);
+    }
+  }
+
+  #openView(): EngineView {
+    this.#checkOpen();
+    const { engine } = this.#recovered;
+    const view: EngineView = new EngineView(
+      {
+        clock: this.#env.clock,
+        readExtent: this.#readExtent,
+        pins: this.#pins,
+        onClose: () => this.#views.delete(view),
+      },
+      engine.index.snapshot(),
+      engine.appliedIndex,
+    );
+    this.#views.add(view);
+    return view;
+  }
+
+  /** Waits, and sees that the store was not closed meanwhile. */
+  async #stillOpen(waited: Promise<void>): Promise<void> {
+    await waited;
+    this.#checkOpen();
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw new KvError('KV_CLOSED', 'the store is closed');
+    if (this.#committer.failure !== undefined) throw this.#committer.failure;
+  }
+}
+
+/** A cursor whose view ends with it, and otherwise when it has not been used for the age of a view. */
+function ownCursor(view: EngineView, cursor: KvCursor): KvCursor {
+  return {
+    next: () => {
+      view.expireAfter(VIEW_MAX_AGE_MS);
+      return cursor.next();
+    },
+    seek: (key) => cursor.seek(key),
+    close: () => {
+      cursor.close();
+      view.close();
+    },
+  };
+}
+
+function isCorruption(error: unknown): boolean {
+  if (error instanceof WalError) return error.code === 'WAL_CORRUPTION';
+  return error instanceof KvError && error.code === 'KV_CORRUPTION';
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
+}

@@ -1,0 +1,170 @@
+import type { Address } from '@holdfast/env';
+import { KvError } from '@holdfast/kv';
+import type { MembershipChange, MembershipResult, NodeId, ProposeResult } from '@holdfast/raft';
+import { isVoter, membersOf, nodeId } from '@holdfast/raft';
+import type { WalIdentity } from '@holdfast/wal';
+import { encodeAddress } from './cluster-notes.ts';
+import type { ReplicaDriver } from './driver.ts';
+import { ADDRESS_KIND } from './entry-format.ts';
+import { ReplicaError } from './errors.ts';
+import type { PeerLinks } from './peer-links.ts';
+import type { Cluster, ClusterStatus, MemberInfo } from './replica.ts';
+
+/** A change of members is agreed on twice, and a transfer may have to wait for a member that is behind. */
+const CHANGE_LIMIT_MS = 10_000;
+
+export interface ClusterControlOptions {
+  readonly driver: ReplicaDriver;
+  readonly links: PeerLinks;
+  readonly addresses: ReadonlyMap<string, Address>;
+  readonly identity: WalIdentity;
+}
+
+export class ClusterControl implements Cluster {
+  readonly #options: ClusterControlOptions;
+
+  constructor(options: ClusterControlOptions) {
+    this.#options = options;
+  }
+
+  status(): ClusterStatus {
+    const { driver, identity } = this.#options;
+    const {
+      votedFor: _vote,
+      uncommittedBytes: _bytes,
+      fault: _fault,
+      progress: _,
+      ...status
+    } = driver.status;
+    const members = membersOf(status.configuration).map((member) => this.#memberInfo(member));
+    return { ...status, identity, members, waitingBytes: driver.waitingBytes };
+  }
+
+  async transferLeader(to?: string): Promise<void> {
+    const { driver } = this.#options;
+    const { configuration, progress, nodeId: self } = driver.status;
+    const matchOf = (member: NodeId): number => progress.get(member)?.matchIndex ?? 0;
+    const others = configuration.voters.filter((member) => member !== self);
+    const [best] = others.toSorted((left, right) => matchOf(right) - matchOf(left));
+    const target = to === undefined ? best : nodeId(to);
+    if (target === undefined) throw refused('there is no other voter');
+    const result = driver.act((raft) => raft.transferLeadership(target));
+    if (!result.accepted) {
+      if (result.code === 'ALREADY_LEADER') return;
+      throw refusalOf(result.code, result.leaderId);
+    }
+    await driver.watch(
+      `the transfer of leadership to ${target}`,
+      CHANGE_LIMIT_MS,
+      ({ role, leaderId, transferringTo }) =>
+        (role !== 'leader' && leaderId !== undefined) || transferringTo === undefined,
+    );
+    if (driver.status.role === 'leader') {
+      throw new ReplicaError('REPLICA_CHANGE_REFUSED', `${target} did not take over in time`, {
+        retryable: true,
+      });
+    }
+  }
+
+  async add(name: string, address: Address): Promise<void> {
+    const member = nodeId(name);
+    await this.#agree((raft) =>
+      raft.propose({ kind: ADDRESS_KIND, head: encodeAddress(name, address) }),
+    );
+    await this.#change([{ type: 'addLearner', nodeId: member }]);
+  }
+
+  promote(name: string): Promise<void> {
+    return this.#change([{ type: 'promote', nodeId: nodeId(name) }]);
+  }
+
+  demote(name: string): Promise<void> {
+    return this.#change([{ type: 'demote', nodeId: nodeId(name) }]);
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.#change([{ type: 'remove', nodeId: nodeId(name) }]);
+    const { driver } = this.#options;
+    if (driver.status.role !== 'leader' || !this.#options.addresses.has(name)) return;
+    await this.#agree((raft) =>
+      raft.propose({ kind: ADDRESS_KIND, head: encodeAddress(name, undefined) }),
+    );
+  }
+
+  /** Resolves when the change is committed, and left if it was joint. */
+  async #change(changes: readonly MembershipChange[]): Promise<void> {
+    await this.#agree((raft) => raft.proposeMembership(changes));
+    const { driver } = this.#options;
+    await driver.watch('the change of members', CHANGE_LIMIT_MS, ({ configuration, role }) => {
+      return configuration.votersOutgoing.length === 0 || role !== 'leader';
+    });
+  }
+
+  /** Resolves when the entry is applied here. */
+  async #agree(
+    propose: (
+      raft: Parameters<Parameters<ReplicaDriver['act']>[0]>[0],
+    ) => ProposeResult | MembershipResult,
+  ): Promise<void> {
+    const { driver } = this.#options;
+    const result = driver.act(propose);
+    if (!result.accepted) throw refusalOf(result.code, result.leaderId);
+    const { index, term } = result;
+    await driver.watch(
+      'the change of members',
+      CHANGE_LIMIT_MS,
+      (status) => status.appliedIndex >= index || status.term !== term,
+    );
+    // Why: another leader's entry may stand there by now.
+    if (driver.status.appliedIndex < index) {
+      throw new KvError('KV_UNAVAILABLE', 'the leader changed: look at the status, and try again');
+    }
+  }
+
+  #memberInfo(member: NodeId): MemberInfo {
+    const { driver, links, addresses } = this.#options;
+    const { configuration, nodeId: self, progress } = driver.status;
+    return {
+      nodeId: member,
+      role: isVoter(configuration, member) ? 'voter' : 'learner',
+      address: addresses.get(member),
+      isConnected: member === self || links.isConnected(member),
+      matchIndex: progress.get(member)?.matchIndex,
+    };
+  }
+}
+
+function refusalOf(code: string, leaderId: NodeId | undefined): ReplicaError {
+  if (code === 'NOT_LEADER') {
+    const who = leaderId === undefined ? 'no node leads now' : `${leaderId} leads`;
+    return new ReplicaError('REPLICA_NOT_LEADER', `this node does not lead: ${who}`, {
+      retryable: true,
+    });
+  }
+  return refused(REASONS[code] ?? code, RETRYABLE.has(code));
+}
+
+function refused(reason: string, retryable: boolean = false): ReplicaError {
+  return new ReplicaError('REPLICA_CHANGE_REFUSED', reason, { retryable });
+}
+
+const RETRYABLE: ReadonlySet<string> = new Set([
+  'TRANSFERRING',
+  'CHANGE_IN_PROGRESS',
+  'TERM_NOT_COMMITTED',
+  'LEARNER_BEHIND',
+  'UNCOMMITTED_LIMIT',
+]);
+
+const REASONS: Readonly<Record<string, string>> = {
+  TRANSFERRING: 'leadership is being handed over',
+  CHANGE_IN_PROGRESS: 'another change of members is not finished',
+  TERM_NOT_COMMITTED: 'the leader is too new; try again in a moment',
+  LEARNER_BEHIND: 'the learner lacks too much still, or was not heard of lately',
+  UNCOMMITTED_LIMIT: 'too much waits to be agreed on',
+  ALREADY_MEMBER: 'the node is a member already',
+  NOT_LEARNER: 'the node is no learner; add it first',
+  NOT_VOTER: 'the node is no voter',
+  NOT_MEMBER: 'the node is no member',
+  NO_VOTERS: 'the last voter cannot go',
+};

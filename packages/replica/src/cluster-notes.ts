@@ -1,0 +1,97 @@
+/**
+ * What the cluster knows about itself, as part of the state that every node has: who belongs to it, and where members
+ * are reached that were added later. Entries become notes of the store when they are applied, so that a copy of the
+ * tables brings them along.
+ */
+import {
+  ByteReader,
+  ByteWriter,
+  type LogIndex,
+  logIndex,
+  MalformedBytesError,
+} from '@holdfast/bytes';
+import type { Address } from '@holdfast/env';
+import type { KvEngine } from '@holdfast/kv';
+import { KvError } from '@holdfast/kv';
+import type { Configuration } from '@holdfast/raft';
+import { ADDRESS_KIND, decodeConfiguration, MEMBERSHIP_KIND } from './entry-format.ts';
+
+const CONFIGURATION_PREFIX = 'configuration/';
+const ADDRESS_PREFIX = 'address/';
+/** Digits of an index in a note's name, so that names sort as indexes do. */
+const INDEX_DIGITS = 16;
+
+export interface ClusterNotes {
+  /** Committed configurations by the index of their entry, in order. */
+  readonly configurations: readonly {
+    readonly index: LogIndex;
+    readonly configuration: Configuration;
+  }[];
+  readonly addresses: ReadonlyMap<string, Address>;
+}
+
+/** Applies an entry that is no transaction. KV_CORRUPTION where it cannot be read. */
+export function applyNote(
+  engine: KvEngine,
+  record: { readonly index: number; readonly kind: number; readonly head: Uint8Array },
+): void {
+  const { index, kind, head } = record;
+  try {
+    if (kind === MEMBERSHIP_KIND) {
+      decodeConfiguration(head);
+      const name = `${CONFIGURATION_PREFIX}${index.toString().padStart(INDEX_DIGITS, '0')}`;
+      engine.note(index, name, head);
+    } else if (kind === ADDRESS_KIND) {
+      const { nodeId, address } = decodeAddress(head);
+      const isGone = address === undefined;
+      engine.note(index, `${ADDRESS_PREFIX}${nodeId}`, isGone ? undefined : head);
+    } else {
+      engine.skip(index);
+    }
+  } catch (cause) {
+    if (!(cause instanceof MalformedBytesError)) throw cause;
+    throw new KvError('KV_CORRUPTION', `entry ${index} cannot be read: ${cause.message}`, {
+      cause,
+    });
+  }
+}
+
+export async function readClusterNotes(engine: KvEngine): Promise<ClusterNotes> {
+  const notes = await engine.readNotes();
+  const configurations: { index: LogIndex; configuration: Configuration }[] = [];
+  const addresses = new Map<string, Address>();
+  for (const [name, value] of notes) {
+    if (name.startsWith(CONFIGURATION_PREFIX)) {
+      const index = logIndex(Number(name.slice(CONFIGURATION_PREFIX.length)));
+      configurations.push({ index, configuration: decodeConfiguration(value) });
+    } else if (name.startsWith(ADDRESS_PREFIX)) {
+      const { nodeId, address } = decodeAddress(value);
+      if (address !== undefined) addresses.set(nodeId, address);
+    }
+  }
+  configurations.sort((left, right) => left.index - right.index);
+  return { configurations, addresses };
+}
+
+/** The head of an address entry; without an address it is forgotten. */
+export function encodeAddress(nodeId: string, address: Address | undefined): Uint8Array {
+  const writer = new ByteWriter(64)
+    .u8(1)
+    .text(nodeId)
+    .text(address?.host ?? '');
+  return writer.varint(address?.port ?? 0).finish();
+}
+
+export function decodeAddress(bytes: Uint8Array): {
+  readonly nodeId: string;
+  readonly address: Address | undefined;
+} {
+  const reader = new ByteReader(bytes);
+  const version = reader.u8();
+  if (version !== 1) throw new MalformedBytesError(`an address of format ${version}`);
+  const nodeId = reader.text();
+  const host = reader.text();
+  const port = reader.varint();
+  if (reader.remaining > 0) throw new MalformedBytesError('bytes left over in an address');
+  return { nodeId, address: host === '' ? undefined : { host, port } };
+}

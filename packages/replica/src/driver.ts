@@ -1,0 +1,493 @@
+/**
+ * Drives one node's Raft: what comes in (messages, ticks, acknowledgements of the disk, transactions, reads) is gathered
+ * for a turn, then everything that there is to do is taken out at once and done. Source: ADR 0017, README of raft.
+ *
+ * Invariant: messages leave before the disk is asked, so that a leader's disk works beside its followers'; what promises
+ * something leaves when the write that it waits for is durable; entries are applied when they are committed and durable
+ * here; a transaction is answered, and a read served, when this node has applied it.
+ */
+import { invariant, type LogIndex, logIndex, MalformedBytesError } from '@holdfast/bytes';
+import type { Address, Clock, Lane, Random, Timer } from '@holdfast/env';
+import type { Committer, CommitterContext, Transaction, TransactResult } from '@holdfast/kv';
+import { KvError } from '@holdfast/kv';
+import type {
+  AppendEntries,
+  Entry,
+  EntryContent,
+  Message,
+  NodeId,
+  PersistRequest,
+  Raft,
+  RaftStatus,
+  Ready,
+} from '@holdfast/raft';
+import { membersOf, nodeId } from '@holdfast/raft';
+import { Applier } from './applier.ts';
+import { decodeAddress } from './cluster-notes.ts';
+import { ADDRESS_KIND, contentOf } from './entry-format.ts';
+import { ReplicaError } from './errors.ts';
+import { decodeMessage, encodeMessage, laneOf } from './message-codec.ts';
+import type { PeerLinks } from './peer-links.ts';
+import { PersistQueue } from './persist-queue.ts';
+import { Proposals } from './proposals.ts';
+import { ReadRounds } from './read-rounds.ts';
+import { SessionSlots } from './session-slots.ts';
+import type { ResolvedReplicaSettings } from './settings.ts';
+
+/** Transactions of this node under way at once. Three nodes' fit well into the sessions that the store remembers. */
+const SLOT_LIMIT = 2048;
+
+export interface DriverOptions {
+  readonly raft: Raft;
+  readonly links: PeerLinks;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly settings: ResolvedReplicaSettings;
+  /** Runs its argument soon, after the inputs of this turn. */
+  readonly afterTurn: (run: () => void) => void;
+  /** Where members are; changed as entries are applied. */
+  readonly addresses: Map<string, Address>;
+  readonly onLeadership: (isLeader: boolean) => void;
+  readonly onPeerFault: (peerId: string, error: unknown) => void;
+}
+
+/** Waits until an entry of the configuration is applied, or the like. */
+interface Watcher {
+  readonly isDone: (status: RaftStatus) => boolean;
+  readonly settled: PromiseWithResolvers<void>;
+  readonly untilMs: number;
+  readonly what: string;
+}
+
+export class ReplicaDriver implements Committer {
+  readonly #options: DriverOptions;
+  readonly #context: CommitterContext;
+  readonly #raft: Raft;
+  readonly #persist: PersistQueue;
+  readonly #applier: Applier;
+  readonly #proposals: Proposals;
+  readonly #reads: ReadRounds;
+  /** Peers whose next entries are being read from the log; what follows them waits, to keep its order. */
+  readonly #loading = new Map<NodeId, Promise<void>>();
+  #watchers: Watcher[] = [];
+  #status: RaftStatus;
+  #appliedIndex: number;
+  #progressMs: number;
+  #isPlanned = false;
+  #timer: Timer | undefined;
+  #failure: KvError | undefined;
+  #closing: Promise<void> | undefined;
+  #isClosed = false;
+
+  constructor(options: DriverOptions, context: CommitterContext) {
+    const { raft, clock, random, settings } = options;
+    this.#options = options;
+    this.#context = context;
+    this.#raft = raft;
+    this.#status = raft.status();
+    this.#appliedIndex = this.#status.appliedIndex;
+    this.#progressMs = clock.monotonicMs();
+    const limits = { waitLimitMs: settings.waitLimitMs, waitTotalMs: settings.waitTotalMs };
+    const onWaiting = (): void => this.#plan();
+    this.#proposals = new Proposals({
+      ...limits,
+      clock,
+      crc32c: context.crc32c,
+      slots: new SessionSlots(random, SLOT_LIMIT),
+      sizeLimitBytes: context.waitingSizeLimitBytes,
+      onWaiting,
+    });
+    this.#reads = new ReadRounds({
+      ...limits,
+      clock,
+      appliedIndex: () => this.#appliedIndex,
+      onWaiting,
+    });
+    const onFailure = (cause: unknown): void => this.fail(cause);
+    this.#applier = new Applier({
+      context,
+      onOutcome: (head, outcome) => this.#proposals.answer(head, outcome),
+      onOther: (index, content) => this.#noteOther(index, content),
+      onTerm: (term) => this.#proposals.noteTerm(term),
+      onCheckpoint: (checkpoint) => this.#raft.verifyCheckpoint(checkpoint),
+      onApplied: (index) => this.#noteApplied(index),
+      onFailure,
+    });
+    this.#persist = new PersistQueue({
+      wal: context.wal,
+      clock,
+      crc32c: context.crc32c,
+      onAppended: (entry, body) => this.#applier.noteBody(entry, body),
+      onDurable: (request, isVoid) => this.#noteDurable(request, isVoid),
+      install: () => Promise.reject(new Error('there is no transfer of snapshots yet')),
+      onNoSpace: context.onNoSpace,
+      onFailure,
+    });
+    this.#followMembers();
+    this.#tickLater();
+  }
+
+  get failure(): KvError | undefined {
+    return this.#failure;
+  }
+
+  get waitingBytes(): number {
+    return this.#proposals.waitingBytes;
+  }
+
+  /** As of the last turn. */
+  get status(): RaftStatus {
+    return this.#status;
+  }
+
+  submit(transaction: Transaction): Promise<TransactResult> {
+    const refusal = this.#refusal();
+    return refusal === undefined ? this.#proposals.submit(transaction) : Promise.reject(refusal);
+  }
+
+  whenCurrent(): Promise<void> {
+    const refusal = this.#refusal();
+    return refusal === undefined ? this.#reads.join() : Promise.reject(refusal);
+  }
+
+  /**
+   * Keeps a part of the log for members that are behind. Durability: Raft is told first that a snapshot (the tables)
+   * stands for what it will not find in the log any more.
+   */
+  releasable(flushedIndex: LogIndex): LogIndex {
+    const snapshotIndex = logIndex(Math.min(flushedIndex, this.#raft.status().appliedIndex));
+    const retainedFrom = this.#retainedFrom();
+    const released = logIndex(Math.min(snapshotIndex, retainedFrom - 1));
+    if (released < this.#context.wal.firstIndex) return released;
+    this.#raft.compact(snapshotIndex, released);
+    return released;
+  }
+
+  /** Stops this node: the log, the state machine or consensus has failed. */
+  fail(cause: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = failureOf(cause);
+    this.#timer?.cancel();
+    this.#raft.stop(cause);
+    // The leader's last word: another one may take over at once.
+    for (const message of this.#raft.ready()?.messages ?? []) this.#send(message);
+    this.#proposals.failAll(this.#failure);
+    this.#reads.failAll(this.#failure);
+    for (const { settled } of this.#watchers.splice(0)) settled.reject(this.#failure);
+    this.#context.onFailure?.(this.#failure);
+  }
+
+  async drain(): Promise<void> {
+    await this.#proposals.drain();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    // Bounded: what cannot be agreed on is given up after its limit.
+    await this.#proposals.drain();
+    this.#isClosed = true;
+    const closed = new KvError('KV_CLOSED', 'the store is closed');
+    this.#reads.failAll(closed);
+    for (const { settled } of this.#watchers.splice(0)) settled.reject(closed);
+    if (this.#failure === undefined) await this.#leave();
+    this.#timer?.cancel();
+    await this.#persist.stop();
+    await this.#applier.stop();
+    await Promise.all(this.#loading.values());
+    await this.#options.links.close();
+  }
+
+  /** Hands over what this node leads, and keeps what it knows to be committed: then the next start need not wait. */
+  async #leave(): Promise<void> {
+    const { wal } = this.#context;
+    const { commitIndex } = this.#raft.status();
+    this.#raft.stop('the store is being closed');
+    for (const message of this.#raft.ready()?.messages ?? []) this.#send(message);
+    if (commitIndex > wal.hardState.commitIndex) {
+      await wal.saveHardState({ ...wal.hardState, commitIndex }).catch(() => undefined);
+    }
+  }
+
+  /** Frames of a proven peer. Throws a ReplicaError where one is no message. */
+  receive(peerId: string, frames: readonly Uint8Array[]): void {
+    if (this.#refusal() !== undefined) return;
+    const from = nodeId(peerId);
+    for (const frame of frames) this.#step(this.#decode(from, frame));
+    this.#plan();
+  }
+
+  /** What was sent to the peer lately is probably lost. */
+  noteBroken(peerId: string, lane: Lane): void {
+    if (lane !== 'log' || this.#refusal() !== undefined) return;
+    this.#raft.unreachable(nodeId(peerId));
+    this.#plan();
+  }
+
+  /** Runs an input of Raft, and what follows from it. */
+  act<Result>(action: (raft: Raft) => Result): Result {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) throw refusal;
+    const result = action(this.#raft);
+    this.#plan();
+    return result;
+  }
+
+  /** Resolves when the status is so; KV_UNAVAILABLE after `limitMs`. */
+  watch(what: string, limitMs: number, isDone: (status: RaftStatus) => boolean): Promise<void> {
+    if (isDone(this.#status)) return Promise.resolve();
+    const settled = Promise.withResolvers<void>();
+    const untilMs = this.#options.clock.monotonicMs() + limitMs;
+    this.#watchers.push({ isDone, settled, untilMs, what });
+    return settled.promise;
+  }
+
+  #refusal(): KvError | undefined {
+    if (this.#failure !== undefined) return this.#failure;
+    if (!this.#isClosed) return undefined;
+    return new KvError('KV_CLOSED', 'the store is being closed');
+  }
+
+  #decode(from: NodeId, frame: Uint8Array): Message {
+    try {
+      return decodeMessage(frame, from, this.#status.nodeId, this.#context.crc32c);
+    } catch (cause) {
+      if (!(cause instanceof MalformedBytesError)) throw cause;
+      throw new ReplicaError(
+        'REPLICA_MALFORMED_MESSAGE',
+        `${from} sent bytes that are no message: ${cause.message}`,
+        { cause },
+      );
+    }
+  }
+
+  #step(message: Message): void {
+    this.#guarded(() => this.#raft.step(message));
+  }
+
+  /** Safety: what Raft throws says that going on would be unsafe. */
+  #guarded(action: () => void): void {
+    try {
+      action();
+    } catch (cause) {
+      this.fail(cause);
+    }
+  }
+
+  #tickLater(): void {
+    this.#timer = this.#options.clock.setTimer(this.#options.settings.tickMs, () => {
+      this.#tickLater();
+      this.#guarded(() => this.#tick());
+    });
+  }
+
+  #tick(): void {
+    this.#raft.tick();
+    this.#proposals.expire(this.#progressMs);
+    this.#reads.expire(this.#progressMs);
+    this.#stepDownWhenSlow();
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#watchers = this.#watchers.filter(({ untilMs, settled, what }) => {
+      if (nowMs < untilMs) return true;
+      settled.reject(new KvError('KV_UNAVAILABLE', `${what}: not done in time`));
+      return false;
+    });
+    this.#plan();
+  }
+
+  /** Why: a leader that cannot write takes proposals that it never answers, while its heartbeats keep others from leading. */
+  #stepDownWhenSlow(): void {
+    const { role, transferringTo, progress, configuration } = this.#status;
+    if (role !== 'leader' || transferringTo !== undefined) return;
+    if (this.#persist.oldestAgeMs < this.#options.settings.slowDiskMs) return;
+    let best: NodeId | undefined;
+    for (const voter of configuration.voters) {
+      const matched = progress.get(voter)?.matchIndex ?? 0;
+      if (voter === this.#status.nodeId) continue;
+      if (best === undefined || matched > (progress.get(best)?.matchIndex ?? 0)) best = voter;
+    }
+    if (best !== undefined) this.#raft.transferLeadership(best);
+  }
+
+  #plan(): void {
+    if (this.#isPlanned) return;
+    this.#isPlanned = true;
+    this.#options.afterTurn(() => {
+      this.#isPlanned = false;
+      if (this.#failure === undefined) this.#guarded(() => this.#turn());
+    });
+  }
+
+  #turn(): void {
+    this.#proposals.propose(this.#raft, this.#status.role === 'leader');
+    this.#reads.ask(this.#raft);
+    const ready = this.#raft.ready();
+    if (ready !== undefined) this.#carryOut(ready);
+    this.#followStatus();
+  }
+
+  #carryOut(ready: Ready): void {
+    for (const message of ready.messages) this.#send(message);
+    if (ready.persist !== undefined) this.#persist.submit(ready.persist);
+    this.#applier.push(ready.committed);
+    for (const outcome of ready.readResults) this.#reads.note(outcome);
+    for (const outcome of ready.forwardResults) this.#proposals.noteForward(outcome);
+  }
+
+  #followStatus(): void {
+    const before = this.#status;
+    this.#status = this.#raft.status();
+    const { role, configuration } = this.#status;
+    if (configuration !== before.configuration) this.#followMembers();
+    if (role !== before.role) {
+      const isLeader = role === 'leader';
+      if (isLeader || before.role === 'leader') this.#options.onLeadership(isLeader);
+    }
+    const hasLeader = this.#status.leaderId !== undefined;
+    // What waited for a leader goes on.
+    if (hasLeader && (this.#status.leaderId !== before.leaderId || role !== before.role)) {
+      this.#plan();
+    }
+    this.#watchers = this.#watchers.filter(({ isDone, settled }) => {
+      if (!isDone(this.#status)) return true;
+      settled.resolve();
+      return false;
+    });
+  }
+
+  #followMembers(): void {
+    const { configuration, nodeId: self } = this.#status;
+    // Why also those whose address only is known: a node that joins learns from them that it belongs.
+    const known = [...membersOf(configuration), ...this.#options.addresses.keys()];
+    this.#options.links.setPeers([...new Set(known)].filter((peer) => peer !== self));
+  }
+
+  #noteDurable(request: PersistRequest, isVoid: boolean): void {
+    if (this.#failure !== undefined) return;
+    // A void one is acknowledged with the one after it, whose cut it was.
+    if (isVoid) return;
+    for (const message of request.messages) this.#send(message);
+    this.#guarded(() => this.#raft.persisted(request.ack));
+    this.#plan();
+  }
+
+  #noteApplied(index: LogIndex): void {
+    if (this.#failure !== undefined) return;
+    this.#appliedIndex = index;
+    this.#progressMs = this.#options.clock.monotonicMs();
+    this.#guarded(() => this.#raft.applied(index));
+    this.#reads.applied();
+    this.#plan();
+  }
+
+  #noteOther(_index: LogIndex, content: EntryContent): void {
+    if (content.type !== 'command' || content.command.kind !== ADDRESS_KIND) return;
+    const { nodeId: member, address } = decodeAddress(content.command.head);
+    if (address === undefined) this.#options.addresses.delete(member);
+    else this.#options.addresses.set(member, address);
+    this.#followMembers();
+  }
+
+  /** Sends, or lets it be lost; Raft bears that. */
+  #send(message: Message): void {
+    const { to } = message;
+    const needsLog = message.type === 'appendEntries' && message.entries.some(isElsewhere);
+    const before = this.#loading.get(to);
+    if (!needsLog && (before === undefined || message.type !== 'appendEntries')) {
+      this.#sendNow(message);
+      return;
+    }
+    const loaded = this.#sendLoaded(message as AppendEntries, before).finally(() => {
+      if (this.#loading.get(to) === loaded) this.#loading.delete(to);
+    });
+    this.#loading.set(to, loaded);
+  }
+
+  #sendNow(message: Message): void {
+    const lane = laneOf(message);
+    const parts = encodeMessage(message, this.#context.crc32c);
+    const isSent = this.#options.links.send(message.to, lane, parts);
+    if (isSent || message.type !== 'appendEntries' || message.entries.length === 0) return;
+    this.#raft.unreachable(message.to);
+  }
+
+  /** Reads from the log what Raft holds no more. Safety: where that cannot be read, or is another, nothing is sent. */
+  async #sendLoaded(message: AppendEntries, before: Promise<void> | undefined): Promise<void> {
+    await before;
+    try {
+      const entries = await this.#loadEntries(message.entries);
+      if (this.#refusal() === undefined && entries !== undefined) {
+        this.#sendNow({ ...message, entries });
+        return;
+      }
+    } catch (error) {
+      this.#options.onPeerFault(message.to, error);
+    }
+    if (this.#refusal() === undefined) this.#guarded(() => this.#raft.unreachable(message.to));
+  }
+
+  async #loadEntries(entries: readonly Entry[]): Promise<Entry[] | undefined> {
+    const loaded: Entry[] = [];
+    for (let at = 0; at < entries.length; ) {
+      const entry = entries[at] as Entry;
+      if (entry.content !== undefined) {
+        loaded.push(entry);
+        at++;
+        continue;
+      }
+      const end = entries.findIndex((later, place) => place > at && later.content !== undefined);
+      const run = entries.slice(at, end < 0 ? entries.length : end);
+      const last = run.at(-1) as Entry;
+      const limitBytes = Number.MAX_SAFE_INTEGER;
+      const records = await this.#context.wal.readRange(
+        entry.index,
+        logIndex(last.index + 1),
+        limitBytes,
+      );
+      for (const [place, record] of records.entries()) {
+        const wanted = run[place];
+        if (wanted?.index !== record.index || wanted.term !== record.term) return undefined;
+        const { kind, head, bodyBytes, body } = record;
+        const hasBody = bodyBytes.length > 0;
+        const parts = { kind, head, body: hasBody ? [bodyBytes] : undefined, bodyCrc: body?.crc };
+        loaded.push({ ...wanted, content: contentOf(parts) });
+      }
+      if (records.length !== run.length) return undefined;
+      at += run.length;
+    }
+    return loaded;
+  }
+
+  /** The first index of the log to keep: whole segments, the newest ones, up to the limit. */
+  #retainedFrom(): number {
+    const { wal } = this.#context;
+    let keptBytes = 0;
+    let from: number = wal.lastIndex + 1;
+    for (const segment of wal.segments().toReversed()) {
+      if (segment.released) break;
+      if (
+        keptBytes > 0 &&
+        keptBytes + segment.sizeBytes > this.#options.settings.retainedLogBytes
+      ) {
+        break;
+      }
+      keptBytes += segment.sizeBytes;
+      from = Math.min(from, segment.firstIndex);
+    }
+    invariant(from > 0, 'a log begins at 1');
+    return from;
+  }
+}
+
+function isElsewhere({ content }: Entry): boolean {
+  return content === undefined;
+}
+
+function failureOf(cause: unknown): KvError {
+  if (cause instanceof KvError) return cause;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new KvError('KV_UNAVAILABLE', `this node has stopped; restart it: ${message}`, { cause });
+}

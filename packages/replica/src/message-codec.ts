@@ -1,0 +1,360 @@
+/**
+ * A message between nodes as one frame: a structured part under its own checksum, then the bodies of its entries, each
+ * under the checksum that the log keeps for it. Sender and receiver are not in it: the connection has proven them.
+ * `docs/formats/replica.md` has the byte tables.
+ */
+import {
+  ByteReader,
+  ByteWriter,
+  type Crc32c,
+  invariant,
+  type LogIndex,
+  logIndex,
+  MalformedBytesError,
+  term,
+} from '@holdfast/bytes';
+import type { Lane } from '@holdfast/env';
+import {
+  type Command,
+  contentSizeBytes,
+  type Entry,
+  type EntryContent,
+  type ForwardReply,
+  type Message,
+  type NodeId,
+  type ReadIndexReply,
+  type SnapshotMetadata,
+} from '@holdfast/raft';
+import { contentOf, decodeConfiguration, encodeConfiguration, recordOf } from './entry-format.ts';
+
+const FORMAT_VERSION = 1;
+/** u32 checksum of what follows up to the bodies, u32 length of that. */
+const PREFIX_BYTES = 8;
+/** An entry takes at least so many bytes in the structured part. */
+const ENTRY_LEAST_BYTES = 4;
+
+/** By their number on the wire, from 1. Append only. */
+const TYPES: readonly Message['type'][] = [
+  'requestVote',
+  'requestPreVote',
+  'voteReply',
+  'preVoteReply',
+  'appendEntries',
+  'appendAccepted',
+  'appendRejected',
+  'heartbeat',
+  'heartbeatReply',
+  'installSnapshot',
+  'timeoutNow',
+  'staleTerm',
+  'forwardProposal',
+  'forwardReply',
+  'readIndexRequest',
+  'readIndexReply',
+];
+
+type Refusal = Extract<ForwardReply['outcome'], { accepted: false }>['code'];
+type ReadRefusal = Extract<ReadIndexReply['outcome'], { confirmed: false }>['code'];
+
+const PROPOSAL_REFUSALS: readonly Refusal[] = [
+  'NOT_LEADER',
+  'UNCOMMITTED_LIMIT',
+  'TRANSFERRING',
+  'TOO_LARGE',
+];
+const READ_REFUSALS: readonly ReadRefusal[] = [
+  'NOT_LEADER',
+  'LEADER_CHANGED',
+  'TOO_MANY_READS',
+  'TIMED_OUT',
+];
+
+/**
+ * The connection that a message takes. Why: what carries entries may be large; everything that must not wait, the
+ * acknowledgement of entries included, goes beside it.
+ */
+export function laneOf(message: Message): Lane {
+  switch (message.type) {
+    case 'appendEntries':
+      // An empty one tells what is committed.
+      return message.entries.length === 0 ? 'control' : 'log';
+    case 'forwardProposal':
+      return 'log';
+    default:
+      return 'control';
+  }
+}
+
+/** The parts of a frame, in order. The bodies are the message's own arrays. */
+export function encodeMessage(message: Message, crc32c: Crc32c): Uint8Array[] {
+  const writer = new ByteWriter(sizeBound(message));
+  const bodies: Uint8Array[] = [];
+  writer.u32(0).u32(0).u8(FORMAT_VERSION);
+  writer.u8(TYPES.indexOf(message.type) + 1).varint(message.term);
+  writeFields(writer, bodies, message, crc32c);
+  const bytes = writer.finish();
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  view.setUint32(4, bytes.length - PREFIX_BYTES, true);
+  view.setUint32(0, crc32c(bytes, 0, 4, bytes.length), true);
+  return [bytes, ...bodies];
+}
+
+/**
+ * The message of a frame. Strict: a checksum, version, type or field that is wrong, and bytes left over, are
+ * MalformedBytesErrors. Contents share memory with the frame.
+ */
+export function decodeMessage(
+  frame: Uint8Array,
+  from: NodeId,
+  to: NodeId,
+  crc32c: Crc32c,
+): Message {
+  const prefix = new ByteReader(frame);
+  const crc = prefix.u32();
+  const length = prefix.u32();
+  if (length > prefix.remaining) throw new MalformedBytesError(`a part of ${length} bytes`);
+  const end = PREFIX_BYTES + length;
+  if (crc32c(frame, 0, 4, end) !== crc) throw new MalformedBytesError('a wrong checksum');
+  const reader = new ByteReader(frame.subarray(PREFIX_BYTES, end));
+  const version = reader.u8();
+  if (version !== FORMAT_VERSION) {
+    throw new MalformedBytesError(
+      `message of format ${version}; this node reads ${FORMAT_VERSION}`,
+    );
+  }
+  const type = TYPES[reader.u8() - 1];
+  if (type === undefined) throw new MalformedBytesError('a message of no known type');
+  const envelope = { from, to, term: term(reader.varint()) };
+  const bodies = new ByteReader(frame.subarray(end));
+  const message = { ...envelope, ...readFields(reader, bodies, type, crc32c) } as Message;
+  if (reader.remaining + bodies.remaining > 0) {
+    throw new MalformedBytesError(`${reader.remaining + bodies.remaining} bytes left over`);
+  }
+  return message;
+}
+
+function writeFields(
+  writer: ByteWriter,
+  bodies: Uint8Array[],
+  message: Message,
+  crc32c: Crc32c,
+): void {
+  switch (message.type) {
+    case 'requestVote':
+      writer.varint(message.lastLogIndex).varint(message.lastLogTerm);
+      writeFlag(writer, message.isTransfer);
+      return;
+    case 'requestPreVote':
+      writer.varint(message.lastLogIndex).varint(message.lastLogTerm);
+      return;
+    case 'voteReply':
+    case 'preVoteReply':
+      writeFlag(writer, message.granted);
+      return;
+    case 'appendEntries':
+      writer.varint(message.prevLogIndex).varint(message.prevLogTerm);
+      writer.varint(message.leaderCommit).varint(message.entries.length);
+      for (const entry of message.entries) {
+        invariant(entry.content !== undefined, `entry ${entry.index} is sent without its content`);
+        writer.varint(entry.term);
+        writeContent(writer, bodies, entry.content, crc32c);
+      }
+      return;
+    case 'appendAccepted':
+      writer.varint(message.matchIndex);
+      return;
+    case 'appendRejected':
+      writer.varint(message.rejectedIndex).varint(message.hintIndex).varint(message.hintTerm);
+      return;
+    case 'heartbeat':
+      writer.varint(message.leaderCommit).varint(message.readRound);
+      return;
+    case 'heartbeatReply':
+      writer.varint(message.readRound);
+      return;
+    case 'installSnapshot':
+      writeSnapshot(writer, message.snapshot);
+      return;
+    case 'timeoutNow':
+    case 'staleTerm':
+      return;
+    case 'forwardProposal':
+      writer.varint(message.requestId);
+      writeContent(writer, bodies, { type: 'command', command: message.command }, crc32c);
+      return;
+    case 'forwardReply':
+      writer.varint(message.requestId);
+      writeForwardOutcome(writer, message.outcome);
+      return;
+    case 'readIndexRequest':
+      writer.varint(message.readId);
+      return;
+    case 'readIndexReply':
+      writer.varint(message.readId);
+      writeReadOutcome(writer, message.outcome);
+      return;
+  }
+}
+
+function readFields(
+  reader: ByteReader,
+  bodies: ByteReader,
+  type: Message['type'],
+  crc32c: Crc32c,
+): object {
+  const index = (): LogIndex => logIndex(reader.varint());
+  switch (type) {
+    case 'requestVote':
+      return {
+        type,
+        lastLogIndex: index(),
+        lastLogTerm: term(reader.varint()),
+        isTransfer: readFlag(reader),
+      };
+    case 'requestPreVote':
+      return { type, lastLogIndex: index(), lastLogTerm: term(reader.varint()) };
+    case 'voteReply':
+    case 'preVoteReply':
+      return { type, granted: readFlag(reader) };
+    case 'appendEntries':
+      return { type, ...readAppend(reader, bodies, crc32c) };
+    case 'appendAccepted':
+      return { type, matchIndex: index() };
+    case 'appendRejected':
+      return { type, rejectedIndex: index(), hintIndex: index(), hintTerm: term(reader.varint()) };
+    case 'heartbeat':
+      return { type, leaderCommit: index(), readRound: reader.varint() };
+    case 'heartbeatReply':
+      return { type, readRound: reader.varint() };
+    case 'installSnapshot':
+      return { type, snapshot: readSnapshot(reader) };
+    case 'timeoutNow':
+    case 'staleTerm':
+      return { type };
+    case 'forwardProposal':
+      return { type, requestId: reader.varint(), command: readCommand(reader, bodies, crc32c) };
+    case 'forwardReply':
+      return { type, requestId: reader.varint(), outcome: readForwardOutcome(reader) };
+    case 'readIndexRequest':
+      return { type, readId: reader.varint() };
+    case 'readIndexReply':
+      return { type, readId: reader.varint(), outcome: readReadOutcome(reader) };
+  }
+}
+
+function readAppend(reader: ByteReader, bodies: ByteReader, crc32c: Crc32c) {
+  const prevLogIndex = logIndex(reader.varint());
+  const prevLogTerm = term(reader.varint());
+  const leaderCommit = logIndex(reader.varint());
+  const count = reader.varint();
+  // Safety: a count that cannot be is refused before it costs.
+  if (count > reader.remaining / ENTRY_LEAST_BYTES) {
+    throw new MalformedBytesError(`${count} entries in ${reader.remaining} bytes`);
+  }
+  const entries: Entry[] = [];
+  for (let at = 1; at <= count; at++) {
+    const entryTerm = term(reader.varint());
+    const content = readContent(reader, bodies, crc32c);
+    const sizeBytes = contentSizeBytes(content);
+    entries.push({ index: logIndex(prevLogIndex + at), term: entryTerm, sizeBytes, content });
+  }
+  return { prevLogIndex, prevLogTerm, leaderCommit, entries };
+}
+
+function writeContent(
+  writer: ByteWriter,
+  bodies: Uint8Array[],
+  content: EntryContent,
+  crc32c: Crc32c,
+): void {
+  const { kind, head, body = [], bodyCrc } = recordOf(content, crc32c);
+  let bodyLength = 0;
+  for (const part of body) bodyLength += part.length;
+  writer.u8(kind).varint(head.length).varint(bodyLength);
+  if (bodyLength > 0) writer.u32(bodyCrc ?? 0);
+  writer.bytes(head);
+  bodies.push(...body);
+}
+
+function readContent(reader: ByteReader, bodies: ByteReader, crc32c: Crc32c): EntryContent {
+  const kind = reader.u8();
+  const headLength = reader.varint();
+  const bodyLength = reader.varint();
+  const bodyCrc = bodyLength > 0 ? reader.u32() : undefined;
+  const head = reader.bytes(headLength);
+  if (bodyCrc === undefined) return contentOf({ kind, head, body: undefined, bodyCrc });
+  const body = bodies.bytes(bodyLength);
+  // Safety: what is written under this checksum is what was sent under it; the log trusts it from here on.
+  if (crc32c(body) !== bodyCrc) throw new MalformedBytesError('a body with a wrong checksum');
+  return contentOf({ kind, head, body: [body], bodyCrc });
+}
+
+function readCommand(reader: ByteReader, bodies: ByteReader, crc32c: Crc32c): Command {
+  const content = readContent(reader, bodies, crc32c);
+  if (content.type === 'command') return content.command;
+  throw new MalformedBytesError(`a proposal that is a ${content.type}`);
+}
+
+function writeSnapshot(writer: ByteWriter, snapshot: SnapshotMetadata): void {
+  writer.varint(snapshot.index).varint(snapshot.term);
+  writer.sized(encodeConfiguration(snapshot.configuration));
+}
+
+function readSnapshot(reader: ByteReader): SnapshotMetadata {
+  return {
+    index: logIndex(reader.varint()),
+    term: term(reader.varint()),
+    configuration: decodeConfiguration(reader.sized()),
+  };
+}
+
+function writeForwardOutcome(writer: ByteWriter, outcome: ForwardReply['outcome']): void {
+  if (outcome.accepted) writer.u8(0).varint(outcome.index).varint(outcome.term);
+  else writer.u8(PROPOSAL_REFUSALS.indexOf(outcome.code) + 1);
+}
+
+function readForwardOutcome(reader: ByteReader): ForwardReply['outcome'] {
+  const kind = reader.u8();
+  if (kind === 0) {
+    return { accepted: true, index: logIndex(reader.varint()), term: term(reader.varint()) };
+  }
+  return { accepted: false, code: named(PROPOSAL_REFUSALS, kind) };
+}
+
+function writeReadOutcome(writer: ByteWriter, outcome: ReadIndexReply['outcome']): void {
+  if (outcome.confirmed) writer.u8(0).varint(outcome.index);
+  else writer.u8(READ_REFUSALS.indexOf(outcome.code) + 1);
+}
+
+function readReadOutcome(reader: ByteReader): ReadIndexReply['outcome'] {
+  const kind = reader.u8();
+  if (kind === 0) return { confirmed: true, index: logIndex(reader.varint()) };
+  return { confirmed: false, code: named(READ_REFUSALS, kind) };
+}
+
+function named<Name>(names: readonly Name[], number: number): Name {
+  const name = names[number - 1];
+  if (name === undefined) throw new MalformedBytesError(`a refusal of no known kind: ${number}`);
+  return name;
+}
+
+function writeFlag(writer: ByteWriter, flag: boolean): void {
+  writer.u8(flag ? 1 : 0);
+}
+
+function readFlag(reader: ByteReader): boolean {
+  const value = reader.u8();
+  if (value > 1) throw new MalformedBytesError(`a flag of ${value}`);
+  return value === 1;
+}
+
+/** Room for the structured part, or somewhat more. */
+function sizeBound(message: Message): number {
+  if (message.type === 'forwardProposal') return 64 + message.command.head.length;
+  if (message.type !== 'appendEntries') return 64;
+  let sizeBytes = 64;
+  for (const { content } of message.entries) {
+    sizeBytes += 32 + (content?.type === 'command' ? content.command.head.length : 64);
+  }
+  return sizeBytes;
+}

@@ -1,0 +1,115 @@
+import { logIndex } from '@holdfast/bytes';
+import type { Address, Connection, Random } from '@holdfast/env';
+import type { CommitterContext, OpenedFolder, StoreSeam } from '@holdfast/kv';
+import { openStore } from '@holdfast/kv';
+import { nodeId, Raft } from '@holdfast/raft';
+import { ClusterControl } from './cluster-control.ts';
+import { applyNote, readClusterNotes } from './cluster-notes.ts';
+import { ReplicaDriver } from './driver.ts';
+import { PeerLinks } from './peer-links.ts';
+import type { Replica, ReplicaOptions } from './replica.ts';
+import { resolveReplicaSettings } from './settings.ts';
+import { beginLog, identityOf, readStoredState } from './stored-state.ts';
+
+const TWO_TO_32 = 0x1_0000_0000;
+
+/**
+ * Opens a node's folder and joins its cluster. It serves as soon as a leader is there. Errors as of `openLocalStore`, and
+ * LISTEN_FAILED.
+ */
+export async function openReplica(options: ReplicaOptions): Promise<Replica> {
+  const { env, network, directory, clusterId, members, settings = {} } = options;
+  const identity = identityOf(env.digests, clusterId, network.nodeId);
+  const addresses = new Map(Object.entries(members));
+  let driver: ReplicaDriver | undefined;
+  const links = new PeerLinks({
+    network,
+    clock: env.clock,
+    addressOf: (peerId) => addresses.get(peerId),
+    onFrames: (peerId, frames) => driver?.receive(peerId, frames),
+    onBroken: (peerId, lane) => driver?.noteBroken(peerId, lane),
+    onBulk: options.onBulk ?? ((connection: Connection) => void connection.close()),
+    onFault: (peerId, error) => options.onPeerFault?.(peerId, error),
+  });
+  const seam: StoreSeam = {
+    committedIndex: (wal) => logIndex(Math.min(wal.hardState.commitIndex, wal.lastIndex)),
+    applyForeign: applyNote,
+    prepare: async (folder) => {
+      const raft = await openRaft(options, folder, addresses);
+      return (context) => {
+        driver = openDriver(options, context, raft, links, addresses);
+        return driver;
+      };
+    },
+  };
+  const store = await openStore(
+    {
+      env,
+      directory,
+      identity,
+      ...(settings.store === undefined ? {} : { settings: settings.store }),
+      ...(options.onFailure === undefined ? {} : { onFailure: options.onFailure }),
+    },
+    seam,
+  );
+  try {
+    const address = await links.listen(options.listen);
+    const cluster = new ClusterControl({
+      driver: driver as unknown as ReplicaDriver,
+      links,
+      addresses,
+      identity,
+    });
+    return { store, cluster, address };
+  } catch (cause) {
+    await store.close();
+    throw cause;
+  }
+}
+
+async function openRaft(
+  { network, members, settings = {}, env }: ReplicaOptions,
+  folder: OpenedFolder,
+  addresses: Map<string, Address>,
+): Promise<Raft> {
+  const names = Object.keys(members);
+  // A node that joins is not among those that it is told of.
+  if (names.includes(network.nodeId)) await beginLog(folder, names);
+  const notes = await readClusterNotes(folder.engine);
+  // What the command line says of a member is newer.
+  for (const [member, address] of notes.addresses) {
+    if (!addresses.has(member)) addresses.set(member, address);
+  }
+  const stored = await readStoredState(folder, notes);
+  const { raft } = resolveReplicaSettings(settings);
+  const random = fractions(env.random);
+  return new Raft({ ...raft, nodeId: nodeId(network.nodeId), random }, stored);
+}
+
+function openDriver(
+  options: ReplicaOptions,
+  context: CommitterContext,
+  raft: Raft,
+  links: PeerLinks,
+  addresses: Map<string, Address>,
+): ReplicaDriver {
+  const { env, settings = {} } = options;
+  return new ReplicaDriver(
+    {
+      raft,
+      links,
+      clock: env.clock,
+      random: env.random,
+      settings: resolveReplicaSettings(settings),
+      afterTurn: options.afterTurn ?? ((run) => void Promise.resolve().then(run)),
+      addresses,
+      onLeadership: options.onLeadership ?? (() => undefined),
+      onPeerFault: options.onPeerFault ?? (() => undefined),
+    },
+    context,
+  );
+}
+
+function fractions(random: Random): () => number {
+  return () => random.below(TWO_TO_32) / TWO_TO_32;
+}

@@ -1,0 +1,221 @@
+/**
+ * Carries out what Raft wants to be durable, on the wal, in the order of ADR 0017: hard state, cut, entries; each
+ * request after the one before it; and says so in that order.
+ *
+ * Durability: hard state is synced before the first byte of what follows it is handed to the log, so the log never holds
+ * an entry of a term that the state does not know. Entries of several requests may be in flight at once; the log keeps
+ * their order. A full volume is waited out: what the log took back is appended again.
+ */
+import { type Crc32c, invariant } from '@holdfast/bytes';
+import type { Clock } from '@holdfast/env';
+import type { Entry, PersistRequest } from '@holdfast/raft';
+import type { Extent, Wal } from '@holdfast/wal';
+import { WalError } from '@holdfast/wal';
+import { recordOf } from './entry-format.ts';
+
+/** Between two tries on a full volume. */
+const NO_SPACE_RETRY_MS = 200;
+
+export interface PersistQueueOptions {
+  readonly wal: Wal;
+  readonly clock: Clock;
+  readonly crc32c: Crc32c;
+  /** The entry was handed to the log; its body is there from now on, and durable when the request is. */
+  readonly onAppended: (entry: Entry, body: Extent | undefined) => void;
+  /**
+   * The request and all before it are durable. `isVoid`: its entries were cut by a later request before they were: its
+   * messages promise what is not so, and must not leave.
+   */
+  readonly onDurable: (request: PersistRequest, isVoid: boolean) => void;
+  /** Switches log and state to the snapshot. */
+  readonly install: (request: PersistRequest) => Promise<void>;
+  readonly onNoSpace: () => void;
+  /** The disk has failed: nothing more becomes durable. */
+  readonly onFailure: (cause: unknown) => void;
+}
+
+/** A request on its way. */
+interface Write {
+  readonly request: PersistRequest;
+  readonly startedMs: number;
+  isStateSaved: boolean;
+  /** Resolves when it is on disk; undefined before it was handed to the log. */
+  durable: Promise<void> | undefined;
+}
+
+export class PersistQueue {
+  readonly #options: PersistQueueOptions;
+  /** Not yet handed to the log. */
+  #waiting: Write[] = [];
+  /** Handed to the log, and not yet known to be durable; oldest first. */
+  #issued: Write[] = [];
+  #issuing: Promise<void> | undefined;
+  #settling: Promise<void> | undefined;
+  #isStopped = false;
+
+  constructor(options: PersistQueueOptions) {
+    this.#options = options;
+  }
+
+  /** Milliseconds since the oldest request that is not durable; 0 where all are. */
+  get oldestAgeMs(): number {
+    const oldest = this.#issued[0] ?? this.#waiting[0];
+    return oldest === undefined ? 0 : this.#options.clock.monotonicMs() - oldest.startedMs;
+  }
+
+  submit(request: PersistRequest): void {
+    if (this.#isStopped) return;
+    const startedMs = this.#options.clock.monotonicMs();
+    this.#waiting.push({ request, startedMs, isStateSaved: false, durable: undefined });
+    this.#startIssuing();
+  }
+
+  /** Takes nothing more; resolves when nothing of it runs any more. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#issuing;
+    await this.#settling;
+  }
+
+  /** Runs as far as it can within this turn. */
+  #startIssuing(): void {
+    if (this.#issuing !== undefined) return;
+    let isDone = false;
+    const issuing = this.#issueAll().finally(() => {
+      isDone = true;
+      this.#issuing = undefined;
+    });
+    if (!isDone) this.#issuing = issuing;
+  }
+
+  async #issueAll(): Promise<void> {
+    try {
+      for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+        if (this.#isStopped) return;
+        const isIssued = await this.#issue(next);
+        // The log took earlier ones back, and who waits for them is about to hear of it and to put them first.
+        if (!isIssued) await this.#settling;
+        if (!isIssued || this.#waiting[0] !== next) continue;
+        this.#waiting.shift();
+        this.#issued.push(next);
+        this.#settling ??= this.#settleAll();
+      }
+    } catch (cause) {
+      this.#fail(cause);
+    }
+  }
+
+  /** Hands the write to the log. False where there was no room; then all of it is to be done again. */
+  async #issue(write: Write): Promise<boolean> {
+    const { wal } = this.#options;
+    const { snapshot, hardState, truncateFrom, entries } = write.request;
+    if (snapshot !== undefined) {
+      await this.#settling;
+      await this.#options.install(write.request);
+    }
+    if (hardState !== undefined && !write.isStateSaved) {
+      if (!(await this.#hasRoom(() => wal.saveHardState(hardState)))) return false;
+      write.isStateSaved = true;
+    }
+    let durable: Promise<void> | undefined;
+    if (truncateFrom !== undefined) durable = observed(wal.truncateSuffix(truncateFrom));
+    for (const entry of entries) {
+      // What was taken back is appended again; what was not is there.
+      if (entry.index <= wal.lastIndex) continue;
+      while (!this.#append(entry)) {
+        if (!(await this.#hasRoom(() => wal.whenWritable()))) return false;
+        if (this.#isStopped || entry.index !== wal.lastIndex + 1) return false;
+      }
+    }
+    const last = entries.at(-1);
+    if (last !== undefined) {
+      const written = observed(wal.whenDurable(last.index));
+      durable = durable === undefined ? written : durable.then(() => written);
+    }
+    write.durable = durable ?? Promise.resolve();
+    return true;
+  }
+
+  /** False where the log takes nothing now. */
+  #append(entry: Entry): boolean {
+    const { wal, crc32c, onAppended } = this.#options;
+    invariant(entry.content !== undefined, `entry ${entry.index} is to be written without content`);
+    const { kind, head, body, bodyCrc } = recordOf(entry.content, crc32c);
+    const { index, term } = entry;
+    try {
+      const appended = wal.append({
+        term,
+        kind,
+        head,
+        bodyCrc,
+        index,
+        ...(body === undefined ? {} : { body }),
+      });
+      onAppended(entry, appended.body);
+      return true;
+    } catch (cause) {
+      const code = cause instanceof WalError ? cause.code : undefined;
+      if (code === 'WAL_BUSY') return false;
+      // A gap: the log has just taken records back.
+      if (code === 'WAL_INDEX_GAP' && this.#issued.length > 0) return false;
+      throw cause;
+    }
+  }
+
+  async #settleAll(): Promise<void> {
+    try {
+      for (let first = this.#issued[0]; first !== undefined; first = this.#issued[0]) {
+        const outcome = await outcomeOf(first.durable);
+        if (this.#isStopped) return;
+        if (outcome === 'noSpace') {
+          this.#options.onNoSpace();
+          await this.#options.clock.sleep(NO_SPACE_RETRY_MS);
+          this.#waiting.unshift(...this.#issued.splice(0));
+          this.#startIssuing();
+          return;
+        }
+        this.#issued.shift();
+        this.#options.onDurable(first.request, outcome === 'cut');
+      }
+    } catch (cause) {
+      this.#fail(cause);
+    } finally {
+      this.#settling = undefined;
+      // Why: what was issued while the last one was reported.
+      if (this.#issued.length > 0 && !this.#isStopped) this.#settling = this.#settleAll();
+    }
+  }
+
+  /** Runs what needs room on the volume; false, after a while, where there was none. */
+  async #hasRoom(action: () => Promise<void>): Promise<boolean> {
+    const outcome = await outcomeOf(action());
+    if (outcome !== 'noSpace') return true;
+    this.#options.onNoSpace();
+    await this.#options.clock.sleep(NO_SPACE_RETRY_MS);
+    return false;
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#options.onFailure(cause);
+  }
+}
+
+/** `cut`: the records were truncated before they were durable. Throws what neither is nor a lack of room. */
+async function outcomeOf(write: Promise<void> | undefined): Promise<'done' | 'cut' | 'noSpace'> {
+  try {
+    await write;
+    return 'done';
+  } catch (cause) {
+    if (cause instanceof WalError && cause.code === 'WAL_NO_SPACE') return 'noSpace';
+    if (cause instanceof WalError && cause.code === 'WAL_INDEX_NOT_FOUND') return 'cut';
+    throw cause;
+  }
+}
+
+/** It is looked at when it is its turn; until then its failure is no unhandled one. */
+function observed(promise: Promise<void>): Promise<void> {
+  promise.catch(() => undefined);
+  return promise;
+}

@@ -1,0 +1,257 @@
+/**
+ * Transactions of this node on their way to being agreed on: proposed here where this node leads, handed to the leader
+ * where it does not, and proposed again where that may have come to nothing. They are answered when this node has applied
+ * them, so that its own reads see them.
+ *
+ * Safety: every transaction has a session, so whichever copy is applied first decides, and every other one gets its answer.
+ */
+import type { Crc32c, Term } from '@holdfast/bytes';
+import type { Clock } from '@holdfast/env';
+import type { ApplyOutcome, Transaction, TransactResult } from '@holdfast/kv';
+import { encodeEntry, KV_ENTRY_KIND, KvError } from '@holdfast/kv';
+import type { Command, ForwardOutcome, Raft } from '@holdfast/raft';
+import type { StoredCommand } from './entry-format.ts';
+import { type Session, type SessionSlots, sessionOf } from './session-slots.ts';
+
+/** What a waiting transaction costs beside its bytes. */
+const OVERHEAD_BYTES = 512;
+/** Bytes handed to the leader and not yet accepted by it, beyond which the rest waits here. */
+const FORWARD_WINDOW_BYTES = 16 * 1024 * 1024;
+
+export interface ProposalsOptions {
+  readonly clock: Clock;
+  readonly crc32c: Crc32c;
+  readonly slots: SessionSlots;
+  /** Bytes that may wait in all; beyond it KV_BUSY. */
+  readonly sizeLimitBytes: number;
+  readonly waitLimitMs: number;
+  readonly waitTotalMs: number;
+  /** There is something to propose. */
+  readonly onWaiting: () => void;
+}
+
+interface Proposal {
+  /** Place in the order of calls. */
+  readonly order: number;
+  readonly session: Session;
+  readonly command: StoredCommand;
+  readonly sizeBytes: number;
+  readonly startedMs: number;
+  readonly resolve: (result: TransactResult) => void;
+  readonly reject: (error: unknown) => void;
+  /** The request to the leader that has not answered. */
+  forward: number | undefined;
+  /** Term of the log that it was last accepted into; undefined where it is in none, as far as is known. */
+  term: Term | undefined;
+  isAnswered: boolean;
+}
+
+export class Proposals {
+  readonly #options: ProposalsOptions;
+  /** To be proposed, in order. */
+  #queue: Proposal[] = [];
+  /** All that are not answered, by session, in the order of calls. */
+  readonly #bySession = new Map<string, Proposal[]>();
+  readonly #all = new Set<Proposal>();
+  readonly #forwarded = new Map<number, Proposal>();
+  #forwardedBytes = 0;
+  #waitingBytes = 0;
+  #nextOrder = 0;
+  /** Of the last entry that this node applied. */
+  #term = 0;
+  #drainWaiters: (() => void)[] = [];
+
+  constructor(options: ProposalsOptions) {
+    this.#options = options;
+  }
+
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  get count(): number {
+    return this.#all.size;
+  }
+
+  /** Takes a checked transaction; its bytes are copied. KV_BUSY. */
+  submit(transaction: Transaction): Promise<TransactResult> {
+    const { slots, crc32c, clock, sizeLimitBytes } = this.#options;
+    return new Promise((resolve, reject) => {
+      if (this.#waitingBytes >= sizeLimitBytes) throw busy(`${this.#waitingBytes} bytes`);
+      const session = transaction.session ?? slots.take();
+      if (session === undefined) throw busy(`${this.#all.size} transactions`);
+      const { head, body, bodySizeBytes, bodyCrc } = encodeEntry(
+        { ...transaction, session },
+        crc32c,
+      );
+      const command: StoredCommand = {
+        kind: KV_ENTRY_KIND,
+        head,
+        bodyCrc,
+        // Why a copy: it is sent and written after the caller has its bytes back.
+        ...(body.length === 0 ? {} : { body: body.map((value) => value.slice()) }),
+      };
+      const proposal: Proposal = {
+        order: this.#nextOrder++,
+        session,
+        command,
+        sizeBytes: OVERHEAD_BYTES + head.length + bodySizeBytes,
+        startedMs: clock.monotonicMs(),
+        resolve,
+        reject,
+        forward: undefined,
+        term: undefined,
+        isAnswered: false,
+      };
+      this.#waitingBytes += proposal.sizeBytes;
+      this.#all.add(proposal);
+      const name = nameOf(session);
+      const same = this.#bySession.get(name);
+      if (same === undefined) this.#bySession.set(name, [proposal]);
+      else same.push(proposal);
+      this.#queue.push(proposal);
+      this.#options.onWaiting();
+    });
+  }
+
+  /** Proposes what waits, as far as the leader takes it; called once a turn. */
+  propose(raft: Raft, isLeader: boolean): void {
+    let count = 0;
+    for (const proposal of this.#queue) {
+      if (!proposal.isAnswered) {
+        const isTaken = isLeader ? proposeHere(raft, proposal) : this.#forward(raft, proposal);
+        if (!isTaken) break;
+      }
+      count++;
+    }
+    if (count > 0) this.#queue = this.#queue.slice(count);
+  }
+
+  /** The leader has answered, or will not any more. */
+  noteForward(outcome: ForwardOutcome): void {
+    const proposal = this.#forwarded.get(outcome.requestId);
+    if (proposal === undefined) return;
+    this.#forwarded.delete(outcome.requestId);
+    this.#forwardedBytes -= proposal.sizeBytes;
+    proposal.forward = undefined;
+    if (outcome.accepted && outcome.term >= this.#term) proposal.term = outcome.term;
+    else this.#requeue([proposal]);
+  }
+
+  /**
+   * An entry of this term is committed: what an earlier leader took and is not in the log before it never will be
+   * there.
+   */
+  noteTerm(term: Term): void {
+    this.#term = term;
+    const lost = [...this.#all].filter((proposal) => (proposal.term ?? term) < term);
+    for (const proposal of lost) proposal.term = undefined;
+    this.#requeue(lost);
+  }
+
+  /** A transaction was applied. */
+  answer(head: Uint8Array, outcome: ApplyOutcome): void {
+    const session = sessionOf(head);
+    if (session === undefined) return;
+    const waiting = this.#bySession.get(nameOf(session));
+    if (waiting === undefined) return;
+    for (const proposal of waiting) {
+      this.#end(proposal);
+      if ('stale' in outcome) proposal.reject(stale(outcome.lastSequence));
+      else proposal.resolve(outcome);
+    }
+  }
+
+  /** Gives up what has waited too long. `quietSinceMs`: when this node last applied something. */
+  expire(quietSinceMs: number): void {
+    const { clock, waitLimitMs, waitTotalMs } = this.#options;
+    const nowMs = clock.monotonicMs();
+    for (const proposal of this.#all) {
+      const { startedMs } = proposal;
+      const isQuiet = nowMs - Math.max(startedMs, quietSinceMs) >= waitLimitMs;
+      if (!isQuiet && nowMs - startedMs < waitTotalMs) break;
+      this.#end(proposal);
+      proposal.reject(unknownOutcome(nowMs - startedMs));
+    }
+  }
+
+  failAll(error: unknown): void {
+    for (const proposal of this.#all) {
+      this.#end(proposal);
+      proposal.reject(error);
+    }
+  }
+
+  /** Resolves when everything is answered. */
+  async drain(): Promise<void> {
+    while (this.#all.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#drainWaiters.push(resolve);
+      });
+    }
+  }
+
+  #forward(raft: Raft, proposal: Proposal): boolean {
+    const { sizeBytes, command } = proposal;
+    const isOver = this.#forwardedBytes + sizeBytes > FORWARD_WINDOW_BYTES;
+    if (isOver && this.#forwardedBytes > 0) return false;
+    const result = raft.forward(command);
+    if (!result.accepted) return false;
+    proposal.forward = result.requestId;
+    this.#forwarded.set(result.requestId, proposal);
+    this.#forwardedBytes += sizeBytes;
+    return true;
+  }
+
+  /** Puts them where they were in the order of calls. */
+  #requeue(proposals: readonly Proposal[]): void {
+    const open = proposals.filter(({ isAnswered }) => !isAnswered);
+    if (open.length === 0) return;
+    this.#queue = [...open, ...this.#queue].sort((left, right) => left.order - right.order);
+    this.#options.onWaiting();
+  }
+
+  #end(proposal: Proposal): void {
+    proposal.isAnswered = true;
+    this.#all.delete(proposal);
+    this.#waitingBytes -= proposal.sizeBytes;
+    if (proposal.forward !== undefined) {
+      this.#forwarded.delete(proposal.forward);
+      this.#forwardedBytes -= proposal.sizeBytes;
+    }
+    const name = nameOf(proposal.session);
+    const rest = (this.#bySession.get(name) ?? []).filter((other) => other !== proposal);
+    if (rest.length === 0) this.#bySession.delete(name);
+    else this.#bySession.set(name, rest);
+    this.#options.slots.giveBack(proposal.session);
+    if (this.#all.size === 0) for (const wake of this.#drainWaiters.splice(0)) wake();
+  }
+}
+
+function proposeHere(raft: Raft, proposal: Proposal): boolean {
+  const result = raft.propose(proposal.command satisfies Command);
+  if (result.accepted) proposal.term = result.term;
+  return result.accepted;
+}
+
+function nameOf({ clientId, sequence }: Session): string {
+  return `${sequence} ${clientId}`;
+}
+
+function busy(what: string): KvError {
+  return new KvError('KV_BUSY', `${what} wait to be agreed on; try again later`);
+}
+
+function stale(lastSequence: number): KvError {
+  return new KvError(
+    'KV_SESSION_STALE',
+    `the session was answered up to sequence ${lastSequence} already`,
+  );
+}
+
+function unknownOutcome(waitedMs: number): KvError {
+  return new KvError(
+    'KV_UNAVAILABLE',
+    `no majority agreed for ${Math.round(waitedMs)} ms: the outcome is unknown; try again`,
+  );
+}

@@ -1,0 +1,47 @@
+import type { LocalStoreSettings } from '@holdfast/kv';
+import type { RaftSettings } from '@holdfast/raft';
+
+const MIB = 1024 * 1024;
+
+/** All have defaults that suit nodes on one network of a site. */
+export interface ReplicaSettings {
+  readonly store?: LocalStoreSettings;
+  /** Raft's unit of time. Default 50 ms. */
+  readonly tickMs?: number;
+  /**
+   * Raft's own settings. Default: a heartbeat each tick, and an election after 14 to 28 ticks (0.7 to 1.4 s) without
+   * one.
+   */
+  readonly raft?: Partial<Omit<RaftSettings, 'nodeId' | 'random'>>;
+  /**
+   * How long a read or a transaction waits while nothing is agreed on (no leader, no majority) before it is refused
+   * with KV_UNAVAILABLE. Default 2 s.
+   */
+  readonly waitLimitMs?: number;
+  /** How long one waits in all, though others go on. Default 15 s. */
+  readonly waitTotalMs?: number;
+  /** Bytes of log that are kept behind the newest table, for members that are behind. Default 256 MiB. */
+  readonly retainedLogBytes?: number;
+  /** A leader whose disk takes longer for a write hands leadership over. Default 3 s. */
+  readonly slowDiskMs?: number;
+}
+
+export interface ResolvedReplicaSettings {
+  readonly tickMs: number;
+  readonly raft: Partial<Omit<RaftSettings, 'nodeId' | 'random'>>;
+  readonly waitLimitMs: number;
+  readonly waitTotalMs: number;
+  readonly retainedLogBytes: number;
+  readonly slowDiskMs: number;
+}
+
+export function resolveReplicaSettings(settings: ReplicaSettings): ResolvedReplicaSettings {
+  return {
+    tickMs: settings.tickMs ?? 50,
+    raft: { electionTimeoutTicks: 14, ...settings.raft },
+    waitLimitMs: settings.waitLimitMs ?? 2000,
+    waitTotalMs: settings.waitTotalMs ?? 15_000,
+    retainedLogBytes: settings.retainedLogBytes ?? 256 * MIB,
+    slowDiskMs: settings.slowDiskMs ?? 3000,
+  };
+}

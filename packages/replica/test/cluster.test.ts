@@ -1,0 +1,101 @@
+import { utf8 } from '@holdfast/bytes';
+import { expect, test } from 'vitest';
+import { MemoryCluster } from './fixtures/memory-cluster.ts';
+
+const KEY = utf8('key');
+
+function put(value: string, key: Uint8Array = KEY) {
+  return { operations: [{ kind: 'put' as const, key, value: utf8(value) }] };
+}
+
+async function textAt(cluster: MemoryCluster, name: string, key: Uint8Array = KEY) {
+  const entry = await cluster.until(cluster.replica(name).store.get(key));
+  return entry === undefined ? undefined : Buffer.from(entry.value).toString();
+}
+
+test('a put on any node is seen on every node at once, at the same version', async () => {
+  const cluster = await MemoryCluster.open();
+  for (const asked of ['n1', 'n2', 'n3']) {
+    const result = await cluster.until(cluster.replica(asked).store.transact(put(asked)));
+    expect(result.committed).toBe(true);
+    for (const read of ['n1', 'n2', 'n3']) {
+      const entry = await cluster.until(cluster.replica(read).store.get(KEY));
+      expect(entry?.version).toBe(result.revision);
+      expect(Buffer.from(entry?.value ?? []).toString()).toBe(asked);
+    }
+  }
+  await cluster.close();
+});
+
+test('the leader dies: another one takes over, and nothing acknowledged is lost', async () => {
+  const cluster = await MemoryCluster.open();
+  const first = cluster.nameOf(await cluster.leader());
+  await cluster.until(cluster.replica(first).store.transact(put('before')));
+  await cluster.crash(first);
+  const second = cluster.nameOf(await cluster.leader());
+  expect(second).not.toBe(first);
+  expect(await textAt(cluster, second)).toBe('before');
+  await cluster.until(cluster.replica(second).store.transact(put('after')));
+  await cluster.start(first);
+  expect(await textAt(cluster, first)).toBe('after');
+  await cluster.close();
+});
+
+test('all nodes restart, and hold what was acknowledged', async () => {
+  const cluster = await MemoryCluster.open();
+  const large = 'x'.repeat(100_000);
+  for (let at = 0; at < 50; at++) {
+    const value = at % 10 === 0 ? large : `value ${at}`;
+    await cluster.until(cluster.replica('n2').store.transact(put(value, utf8(`key ${at}`))));
+  }
+  for (const name of ['n1', 'n2', 'n3']) await cluster.crash(name);
+  for (const name of ['n1', 'n2', 'n3']) await cluster.start(name);
+  await cluster.leader();
+  for (let at = 0; at < 50; at++) {
+    const expected = at % 10 === 0 ? large : `value ${at}`;
+    expect(await textAt(cluster, `n${(at % 3) + 1}`, utf8(`key ${at}`))).toBe(expected);
+  }
+  await cluster.close();
+});
+
+test('without a majority writes and reads are refused within their limit, and go on when it is back', async () => {
+  const cluster = await MemoryCluster.open();
+  await cluster.until(cluster.replica('n1').store.transact(put('before')));
+  await cluster.crash('n2');
+  await cluster.crash('n3');
+  const startMs = cluster.clock.monotonicMs();
+  const { store } = cluster.replica('n1');
+  const refused = { code: 'KV_UNAVAILABLE', retryable: true };
+  const write = store.transact(put('lost?'));
+  const read = store.get(KEY);
+  const outcomes = await cluster.until(Promise.allSettled([write, read]));
+  expect(outcomes).toMatchObject([
+    { status: 'rejected', reason: refused },
+    { status: 'rejected', reason: refused },
+  ]);
+  expect(cluster.clock.monotonicMs() - startMs).toBeLessThan(2200);
+  await cluster.start('n2');
+  await cluster.leader();
+  expect(['before', 'lost?']).toContain(await textAt(cluster, 'n2'));
+  await cluster.close();
+});
+
+test('a leader that is cut off serves no reads, and its followers go on', async () => {
+  const cluster = await MemoryCluster.open();
+  const old = cluster.nameOf(await cluster.leader());
+  const others = ['n1', 'n2', 'n3'].filter((name) => name !== old);
+  await cluster.until(cluster.replica(old).store.transact(put('old')));
+  cluster.network.partition([old], others);
+  const stale = cluster.replica(old).store.get(KEY);
+  const outcome = await cluster.until(Promise.allSettled([stale]));
+  expect(outcome).toMatchObject([{ status: 'rejected', reason: { code: 'KV_UNAVAILABLE' } }]);
+  await cluster.untilTrue(
+    () => others.some((name) => cluster.replica(name).cluster.status().role === 'leader'),
+    'a new leader',
+  );
+  const [asked = ''] = others;
+  await cluster.until(cluster.replica(asked).store.transact(put('new')));
+  cluster.network.heal();
+  expect(await textAt(cluster, old)).toBe('new');
+  await cluster.close();
+});

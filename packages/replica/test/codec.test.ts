@@ -1,0 +1,212 @@
+import { readFile } from 'node:fs/promises';
+import type { Crc32c } from '@holdfast/bytes';
+import { concatBytes, fromHex, logIndex, MalformedBytesError, term, utf8 } from '@holdfast/bytes';
+import { loadCrc32c } from '@holdfast/env/node';
+import type { EntryContent, Message } from '@holdfast/raft';
+import { configurationOf, contentSizeBytes, nodeId } from '@holdfast/raft';
+import fc from 'fast-check';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { decodeAddress, encodeAddress } from '../src/cluster-notes.ts';
+import { contentOf, recordOf } from '../src/entry-format.ts';
+import { decodeMessage, encodeMessage, laneOf } from '../src/message-codec.ts';
+
+const N1 = nodeId('n1');
+const N2 = nodeId('n2');
+const ENVELOPE = { from: N1, to: N2, term: term(3) };
+const CONFIGURATION = configurationOf([N1, N2], [nodeId('n3')]);
+
+let crc32c: Crc32c;
+
+beforeAll(async () => {
+  ({ crc32c } = await loadCrc32c());
+});
+
+function entry(index: number, entryTerm: number, content: EntryContent) {
+  const sizeBytes = contentSizeBytes(content);
+  return { index: logIndex(index), term: term(entryTerm), sizeBytes, content };
+}
+
+function transaction(head: Uint8Array, body: Uint8Array | undefined): EntryContent {
+  const bodyCrc = body === undefined ? undefined : crc32c(body);
+  const command = { kind: 1, head, bodyCrc, ...(body === undefined ? {} : { body: [body] }) };
+  return { type: 'command', command };
+}
+
+/** The message of `docs/formats/replica.md`. */
+function exampleAppend(): Message {
+  return {
+    ...ENVELOPE,
+    type: 'appendEntries',
+    prevLogIndex: logIndex(300),
+    prevLogTerm: term(2),
+    leaderCommit: logIndex(299),
+    entries: [
+      entry(301, 3, { type: 'noop' }),
+      entry(302, 3, transaction(utf8('head'), utf8('body'))),
+    ],
+  };
+}
+
+function decoded(frame: Uint8Array): Message {
+  return decodeMessage(frame, N1, N2, crc32c);
+}
+
+function frameOf(message: Message): Uint8Array {
+  return concatBytes(encodeMessage(message, crc32c));
+}
+
+const MESSAGES: readonly Message[] = [
+  {
+    ...ENVELOPE,
+    type: 'requestVote',
+    lastLogIndex: logIndex(7),
+    lastLogTerm: term(2),
+    isTransfer: true,
+  },
+  { ...ENVELOPE, type: 'requestPreVote', lastLogIndex: logIndex(7), lastLogTerm: term(2) },
+  { ...ENVELOPE, type: 'voteReply', granted: true },
+  { ...ENVELOPE, type: 'preVoteReply', granted: false },
+  { ...ENVELOPE, type: 'appendAccepted', matchIndex: logIndex(9) },
+  {
+    ...ENVELOPE,
+    type: 'appendRejected',
+    rejectedIndex: logIndex(9),
+    hintIndex: logIndex(4),
+    hintTerm: term(1),
+  },
+  { ...ENVELOPE, type: 'heartbeat', leaderCommit: logIndex(8), readRound: 1_000_000_007 },
+  { ...ENVELOPE, type: 'heartbeatReply', readRound: 2 ** 52 },
+  {
+    ...ENVELOPE,
+    type: 'installSnapshot',
+    snapshot: { index: logIndex(5), term: term(2), configuration: CONFIGURATION },
+  },
+  { ...ENVELOPE, type: 'timeoutNow' },
+  { ...ENVELOPE, type: 'staleTerm' },
+  {
+    ...ENVELOPE,
+    type: 'forwardReply',
+    requestId: 5,
+    outcome: { accepted: true, index: logIndex(4), term: term(3) },
+  },
+  {
+    ...ENVELOPE,
+    type: 'forwardReply',
+    requestId: 5,
+    outcome: { accepted: false, code: 'TRANSFERRING' },
+  },
+  { ...ENVELOPE, type: 'readIndexRequest', readId: 2 ** 50 },
+  {
+    ...ENVELOPE,
+    type: 'readIndexReply',
+    readId: 6,
+    outcome: { confirmed: true, index: logIndex(8) },
+  },
+  {
+    ...ENVELOPE,
+    type: 'readIndexReply',
+    readId: 6,
+    outcome: { confirmed: false, code: 'LEADER_CHANGED' },
+  },
+];
+
+describe('messages', () => {
+  test('every kind comes out as it went in', () => {
+    const forward: Message = {
+      ...ENVELOPE,
+      type: 'forwardProposal',
+      requestId: 11,
+      command: { kind: 1, head: utf8('h'), body: [utf8('one'), utf8('two')] },
+    };
+    for (const message of MESSAGES) expect(decoded(frameOf(message))).toEqual(message);
+    expect(decoded(frameOf(exampleAppend()))).toEqual(exampleAppend());
+    const command = {
+      kind: 1,
+      head: utf8('h'),
+      body: [utf8('onetwo')],
+      bodyCrc: crc32c(utf8('onetwo')),
+    };
+    expect(decoded(frameOf(forward))).toEqual({ ...forward, command });
+  });
+
+  test('entries of every kind come out as they went in', () => {
+    const contents: EntryContent[] = [
+      { type: 'noop' },
+      { type: 'membership', configuration: CONFIGURATION },
+      { type: 'checkpoint', checkpoint: { checkedIndex: logIndex(44), stateHash: '00ff00ff' } },
+      transaction(utf8('head'), undefined),
+      transaction(utf8(''), new Uint8Array(100_000).fill(9)),
+    ];
+    const entries = contents.map((content, at) => entry(8 + at, 3, content));
+    const message = { ...exampleAppend(), prevLogIndex: logIndex(7), entries } as Message;
+    expect(decoded(frameOf(message))).toEqual(message);
+  });
+
+  test('any byte that is changed, cut off or added is refused with one error', () => {
+    for (const message of [exampleAppend(), ...MESSAGES]) {
+      const frame = frameOf(message);
+      for (let at = 0; at < frame.length; at++) {
+        const changed = frame.slice();
+        changed[at] = (changed[at] ?? 0) ^ 0x41;
+        expect(() => decoded(changed), `${message.type} at ${at}`).toThrow(MalformedBytesError);
+        expect(() => decoded(frame.slice(0, at))).toThrow(MalformedBytesError);
+      }
+      expect(() => decoded(concatBytes([frame, Uint8Array.of(0)]))).toThrow(MalformedBytesError);
+    }
+  });
+
+  test('any bytes under a right checksum are a message or refused, and nothing else', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(20), (bytes, type) => {
+        const part = concatBytes([Uint8Array.of(1, type), bytes]);
+        const prefix = new Uint8Array(8);
+        new DataView(prefix.buffer).setUint32(4, part.length, true);
+        const frame = concatBytes([prefix, part]);
+        new DataView(frame.buffer).setUint32(0, crc32c(frame, 0, 4), true);
+        try {
+          const message = decoded(frame);
+          expect(decoded(frameOf(message))).toEqual(message);
+        } catch (error) {
+          expect(error).toBeInstanceOf(MalformedBytesError);
+        }
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  test('only what carries entries or proposals waits behind others of its kind', () => {
+    const append = exampleAppend();
+    expect(laneOf(append)).toBe('log');
+    expect(laneOf({ ...append, entries: [] } as Message)).toBe('control');
+    for (const message of MESSAGES) expect(laneOf(message)).toBe('control');
+  });
+});
+
+describe('replica.md', () => {
+  async function example(name: string): Promise<Uint8Array> {
+    const text = await readFile(
+      new URL('../../../docs/formats/replica.md', import.meta.url),
+      'utf8',
+    );
+    const found = new RegExp(`\`\`\`hex ${name}\n([^\`]*)\`\`\``).exec(text)?.[1];
+    if (found === undefined) throw new Error(`there is no example ${name}`);
+    return fromHex(found.replace(/\s/g, ''));
+  }
+
+  test('the example of a message is what it says, and what is sent', async () => {
+    expect(frameOf(exampleAppend())).toEqual(await example('message'));
+    expect(decoded(await example('message'))).toEqual(exampleAppend());
+  });
+
+  test('the examples of entries are what they say, and what is written', async () => {
+    const membership = recordOf({ type: 'membership', configuration: CONFIGURATION }, crc32c);
+    expect(membership.head).toEqual(await example('membership'));
+    expect(contentOf(membership)).toEqual({ type: 'membership', configuration: CONFIGURATION });
+    const checkpoint = { checkedIndex: logIndex(300), stateHash: '0badcafe00000001' };
+    const record = recordOf({ type: 'checkpoint', checkpoint }, crc32c);
+    expect(record.head).toEqual(await example('checkpoint'));
+    const address = { host: '10.0.0.4', port: 7000 };
+    expect(encodeAddress('n4', address)).toEqual(await example('address'));
+    expect(decodeAddress(await example('address'))).toEqual({ nodeId: 'n4', address });
+  });
+});
