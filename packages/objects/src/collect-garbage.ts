@@ -4,6 +4,7 @@
  */
 import { compareBytes, equalBytes, toHex } from '@holdfast/bytes';
 import { type KvCursor, KvError, type ReadView } from '@holdfast/kv';
+import { decodeTokenRecord } from './client-tokens.ts';
 import { findVersionIn } from './find-version.ts';
 import { entriesOf } from './key-range.ts';
 import { idKey, idOfKey, KEY_SPACE, type KeySpace, spaceRange, uploadKey } from './keys.ts';
@@ -55,6 +56,14 @@ async function forgetCompleted(context: StoreContext): Promise<void> {
     context.sweeper.throwIfClosed();
     const { completedMs } = decodeCompletedRecord(value);
     if (completedMs + context.limits.completedUploadMs > nowMs) continue;
+    await commit(context, [unchanged(key, version)], [remove(key)]);
+  }
+  for await (const { key, value, version } of entriesOf(
+    context.kv,
+    spaceRange(KEY_SPACE.clientToken),
+  )) {
+    context.sweeper.throwIfClosed();
+    if (decodeTokenRecord(value).doneMs + context.limits.completedUploadMs > nowMs) continue;
     await commit(context, [unchanged(key, version)], [remove(key)]);
   }
 }

@@ -97,8 +97,8 @@ function transactionOf(
   };
 }
 
-/** The record as its bucket's object lock will have it. */
-function inBucket(bucket: KnownBucket, record: ObjectRecord, nowMs: number): ObjectRecord {
+/** The record as its bucket's object lock will have it. InvalidRequest for a lock that the bucket cannot give. */
+export function inBucket(bucket: KnownBucket, record: ObjectRecord, nowMs: number): ObjectRecord {
   checkLockAllowed(bucket.record, record.metadata);
   const metadata = withDefaultRetention(bucket.record, record.metadata, nowMs);
   return metadata === record.metadata ? record : { ...record, metadata };

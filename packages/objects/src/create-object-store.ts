@@ -21,6 +21,7 @@ import { listObjects } from './list-objects.ts';
 import { getMultipartUpload, listParts } from './list-parts.ts';
 import type { ObjectStore } from './object-store.ts';
 import { putObject } from './put-object.ts';
+import { renameObject } from './rename-object.ts';
 import { Slots } from './slots.ts';
 import type { StoreContext } from './store-context.ts';
 import { Sweeper } from './sweeper.ts';
@@ -68,6 +69,7 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
     deleteObject: bind(deleteObject),
     listObjects: bind(listObjects),
     copyObject: bind(copyObject),
+    renameObject: bind(renameObject),
     putObjectAccess: bind(putObjectAccess),
     putObjectTagging: bind(putObjectTagging),
     putObjectRetention: bind(putObjectRetention),

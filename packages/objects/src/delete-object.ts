@@ -2,17 +2,12 @@ import { type KnownBucket, pinBucket, unmarkBucket } from './buckets.ts';
 import { conflict } from './commit-object.ts';
 import { checkDeleteConditions } from './conditions.ts';
 import { deleteVersion } from './delete-version.ts';
-import { markerKvKey, objectKvKey } from './keys.ts';
-import { type LatestVersion, readLatest, succeed } from './latest-version.ts';
+import { deleteChange } from './key-changes.ts';
+import { type LatestVersion, readLatest } from './latest-version.ts';
 import { checkObjectKey } from './names.ts';
-import {
-  encodeObjectRecord,
-  type ObjectRecord,
-  validatorsOf,
-  versionIdText,
-} from './object-record.ts';
+import { validatorsOf, versionIdText } from './object-record.ts';
 import type { DeleteObjectRequest, DeleteObjectResult } from './object-store.ts';
-import { commit, put, remove, type StoreContext } from './store-context.ts';
+import { commit, type StoreContext } from './store-context.ts';
 import { isVersioned } from './versioning.ts';
 
 /**
@@ -68,42 +63,16 @@ export async function commitDelete(
   key: string,
   latest: LatestVersion,
 ): Promise<DeleteObjectResult | undefined> {
-  const { bucketId } = bucket.record;
-  const versioned = isVersioned(bucket.record);
-  const nowMs = context.env.clock.nowMs();
-  const succession = await succeed(context, bucket, key, latest, nowMs);
-  const marker = deleteMarker(nowMs, succession.version, bucket.record.ownerId);
+  const change = await deleteChange(context, bucket, key, latest);
+  const marker = change.record;
   const failed = await commit(
     context,
-    [pinBucket(bucket), ...succession.conditions],
-    [
-      ...succession.operations,
-      versioned
-        ? put(markerKvKey(bucketId, key), encodeObjectRecord(marker))
-        : remove(objectKvKey(bucketId, key)),
-      ...succession.release.operations,
-      ...(versioned ? unmarkBucket(bucket) : []),
-    ],
+    [pinBucket(bucket), ...change.conditions],
+    [...change.operations, ...(marker === undefined ? [] : unmarkBucket(bucket))],
   );
   if (failed === 0 || bucket.record.deleting) context.buckets.forget(bucket.name);
   if (failed !== undefined) return undefined;
-  context.sweeper.push(succession.release.tasks);
-  return versioned ? { deleteMarker: true, versionId: versionIdText(marker.version) } : {};
-}
-
-function deleteMarker(
-  nowMs: number,
-  version: ObjectRecord['version'],
-  ownerId: string,
-): ObjectRecord {
-  return {
-    sizeBytes: 0,
-    modifiedMs: nowMs,
-    md5: new Uint8Array(16),
-    partCount: 0,
-    checksum: undefined,
-    body: { kind: 'marker' },
-    metadata: { user: {}, ownerId },
-    version,
-  };
+  context.sweeper.push(change.tasks);
+  if (marker === undefined) return {};
+  return { deleteMarker: true, versionId: versionIdText(marker.version) };
 }

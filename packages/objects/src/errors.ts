@@ -10,6 +10,7 @@ export type ObjectStoreErrorCode =
   | 'ConditionalRequestConflict'
   | 'EntityTooLarge'
   | 'EntityTooSmall'
+  | 'IdempotencyParameterMismatch'
   | 'IncompleteBody'
   | 'InvalidArgument'
   | 'InvalidBucketName'

@@ -69,6 +69,7 @@ export type {
   PutObjectResult,
   PutObjectRetentionRequest,
   ReadObjectRequest,
+  RenameObjectRequest,
   StoredChecksum,
   UploadAddress,
   UploadInfo,

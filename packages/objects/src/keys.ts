@@ -16,6 +16,8 @@ export const KEY_SPACE = {
   deletedBucket: 0x11,
   /** Nothing more -> how far the pass of the lifecycle rules has come. */
   lifecyclePass: 0x12,
+  /** bucketId, client token -> what was done under it. */
+  clientToken: 0x13,
   /** bucketId, key -> object record. */
   object: 0x20,
   /** bucketId, key, inverted versionId -> record of a version that is not the latest. */
@@ -82,6 +84,11 @@ export function bucketKey(name: string): Uint8Array {
 
 export function objectKvKey(bucketId: Uint8Array, objectKey: string): Uint8Array {
   return joined(KEY_SPACE.object, bucketId, utf8(objectKey));
+}
+
+/** Where it is written down what was done under a client's token. */
+export function tokenKey(bucketId: Uint8Array, token: string): Uint8Array {
+  return joined(KEY_SPACE.clientToken, bucketId, utf8(token));
 }
 
 /** The object's key in a kvKey of the object space. */

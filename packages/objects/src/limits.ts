@@ -28,7 +28,7 @@ export interface ObjectStoreLimits {
   readonly readViewAgeMs: number;
   /** Age at which the intent of an upload that is not in this process counts as crashed. Default 24 h. */
   readonly intentGraceMs: number;
-  /** How long the answer of a Complete is kept for its retry. Default 24 h. */
+  /** How long the answer of a Complete, or of a request with a client token, is kept for its retry. Default 24 h. */
   readonly completedUploadMs: number;
   /** Lost races with other processes before a write gives up with ConditionalRequestConflict. Default 64. */
   readonly commitAttempts: number;

@@ -25,6 +25,8 @@ export interface ObjectStore {
   /** No error where there is no such object, unless a condition says there must be. */
   deleteObject(request: DeleteObjectRequest): Promise<DeleteObjectResult>;
   copyObject(request: CopyObjectRequest): Promise<CopyObjectResult>;
+  /** In one transaction, without touching its bytes. NoSuchKey; InvalidBucketState where there are versions. */
+  renameObject(request: RenameObjectRequest): Promise<void>;
   /** Replaces owner and ACL of a version, and nothing else of it. NoSuchKey, NoSuchVersion. */
   putObjectAccess(address: VersionAddress, access: ObjectAccess): Promise<ObjectInfo>;
   /** Replaces the tags of a version; undefined takes them away. */
@@ -265,6 +267,15 @@ export interface CopyObjectRequest extends ObjectAddress {
 
 export interface CopyObjectResult extends PutObjectResult {
   readonly sourceVersionId?: string;
+}
+
+export interface RenameObjectRequest extends ObjectAddress {
+  readonly sourceKey: string;
+  readonly sourceConditions?: ObjectConditions;
+  /** Of what is under the new key now. */
+  readonly conditions?: ObjectConditions;
+  /** Under one token it is done once, however often it is asked for within 24 hours. */
+  readonly clientToken?: string;
 }
 
 export interface PutObjectRetentionRequest extends VersionAddress {

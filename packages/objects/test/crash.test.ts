@@ -101,6 +101,14 @@ const SCRIPTS: readonly {
     outcomes: [OLD, NEW],
   },
   {
+    name: 'a rename onto the key',
+    run: async (store) => {
+      await putBytes(store, 'other', NEW);
+      await store.renameObject({ ...KEY, sourceKey: 'other' });
+    },
+    outcomes: [OLD, NEW],
+  },
+  {
     name: 'a multipart upload, completed, and then deleted',
     run: async (store, { tasks }) => {
       await multipart(store, true);

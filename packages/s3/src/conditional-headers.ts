@@ -3,12 +3,12 @@ import type { RequestHeaders } from './auth/index.ts';
 import { parseHttpDate } from './http-date.ts';
 
 /**
- * The conditional headers, or those of the source of a copy with their prefix. undefined where there is none.
+ * The conditional headers, or those of the source of a copy or a rename with their prefix. undefined where there is none.
  * Malformed dates are ignored, as AWS does.
  */
 export function readConditions(
   headers: RequestHeaders,
-  prefix: '' | 'x-amz-copy-source-' = '',
+  prefix: '' | 'x-amz-copy-source-' | 'x-amz-rename-source-' = '',
 ): ObjectConditions | undefined {
   const match = headers.get(`${prefix}if-match`);
   const noneMatch = headers.get(`${prefix}if-none-match`);

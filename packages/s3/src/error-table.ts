@@ -14,6 +14,7 @@ export type S3ErrorCode =
   | 'EntityTooLarge'
   | 'EntityTooSmall'
   | 'ExpiredToken'
+  | 'IdempotencyParameterMismatch'
   | 'IllegalLocationConstraintException'
   | 'IllegalVersioningConfigurationException'
   | 'IncompleteBody'
@@ -130,6 +131,11 @@ export const ERROR_TABLE: Readonly<Record<S3ErrorCode, ErrorTableEntry>> = {
     message: 'Your proposed upload is smaller than the minimum allowed size',
   },
   ExpiredToken: { status: 400, message: 'The provided token has expired.' },
+  IdempotencyParameterMismatch: {
+    status: 400,
+    message:
+      'Parameters on this idempotent request are inconsistent with parameters used in previous request(s).',
+  },
   IllegalLocationConstraintException: {
     status: 400,
     message:

@@ -61,6 +61,7 @@ import { putObjectLockConfiguration } from './operations/put-object-lock-configu
 import { putObjectRetention } from './operations/put-object-retention.ts';
 import { putObjectTagging } from './operations/put-object-tagging.ts';
 import { putPublicAccessBlock } from './operations/put-public-access-block.ts';
+import { renameObject } from './operations/rename-object.ts';
 import { uploadPart } from './operations/upload-part.ts';
 import { uploadPartCopy } from './operations/upload-part-copy.ts';
 import type { Operation } from './s3-call.ts';
@@ -189,7 +190,7 @@ const OBJECT: MethodTable = table({
   'GET torrent': { name: 'GetObjectTorrent' },
   'POST restore': { name: 'RestoreObject' },
   'POST select': { name: 'SelectObjectContent' },
-  'PUT renameObject': { name: 'RenameObject' },
+  'PUT renameObject': { name: 'RenameObject', run: renameObject },
   'GET acl': { name: 'GetObjectAcl', run: getObjectAcl },
   'PUT acl': { name: 'PutObjectAcl', run: putObjectAcl },
   ...configuration('annotation', 'ObjectAnnotation'),

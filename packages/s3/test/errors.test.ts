@@ -167,7 +167,6 @@ test('known operations that do not exist yet are NotImplemented by their names',
   const cases: [string, string, string][] = [
     ['POST', '/bucket/key?restore', 'RestoreObject'],
     ['POST', '/bucket/key?select&select-type=2', 'SelectObjectContent'],
-    ['PUT', '/bucket/key?renameObject', 'RenameObject'],
     ['PUT', '/bucket?logging', 'PutBucketLogging'],
   ];
   for (const [method, path, name] of cases) {
