@@ -1,4 +1,5 @@
 import type { Crc32c } from '@holdfast/bytes';
+import type { Ciphers } from './ciphers.ts';
 import type { Clock } from './clock.ts';
 import type { Digests } from './digests.ts';
 import type { Files } from './files.ts';
@@ -10,5 +11,6 @@ export interface Env {
   readonly clock: Clock;
   readonly random: Random;
   readonly digests: Digests;
+  readonly ciphers: Ciphers;
   readonly crc32c: Crc32c;
 }

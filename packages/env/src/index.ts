@@ -12,6 +12,8 @@
  *
  * Source: packages/env/src
  */
+export type { CipherSeal, Ciphers } from './ciphers.ts';
+export { CIPHER_KEY_BYTES, CIPHER_NONCE_BYTES, CIPHER_TAG_BYTES } from './ciphers.ts';
 export type { Clock, Timer } from './clock.ts';
 export type {
   DigestAlgorithm,

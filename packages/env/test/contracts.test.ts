@@ -1,13 +1,16 @@
 import { createMemoryEnv, ManualClock, MemoryFiles, SeededRandom } from '../src/memory/index.ts';
 import {
   loadCrc32c,
+  NodeCiphers,
   NodeClock,
   NodeDigests,
   NodeFiles,
   NodeRandom,
+  ThreadCiphers,
   ThreadDigests,
 } from '../src/node/index.ts';
 import {
+  ciphersContract,
   clockContract,
   digestsContract,
   type FilesFixture,
@@ -55,4 +58,18 @@ digestsContract('digests in workers', async () => new NodeDigests(await loadCrc3
 digestsContract('digests in one worker, with little in flight', async () => {
   const options = { workerCount: 1, threadLimitBytes: 1000, inFlightLimitBytes: 100_000 };
   return new NodeDigests(await loadCrc32c(), options);
+});
+
+ciphersContract('ciphers on the thread', async () => ({
+  ciphers: new ThreadCiphers(),
+  allocate: (sizeBytes) => new Uint8Array(sizeBytes),
+  close: async () => {},
+}));
+ciphersContract('ciphers in workers', async () => {
+  const digests = new NodeDigests(await loadCrc32c());
+  return {
+    ciphers: new NodeCiphers(digests),
+    allocate: (sizeBytes) => digests.allocate(sizeBytes),
+    close: () => digests.close(),
+  };
 });

@@ -1,6 +1,9 @@
+import { toHex } from '@holdfast/bytes';
+import type { CipherSeal, Ciphers } from '@holdfast/env';
 import { KvError } from '@holdfast/kv';
 import type { ByteSpan } from './byte-range.ts';
-import { chunkKey } from './keys.ts';
+import { chunkSeals, SEAL_SIZE_BYTES } from './chunk-seals.ts';
+import { chunkKey, idOfKey } from './keys.ts';
 import type { Lane } from './lane.ts';
 import { blobSpans } from './manifest.ts';
 import type { ObjectBody } from './object-record.ts';
@@ -13,6 +16,14 @@ export interface ChunkStreamOptions {
   readonly span: ByteSpan;
   /** Closed with the stream. */
   readonly lane: Lane;
+  /** Of an encrypted body. */
+  readonly encryption: BodyDecryption | undefined;
+}
+
+/** What a sealed body is opened with. */
+export interface BodyDecryption {
+  readonly ciphers: Ciphers;
+  readonly dataKey: Uint8Array;
 }
 
 /** Bytes [from, to) of one chunk. */
@@ -21,6 +32,7 @@ interface Piece {
   readonly chunkLength: number;
   readonly from: number;
   readonly to: number;
+  readonly seal: CipherSeal | undefined;
 }
 
 interface Loaded {
@@ -118,29 +130,40 @@ export class ChunkStream implements AsyncIterable<Uint8Array> {
   }
 
   async #read(piece: Piece, buffer: Uint8Array): Promise<Uint8Array> {
+    const { key, chunkLength, seal } = piece;
+    const stored = chunkLength + (seal === undefined ? 0 : SEAL_SIZE_BYTES);
     // A chunk that an earlier, larger setting wrote gets its own memory.
-    const target = piece.chunkLength <= buffer.length ? buffer : new Uint8Array(piece.chunkLength);
-    const entry = await this.#options.pin.getInto(piece.key, target);
-    if (entry === undefined || entry.valueSizeBytes !== piece.chunkLength) {
+    const target = stored <= buffer.length ? buffer : new Uint8Array(stored);
+    const entry = await this.#options.pin.getInto(key, target);
+    if (entry === undefined || entry.valueSizeBytes !== stored) {
       throw new KvError(
         'KV_CORRUPTION',
-        `a chunk has ${entry?.valueSizeBytes ?? 'no'} bytes and should have ${piece.chunkLength}`,
+        `a chunk has ${entry?.valueSizeBytes ?? 'no'} bytes and should have ${stored}`,
       );
     }
+    if (seal !== undefined) await this.#open(piece, seal, target.subarray(0, stored));
     return target.subarray(piece.from, piece.to);
   }
 
+  async #open({ key }: Piece, seal: CipherSeal, chunk: Uint8Array): Promise<void> {
+    const { ciphers } = this.#options.encryption as BodyDecryption;
+    if (!(await ciphers.openInPlace(seal, chunk))) throw doesNotOpen(idOfKey(key));
+  }
+
   async *#pieces(): AsyncGenerator<Piece, void, undefined> {
-    const { pin, body, span } = this.#options;
-    for await (const { blob, offset, length } of blobSpans(pin, body, span)) {
+    const { pin, body, span, encryption } = this.#options;
+    for await (const { blob, partNumber, offset, length } of blobSpans(pin, body, span)) {
       const { blobId, chunkSizeBytes, sizeBytes } = blob;
+      const seals =
+        encryption && chunkSeals(encryption.ciphers, encryption.dataKey, { blobId, partNumber });
       const end = offset + length;
       for (let at = offset; at < end; ) {
         const number = Math.floor(at / chunkSizeBytes);
         const start = number * chunkSizeBytes;
         const chunkLength = Math.min(chunkSizeBytes, sizeBytes - start);
         const to = Math.min(end - start, chunkLength);
-        yield { key: chunkKey(blobId, number), chunkLength, from: at - start, to };
+        const seal = seals?.(number, start + chunkLength === sizeBytes);
+        yield { key: chunkKey(blobId, number), chunkLength, from: at - start, to, seal };
         at = start + to;
       }
     }
@@ -154,4 +177,12 @@ export class ChunkStream implements AsyncIterable<Uint8Array> {
 
 function closedBody(): KvError {
   return new KvError('KV_VIEW_CLOSED', 'the body is closed');
+}
+
+/** A chunk whose tag does not verify: it was garbled, cut, or put in another's place, and so was its checksum. */
+export function doesNotOpen(blobId: Uint8Array): KvError {
+  return new KvError(
+    'KV_CORRUPTION',
+    `a sealed chunk of blob ${toHex(blobId)} does not open: its bytes are not those that were stored`,
+  );
 }

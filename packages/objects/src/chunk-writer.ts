@@ -1,18 +1,23 @@
 import { toHex } from '@holdfast/bytes';
 import type { DigestAlgorithm, DigestResults, DigestStream } from '@holdfast/env';
 import type { Condition, Operation } from '@holdfast/kv';
+import { type ChunkSeals, chunkSeals, SEAL_SIZE_BYTES } from './chunk-seals.ts';
 import { ObjectStoreError } from './errors.ts';
 import { chunkKey, idKey, KEY_SPACE } from './keys.ts';
 import { Lane } from './lane.ts';
 import type { BlobRef } from './object-record.ts';
 import { encodeMoment } from './owner-record.ts';
 import { releaseById } from './release.ts';
+import type { BodyEncryption } from './staged-body.ts';
 import { commit, newId, put, remove, type StoreContext } from './store-context.ts';
 
 /**
  * Writes one blob: fills pooled buffers, and hashes each in a worker while the KvStore appends it. At
  * most `chunksInFlight` chunks are on their way; the buffers are the bound on bytes, per stream and in
  * all. The intent goes with the first chunk, in one transaction.
+ *
+ * Of an encrypted blob each chunk is hashed, then sealed in its buffer, then appended: nothing plain leaves it. A
+ * full chunk waits there for the next byte, since the last one is sealed as the last.
  */
 export class ChunkWriter {
   readonly #context: StoreContext;
@@ -20,20 +25,36 @@ export class ChunkWriter {
   readonly #digest: DigestStream;
   readonly #blobId: Uint8Array;
   readonly #intent: Uint8Array;
+  readonly #seals: ChunkSeals | undefined;
+  /** Plain bytes of a full chunk. */
+  readonly #chunkSizeBytes: number;
   /** Chunks on their way. None of these promises rejects: see `#failure`. */
   readonly #inFlight = new Set<Promise<void>>();
+  /** Resolves when the chunk before is on its way to the KvStore. */
+  #lastTurn: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
   #buffer: Uint8Array | undefined;
   #filled = 0;
   #chunks = 0;
   #sizeBytes = 0;
 
-  private constructor(context: StoreContext, algorithms: readonly DigestAlgorithm[], lane: Lane) {
+  private constructor(
+    context: StoreContext,
+    algorithms: readonly DigestAlgorithm[],
+    lane: Lane,
+    encryption: BodyEncryption | undefined,
+  ) {
     this.#context = context;
     this.#lane = lane;
     this.#digest = context.env.digests.stream(algorithms);
     this.#blobId = newId(context);
     this.#intent = idKey(KEY_SPACE.intent, this.#blobId);
+    const { chunkSizeBytes } = context.limits;
+    this.#chunkSizeBytes = chunkSizeBytes - (encryption === undefined ? 0 : SEAL_SIZE_BYTES);
+    if (encryption !== undefined) {
+      const blob = { blobId: this.#blobId, partNumber: encryption.partNumber };
+      this.#seals = chunkSeals(context.env.ciphers, encryption.dataKey, blob);
+    }
     context.liveBlobs.add(toHex(this.#blobId));
   }
 
@@ -41,31 +62,34 @@ export class ChunkWriter {
   static async open(
     context: StoreContext,
     algorithms: readonly DigestAlgorithm[],
+    encryption?: BodyEncryption,
   ): Promise<ChunkWriter> {
-    return new ChunkWriter(context, algorithms, await Lane.open(context.writeBuffers));
+    const lane = await Lane.open(context.writeBuffers);
+    return new ChunkWriter(context, algorithms, lane, encryption);
   }
 
   /** Takes the piece's bytes; waits while too much is on its way. */
   async write(piece: Uint8Array): Promise<void> {
-    const { chunkSizeBytes } = this.#context.limits;
+    const chunkSizeBytes = this.#chunkSizeBytes;
     let taken = 0;
     while (taken < piece.length) {
+      if (this.#filled === chunkSizeBytes) await this.#send(false);
       this.#buffer ??= await this.#takeBuffer();
       const count = Math.min(piece.length - taken, chunkSizeBytes - this.#filled);
       this.#buffer.set(piece.subarray(taken, taken + count), this.#filled);
       this.#filled += count;
       taken += count;
-      if (this.#filled === chunkSizeBytes) await this.#send();
+      if (this.#filled === chunkSizeBytes && this.#seals === undefined) await this.#send(false);
     }
   }
 
   /** Resolves when all chunks are durable. */
   async finish(): Promise<{ readonly digests: DigestResults; readonly blob: BlobRef }> {
-    if (this.#filled > 0) await this.#send();
+    if (this.#filled > 0) await this.#send(true);
     await Promise.all(this.#inFlight);
     this.#throwFailure();
     const digests = await this.#digest.finish();
-    const { chunkSizeBytes } = this.#context.limits;
+    const chunkSizeBytes = this.#chunkSizeBytes;
     return { digests, blob: { blobId: this.#blobId, chunkSizeBytes, sizeBytes: this.#sizeBytes } };
   }
 
@@ -92,18 +116,22 @@ export class ChunkWriter {
     }
   }
 
-  async #send(): Promise<void> {
+  async #send(isLast: boolean): Promise<void> {
     while (this.#inFlight.size >= this.#context.limits.chunksInFlight) {
       await Promise.race(this.#inFlight);
     }
     this.#throwFailure();
     const buffer = this.#buffer as Uint8Array;
-    const chunk = buffer.subarray(0, this.#filled);
+    const sizeBytes = this.#filled;
     const number = this.#chunks++;
     this.#sizeBytes += this.#filled;
     this.#buffer = undefined;
     this.#filled = 0;
-    const sent: Promise<void> = this.#store(chunk, number)
+    const stored =
+      this.#seals === undefined
+        ? this.#store(buffer.subarray(0, sizeBytes), number)
+        : this.#storeSealed(buffer.subarray(0, sizeBytes + SEAL_SIZE_BYTES), number, isLast);
+    const sent: Promise<void> = stored
       .catch((error: unknown) => {
         this.#failure ??= { error };
       })
@@ -114,7 +142,41 @@ export class ChunkWriter {
     this.#inFlight.add(sent);
   }
 
+  /**
+   * Safety: the digest has read the plain bytes before they are sealed over. And chunks are appended in their order,
+   * though a small one is sealed sooner than a large one before it: the intent must be there first.
+   */
+  async #storeSealed(chunk: Uint8Array, number: number, isLast: boolean): Promise<void> {
+    const seals = this.#seals as ChunkSeals;
+    const before = this.#lastTurn;
+    const turn = Promise.withResolvers<void>();
+    this.#lastTurn = turn.promise;
+    let stored: Promise<number | undefined>;
+    try {
+      await this.#digest.update(chunk.subarray(0, chunk.length - SEAL_SIZE_BYTES));
+      await this.#context.env.ciphers.sealInPlace(seals(number, isLast), chunk);
+      await before;
+      const { operations, conditions } = this.#placing(chunk, number);
+      stored = this.#commit(conditions, operations);
+    } finally {
+      turn.resolve();
+    }
+    if ((await stored) !== undefined) throw lostIntent();
+  }
+
   async #store(chunk: Uint8Array, number: number): Promise<void> {
+    const { operations, conditions } = this.#placing(chunk, number);
+    const [, stored] = await Promise.allSettled([
+      this.#digest.update(chunk),
+      this.#commit(conditions, operations),
+    ]).then(throwRejected);
+    if (stored !== undefined) throw lostIntent();
+  }
+
+  #placing(
+    chunk: Uint8Array,
+    number: number,
+  ): { readonly operations: Operation[]; readonly conditions: Condition[] } {
     const operations: Operation[] = [put(chunkKey(this.#blobId, number), chunk)];
     const conditions: Condition[] = [];
     if (number === 0) {
@@ -122,11 +184,7 @@ export class ChunkWriter {
     } else {
       conditions.push({ kind: 'exists', key: this.#intent });
     }
-    const [, stored] = await Promise.allSettled([
-      this.#digest.update(chunk),
-      this.#commit(conditions, operations),
-    ]).then(throwRejected);
-    if (stored !== undefined) throw lostIntent();
+    return { operations, conditions };
   }
 
   async #commit(

@@ -13,6 +13,7 @@ import { equalBytes, toHex, utf8 } from '@holdfast/bytes';
 import { fromBase64 } from './base64.ts';
 import { commitObject } from './commit-object.ts';
 import { checkWriteConditions } from './conditions.ts';
+import { checkCustomerKey, UPLOAD_REFUSALS } from './data-keys.ts';
 import { ObjectStoreError } from './errors.ts';
 import { entriesOf } from './key-range.ts';
 import { idKey, KEY_SPACE, spaceRange } from './keys.ts';
@@ -69,7 +70,9 @@ async function tryComplete(
 ): Promise<ObjectRecord | undefined> {
   await checkEarly(context, request);
   const listed = checkPartList(request);
-  const upload = await seal(context, await findUpload(context, request));
+  const open = await findUpload(context, request);
+  checkCustomerKey(context, open.record.encryption, request.customerKey, UPLOAD_REFUSALS);
+  const upload = await seal(context, open);
   if (upload === undefined) return undefined;
   const parts = selectParts(
     context,
@@ -229,6 +232,7 @@ function assemble(
     checksum: checksumOfParts(digests, upload.checksumAlgorithm, upload.checksumType, parts),
     body,
     metadata: upload.metadata,
+    encryption: upload.encryption,
   };
   checkWhole(context, request, record);
   return { record, manifest, leftovers: releaseById('leftovers', uploadId, clock.nowMs()) };

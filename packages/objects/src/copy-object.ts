@@ -3,6 +3,7 @@
 import { toBase64 } from './base64.ts';
 import { resolveRange } from './byte-range.ts';
 import { checkCopySourceConditions } from './conditions.ts';
+import { newEncryption } from './data-keys.ts';
 import { ObjectStoreError } from './errors.ts';
 import { getObject } from './get-object.ts';
 import { checkMetadata, checkObjectKey, checkPartNumber } from './names.ts';
@@ -19,9 +20,9 @@ import type {
   UploadPartCopyResult,
 } from './object-store.ts';
 import { checkEarly, commitStaged } from './put-object.ts';
-import { type StagedBody, stageBody } from './staged-body.ts';
+import { type BodyEncryption, type StagedBody, stageBody } from './staged-body.ts';
 import type { StoreContext } from './store-context.ts';
-import { commitPart } from './upload-part.ts';
+import { commitPart, partEncryption } from './upload-part.ts';
 import { findUpload } from './uploads.ts';
 
 export async function copyObject(
@@ -31,19 +32,28 @@ export async function copyObject(
   const { source, bucket, key } = request;
   checkObjectKey(key);
   if (request.metadata !== undefined) checkMetadata(request.metadata);
-  else if (source.bucket === bucket && source.key === key && source.versionId === undefined) {
-    throw copyOntoItself();
-  }
+  else if (isOntoItself(request) && request.encryption === undefined) throw copyOntoItself();
   await checkEarly(context, request);
-  const reader = await openSource(context, { ...source, conditions: request.sourceConditions });
+  const reader = await openSource(context, {
+    ...source,
+    conditions: request.sourceConditions,
+    customerKey: request.sourceCustomerKey,
+  });
   const algorithm = request.checksumAlgorithm ?? fullObjectAlgorithm(reader.info);
   const metadata = metadataOfCopy(request, reader.info.metadata);
-  const staged = await stageFrom(context, reader, algorithm);
+  const staged = await stageFrom(context, reader, algorithm, async () => {
+    const opened = await newEncryption(context, request.encryption);
+    return opened && { ...opened, partNumber: 0 };
+  });
   const { conditions } = request;
   const target = { bucket, key, metadata, ...(conditions === undefined ? {} : { conditions }) };
   const result = await commitStaged(context, target, staged);
   const { versionId: sourceVersionId } = reader.info;
   return sourceVersionId === undefined ? result : { ...result, sourceVersionId };
+}
+
+function isOntoItself({ source, bucket, key }: CopyObjectRequest): boolean {
+  return source.bucket === bucket && source.key === key && source.versionId === undefined;
 }
 
 /** Tags are copied unless they are replaced; owner, ACL and object lock are the copy's own. */
@@ -77,9 +87,12 @@ export async function uploadPartCopy(
     ...source,
     conditions: request.sourceConditions,
     range: wanted,
+    customerKey: request.sourceCustomerKey,
   });
   const algorithm = upload.record.checksumAlgorithm;
-  const staged = await stageFrom(context, reader, algorithm);
+  const staged = await stageFrom(context, reader, algorithm, () =>
+    partEncryption(context, upload, request),
+  );
   const part = await commitPart(context, { address: request, partNumber, upload }, staged);
   const { versionId: sourceVersionId } = reader.info;
   return sourceVersionId === undefined ? part : { ...part, sourceVersionId };
@@ -93,9 +106,10 @@ async function openSource(
     readonly versionId?: string;
     readonly conditions: ReadObjectRequest['conditions'] | undefined;
     readonly range?: ByteRangeRequest | undefined;
+    readonly customerKey: Uint8Array | undefined;
   },
 ): Promise<ObjectReader> {
-  const { bucket, key, versionId, conditions, range } = source;
+  const { bucket, key, versionId, conditions, range, customerKey } = source;
   const reader = await getObject(
     context,
     {
@@ -104,6 +118,7 @@ async function openSource(
       ...(versionId === undefined ? {} : { versionId }),
       ...(conditions === undefined ? {} : { conditions }),
       ...(range === undefined ? {} : { range }),
+      ...(customerKey === undefined ? {} : { customerKey }),
     },
     checkCopySourceConditions,
   );
@@ -137,9 +152,11 @@ async function stageFrom(
   context: StoreContext,
   reader: ObjectReader,
   algorithm: ChecksumAlgorithm | undefined,
+  encrypt: () => Promise<BodyEncryption | undefined>,
 ): Promise<StagedBody> {
   try {
     return await stageBody(context, {
+      encryption: await encrypt(),
       body: { sizeBytes: reader.length, pieces: reader.body },
       verification: {
         digests: algorithm === undefined ? [] : [algorithm],

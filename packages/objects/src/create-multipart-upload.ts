@@ -1,4 +1,5 @@
 import { pinBucket, unmarkBucket } from './buckets.ts';
+import { newEncryption } from './data-keys.ts';
 import { ObjectStoreError } from './errors.ts';
 import { idKey, KEY_SPACE, uploadKey } from './keys.ts';
 import { checkMetadata, checkObjectKey } from './names.ts';
@@ -21,6 +22,7 @@ export async function createMultipartUpload(
   // Source: Amazon S3 User Guide, "Checking object integrity": what S3 computes for who names no checksum.
   const checksumAlgorithm = isDefault ? 'crc64nvme' : request.checksumAlgorithm;
   const checksumType = checksumTypeOf(checksumAlgorithm, request.checksumType);
+  const encryption = await newEncryption(context, request.encryption);
   const record: UploadRecord = {
     initiatedMs: context.env.clock.nowMs(),
     ownerId,
@@ -29,6 +31,7 @@ export async function createMultipartUpload(
     checksumIsDefault: isDefault,
     sealed: false,
     metadata,
+    encryption: encryption?.record,
   };
   const uploadId = newUploadId(context);
   for (let attempt = 0; attempt < context.limits.commitAttempts; attempt++) {

@@ -12,6 +12,7 @@ import { deleteObject } from './delete-object.ts';
 import { GarbageCollector } from './garbage-collector.ts';
 import { getObject, headObject } from './get-object.ts';
 import { KeyLocks } from './key-locks.ts';
+import type { KeyService } from './key-service.ts';
 import { LifecycleWorker } from './lifecycle-worker.ts';
 import { type ObjectStoreLimits, resolveLimits } from './limits.ts';
 import { listMultipartUploads } from './list-multipart-uploads.ts';
@@ -39,6 +40,10 @@ export interface ObjectStoreOptions extends Partial<ObjectStoreLimits> {
   readonly env: Env;
   /** Makes the queues of the sweeper and of the lifecycle rules. */
   readonly tasks: TaskQueueFactory;
+  /** Seals what asks for encryption with the store's own key. Default: that is refused. */
+  readonly masterKeys?: KeyService;
+  /** Seals what asks for encryption with a key by its name. Default: there is no such key. */
+  readonly namedKeys?: KeyService;
 }
 
 /**
@@ -95,13 +100,15 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
 }
 
 function createContext(options: ObjectStoreOptions): StoreContext {
-  const { kv, env, tasks } = options;
+  const { kv, env, tasks, masterKeys, namedKeys } = options;
   const limits = resolveLimits(options, kv.valueSizeLimitBytes);
   const { bufferWaitMs: waitMs, spareBuffers: spareCount } = limits;
   const pool = { clock: env.clock, waitMs, spareCount };
   return {
     kv,
     env,
+    masterKeys,
+    namedKeys,
     limits,
     buckets: new Buckets(kv, limits.cachedBuckets),
     locks: new KeyLocks(limits.writersPerKey),
@@ -114,7 +121,8 @@ function createContext(options: ObjectStoreOptions): StoreContext {
     readBuffers: new BufferPool({
       ...pool,
       count: limits.readBuffers,
-      make: () => new Uint8Array(limits.chunkSizeBytes),
+      // Why shared: a worker opens what is encrypted in its buffer.
+      make: () => env.digests.allocate(limits.chunkSizeBytes),
     }),
     sweeper: new Sweeper(kv, () => env.clock.nowMs(), tasks),
     liveBlobs: new Set(),

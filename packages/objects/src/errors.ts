@@ -19,6 +19,7 @@ export type ObjectStoreErrorCode =
   | 'InvalidRange'
   | 'InvalidRequest'
   | 'KeyTooLongError'
+  | 'KMS.NotFoundException'
   | 'InvalidBucketState'
   | 'MetadataTooLarge'
   | 'MethodNotAllowed'
@@ -26,6 +27,7 @@ export type ObjectStoreErrorCode =
   | 'NoSuchKey'
   | 'NoSuchUpload'
   | 'NoSuchVersion'
+  | 'NotImplemented'
   | 'NotModified'
   | 'OperationAborted'
   | 'PreconditionFailed';

@@ -1,7 +1,14 @@
 import type { KvReader, ReadView } from '@holdfast/kv';
 import { type ByteSpan, resolveRange } from './byte-range.ts';
-import { ChunkStream } from './chunk-stream.ts';
+import { chunkSeals } from './chunk-seals.ts';
+import { ChunkStream, doesNotOpen } from './chunk-stream.ts';
 import { checkReadConditions, type Validators } from './conditions.ts';
+import {
+  checkCustomerKey,
+  OBJECT_REFUSALS,
+  type OpenEncryption,
+  openEncryption,
+} from './data-keys.ts';
 import { ObjectStoreError } from './errors.ts';
 import { findObject, infoOf } from './find-object.ts';
 import { findVersionIn, haveSameBody } from './find-version.ts';
@@ -10,7 +17,13 @@ import { Lane } from './lane.ts';
 import { findPart } from './manifest.ts';
 import { checkPartNumber } from './names.ts';
 import { type ObjectRecord, validatorsOf } from './object-record.ts';
-import type { ObjectInfo, ObjectReader, PartInfo, ReadObjectRequest } from './object-store.ts';
+import type {
+  HeadObjectRequest,
+  ObjectInfo,
+  ObjectReader,
+  PartInfo,
+  ReadObjectRequest,
+} from './object-store.ts';
 import { partInfo } from './part-record.ts';
 import type { StoreContext } from './store-context.ts';
 import { isNullVersion, sortId } from './version-id.ts';
@@ -21,9 +34,12 @@ type ConditionCheck = (conditions: ReadObjectRequest['conditions'], current: Val
 
 export async function headObject(
   context: StoreContext,
-  request: ReadObjectRequest,
+  request: HeadObjectRequest,
 ): Promise<ObjectInfo> {
   const found = await findObject(context, request);
+  if (request.anyKey !== true) {
+    checkCustomerKey(context, found.record.encryption, request.customerKey, OBJECT_REFUSALS);
+  }
   checkReadConditions(request.conditions, validatorsOf(found.record));
   await spanOf(context.kv, found.record, request);
   return infoOf(request, found);
@@ -40,9 +56,11 @@ export async function getObject(
 ): Promise<ObjectReader> {
   const found = await findObject(context, request);
   const { record } = found;
+  const opening = openFor(context, record, request);
+  const encryption = opening && (await opening);
   check(request.conditions, validatorsOf(record));
   const span = await spanOf(context.kv, record, request);
-  const bytes = await smallBody(context, record);
+  const bytes = await smallBody(context, record, encryption);
   // Where a small object's chunk is gone, it was overwritten between the look-ups; a view tells.
   if (bytes === undefined) return await openOnView(context, request, check);
   const immediate = bytes.subarray(span.offset, span.offset + span.length);
@@ -55,15 +73,33 @@ export async function getObject(
   };
 }
 
+function openFor(
+  context: StoreContext,
+  { encryption }: ObjectRecord,
+  { customerKey }: ReadObjectRequest,
+): Promise<OpenEncryption | undefined> | undefined {
+  // Why not asked: a read of what is not encrypted waits for nothing.
+  if (encryption === undefined && customerKey === undefined) return undefined;
+  return openEncryption(context, encryption, customerKey, OBJECT_REFUSALS);
+}
+
 /** The whole body, if it has at most one small chunk and that is there. */
 async function smallBody(
   context: StoreContext,
   { body, sizeBytes }: ObjectRecord,
+  encryption: OpenEncryption | undefined,
 ): Promise<Uint8Array | undefined> {
   if (body.kind === 'empty') return new Uint8Array(0);
   if (body.kind !== 'blob' || sizeBytes > context.limits.inlineSizeBytes) return undefined;
   if (sizeBytes > body.blob.chunkSizeBytes) return undefined;
-  return (await context.kv.get(chunkKey(body.blob.blobId, 0)))?.value;
+  const { blobId } = body.blob;
+  const chunk = (await context.kv.get(chunkKey(blobId, 0)))?.value;
+  if (chunk === undefined || encryption === undefined) return chunk;
+  const { ciphers } = context.env;
+  const seal = chunkSeals(ciphers, encryption.dataKey, { blobId, partNumber: 0 })(0, true);
+  const plain = ciphers.open(seal, chunk);
+  if (plain === undefined) throw doesNotOpen(blobId);
+  return plain;
 }
 
 async function openOnView(
@@ -78,6 +114,7 @@ async function openOnView(
     view = await context.kv.readView({ maxAgeMs });
     const found = await findObject(context, request, view);
     const { record, bucket } = found;
+    const opened = await openFor(context, record, request);
     check(request.conditions, validatorsOf(record));
     const span = await spanOf(view, record, request);
     const name = isNullVersion(record.version) ? 'null' : sortId(record);
@@ -86,7 +123,9 @@ async function openOnView(
       return again !== undefined && haveSameBody(again.record, record);
     };
     const pin = new ViewPin(context.kv, view, { maxAgeMs, stillThere });
-    const stream = new ChunkStream({ pin, body: record.body, span, lane });
+    const { ciphers } = context.env;
+    const encryption = opened && { ciphers, dataKey: opened.dataKey };
+    const stream = new ChunkStream({ pin, body: record.body, span, lane, encryption });
     return {
       info: infoOf(request, found),
       ...span,

@@ -12,8 +12,11 @@
  */
 export type { ObjectStoreOptions } from './create-object-store.ts';
 export { createObjectStore } from './create-object-store.ts';
+export type { EncryptionRequest, ObjectEncryption } from './encryption.ts';
 export type { ErrorDetails, ObjectStoreErrorCode } from './errors.ts';
 export { ObjectStoreError } from './errors.ts';
+export type { DataKey, KeyService, KeyServiceErrorCode } from './key-service.ts';
+export { KeyServiceError } from './key-service.ts';
 export type {
   LifecycleConfiguration,
   LifecycleDue,
@@ -28,6 +31,8 @@ export {
   uploadAbortOf,
 } from './lifecycle-rules.ts';
 export type { ObjectStoreLimits } from './limits.ts';
+export type { LocalKeysOptions } from './local-keys.ts';
+export { createLocalKeys, keyFingerprint } from './local-keys.ts';
 export type { DefaultRetention, Retention, RetentionMode } from './object-lock.ts';
 export { defaultRetentionOf, hasObjectLock, parseRetention, retentionText } from './object-lock.ts';
 export type {
@@ -43,6 +48,7 @@ export type {
   DeleteObjectRequest,
   DeleteObjectResult,
   GarbageReport,
+  HeadObjectRequest,
   LifecycleReport,
   ListBucketsOptions,
   ListBucketsPage,
@@ -65,6 +71,7 @@ export type {
   ObjectStore,
   ObjectVersion,
   PartInfo,
+  PartResult,
   PutObjectRequest,
   PutObjectResult,
   PutObjectRetentionRequest,

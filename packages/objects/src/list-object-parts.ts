@@ -1,4 +1,5 @@
 import { checkReadConditions } from './conditions.ts';
+import { checkCustomerKey, OBJECT_REFUSALS } from './data-keys.ts';
 import { findObject, infoOf } from './find-object.ts';
 import { partsAfter } from './manifest.ts';
 import { validatorsOf } from './object-record.ts';
@@ -14,6 +15,7 @@ export async function listObjectParts(
   const view = await context.kv.readView({ maxAgeMs: context.limits.readViewAgeMs });
   try {
     const found = await findObject(context, request, view);
+    checkCustomerKey(context, found.record.encryption, request.customerKey, OBJECT_REFUSALS);
     checkReadConditions(request.conditions, validatorsOf(found.record));
     const info = infoOf(request, found);
     const parts: PartInfo[] = [];

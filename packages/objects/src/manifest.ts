@@ -70,6 +70,8 @@ export async function findPart(
 /** A piece of one blob. */
 export interface BlobSpan extends ByteSpan {
   readonly blob: BlobRef;
+  /** 0 for a body that is one blob. */
+  readonly partNumber: number;
 }
 
 /** The pieces of blobs that make a span of a body, in order. */
@@ -80,7 +82,7 @@ export async function* blobSpans(
 ): AsyncGenerator<BlobSpan, void, undefined> {
   if (span.length === 0 || body.kind === 'empty' || body.kind === 'marker') return;
   if (body.kind === 'blob') {
-    yield { blob: body.blob, ...span };
+    yield { blob: body.blob, partNumber: 0, ...span };
     return;
   }
   const end = span.offset + span.length;
@@ -93,7 +95,8 @@ export async function* blobSpans(
       const from = Math.max(span.offset, offset);
       const to = Math.min(end, offset + part.sizeBytes);
       if (part.blob !== undefined && from < to) {
-        yield { blob: part.blob, offset: from - offset, length: to - from };
+        const { blob, partNumber } = part;
+        yield { blob, partNumber, offset: from - offset, length: to - from };
       }
       offset += part.sizeBytes;
     }

@@ -6,6 +6,12 @@
 import { toHex } from '@holdfast/bytes';
 import { toBase64 } from './base64.ts';
 import type { Validators } from './conditions.ts';
+import {
+  type EncryptionRecord,
+  encryptionInfo,
+  readEncryption,
+  writeEncryption,
+} from './encryption.ts';
 import { ID_SIZE_BYTES } from './keys.ts';
 import {
   type RawChecksum,
@@ -15,7 +21,7 @@ import {
   writeRawChecksum,
 } from './metadata-codec.ts';
 import type { ObjectInfo, ObjectMetadata, StoredChecksum } from './object-store.ts';
-import { recordReader, recordWriter } from './record-version.ts';
+import { ENCRYPTED_VERSION, recordReader, recordWriter } from './record-version.ts';
 
 /** A run of bytes in chunks: chunk n has bytes [n * chunkSizeBytes, (n + 1) * chunkSizeBytes). */
 export interface BlobRef {
@@ -53,7 +59,7 @@ export interface RecordVersion {
 export interface ObjectRecord {
   readonly sizeBytes: number;
   readonly modifiedMs: number;
-  /** MD5 of the body, or of the MD5s of the parts. */
+  /** MD5 of the body, or of the MD5s of the parts; a secret function of it where a customer's or a named key encrypts. */
   readonly md5: Uint8Array;
   /** 0 for a plain put. */
   readonly partCount: number;
@@ -62,12 +68,18 @@ export interface ObjectRecord {
   readonly metadata: ObjectMetadata;
   /** undefined: the null version, written while the bucket had no versioning. */
   readonly version?: RecordVersion | undefined;
+  /** undefined: the bytes are stored as they came. */
+  readonly encryption?: EncryptionRecord | undefined;
 }
+
+/** Bits of the byte after the metadata. */
+const TAIL = { isNull: 1, noVersion: 2, encryption: 4 } as const;
 
 const BODY_KIND = { empty: 0, blob: 1, parts: 2, marker: 3 } as const;
 
 export function encodeObjectRecord(record: ObjectRecord): Uint8Array {
-  const writer = recordWriter()
+  const { version, encryption } = record;
+  const writer = recordWriter(256, { encrypted: encryption !== undefined })
     .varint(record.sizeBytes)
     .varint(record.modifiedMs)
     .bytes(record.md5)
@@ -84,13 +96,19 @@ export function encodeObjectRecord(record: ObjectRecord): Uint8Array {
   }
   writeMetadata(writer, record.metadata);
   // Why nothing for none: it is the record of an object from before there were versions.
-  const { version } = record;
-  if (version !== undefined) writer.u8(version.isNull ? 1 : 0).bytes(version.id);
+  if (version === undefined && encryption === undefined) return writer.finish();
+  writer.u8(
+    (version?.isNull === true ? TAIL.isNull : 0) |
+      (version === undefined ? TAIL.noVersion : 0) |
+      (encryption === undefined ? 0 : TAIL.encryption),
+  );
+  if (version !== undefined) writer.bytes(version.id);
+  if (encryption !== undefined) writeEncryption(writer, encryption);
   return writer.finish();
 }
 
 export function decodeObjectRecord(value: Uint8Array): ObjectRecord {
-  const reader = recordReader(value, 'an object record');
+  const reader = recordReader(value, 'an object record', ENCRYPTED_VERSION);
   const sizeBytes = reader.varint();
   const modifiedMs = reader.varint();
   const md5 = reader.bytes(ID_SIZE_BYTES);
@@ -116,11 +134,14 @@ export function decodeObjectRecord(value: Uint8Array): ObjectRecord {
     body = { kind: 'marker' };
   }
   const metadata = readMetadata(reader);
+  const tail = reader.remaining === 0 ? TAIL.noVersion : reader.u8();
   const version =
-    reader.remaining === 0
-      ? undefined
-      : { isNull: reader.u8() === 1, id: reader.bytes(ID_SIZE_BYTES) };
-  return { sizeBytes, modifiedMs, md5, partCount, checksum, body, metadata, version };
+    (tail & TAIL.noVersion) === 0
+      ? { isNull: (tail & TAIL.isNull) !== 0, id: reader.bytes(ID_SIZE_BYTES) }
+      : undefined;
+  const record = { sizeBytes, modifiedMs, md5, partCount, checksum, body, metadata, version };
+  if ((tail & TAIL.encryption) === 0) return record;
+  return { ...record, encryption: readEncryption(reader) };
 }
 
 /** The ETag without quotes. */
@@ -153,6 +174,7 @@ export function objectInfo(
     metadata: record.metadata,
     ...(checksum === undefined ? {} : { checksum }),
     ...(record.partCount === 0 ? {} : { partCount: record.partCount }),
+    ...(record.encryption === undefined ? {} : { encryption: encryptionInfo(record.encryption) }),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { DigestAlgorithm, DigestResults } from '@holdfast/env';
+import type { EncryptionRequest, ObjectEncryption } from './encryption.ts';
 import type { DefaultRetention, Retention } from './object-lock.ts';
 
 /** Object semantics without HTTP. Every method rejects with an `ObjectStoreError` or a `KvError`. */
@@ -19,7 +20,7 @@ export interface ObjectStore {
   listBuckets(options: ListBucketsOptions): Promise<ListBucketsPage>;
 
   putObject(request: PutObjectRequest): Promise<PutObjectResult>;
-  headObject(request: ReadObjectRequest): Promise<ObjectInfo>;
+  headObject(request: HeadObjectRequest): Promise<ObjectInfo>;
   /** The caller must read `body` to its end or call `close`. */
   getObject(request: ReadObjectRequest): Promise<ObjectReader>;
   /** No error where there is no such object, unless a condition says there must be. */
@@ -45,7 +46,7 @@ export interface ObjectStore {
   putBucketObjectLock(bucket: string, retention: DefaultRetention | undefined): Promise<void>;
 
   createMultipartUpload(request: CreateMultipartUploadRequest): Promise<UploadInfo>;
-  uploadPart(request: UploadPartRequest): Promise<PartInfo>;
+  uploadPart(request: UploadPartRequest): Promise<PartResult>;
   uploadPartCopy(request: UploadPartCopyRequest): Promise<UploadPartCopyResult>;
   completeMultipartUpload(request: CompleteMultipartUploadRequest): Promise<ObjectInfo>;
   abortMultipartUpload(request: UploadAddress): Promise<void>;
@@ -143,7 +144,10 @@ export interface ObjectInfo extends ObjectAddress {
   /** Only where the bucket has or had versioning. */
   readonly versionId?: string;
   readonly sizeBytes: number;
-  /** Without quotes: 32 hexadecimal digits, and `-N` for an object of N parts. */
+  /**
+   * Without quotes: 32 hexadecimal digits, and `-N` for an object of N parts. The MD5 of the bytes, or of the parts'
+   * MD5s; where a customer's or a named key encrypts, it says nothing about the bytes.
+   */
   readonly etag: string;
   /** Wall-clock milliseconds; S3 shows whole seconds. */
   readonly modifiedMs: number;
@@ -151,6 +155,7 @@ export interface ObjectInfo extends ObjectAddress {
   readonly checksum?: StoredChecksum;
   /** Parts that a multipart object was completed from; undefined for a plain put. */
   readonly partCount?: number;
+  readonly encryption?: ObjectEncryption;
 }
 
 /** The conditional headers. Several at once are combined as RFC 9110 section 13.2.2 orders. */
@@ -189,6 +194,8 @@ export interface PutObjectRequest extends ObjectAddress {
   readonly verification?: BodyVerification;
   readonly metadata: ObjectMetadata;
   readonly conditions?: ObjectConditions;
+  /** Default: none. */
+  readonly encryption?: EncryptionRequest;
 }
 
 export interface PutObjectResult {
@@ -200,6 +207,7 @@ export interface PutObjectResult {
   readonly versionId?: string;
   /** The tags that it was stored with. */
   readonly tagging?: string;
+  readonly encryption?: ObjectEncryption;
 }
 
 /** Byte range as HTTP asks for it: `[first, last]` inclusive, from `first`, or the last `suffix` bytes. */
@@ -212,6 +220,13 @@ export interface ReadObjectRequest extends VersionAddress {
   readonly range?: ByteRangeRequest;
   /** Reads one part of a multipart object, from 1; part 1 of a plain object is all of it. */
   readonly partNumber?: number;
+  /** The key of the customer whose key encrypts it. InvalidRequest where it is missing, needless or another. */
+  readonly customerKey?: Uint8Array;
+}
+
+export interface HeadObjectRequest extends ReadObjectRequest {
+  /** Answers whatever the customer's key is: for who looks at the owner or the tags, and shows nothing else. */
+  readonly anyKey?: boolean;
 }
 
 export interface ObjectReader {
@@ -263,6 +278,10 @@ export interface CopyObjectRequest extends ObjectAddress {
   readonly tagging?: string;
   /** Computes and stores this checksum; default: the source's, if it has a full-object one. */
   readonly checksumAlgorithm?: ChecksumAlgorithm;
+  /** Of the copy; default: none, whatever the source has. */
+  readonly encryption?: EncryptionRequest;
+  /** That the source is encrypted with. */
+  readonly sourceCustomerKey?: Uint8Array;
 }
 
 export interface CopyObjectResult extends PutObjectResult {
@@ -317,6 +336,7 @@ export interface ListObjectPartsRequest extends VersionAddress {
   readonly after: number;
   readonly limit: number;
   readonly conditions?: ObjectConditions;
+  readonly customerKey?: Uint8Array;
 }
 
 export interface ListObjectPartsPage {
@@ -354,6 +374,8 @@ export interface CreateMultipartUploadRequest extends ObjectAddress {
   /** Default: CRC64NVME of the whole object, while parts may come with any other. */
   readonly checksumAlgorithm?: ChecksumAlgorithm;
   readonly checksumType?: 'full-object' | 'composite';
+  /** Of the object and all its parts. Default: none. */
+  readonly encryption?: EncryptionRequest;
 }
 
 export interface UploadInfo extends UploadAddress {
@@ -364,6 +386,7 @@ export interface UploadInfo extends UploadAddress {
   readonly checksumType?: 'full-object' | 'composite';
   /** The client named no checksum, and the algorithm is S3's own choice. */
   readonly checksumIsDefault: boolean;
+  readonly encryption?: ObjectEncryption;
 }
 
 export interface UploadPartRequest extends UploadAddress {
@@ -371,6 +394,8 @@ export interface UploadPartRequest extends UploadAddress {
   readonly partNumber: number;
   readonly body: BodySource;
   readonly verification?: BodyVerification;
+  /** That the upload was created with. */
+  readonly customerKey?: Uint8Array;
 }
 
 export interface UploadPartCopyRequest extends UploadAddress {
@@ -378,6 +403,8 @@ export interface UploadPartCopyRequest extends UploadAddress {
   readonly source: VersionAddress;
   readonly sourceConditions?: ObjectConditions;
   readonly range?: { readonly first: number; readonly last: number };
+  readonly customerKey?: Uint8Array;
+  readonly sourceCustomerKey?: Uint8Array;
 }
 
 export interface PartInfo {
@@ -388,7 +415,12 @@ export interface PartInfo {
   readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly value: string };
 }
 
-export interface UploadPartCopyResult extends PartInfo {
+/** A part as it was stored, and how. */
+export interface PartResult extends PartInfo {
+  readonly encryption?: ObjectEncryption;
+}
+
+export interface UploadPartCopyResult extends PartResult {
   readonly sourceVersionId?: string;
 }
 
@@ -403,6 +435,8 @@ export interface CompleteMultipartUploadRequest extends UploadAddress {
   /** The whole object's checksum as the client knows it: another one is BadDigest. */
   readonly checksum?: StoredChecksum;
   readonly sizeBytes?: number;
+  /** That the upload was created with. */
+  readonly customerKey?: Uint8Array;
 }
 
 export interface ListPartsRequest extends UploadAddress {

@@ -1,6 +1,8 @@
 import { lostIntent } from './chunk-writer.ts';
 import { commitObject } from './commit-object.ts';
 import { checkWriteConditions } from './conditions.ts';
+import { newEncryption } from './data-keys.ts';
+import { encryptionInfo } from './encryption.ts';
 import { objectKvKey } from './keys.ts';
 import { readRecord } from './latest-version.ts';
 import { checkMetadata, checkObjectKey } from './names.ts';
@@ -30,7 +32,9 @@ export async function putObject(
   checkMetadata(request.metadata);
   await checkEarly(context, request);
   const { body, verification } = request;
-  const staged = await stageBody(context, { body, verification });
+  const opened = await newEncryption(context, request.encryption);
+  const encryption = opened && { ...opened, partNumber: 0 };
+  const staged = await stageBody(context, { body, verification, encryption });
   return await commitStaged(context, request, staged);
 }
 
@@ -82,11 +86,12 @@ export async function commitStaged(
     ...(checksum === undefined ? {} : { checksum }),
     ...(written.version === undefined ? {} : { versionId: versionIdText(written.version) }),
     ...(tagging === undefined ? {} : { tagging }),
+    ...(written.encryption === undefined ? {} : { encryption: encryptionInfo(written.encryption) }),
   };
 }
 
 function plainRecord(staged: StagedBody, metadata: ObjectMetadata, nowMs: number): ObjectRecord {
-  const { sizeBytes, md5, checksum, blob } = staged;
+  const { sizeBytes, md5, checksum, blob, encryption } = staged;
   return {
     sizeBytes,
     modifiedMs: nowMs,
@@ -95,5 +100,6 @@ function plainRecord(staged: StagedBody, metadata: ObjectMetadata, nowMs: number
     checksum: checksum === undefined ? undefined : { ...checksum, type: 'full-object' },
     body: blob === undefined ? { kind: 'empty' } : { kind: 'blob', blob },
     metadata,
+    encryption,
   };
 }

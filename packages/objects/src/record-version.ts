@@ -3,19 +3,28 @@ import { KvError } from '@holdfast/kv';
 
 /** First byte of every value of this package but chunks. */
 const RECORD_VERSION = 1;
+/** First byte of a record that says how its bytes are encrypted: who cannot read it must not try. */
+export const ENCRYPTED_VERSION = 2;
 
-export function recordWriter(initialSizeBytes: number = 256): ByteWriter {
-  return new ByteWriter(initialSizeBytes).u8(RECORD_VERSION);
+export function recordWriter(
+  initialSizeBytes: number = 256,
+  { encrypted = false }: { readonly encrypted?: boolean } = {},
+): ByteWriter {
+  return new ByteWriter(initialSizeBytes).u8(encrypted ? ENCRYPTED_VERSION : RECORD_VERSION);
 }
 
-/** A reader past the version. KV_INCOMPATIBLE where a newer Holdfast wrote the value. */
-export function recordReader(value: Uint8Array, what: string): ByteReader {
+/** A reader past the version, which may be up to `newest`. KV_INCOMPATIBLE where a newer Holdfast wrote the value. */
+export function recordReader(
+  value: Uint8Array,
+  what: string,
+  newest: number = RECORD_VERSION,
+): ByteReader {
   const reader = new ByteReader(value);
   const version = reader.u8();
-  if (version !== RECORD_VERSION) {
+  if (version < RECORD_VERSION || version > newest) {
     throw new KvError(
       'KV_INCOMPATIBLE',
-      `${what} has format version ${version}, and this Holdfast reads ${RECORD_VERSION}: start a newer one`,
+      `${what} has format version ${version}, and this Holdfast reads up to ${newest}: start a newer one`,
     );
   }
   return reader;

@@ -8,11 +8,15 @@
  * chunks that are being swept.
  */
 
+import { concatBytes, utf8 } from '@holdfast/bytes';
 import type { DigestAlgorithm, DigestResults } from '@holdfast/env';
 import type { Condition, Operation } from '@holdfast/kv';
 import { fromBase64 } from './base64.ts';
 import { BodyIntake } from './body-intake.ts';
+import { chunkSeals, SEAL_SIZE_BYTES } from './chunk-seals.ts';
 import { ChunkWriter } from './chunk-writer.ts';
+import type { OpenEncryption } from './data-keys.ts';
+import type { EncryptionRecord } from './encryption.ts';
 import { ObjectStoreError } from './errors.ts';
 import { chunkKey, idKey, KEY_SPACE } from './keys.ts';
 import type { RawChecksum } from './metadata-codec.ts';
@@ -21,14 +25,19 @@ import type { BodySource, BodyVerification } from './object-store.ts';
 import { type BlobOwner, encodeBlobOwner } from './owner-record.ts';
 import { newId, put, type StoreContext } from './store-context.ts';
 
+const ETAG_PURPOSE = utf8('holdfast etag 1\0');
+const ETAG_SIZE_BYTES = 16;
+
 export interface StagedBody {
   readonly sizeBytes: number;
+  /** What the ETag is made of: the MD5, or a secret function of it where it must say nothing about the bytes. */
   readonly md5: Uint8Array;
   readonly digests: DigestResults;
   /** What `accept` said to store. */
   readonly checksum: RawChecksum | undefined;
   /** undefined for a body without bytes. */
   readonly blob: BlobRef | undefined;
+  readonly encryption: EncryptionRecord | undefined;
   /** What the commit must ask for besides its own conditions. */
   readonly conditions: readonly Condition[];
   /** What the commit must do so that the bytes are kept for `owner`. */
@@ -42,40 +51,55 @@ export interface StageOptions {
   readonly verification: BodyVerification | undefined;
   /** Wanted besides MD5 and what `verification` wants. */
   readonly algorithms?: readonly DigestAlgorithm[];
+  readonly encryption?: BodyEncryption | undefined;
+}
+
+/** How a body is sealed on its way in. */
+export interface BodyEncryption extends OpenEncryption {
+  /** 0 for the body of a plain put. */
+  readonly partNumber: number;
 }
 
 /** Reads the body to its end. Where it rejects, nothing is kept. */
 export async function stageBody(context: StoreContext, options: StageOptions): Promise<StagedBody> {
-  const { body, verification } = options;
+  const { body, verification, encryption } = options;
   const algorithms = wantedDigests(options);
-  const intake = new BodyIntake(body, context.limits);
+  const intake = new BodyIntake(body, intakeLimits(context, encryption));
   const start = await intake.readStart();
   if (start !== undefined) {
     const digests = context.env.digests.compute(algorithms, start);
     const checksum = accept(verification, digests, start.length);
-    return inlineBody(context, start, digests, checksum);
+    return inlineBody(context, start, { digests, checksum, encryption });
   }
-  const writer = await openWriter(context, algorithms, intake);
+  const writer = await openWriter(context, algorithms, { intake, encryption });
   try {
     for await (const piece of intake.rest()) await writer.write(piece);
     const { digests, blob } = await writer.finish();
     const checksum = accept(verification, digests, blob.sizeBytes);
-    return writtenBody(writer, blob, digests, checksum);
+    return writtenBody(context, writer, { blob, digests, checksum, encryption });
   } catch (error) {
     await writer.end(false);
     throw error;
   }
 }
 
+/** What is sealed must fit into one chunk, with its tag. */
+function intakeLimits(context: StoreContext, encryption: BodyEncryption | undefined) {
+  const { limits } = context;
+  const most = limits.chunkSizeBytes - SEAL_SIZE_BYTES;
+  if (encryption === undefined || limits.inlineSizeBytes <= most) return limits;
+  return { ...limits, inlineSizeBytes: most };
+}
+
 async function openWriter(
   context: StoreContext,
   algorithms: readonly DigestAlgorithm[],
-  intake: BodyIntake,
+  options: { readonly intake: BodyIntake; readonly encryption: BodyEncryption | undefined },
 ): Promise<ChunkWriter> {
   try {
-    return await ChunkWriter.open(context, algorithms);
+    return await ChunkWriter.open(context, algorithms, options.encryption);
   } catch (error) {
-    await intake.stop();
+    await options.intake.stop();
     throw error;
   }
 }
@@ -101,43 +125,69 @@ function accept(
   return { algorithm: accepted.algorithm, bytes };
 }
 
-function inlineBody(
-  context: StoreContext,
-  bytes: Uint8Array,
-  digests: DigestResults,
-  checksum: RawChecksum | undefined,
-): StagedBody {
+interface BodyFacts {
+  readonly digests: DigestResults;
+  readonly checksum: RawChecksum | undefined;
+  readonly encryption: BodyEncryption | undefined;
+}
+
+function inlineBody(context: StoreContext, bytes: Uint8Array, facts: BodyFacts): StagedBody {
   const sizeBytes = bytes.length;
-  const { chunkSizeBytes } = context.limits;
-  const blob = sizeBytes === 0 ? undefined : { blobId: newId(context), chunkSizeBytes, sizeBytes };
+  const blobId = sizeBytes === 0 ? undefined : newId(context);
+  const chunk = blobId === undefined ? bytes : sealed(context, bytes, blobId, facts.encryption);
+  const chunkSizeBytes =
+    context.limits.chunkSizeBytes - (facts.encryption === undefined ? 0 : SEAL_SIZE_BYTES);
   return {
     sizeBytes,
-    md5: digests.get('md5') as Uint8Array,
-    digests,
-    checksum,
-    blob,
+    md5: etagBytes(context, facts),
+    digests: facts.digests,
+    checksum: facts.checksum,
+    blob: blobId && { blobId, chunkSizeBytes, sizeBytes },
+    encryption: facts.encryption?.record,
     conditions: [],
     keep: (owner) =>
-      blob === undefined
-        ? []
-        : [put(chunkKey(blob.blobId, 0), bytes), reference(blob.blobId, owner)],
+      blobId === undefined ? [] : [put(chunkKey(blobId, 0), chunk), reference(blobId, owner)],
     end: async () => {},
   };
 }
 
+function sealed(
+  context: StoreContext,
+  bytes: Uint8Array,
+  blobId: Uint8Array,
+  encryption: BodyEncryption | undefined,
+): Uint8Array {
+  if (encryption === undefined) return bytes;
+  const { ciphers } = context.env;
+  const { dataKey, partNumber } = encryption;
+  return ciphers.seal(chunkSeals(ciphers, dataKey, { blobId, partNumber })(0, true), bytes);
+}
+
+/**
+ * Why not the MD5: who may list a bucket must not learn what a customer's or a named key hides. Of the same bytes it is
+ * the same within one upload, so that a client may send a part again.
+ */
+function etagBytes(context: StoreContext, { digests, encryption }: BodyFacts): Uint8Array {
+  const md5 = digests.get('md5') as Uint8Array;
+  if (encryption === undefined || encryption.record.kind === 'master') return md5;
+  const purpose = concatBytes([ETAG_PURPOSE, md5]);
+  return context.env.ciphers.deriveKey(encryption.dataKey, purpose).slice(0, ETAG_SIZE_BYTES);
+}
+
 function writtenBody(
+  context: StoreContext,
   writer: ChunkWriter,
-  blob: BlobRef,
-  digests: DigestResults,
-  checksum: RawChecksum | undefined,
+  facts: BodyFacts & { readonly blob: BlobRef },
 ): StagedBody {
+  const { blob } = facts;
   const intent = idKey(KEY_SPACE.intent, blob.blobId);
   return {
     sizeBytes: blob.sizeBytes,
-    md5: digests.get('md5') as Uint8Array,
-    digests,
-    checksum,
+    md5: etagBytes(context, facts),
+    digests: facts.digests,
+    checksum: facts.checksum,
     blob,
+    encryption: facts.encryption?.record,
     conditions: [{ kind: 'exists', key: intent }],
     keep: (owner) => [{ kind: 'delete', key: intent }, reference(blob.blobId, owner)],
     end: (committed) => writer.end(committed),

@@ -2,6 +2,7 @@ import type { Env } from '@holdfast/env';
 import type { Condition, KvStore, Operation, TransactResult } from '@holdfast/kv';
 import type { Buckets } from './buckets.ts';
 import type { BufferPool } from './buffer-pool.ts';
+import type { KeyServices } from './data-keys.ts';
 import type { KeyLocks } from './key-locks.ts';
 import { ID_SIZE_BYTES } from './keys.ts';
 import type { ObjectStoreLimits } from './limits.ts';
@@ -10,7 +11,7 @@ import type { Slots } from './slots.ts';
 import type { Sweeper } from './sweeper.ts';
 
 /** What every operation of one store shares. */
-export interface StoreContext {
+export interface StoreContext extends KeyServices {
   readonly kv: KvStore;
   readonly env: Env;
   readonly limits: ObjectStoreLimits;

@@ -1,12 +1,14 @@
 import { lostIntent } from './chunk-writer.ts';
+import { openEncryption, UPLOAD_REFUSALS } from './data-keys.ts';
+import { encryptionInfo } from './encryption.ts';
 import { ObjectStoreError } from './errors.ts';
 import { partKey } from './keys.ts';
 import type { RawChecksum } from './metadata-codec.ts';
 import { checkPartNumber } from './names.ts';
-import type { PartInfo, UploadAddress, UploadPartRequest } from './object-store.ts';
+import type { PartResult, UploadAddress, UploadPartRequest } from './object-store.ts';
 import { decodePartRecord, encodePartRecord, type PartRecord, partInfo } from './part-record.ts';
 import { NO_RELEASE, releaseBlob } from './release.ts';
-import { type StagedBody, stageBody } from './staged-body.ts';
+import { type BodyEncryption, type StagedBody, stageBody } from './staged-body.ts';
 import { commit, put, type StoreContext, unchanged } from './store-context.ts';
 import { encodeUploadRecord } from './upload-record.ts';
 import { findUpload, type KnownUpload, partLock } from './uploads.ts';
@@ -15,14 +17,26 @@ import { findUpload, type KnownUpload, partLock } from './uploads.ts';
 export async function uploadPart(
   context: StoreContext,
   request: UploadPartRequest,
-): Promise<PartInfo> {
+): Promise<PartResult> {
   const { body, verification, partNumber } = request;
   checkPartNumber(partNumber);
   const upload = await findUpload(context, request);
   const algorithm = upload.record.checksumAlgorithm;
   const algorithms = algorithm === undefined ? [] : [algorithm];
-  const staged = await stageBody(context, { body, verification, algorithms });
+  const encryption = await partEncryption(context, upload, request);
+  const staged = await stageBody(context, { body, verification, algorithms, encryption });
   return await commitPart(context, { address: request, partNumber, upload }, staged);
+}
+
+/** How a part of the upload is sealed; undefined for an upload without encryption. */
+export async function partEncryption(
+  context: StoreContext,
+  { record }: KnownUpload,
+  request: { readonly partNumber: number; readonly customerKey?: Uint8Array },
+): Promise<BodyEncryption | undefined> {
+  const { partNumber, customerKey } = request;
+  const opened = await openEncryption(context, record.encryption, customerKey, UPLOAD_REFUSALS);
+  return opened && { ...opened, partNumber };
 }
 
 /** Where a part goes. */
@@ -38,7 +52,7 @@ export async function commitPart(
   context: StoreContext,
   place: PartPlace,
   staged: StagedBody,
-): Promise<PartInfo> {
+): Promise<PartResult> {
   let record: PartRecord | undefined;
   try {
     const lock = partLock(place.upload.uploadId, place.partNumber);
@@ -46,7 +60,9 @@ export async function commitPart(
   } finally {
     await staged.end(record !== undefined);
   }
-  return partInfo(record);
+  const { encryption } = staged;
+  const info = partInfo(record);
+  return encryption === undefined ? info : { ...info, encryption: encryptionInfo(encryption) };
 }
 
 async function commitAttempts(

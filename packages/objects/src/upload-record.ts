@@ -1,4 +1,10 @@
 import { toHex } from '@holdfast/bytes';
+import {
+  type EncryptionRecord,
+  encryptionInfo,
+  readEncryption,
+  writeEncryption,
+} from './encryption.ts';
 import { ID_SIZE_BYTES } from './keys.ts';
 import { readAlgorithm, readMetadata, writeAlgorithm, writeMetadata } from './metadata-codec.ts';
 import { decodeObjectRecord, encodeObjectRecord, type ObjectRecord } from './object-record.ts';
@@ -9,7 +15,7 @@ import type {
   StoredChecksum,
   UploadInfo,
 } from './object-store.ts';
-import { recordReader, recordWriter } from './record-version.ts';
+import { ENCRYPTED_VERSION, recordReader, recordWriter } from './record-version.ts';
 
 /** An open multipart upload. */
 export interface UploadRecord {
@@ -25,16 +31,20 @@ export interface UploadRecord {
    */
   readonly sealed: boolean;
   readonly metadata: ObjectMetadata;
+  /** Of the object, and so of every part. */
+  readonly encryption?: EncryptionRecord | undefined;
 }
 
 export function encodeUploadRecord(record: UploadRecord): Uint8Array {
-  const writer = recordWriter()
+  const { encryption } = record;
+  const writer = recordWriter(256, { encrypted: encryption !== undefined })
     .u8(record.sealed ? 1 : 0)
     .varint(record.initiatedMs)
     .text(record.ownerId);
   writeAlgorithm(writer, record.checksumAlgorithm);
   writer.u8(checksumTypeCode(record));
   writeMetadata(writer, record.metadata);
+  if (encryption !== undefined) writeEncryption(writer, encryption);
   return writer.finish();
 }
 
@@ -46,7 +56,7 @@ function checksumTypeCode({ checksumType, checksumIsDefault }: UploadRecord): nu
 }
 
 export function decodeUploadRecord(value: Uint8Array): UploadRecord {
-  const reader = recordReader(value, 'an upload record');
+  const reader = recordReader(value, 'an upload record', ENCRYPTED_VERSION);
   const sealed = reader.u8() === 1;
   const initiatedMs = reader.varint();
   const ownerId = reader.text();
@@ -62,6 +72,7 @@ export function decodeUploadRecord(value: Uint8Array): UploadRecord {
     checksumType,
     checksumIsDefault: type === 3,
     metadata,
+    ...(reader.remaining === 0 ? {} : { encryption: readEncryption(reader) }),
   };
 }
 
@@ -81,6 +92,7 @@ export function uploadInfo(
     metadata,
     ...(checksumAlgorithm === undefined ? {} : { checksumAlgorithm }),
     ...(checksumType === undefined ? {} : { checksumType }),
+    ...(record.encryption === undefined ? {} : { encryption: encryptionInfo(record.encryption) }),
   };
 }
 

@@ -7,6 +7,7 @@ import type {
   ObjectStore,
   ObjectStoreErrorCode,
   ObjectStoreLimits,
+  ObjectStoreOptions,
   TaskQueue,
   TaskQueueFactory,
 } from '../src/index.ts';
@@ -60,7 +61,12 @@ export async function openFixture(
   return fixture;
 }
 
-function makeFixture(kv: KvStore, env: MemoryEnv, limits: Partial<ObjectStoreLimits>): Fixture {
+/** A store on a KvStore, with nothing in it. */
+export function makeFixture(
+  kv: KvStore,
+  env: MemoryEnv,
+  limits: Partial<ObjectStoreLimits> & Pick<ObjectStoreOptions, 'masterKeys' | 'namedKeys'>,
+): Fixture {
   const tasks = new ManualTasks();
   const store = createObjectStore({ ...limits, kv, env, tasks: tasks.factory });
   const again: Fixture['again'] = (other = {}) =>

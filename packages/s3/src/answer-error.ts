@@ -16,6 +16,8 @@ const OWN_MESSAGE: ReadonlySet<string> = new Set([
   'BadDigest',
   'AccessDenied',
   'InvalidBucketState',
+  'KMS.NotFoundException',
+  'NotImplemented',
 ]);
 
 /** Codes of the storage below, by their names there (no import: the layer knows no storage). */
@@ -184,7 +186,7 @@ export function errorDocument(call: S3Call, error: S3Error): string {
   for (const [name, value] of Object.entries(error.fields)) {
     if (value !== undefined) inner += element(name, String(value));
   }
-  inner += element('Resource', call.knownTarget?.path ?? call.req.url ?? '/');
+  inner += element('Resource', call.knownTarget?.path ?? call.req.url?.split('?')[0] ?? '/');
   inner += element('RequestId', call.requestId) + element('HostId', call.service.hostId);
   return `${XML_DECLARATION}<Error>${inner}</Error>`;
 }

@@ -27,6 +27,7 @@ export type S3ErrorCode =
   | 'InvalidBucketState'
   | 'InvalidChunkSizeError'
   | 'InvalidDigest'
+  | 'InvalidEncryptionAlgorithmError'
   | 'InvalidLocationConstraint'
   | 'InvalidPart'
   | 'InvalidPartNumber'
@@ -39,6 +40,7 @@ export type S3ErrorCode =
   | 'InvalidTag'
   | 'InvalidToken'
   | 'InvalidURI'
+  | 'KMS.NotFoundException'
   | 'KeyTooLongError'
   | 'MalformedACLError'
   | 'MalformedPOSTRequest'
@@ -177,6 +179,10 @@ export const ERROR_TABLE: Readonly<Record<S3ErrorCode, ErrorTableEntry>> = {
     message: 'Only the last chunk is allowed to have a size less than 8192 bytes',
   },
   InvalidDigest: { status: 400, message: 'The Content-MD5 you specified was invalid.' },
+  InvalidEncryptionAlgorithmError: {
+    status: 400,
+    message: 'The Encryption request you specified is not valid. Supported value: AES256.',
+  },
   InvalidLocationConstraint: {
     status: 400,
     message: 'The specified location-constraint is not valid',
@@ -209,6 +215,7 @@ export const ERROR_TABLE: Readonly<Record<S3ErrorCode, ErrorTableEntry>> = {
     message: 'The provided token is malformed or otherwise invalid.',
   },
   InvalidURI: { status: 400, message: "Couldn't parse the specified URI." },
+  'KMS.NotFoundException': { status: 400, message: 'Key does not exist' },
   KeyTooLongError: { status: 400, message: 'Your key is too long' },
   MalformedACLError: {
     status: 400,

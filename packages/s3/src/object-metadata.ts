@@ -7,6 +7,7 @@ import {
 } from '@holdfast/objects';
 import type { HeaderList } from './answer.ts';
 import { storedContentEncoding } from './body/index.ts';
+import { encryptionHeaders } from './encryption/encryption-headers.ts';
 import { httpDate } from './http-date.ts';
 import { countTags, readTaggingHeader } from './object-tags.ts';
 import { readRetention, retentionDate } from './retention.ts';
@@ -45,9 +46,6 @@ const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 /** Headers that promise something this store does not do. To ignore them would be to lie. */
 const REFUSED_HEADERS: readonly string[] = [
   'x-amz-server-side-encryption',
-  'x-amz-server-side-encryption-customer-algorithm',
-  'x-amz-server-side-encryption-customer-key',
-  'x-amz-copy-source-server-side-encryption-customer-algorithm',
   'x-amz-write-offset-bytes',
 ];
 
@@ -142,7 +140,7 @@ function readUserMetadata(call: S3Call): Record<string, string> {
 }
 
 /**
- * Refuses headers of a write that ask for what does not exist here: encryption, appending.
+ * Refuses headers of a write that ask for what does not exist here: encryption with keys of the server, appending.
  */
 export function refuseUnsupportedHeaders(call: S3Call): void {
   for (const name of call.headers.keys()) {
@@ -185,6 +183,7 @@ export function objectHeaders(call: S3Call, info: ObjectInfo): HeaderList {
   add('Expires', metadata.expires);
   add('x-amz-website-redirect-location', metadata.websiteRedirectLocation);
   headers.push(...versionHeaders(info), ...lockHeaders(metadata));
+  if (info.encryption !== undefined) headers.push(...encryptionHeaders(call, info));
   const tags = countTags(metadata.tagging);
   if (tags > 0) headers.push('x-amz-tagging-count', String(tags));
   const { storageClass } = metadata;

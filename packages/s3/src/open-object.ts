@@ -7,6 +7,7 @@ import type {
 import type { HeaderList } from './answer.ts';
 import { checksumHeaders, wantsChecksum } from './checksum-headers.ts';
 import { readConditions, readRange } from './conditional-headers.ts';
+import { customerKeyField } from './encryption/customer-key.ts';
 import { expirationHeaders } from './lifecycle/lifecycle-headers.ts';
 import { readInteger } from './list-parameters.ts';
 import { objectHeaders } from './object-metadata.ts';
@@ -73,6 +74,7 @@ export function readRequest(call: S3Call): ReadObjectRequest {
     ...(conditions !== undefined && { conditions }),
     ...(range !== undefined && { range }),
     ...(partNumber !== undefined && { partNumber }),
+    ...customerKeyField(call),
   };
 }
 

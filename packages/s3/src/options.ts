@@ -21,6 +21,8 @@ export interface S3HandlerOptions {
   readonly allowSignatureV2?: boolean;
   /** Makes buckets with ACLs on, as S3 did until April 2023. Default false: BucketOwnerEnforced. */
   readonly bucketAcls?: boolean;
+  /** Takes keys of customers (SSE-C) from other machines over HTTP without TLS. Default false. */
+  readonly customerKeysOverHttp?: boolean;
   readonly logger?: S3Logger;
   /** Called once a request, after its answer is written or its connection is gone. Must not throw. */
   readonly onRequest?: (record: S3RequestRecord) => void;
@@ -94,6 +96,7 @@ export interface S3Service {
   readonly bucketAccess: BucketAccessReader;
   readonly lifecycles: LifecycleReader;
   readonly bucketAcls: boolean;
+  readonly customerKeysOverHttp: boolean;
   readonly region: string;
   readonly domains: readonly string[];
   readonly websiteDomains: readonly string[];
@@ -116,6 +119,7 @@ export function resolveOptions(options: S3HandlerOptions): S3Service {
     bucketAccess: new BucketAccessReader(),
     lifecycles: new LifecycleReader(),
     bucketAcls: options.bucketAcls ?? false,
+    customerKeysOverHttp: options.customerKeysOverHttp ?? false,
     region: options.region ?? 'us-east-1',
     domains: (options.domains ?? []).map((domain) => domain.toLowerCase()),
     websiteDomains: (options.websiteDomains ?? []).map((domain) => domain.toLowerCase()),

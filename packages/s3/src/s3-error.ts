@@ -1,5 +1,6 @@
 import { OperatingError } from '@holdfast/bytes';
 import { ERROR_TABLE, type S3ErrorCode } from './error-table.ts';
+import { shownValue } from './secret-headers.ts';
 
 /** Elements that a code has besides Code and Message: `<Key>`, `<ArgumentName>`, … in this order. */
 export type ErrorFields = Readonly<Record<string, string | number | undefined>>;
@@ -27,9 +28,10 @@ export class S3Error extends OperatingError {
   }
 }
 
-/** InvalidArgument with the argument's name and value, as AWS reports it. */
+/** InvalidArgument with the argument's name and value, as AWS reports it; a key is not shown. */
 export function invalidArgument(message: string, name: string, value: string): S3Error {
-  return new S3Error('InvalidArgument', message, { ArgumentName: name, ArgumentValue: value });
+  const shown = shownValue(name, value);
+  return new S3Error('InvalidArgument', message, { ArgumentName: name, ArgumentValue: shown });
 }
 
 /** NotImplemented for a header whose promise cannot be kept; silence would be worse. */

@@ -46,7 +46,13 @@ export interface TestServer extends AsyncDisposable {
 export interface TestServerOptions
   extends Pick<
     S3HandlerOptions,
-    'limits' | 'region' | 'domains' | 'allowSignatureV2' | 'bucketAcls' | 'websiteDomains'
+    | 'limits'
+    | 'region'
+    | 'domains'
+    | 'allowSignatureV2'
+    | 'bucketAcls'
+    | 'websiteDomains'
+    | 'customerKeysOverHttp'
   > {
   /** Users besides the tester. */
   readonly users?: readonly TestUser[];

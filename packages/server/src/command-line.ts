@@ -95,6 +95,11 @@ function addServe(program: Command, terminal: Terminal, setExitCode: SetExitCode
     .option('--init <file>', 'Store the users of this JSON file, and make its buckets.')
     .option('--master-key-file <file>', 'Seal stored secret keys with the key in this file.')
     .option('--bucket-acls', 'Make buckets with ACLs on, as S3 did until April 2023.', false)
+    .option(
+      '--sse-c-over-http',
+      "Take customers' encryption keys from other machines without TLS.",
+      false,
+    )
     .option('--no-signature-v2', 'Refuse AWS Signature Version 2, with which some clients presign.')
     .option('--collect-every <seconds>', 'Look for unused chunks this often.', '600')
     .option(

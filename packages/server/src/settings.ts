@@ -18,6 +18,8 @@ export interface ServeSettings {
   readonly masterKeyFile?: string | undefined;
   /** Whether buckets are made with ACLs on. */
   readonly bucketAcls: boolean;
+  /** Whether keys of customers are taken from other machines without TLS. */
+  readonly sseCOverHttp: boolean;
   readonly logLevel: LogLevel;
   /** Seconds between two passes of garbage collection. */
   readonly collectEvery: number;
@@ -90,6 +92,7 @@ const serveSchema = z.object({
   init: z.string().min(1, '--init needs the path of a file.').optional(),
   masterKeyFile: z.string().min(1, '--master-key-file needs the path of a file.').optional(),
   bucketAcls: z.boolean().default(false),
+  sseCOverHttp: z.boolean().default(false),
   collectEvery: z
     .string()
     .regex(/^[1-9]\d{0,5}$/, '--collect-every is a number of seconds, 1 or more.')

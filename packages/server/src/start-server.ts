@@ -62,6 +62,8 @@ export interface ServerConfig {
   readonly masterKeyPath?: string;
   /** Makes buckets with ACLs on, as S3 did until April 2023. Default false. */
   readonly bucketAcls?: boolean;
+  /** Takes keys of customers (SSE-C) from other machines without TLS. Default false. */
+  readonly customerKeysOverHttp?: boolean;
   /** Host names below which `bucket.domain` addresses a bucket. */
   readonly domains?: readonly string[];
   /** Host names below which `bucket.domain` is the website of a bucket. */
@@ -366,6 +368,7 @@ function openListener(state: ServerState, metrics: Metrics | undefined): Promise
     env: config.env,
     identities: state.users,
     bucketAcls: config.bucketAcls ?? false,
+    customerKeysOverHttp: config.customerKeysOverHttp ?? false,
     region,
     domains,
     websiteDomains,

@@ -2,6 +2,7 @@ import type { Crc32c } from '@holdfast/bytes';
 import type { Clock } from '../clock.ts';
 import type { Env } from '../env.ts';
 import { loadCrc32c } from '../node/crc32c.ts';
+import { ThreadCiphers } from '../node/thread-ciphers.ts';
 import { ThreadDigests } from '../node/thread-digests.ts';
 import { ManualClock } from './manual-clock.ts';
 import { MemoryFiles, type MemoryFilesOptions } from './memory-files.ts';
@@ -37,6 +38,7 @@ export async function createMemoryEnv(options: MemoryEnvOptions = {}): Promise<M
     manualClock,
     random: new SeededRandom(seed),
     digests: new ThreadDigests(crc32c),
+    ciphers: new ThreadCiphers(),
     crc32c,
   };
 }

@@ -1,4 +1,5 @@
 /** What the main thread and a digest worker say to each other. Requests are answered in their order. */
+import type { CipherSeal } from '../ciphers.ts';
 import type { DigestAlgorithm } from '../digests.ts';
 import type { LoadedCrc32c } from './crc32c.ts';
 
@@ -14,6 +15,12 @@ export type DigestRequest =
       /** Shared with the worker, or handed over to it. */
       readonly bytes: Uint8Array;
     }
+  | {
+      readonly kind: 'seal' | 'open';
+      readonly seal: CipherSeal;
+      /** Shared with the worker, which writes over it. */
+      readonly bytes: Uint8Array;
+    }
   | { readonly kind: 'finish'; readonly stream: number }
   /** No answer. */
   | { readonly kind: 'abort'; readonly stream: number };
@@ -21,6 +28,8 @@ export type DigestRequest =
 export interface DigestAnswer {
   /** Of `finish`. */
   readonly results?: ReadonlyMap<DigestAlgorithm, Uint8Array>;
+  /** Of `open`. */
+  readonly opened?: boolean;
 }
 
 export interface DigestWorkerData {

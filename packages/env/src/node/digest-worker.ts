@@ -1,9 +1,10 @@
 /**
- * The entry of a digest worker: hashes what it is sent, in order, and answers when a buffer is free
+ * The entry of a digest worker: hashes, seals and opens what it is sent, in order, and answers when a buffer is free
  * again. It ends when the main thread terminates it; an error ends it too and fails its streams.
  */
 import { createRequire } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
+import { openOver, sealOver } from './aes-gcm.ts';
 import { crc32cOf } from './crc32c.ts';
 import type { DigestAnswer, DigestRequest, DigestWorkerData } from './digest-messages.ts';
 import { HashSet, makeChecksums } from './hash-set.ts';
@@ -31,6 +32,11 @@ if (parentPort !== null) {
         streams.delete(request.stream);
         return results === undefined ? {} : { results };
       }
+      case 'seal':
+        sealOver(request.seal, request.bytes);
+        return {};
+      case 'open':
+        return { opened: openOver(request.seal, request.bytes) };
       case 'abort':
         streams.delete(request.stream);
         return undefined;

@@ -12,6 +12,7 @@
 
 export type { LoadCrc32cOptions, LoadedCrc32c } from './crc32c.ts';
 export { loadCrc32c } from './crc32c.ts';
+export { NodeCiphers } from './node-ciphers.ts';
 export { NodeClock } from './node-clock.ts';
 export type { NodeDigestsOptions } from './node-digests.ts';
 export { NodeDigests } from './node-digests.ts';
@@ -27,4 +28,5 @@ export { NodeThreads } from './node-threads.ts';
 export type { CertificateTexts, PeerSecurity, SecurityFiles } from './peer-security.ts';
 export { certificateSecurity, loadPeerSecurity, secretSecurity } from './peer-security.ts';
 export { SharedSecret } from './shared-secret.ts';
+export { ThreadCiphers } from './thread-ciphers.ts';
 export { ThreadDigests } from './thread-digests.ts';

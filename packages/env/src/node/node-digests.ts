@@ -74,6 +74,7 @@ export class NodeDigests implements Digests, DigestStreamHost {
 
   /** The lane with the fewest streams; a new one while there is none free and not all are started. */
   takeLane(): DigestLane {
+    if (this.#closed !== undefined) throw this.#closed;
     let chosen: DigestLane | undefined;
     for (const lane of this.#lanes) {
       if (chosen === undefined || lane.streamCount < chosen.streamCount) chosen = lane;

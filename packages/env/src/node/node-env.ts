@@ -1,5 +1,6 @@
 import type { Env } from '../env.ts';
 import { loadCrc32c } from './crc32c.ts';
+import { NodeCiphers } from './node-ciphers.ts';
 import { NodeClock } from './node-clock.ts';
 import { NodeDigests, type NodeDigestsOptions } from './node-digests.ts';
 import { NodeFiles, type NodeFilesOptions } from './node-files.ts';
@@ -13,11 +14,13 @@ export interface NodeEnvOptions {
 /** The environment of the machine. Its owner closes `digests` at the end. */
 export async function createNodeEnv(options: NodeEnvOptions = {}): Promise<Env> {
   const loaded = await loadCrc32c();
+  const digests = new NodeDigests(loaded, options.digests);
   return {
     files: new NodeFiles(options.files),
     clock: new NodeClock(),
     random: new NodeRandom(),
-    digests: new NodeDigests(loaded, options.digests),
+    digests,
+    ciphers: new NodeCiphers(digests),
     crc32c: loaded.crc32c,
   };
 }

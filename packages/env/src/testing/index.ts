@@ -7,6 +7,8 @@
  * Source: packages/env/src/testing
  */
 
+export type { CiphersFixture } from './ciphers-contract.ts';
+export { ciphersContract } from './ciphers-contract.ts';
 export type { ClockFixture } from './clock-contract.ts';
 export { clockContract } from './clock-contract.ts';
 export { DIGEST_ALGORITHMS, DIGEST_VECTORS, EMPTY_DIGEST_VECTORS } from './digest-vectors.ts';

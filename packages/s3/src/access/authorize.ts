@@ -144,6 +144,7 @@ async function findInfo(
     return await call.service.store.headObject({
       bucket: bucket.name,
       key,
+      anyKey: true,
       ...(versionId && { versionId }),
     });
   } catch (error) {

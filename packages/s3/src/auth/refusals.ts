@@ -1,3 +1,4 @@
+import { hideSecrets } from '../secret-headers.ts';
 import { formatErrorDate } from './amz-date.ts';
 import { AuthError } from './auth-error.ts';
 
@@ -42,12 +43,14 @@ export function timeTooSkewed(requestTime: string, nowMs: number, maxSkewMs: num
   );
 }
 
-/** Shows what the server signed, so that the client's author can compare. */
+/** Shows what the server signed, so that the client's author can compare; but no customer's key. */
 export function signatureDoesNotMatch(
   claim: { readonly accessKeyId: string; readonly signature: string },
-  stringToSign: string,
-  canonicalRequest?: string,
+  signed: string,
+  canonical?: string,
 ): AuthError {
+  const stringToSign = hideSecrets(signed);
+  const canonicalRequest = canonical === undefined ? undefined : hideSecrets(canonical);
   return new AuthError(
     'SignatureDoesNotMatch',
     'The request signature we calculated does not match the signature you provided. Check your key ' +

@@ -1,4 +1,5 @@
 import { S3Error } from '../s3-error.ts';
+import { shownValue } from '../secret-headers.ts';
 
 /** A condition of a form's policy on one field. */
 export interface FieldCondition {
@@ -107,7 +108,8 @@ export function checkFormPolicy(
     const given = fields.get(field) ?? '';
     const holds = operator === 'eq' ? given === value : startsWith(field, given, value);
     if (!holds) {
-      throw refuse(`Policy Condition failed: ["${operator}", "$${field}", "${value}"]`);
+      const shown = shownValue(field, value);
+      throw refuse(`Policy Condition failed: ["${operator}", "$${field}", "${shown}"]`);
     }
   }
   for (const field of fields.keys()) {

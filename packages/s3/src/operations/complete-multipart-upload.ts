@@ -6,6 +6,8 @@ import {
   readChecksumValue,
 } from '../checksum-headers.ts';
 import { readWriteConditions, unquoteETag } from '../conditional-headers.ts';
+import { customerKeyField } from '../encryption/customer-key.ts';
+import { encryptionHeaders } from '../encryption/encryption-headers.ts';
 import { expirationHeaders } from '../lifecycle/lifecycle-headers.ts';
 import { newVersionHeaders } from '../object-metadata.ts';
 import { MAX_PARTS } from '../open-object.ts';
@@ -24,6 +26,7 @@ export async function completeMultipartUpload(call: S3Call): Promise<void> {
   const address = readUploadAddress(call);
   const conditions = readWriteConditions(call.headers);
   const sizeBytes = readObjectSize(call);
+  const key = customerKeyField(call);
   const root = await readXmlBody(call, {
     root: 'CompleteMultipartUpload',
     limitBytes: call.service.limits.completeXmlSizeBytes,
@@ -38,6 +41,7 @@ export async function completeMultipartUpload(call: S3Call): Promise<void> {
   const completed = call.service.store.completeMultipartUpload({
     ...address,
     parts,
+    ...key,
     ...(conditions !== undefined && { conditions }),
     ...(checksum !== undefined && { checksum }),
     ...(sizeBytes !== undefined && { sizeBytes }),
@@ -48,6 +52,7 @@ export async function completeMultipartUpload(call: S3Call): Promise<void> {
     (info) => resultDocument(call, info),
     (info) => [
       ...newVersionHeaders(info),
+      ...encryptionHeaders(call, info),
       ...expirationHeaders(call, { ...info, tagging: info.metadata.tagging }),
     ],
   );

@@ -1,10 +1,12 @@
-import type { CopyObjectResult } from '@holdfast/objects';
+import type { CopyObjectResult, ObjectEncryption } from '@holdfast/objects';
 import { newObjectAccess } from '../access/new-object-access.ts';
 import { requireSource } from '../access/require-source.ts';
 import type { HeaderList } from '../answer.ts';
 import { checksumElements, readChecksumAlgorithm } from '../checksum-headers.ts';
 import { readConditions, readWriteConditions } from '../conditional-headers.ts';
 import { readCopySource } from '../copy-source.ts';
+import { sourceKeyField } from '../encryption/customer-key.ts';
+import { encryptionField, encryptionHeaders } from '../encryption/encryption-headers.ts';
 import { isoDate } from '../http-date.ts';
 import { expirationHeaders } from '../lifecycle/lifecycle-headers.ts';
 import {
@@ -29,12 +31,14 @@ export async function copyObject(call: S3Call): Promise<void> {
   const conditions = readWriteConditions(call.headers);
   const checksumAlgorithm = readChecksumAlgorithm(call);
   const access = newObjectAccess(call, call.openBucket);
+  const encryption = { ...encryptionField(call), ...sourceKeyField(call) };
   await requireSource(call, source);
   const copied = call.service.store.copyObject({
     bucket: call.bucket,
     key: call.key,
     source,
     access,
+    ...encryption,
     lock: readObjectLock(call),
     ...(retag && { tagging: readTaggingHeader(call) ?? '' }),
     ...(replace && { metadata: readMetadata(call) }),
@@ -43,7 +47,7 @@ export async function copyObject(call: S3Call): Promise<void> {
     ...(checksumAlgorithm !== undefined && { checksumAlgorithm }),
   });
   await sendSlowXml(call, copied, resultDocument, (result) => [
-    ...copyHeaders(result),
+    ...copyHeaders(call, result),
     ...expirationHeaders(call, result),
   ]);
 }
@@ -56,15 +60,19 @@ function resultDocument(result: CopyObjectResult): string {
   return xmlDocument('CopyObjectResult', inner);
 }
 
-/** The versions that were made and read. */
-export function copyHeaders(result: {
-  readonly versionId?: string;
-  readonly sourceVersionId?: string;
-}): HeaderList {
+/** The versions that were made and read, and how the copy is encrypted. */
+export function copyHeaders(
+  call: S3Call,
+  result: {
+    readonly versionId?: string;
+    readonly sourceVersionId?: string;
+    readonly encryption?: ObjectEncryption;
+  },
+): HeaderList {
   const { sourceVersionId } = result;
   const source =
     sourceVersionId === undefined ? [] : ['x-amz-copy-source-version-id', sourceVersionId];
-  return [...versionHeaders(result), ...source];
+  return [...versionHeaders(result), ...source, ...encryptionHeaders(call, result)];
 }
 
 function readDirective(call: S3Call, name: string): 'COPY' | 'REPLACE' {

@@ -6,6 +6,7 @@ import {
   readChecksumAlgorithm,
   readChecksumType,
 } from '../checksum-headers.ts';
+import { encryptionField, encryptionHeaders } from '../encryption/encryption-headers.ts';
 import { abortHeaders } from '../lifecycle/lifecycle-headers.ts';
 import { readMetadata, refuseUnsupportedHeaders } from '../object-metadata.ts';
 import type { S3Call } from '../s3-call.ts';
@@ -29,10 +30,11 @@ export async function createMultipartUpload(call: S3Call): Promise<void> {
     key: call.key,
     ownerId: call.user?.account.id ?? ANONYMOUS_ID,
     metadata: { ...readMetadata(call), ...access },
+    ...encryptionField(call),
     ...(checksumAlgorithm !== undefined && { checksumAlgorithm }),
     ...(checksumType !== undefined && { checksumType }),
   });
-  const headers: string[] = abortHeaders(call, upload);
+  const headers = [...abortHeaders(call, upload), ...encryptionHeaders(call, upload)];
   if (upload.checksumAlgorithm !== undefined && !upload.checksumIsDefault) {
     headers.push('x-amz-checksum-algorithm', checksumName(upload.checksumAlgorithm));
   }

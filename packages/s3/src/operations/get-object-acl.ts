@@ -7,7 +7,10 @@ import type { S3Call } from '../s3-call.ts';
 /** Source: AWS API reference, "GetObjectAcl". */
 export async function getObjectAcl(call: S3Call): Promise<void> {
   const { bucket, access } = call.openBucket;
-  const info = await call.service.store.headObject(readVersionAddress(call));
+  const info = await call.service.store.headObject({
+    ...readVersionAddress(call),
+    anyKey: true,
+  });
   const enforced = access.ownership === 'BucketOwnerEnforced';
   const ownerId = (enforced ? undefined : info.metadata.ownerId) ?? bucket.ownerId;
   const { acl: _acl, ...rest } = info.metadata;

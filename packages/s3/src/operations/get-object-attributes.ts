@@ -2,6 +2,7 @@ import type { ListObjectPartsPage, PartInfo } from '@holdfast/objects';
 import { sendXml } from '../answer.ts';
 import { checksumElementName, checksumElements } from '../checksum-headers.ts';
 import { readConditions } from '../conditional-headers.ts';
+import { customerKeyField } from '../encryption/customer-key.ts';
 import { httpDate } from '../http-date.ts';
 import { MAX_PAGE } from '../list-parameters.ts';
 import { versionHeaders } from '../object-metadata.ts';
@@ -32,6 +33,7 @@ export async function getObjectAttributes(call: S3Call): Promise<void> {
     ...readVersionAddress(call),
     after: readNumberHeader(call, 'x-amz-part-number-marker') ?? 0,
     limit: Math.min(readNumberHeader(call, 'x-amz-max-parts') ?? MAX_PAGE, MAX_PAGE),
+    ...customerKeyField(call),
     ...(conditions !== undefined && { conditions }),
   });
   let inner = '';

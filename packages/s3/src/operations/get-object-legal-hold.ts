@@ -8,7 +8,10 @@ import { element, xmlDocument } from '../xml-writer.ts';
 /** Source: AWS API reference, "GetObjectLegalHold". */
 export async function getObjectLegalHold(call: S3Call): Promise<void> {
   requireObjectLock(call);
-  const info = await call.service.store.headObject(readVersionAddress(call));
+  const info = await call.service.store.headObject({
+    ...readVersionAddress(call),
+    anyKey: true,
+  });
   const { legalHold } = info.metadata;
   if (legalHold === undefined) throw new S3Error('NoSuchObjectLockConfiguration');
   await sendXml(call, 200, xmlDocument('LegalHold', element('Status', legalHold)));

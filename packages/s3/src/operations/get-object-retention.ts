@@ -10,7 +10,10 @@ import { element, xmlDocument } from '../xml-writer.ts';
 /** Source: AWS API reference, "GetObjectRetention". */
 export async function getObjectRetention(call: S3Call): Promise<void> {
   requireObjectLock(call);
-  const info = await call.service.store.headObject(readVersionAddress(call));
+  const info = await call.service.store.headObject({
+    ...readVersionAddress(call),
+    anyKey: true,
+  });
   const retention = parseRetention(info.metadata.retention);
   if (retention === undefined) throw new S3Error('NoSuchObjectLockConfiguration');
   const inner =

@@ -6,7 +6,10 @@ import type { S3Call } from '../s3-call.ts';
 
 /** Source: AWS API reference, "GetObjectTagging". */
 export async function getObjectTagging(call: S3Call): Promise<void> {
-  const info = await call.service.store.headObject(readVersionAddress(call));
+  const info = await call.service.store.headObject({
+    ...readVersionAddress(call),
+    anyKey: true,
+  });
   const tags = decodeTags(info.metadata.tagging);
   await sendXml(call, 200, taggingDocument(tags), versionHeaders(info));
 }

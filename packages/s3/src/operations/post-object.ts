@@ -6,6 +6,7 @@ import { sendEmpty, sendXml } from '../answer.ts';
 import { authenticateForm } from '../auth/form-signature.ts';
 import { bodyVerification } from '../body/index.ts';
 import { checksumHeaders } from '../checksum-headers.ts';
+import { encryptionField, encryptionHeaders } from '../encryption/encryption-headers.ts';
 import { type OpenForm, openForm } from '../form/form-fields.ts';
 import { checkFormPolicy, type FormPolicy, parseFormPolicy } from '../form/form-policy.ts';
 import { taggingHeader } from '../form/form-tagging.ts';
@@ -52,6 +53,7 @@ export async function postObject(call: S3Call): Promise<void> {
   const required = requiredAction('PutObject');
   await requireAccess(call, { ...call.openBucket, required, key });
   const metadata = { ...readMetadata(call), ...newObjectAccess(call, call.openBucket) };
+  const encryption = encryptionField(call);
   const noTrailers = { trailers: () => new Map<string, string>(), declaredTrailers: [] };
   const result = await call.service.store.putObject({
     bucket: call.bucket,
@@ -61,6 +63,7 @@ export async function postObject(call: S3Call): Promise<void> {
       defaultAlgorithm: 'crc64nvme',
     }),
     metadata,
+    ...encryption,
   });
   await answer(call, fields, result);
 }
@@ -159,6 +162,7 @@ async function answer(
     etag,
     ...newVersionHeaders(result),
     ...expirationHeaders(call, result),
+    ...encryptionHeaders(call, result),
     ...checksumHeaders(result.checksum),
   ];
   const redirect = readRedirect(fields);

@@ -11,7 +11,7 @@ export async function putObjectAcl(call: S3Call): Promise<void> {
   const { store } = call.service;
   if (access.ownership === 'BucketOwnerEnforced')
     throw new S3Error('AccessControlListNotSupported');
-  const info = await store.headObject(readVersionAddress(call));
+  const info = await store.headObject({ ...readVersionAddress(call), anyKey: true });
   const ownerId = info.metadata.ownerId ?? bucket.ownerId;
   const acl = await readRequestedAcl(call, { ownerId, bucketOwnerId: bucket.ownerId });
   refusePublicAcl(access.publicAccessBlock, acl);

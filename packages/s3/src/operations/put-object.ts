@@ -2,6 +2,7 @@ import { newObjectAccess } from '../access/new-object-access.ts';
 import { sendEmpty } from '../answer.ts';
 import { checksumHeaders } from '../checksum-headers.ts';
 import { readWriteConditions } from '../conditional-headers.ts';
+import { encryptionField, encryptionHeaders } from '../encryption/encryption-headers.ts';
 import { expirationHeaders } from '../lifecycle/lifecycle-headers.ts';
 import { readObjectBody } from '../object-body.ts';
 import { newVersionHeaders, readMetadata, refuseUnsupportedHeaders } from '../object-metadata.ts';
@@ -12,6 +13,7 @@ export async function putObject(call: S3Call): Promise<void> {
   refuseUnsupportedHeaders(call);
   const metadata = { ...readMetadata(call), ...newObjectAccess(call, call.openBucket) };
   const conditions = readWriteConditions(call.headers);
+  const encryption = encryptionField(call);
   // Why CRC64NVME: it is what S3 computes and stores for a client that names no checksum.
   const { body, verification } = readObjectBody(call, 'crc64nvme');
   const result = await call.service.store.putObject({
@@ -20,6 +22,7 @@ export async function putObject(call: S3Call): Promise<void> {
     body,
     verification,
     metadata,
+    ...encryption,
     ...(conditions !== undefined && { conditions }),
   });
   await sendEmpty(call, 200, [
@@ -27,6 +30,7 @@ export async function putObject(call: S3Call): Promise<void> {
     `"${result.etag}"`,
     ...newVersionHeaders(result),
     ...expirationHeaders(call, result),
+    ...encryptionHeaders(call, result),
     ...checksumHeaders(result.checksum),
   ]);
 }

@@ -3,6 +3,7 @@ import { requireSource } from '../access/require-source.ts';
 import { checksumElementName } from '../checksum-headers.ts';
 import { readConditions } from '../conditional-headers.ts';
 import { readCopySource } from '../copy-source.ts';
+import { customerKeyField, sourceKeyField } from '../encryption/customer-key.ts';
 import { isoDate } from '../http-date.ts';
 import type { S3Call } from '../s3-call.ts';
 import { invalidArgument } from '../s3-error.ts';
@@ -19,15 +20,17 @@ export async function uploadPartCopy(call: S3Call): Promise<void> {
   const range = readCopyRange(call);
   const sourceConditions = readConditions(call.headers, 'x-amz-copy-source-');
   const source = readCopySource(call);
+  const keys = { ...customerKeyField(call), ...sourceKeyField(call) };
   await requireSource(call, source);
   const copied = call.service.store.uploadPartCopy({
     ...readUploadAddress(call),
     partNumber,
     source,
+    ...keys,
     ...(sourceConditions !== undefined && { sourceConditions }),
     ...(range !== undefined && { range }),
   });
-  await sendSlowXml(call, copied, resultDocument, copyHeaders);
+  await sendSlowXml(call, copied, resultDocument, (result) => copyHeaders(call, result));
 }
 
 function resultDocument(part: PartInfo): string {

@@ -1,9 +1,11 @@
 import type { BodyVerification, ChecksumAlgorithm, PartInfo } from '@holdfast/objects';
 import { sendEmpty } from '../answer.ts';
 import { readClaimedAlgorithm } from '../checksum-headers.ts';
+import { customerKeyField } from '../encryption/customer-key.ts';
+import { encryptionHeaders } from '../encryption/encryption-headers.ts';
 import { readObjectBody } from '../object-body.ts';
 import type { S3Call } from '../s3-call.ts';
-import { headerNotImplemented, S3Error } from '../s3-error.ts';
+import { S3Error } from '../s3-error.ts';
 import { readUploadAddress, requirePartNumber } from '../upload-address.ts';
 
 /** Source: AWS API reference, "UploadPart". */
@@ -11,9 +13,7 @@ export async function uploadPart(call: S3Call): Promise<void> {
   const { store } = call.service;
   const partNumber = requirePartNumber(call);
   const address = readUploadAddress(call);
-  if (call.headers.has('x-amz-server-side-encryption-customer-algorithm')) {
-    throw headerNotImplemented('x-amz-server-side-encryption-customer-algorithm');
-  }
+  const key = customerKeyField(call);
   if (call.headers.has('if-match') || call.headers.has('if-none-match')) {
     throw new S3Error('NotImplemented');
   }
@@ -38,9 +38,10 @@ export async function uploadPart(call: S3Call): Promise<void> {
     ...address,
     partNumber,
     body,
+    ...key,
     verification: { ...verification, accept },
   });
-  const headers = ['ETag', `"${part.etag}"`];
+  const headers = ['ETag', `"${part.etag}"`, ...encryptionHeaders(call, part)];
   const shown = accepted ?? part.checksum;
   if (shown !== undefined) headers.push(`x-amz-checksum-${shown.algorithm}`, shown.value);
   await sendEmpty(call, 200, headers);

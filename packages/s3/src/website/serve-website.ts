@@ -84,7 +84,7 @@ async function findPage(call: S3Call, key: string): Promise<ObjectInfo | undefin
   const { openBucket: open } = call;
   await requireAccess(call, { ...open, required: requiredAction('GetObject'), key });
   try {
-    return await call.service.store.headObject({ bucket: call.bucket, key });
+    return await call.service.store.headObject({ bucket: call.bucket, key, anyKey: true });
   } catch (error) {
     if (!(error instanceof ObjectStoreError && error.code === 'NoSuchKey')) throw error;
     if (await mayList(call, open, key)) return undefined;

@@ -72,6 +72,7 @@ async function start(
     websiteDomains: settings.websiteDomains,
     allowSignatureV2: settings.signatureV2,
     bucketAcls: settings.bucketAcls,
+    customerKeysOverHttp: settings.sseCOverHttp,
     ...users,
     collectIntervalMs: settings.collectEvery * 1000,
     lifecycleDayMs: settings.lifecycleDayMs,

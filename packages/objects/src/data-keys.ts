@@ -1,0 +1,141 @@
+import { openDataKey, sealDataKey } from './data-key-seal.ts';
+import type { EncryptionRecord, EncryptionRequest } from './encryption.ts';
+import { ObjectStoreError } from './errors.ts';
+import { type KeyService, KeyServiceError } from './key-service.ts';
+import type { StoreContext } from './store-context.ts';
+
+/** Purpose of a data key that a customer's key seals. */
+const CUSTOMER = 'customer';
+
+const DATA_KEY_BYTES = 32;
+
+/** A record, and the key that it seals. The key is in memory only. */
+export interface OpenEncryption {
+  readonly record: EncryptionRecord;
+  readonly dataKey: Uint8Array;
+}
+
+/** A fresh data key for what a write asks for. NotImplemented, KMS.NotFoundException. */
+export async function newEncryption(
+  context: StoreContext,
+  request: EncryptionRequest | undefined,
+): Promise<OpenEncryption | undefined> {
+  if (request === undefined) return undefined;
+  if (request.kind === 'customer') {
+    const dataKey = context.env.random.bytes(DATA_KEY_BYTES);
+    const sealedKey = sealDataKey(context.env, request.key, CUSTOMER, dataKey);
+    return { record: { kind: 'customer', sealedKey }, dataKey };
+  }
+  if (request.kind === 'master') {
+    const service = context.masterKeys;
+    if (service?.defaultKeyId === undefined) throw noMasterKey();
+    const { plain, sealed } = await service.generateDataKey(service.defaultKeyId);
+    return { record: { kind: 'master', sealedKey: sealed }, dataKey: plain };
+  }
+  const service = context.namedKeys;
+  const keyId = request.keyId ?? service?.defaultKeyId;
+  if (service === undefined || keyId === undefined) throw noSuchKeyId(keyId);
+  const { plain, sealed } = await service.generateDataKey(keyId).catch(asNoSuchKeyId(keyId));
+  const { bucketKey = false } = request;
+  return { record: { kind: 'named', keyId, bucketKey, sealedKey: sealed }, dataKey: plain };
+}
+
+/** What is said where the keys do not go together, for an object that is read, or for an upload. */
+export interface KeyRefusals {
+  readonly missing: string;
+  readonly other: string;
+  readonly needless: string;
+}
+
+export const OBJECT_REFUSALS: KeyRefusals = {
+  missing:
+    'The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.',
+  other: 'The provided encryption parameters did not match the ones used originally.',
+  needless: 'The encryption parameters are not applicable to this object.',
+};
+
+export const UPLOAD_REFUSALS: KeyRefusals = {
+  missing:
+    'The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.',
+  other: 'The provided encryption parameters did not match the ones used originally.',
+  needless:
+    'The multipart upload initiate did not request encryption. Please resend the request without sending encryption parameters.',
+};
+
+/**
+ * The data key of an object or upload; undefined for one that is not encrypted. InvalidRequest where the customer's key
+ * is missing, needless or another; KMS.NotFoundException where the named key is gone.
+ */
+export async function openEncryption(
+  context: StoreContext,
+  record: EncryptionRecord | undefined,
+  customerKey: Uint8Array | undefined,
+  refusals: KeyRefusals,
+): Promise<OpenEncryption | undefined> {
+  const opened = checkCustomerKey(context, record, customerKey, refusals);
+  if (record === undefined) return undefined;
+  return { record, dataKey: opened ?? (await unwrap(context, record)) };
+}
+
+/**
+ * The refusals of `openEncryption` that need no key service: for a head, which reads no bytes. The data key that a
+ * customer's key opened.
+ */
+export function checkCustomerKey(
+  context: StoreContext,
+  record: EncryptionRecord | undefined,
+  customerKey: Uint8Array | undefined,
+  refusals: KeyRefusals,
+): Uint8Array | undefined {
+  if (record?.kind !== 'customer') {
+    if (customerKey !== undefined) throw invalidRequest(refusals.needless);
+    return undefined;
+  }
+  if (customerKey === undefined) throw invalidRequest(refusals.missing);
+  const opened = openDataKey(context.env, customerKey, CUSTOMER, record.sealedKey);
+  if (opened === undefined) throw invalidRequest(refusals.other);
+  return opened;
+}
+
+async function unwrap(context: StoreContext, record: EncryptionRecord): Promise<Uint8Array> {
+  if (record.kind === 'named') {
+    const { keyId } = record;
+    if (context.namedKeys === undefined) throw noSuchKeyId(keyId);
+    return await context.namedKeys.unwrap(keyId, record.sealedKey).catch(asNoSuchKeyId(keyId));
+  }
+  const service = context.masterKeys;
+  if (service?.defaultKeyId === undefined) throw noMasterKey();
+  return await service.unwrap(service.defaultKeyId, record.sealedKey);
+}
+
+/** Rethrows; a key that is not there is the client's business. */
+function asNoSuchKeyId(keyId: string): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof KeyServiceError) || error.code !== 'KEY_NOT_FOUND') throw error;
+    throw noSuchKeyId(keyId, error);
+  };
+}
+
+function noSuchKeyId(keyId: string | undefined, cause?: KeyServiceError): ObjectStoreError {
+  const message =
+    keyId === undefined
+      ? 'The request names no key, and there is no default key.'
+      : `Key '${keyId}' does not exist`;
+  return new ObjectStoreError('KMS.NotFoundException', message, {}, { cause });
+}
+
+function noMasterKey(): ObjectStoreError {
+  return new ObjectStoreError('NotImplemented', 'There is no master key to encrypt with.');
+}
+
+function invalidRequest(message: string): ObjectStoreError {
+  return new ObjectStoreError('InvalidRequest', message);
+}
+
+/** The two services, each where there is one. */
+export interface KeyServices {
+  /** Seals what asks for the store's own encryption, SSE-S3. */
+  readonly masterKeys: KeyService | undefined;
+  /** Seals what asks for a key by its name, SSE-KMS. */
+  readonly namedKeys: KeyService | undefined;
+}
