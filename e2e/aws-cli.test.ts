@@ -127,6 +127,29 @@ describe.skipIf(missing !== undefined)('the AWS CLI', () => {
     await forged.body?.cancel();
   });
 
+  test('keys that are hard to carry go up, are listed and come down', async () => {
+    const keys = ['a//b/../%2Fb+c', '\u0001 tab\tnew\nline', '\u{1f600}\u{10fffd}'];
+    const path = join(folder.path, 'nasty');
+    for (const [number, key] of keys.entries()) {
+      await writeFile(path, `body ${number}`);
+      const where = ['--bucket', 'cli', '--key', `nasty/${key}`];
+      await succeed('s3api', 'put-object', ...where, '--body', path);
+      await succeed('s3api', 'get-object', ...where, `${path}.back`);
+      expect(await readFile(`${path}.back`, 'utf8')).toBe(`body ${number}`);
+    }
+    const listed = await succeed(
+      's3api',
+      'list-objects-v2',
+      '--bucket',
+      'cli',
+      '--prefix',
+      'nasty/',
+    );
+    const { Contents } = JSON.parse(listed) as { Contents: { Key: string }[] };
+    const wanted = keys.map((key) => `nasty/${key}`);
+    expect(Contents.map(({ Key }) => Key).toSorted()).toEqual(wanted.toSorted());
+  });
+
   test('200 MiB go up in parts and come down the same', async () => {
     const bytes = patternBytes(200, 200 * MIB);
     const path = join(folder.path, 'large');

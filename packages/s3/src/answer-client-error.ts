@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { ERROR_TABLE, type S3ErrorCode } from './error-table.ts';
+import type { S3RequestRecord } from './options.ts';
 import type { S3Call } from './s3-call.ts';
 import { S3Error } from './s3-error.ts';
 import { element, XML_DECLARATION } from './xml-writer.ts';
@@ -13,13 +14,15 @@ interface AnswerIdentity {
 
 /**
  * Deals with a connection whose bytes Node could not parse. If a request of it is being answered, that one is
- * finished first; a body that ends before its declared length gets its IncompleteBody from there.
+ * finished first; a body that ends before its declared length gets its IncompleteBody from there. What is
+ * answered here, outside of any request, is told to `onRefusal`, so that its id is in the log.
  */
 export function answerClientError(
   error: Error,
   socket: Duplex,
   call: S3Call | undefined,
   identity: AnswerIdentity,
+  onRefusal: (record: S3RequestRecord) => void,
 ): void {
   const code = 'code' in error ? error.code : undefined;
   if (code === 'ECONNRESET' || code === 'EPIPE' || !socket.writable) {
@@ -36,7 +39,18 @@ export function answerClientError(
     }
     return;
   }
-  socket.end(bareAnswer(refusalFor(code), identity));
+  const refusal = refusalFor(code);
+  const answer = bareAnswer(refusal, identity);
+  socket.end(answer);
+  onRefusal({
+    operation: 'Unknown',
+    status: ERROR_TABLE[refusal].status,
+    durationMs: 0,
+    bytesIn: 0,
+    bytesOut: Buffer.byteLength(answer),
+    errorCode: refusal,
+    requestId: identity.requestId,
+  });
 }
 
 function bareAnswer(code: S3ErrorCode, { requestId, hostId }: AnswerIdentity): string {

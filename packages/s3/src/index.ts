@@ -4,7 +4,7 @@
  *
  * @example
  * const s3 = createS3Handler({ store, env, identities });
- * const server = http.createServer(s3.handleRequest);
+ * const server = http.createServer({ requireHostHeader: false }, s3.handleRequest);
  * server.on('checkContinue', s3.handleContinue);
  * server.on('clientError', s3.handleClientError);
  *

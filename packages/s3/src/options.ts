@@ -68,6 +68,8 @@ export interface S3Limits {
   readonly drainMs: number;
   /** Longest wait for the next bytes of a request body. */
   readonly bodyIdleMs: number;
+  /** Slowest average of a request body, beyond the first `bodyIdleMs` of waiting for it. */
+  readonly bodyBytesPerSecond: number;
   /** Longest wait for the client to take bytes of an answer. */
   readonly answerStallMs: number;
   /** CompleteMultipartUpload sends white space when it takes longer than this, and again after it. */
@@ -84,6 +86,7 @@ export const DEFAULT_LIMITS: S3Limits = {
   drainBytes: 8 * 1024 ** 2,
   drainMs: 5_000,
   bodyIdleMs: 60_000,
+  bodyBytesPerSecond: 1024,
   answerStallMs: 120_000,
   keepAliveMs: 5_000,
 };

@@ -19,6 +19,9 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   readonly #res: ServerResponse;
   readonly #clock: Clock;
   readonly #idleMs: number;
+  readonly #leastBytesPerSecond: number;
+  /** Time that was spent in waiting for the client. */
+  #waitedMs = 0;
   #continueDue: boolean;
   #started = false;
   #ended = false;
@@ -33,13 +36,18 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     req: IncomingMessage,
     res: ServerResponse,
     clock: Clock,
-    options: { readonly expectContinue: boolean; readonly idleMs: number },
+    options: {
+      readonly expectContinue: boolean;
+      readonly idleMs: number;
+      readonly leastBytesPerSecond: number;
+    },
   ) {
     this.#req = req;
     this.#res = res;
     this.#clock = clock;
     this.#continueDue = options.expectContinue;
     this.#idleMs = options.idleMs;
+    this.#leastBytesPerSecond = options.leastBytesPerSecond;
   }
 
   /** Bytes that came from the socket so far. */
@@ -136,7 +144,8 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   }
 
   async #wait(): Promise<void> {
-    const timer = this.#clock.setTimer(this.#idleMs, () =>
+    const fromMs = this.#clock.monotonicMs();
+    const timer = this.#clock.setTimer(this.#patienceMs(), () =>
       this.fail(new S3Error('RequestTimeout')),
     );
     try {
@@ -145,7 +154,17 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
       });
     } finally {
       timer.cancel();
+      this.#waitedMs += this.#clock.monotonicMs() - fromMs;
     }
+  }
+
+  /**
+   * How long the next bytes may take. Why not the idle time alone: a client that sends one byte before each end of it
+   * would hold a connection and a buffer for ever. Only waiting counts, so a slow disk is not the client's fault.
+   */
+  #patienceMs(): number {
+    const earnedMs = (this.#bytesRead / this.#leastBytesPerSecond) * 1000;
+    return Math.max(1, Math.min(this.#idleMs, this.#idleMs + earnedMs - this.#waitedMs));
   }
 
   #signal(): void {

@@ -107,6 +107,7 @@ export class S3Call {
     this.#body ??= new RequestBody(this.req, this.res, this.service.env.clock, {
       expectContinue: this.#expectContinue,
       idleMs: this.service.limits.bodyIdleMs,
+      leastBytesPerSecond: this.service.limits.bodyBytesPerSecond,
     });
     return this.#body;
   }

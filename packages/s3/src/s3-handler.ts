@@ -37,7 +37,7 @@ interface CallState {
  *
  * @example
  * const s3 = createS3Handler({ store, env, identities });
- * const server = http.createServer(s3.handleRequest);
+ * const server = http.createServer({ requireHostHeader: false }, s3.handleRequest);
  * server.on('checkContinue', s3.handleContinue);
  * server.on('clientError', s3.handleClientError);
  */
@@ -66,10 +66,13 @@ export function createS3Handler(options: S3HandlerOptions): S3Handler {
       handle(req, res);
     },
     handleClientError: (error, socket) =>
-      answerClientError(error, socket, current.get(socket), {
-        requestId: requestIds.next(),
-        hostId: service.hostId,
-      }),
+      answerClientError(
+        error,
+        socket,
+        current.get(socket),
+        { requestId: requestIds.next(), hostId: service.hostId },
+        (refusal) => service.onRequest?.(refusal),
+      ),
   };
 }
 
@@ -121,6 +124,8 @@ function createApp(
 function identify(call: S3Call, authenticator: Authenticator): void {
   const { req, headers, service } = call;
   const rawUrl = req.url ?? '/';
+  // Source: RFC 9112 section 3.2. Why here: Node's own refusal has no document and no request id.
+  if (!headers.has('host') && req.httpVersion === '1.1') throw new S3Error('BadRequest');
   if (bucketOfHost(headers.get('host'), service.websiteDomains) !== undefined) {
     call.website = true;
     call.target = resolveTarget(rawUrl, headers.get('host'), service.websiteDomains);

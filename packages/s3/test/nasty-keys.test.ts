@@ -94,6 +94,25 @@ test('the SDK round-trips keys and lists them', async () => {
   }
 });
 
+test('the SDK round-trips keys of every plane of Unicode, and lists them in byte order', async () => {
+  await using server = await startTestServer();
+  const s3 = server.client();
+  await s3.send(new CreateBucketCommand({ Bucket: 'bucket' }));
+  const planes = Array.from({ length: 17 }, (_, plane) => plane * 0x10000);
+  const keys = planes.flatMap((start) =>
+    [0x41, 0x20ac, 0xfffd].map((offset) => `planes/${String.fromCodePoint(start + offset)}`),
+  );
+  for (const Key of keys) {
+    await s3.send(new PutObjectCommand({ Bucket: 'bucket', Key, Body: Key }));
+  }
+  const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: 'bucket' }));
+  expect(Contents.map(({ Key }) => Key)).toEqual(inByteOrder(keys));
+  for (const Key of keys) {
+    const got = await s3.send(new GetObjectCommand({ Bucket: 'bucket', Key }));
+    expect(await got.Body?.transformToString()).toBe(Key);
+  }
+});
+
 test('any key of any characters round-trips', async () => {
   await using server = await startTestServer();
   await send(server, { method: 'PUT', path: '/bucket' });

@@ -6,7 +6,7 @@ import { NodeClock } from '@holdfast/env/node';
 import type { KvStore } from '@holdfast/kv';
 import { createMemoryStore } from '@holdfast/kv/testing';
 import { createObjectStore, type ObjectStore, type TaskQueueFactory } from '@holdfast/objects';
-import type { S3HandlerOptions, S3RequestRecord } from '../src/index.ts';
+import type { S3Handler, S3HandlerOptions, S3RequestRecord } from '../src/index.ts';
 import { createS3Handler } from '../src/index.ts';
 import { identitiesOf, type TestUser } from './test-users.ts';
 
@@ -86,10 +86,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       for (const { count, resolve } of waiting) if (records.length >= count) resolve();
     },
   });
-  const server = createServer({ requestTimeout: 0 }, handler.handleRequest);
-  server.on('checkContinue', handler.handleContinue);
-  server.on('clientError', handler.handleClientError);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const server = await listen(handler);
   const { port } = server.address() as AddressInfo;
   const endpoint = `http://127.0.0.1:${port}`;
   const clients: S3Client[] = [];
@@ -129,6 +126,18 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       await env.digests.close();
     },
   };
+}
+
+async function listen(handler: S3Handler): Promise<Server> {
+  const server = createServer(
+    { requestTimeout: 0, requireHostHeader: false },
+    handler.handleRequest,
+  );
+  server.on('checkContinue', handler.handleContinue);
+  server.on('checkExpectation', handler.handleRequest);
+  server.on('clientError', handler.handleClientError);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server;
 }
 
 const runAtOnce: TaskQueueFactory = (_name, run) => {

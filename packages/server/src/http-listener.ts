@@ -10,7 +10,10 @@ const HEADER_SIZE_LIMIT_BYTES = 64 * 1024;
 const KEEP_ALIVE_MS = 120_000;
 /** From the first byte of a request to the last of its head. */
 const HEADERS_MS = 60_000;
-const CONNECTION_LIMIT = 10_000;
+/** How often that is looked at. */
+const HEADERS_CHECK_MS = 10_000;
+/** An idle one costs some 10 KiB. */
+const CONNECTION_LIMIT = 16_384;
 
 export interface RequestHandlers {
   readonly handleRequest: (request: IncomingMessage, response: ServerResponse) => void;
@@ -25,6 +28,8 @@ export interface ListenerOptions extends RequestHandlers {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** How long the head of a request may take, and how often that is looked at. Default 60 s, 10 s. */
+  readonly headers?: { readonly limitMs: number; readonly checkMs: number };
 }
 
 export interface HttpListener {
@@ -44,7 +49,10 @@ export async function openHttpListener(options: ListenerOptions): Promise<HttpLi
   const server = createServer({
     maxHeaderSize: HEADER_SIZE_LIMIT_BYTES,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    headersTimeout: HEADERS_MS,
+    headersTimeout: options.headers?.limitMs ?? HEADERS_MS,
+    connectionsCheckingInterval: options.headers?.checkMs ?? HEADERS_CHECK_MS,
+    // Why: the S3 layer refuses it with a document and a request id.
+    requireHostHeader: false,
     // Why: a large upload over a slow line is legitimate. One that stands still is ended by the S3 layer.
     requestTimeout: 0,
   });

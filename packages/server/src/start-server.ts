@@ -408,6 +408,11 @@ function recordRequest(
     log.warn({ ...record }, 'slow request');
     return;
   }
-  const level = record.status >= 500 ? 'warn' : 'debug';
-  log[level]({ ...record }, 'request');
+  log[requestLevel(record.status)]({ ...record }, 'request');
+}
+
+/** What was refused is in the log with its request id by default; a client that left was told none. */
+function requestLevel(status: number): 'warn' | 'info' | 'debug' {
+  if (status >= 500) return 'warn';
+  return status >= 400 && status !== 499 ? 'info' : 'debug';
 }

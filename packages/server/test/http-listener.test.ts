@@ -156,6 +156,33 @@ test('a head of more than 64 KiB and a request that is no HTTP go to the error h
   await listener.stop(1_000);
 });
 
+test('a head that does not arrive in time goes to the error handler, and others are served meanwhile', async () => {
+  const codes: unknown[] = [];
+  const listener = await openHttpListener({
+    clock,
+    host: '127.0.0.1',
+    port: 0,
+    headers: { limitMs: 100, checkMs: 20 },
+    handleRequest: (_, response) => void response.end('served'),
+    handleContinue: () => undefined,
+    handleClientError: (error, socket) => {
+      codes.push(error.code);
+      socket.destroy();
+    },
+  });
+  const slow = Array.from({ length: 20 }, () => connect(listener.port, '127.0.0.1'));
+  const closed = slow.map((socket) => once(socket, 'close'));
+  for (const socket of slow) {
+    socket.on('error', () => undefined);
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ');
+  }
+  const [message] = (await once(get({ port: listener.port }), 'response')) as [IncomingMessage];
+  expect(await bodyOf(message)).toBe('served');
+  await Promise.all(closed);
+  expect(codes).toEqual(slow.map(() => 'ERR_HTTP_REQUEST_TIMEOUT'));
+  await listener.stop(1_000);
+});
+
 test('a port in use is an error of the start', async () => {
   const listener = await open((_, response) => void response.end());
   await expect(

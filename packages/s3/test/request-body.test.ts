@@ -1,0 +1,72 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { PassThrough } from 'node:stream';
+import { ManualClock } from '@holdfast/env/memory';
+import { expect, test } from 'vitest';
+import { RequestBody } from '../src/request-body.ts';
+
+/** A body of which the test sends the bytes, and time that it moves. */
+function openBody(): { body: RequestBody; client: PassThrough; clock: ManualClock } {
+  const client = new PassThrough();
+  const clock = new ManualClock();
+  // The parts of a request that are used are those of every readable stream.
+  const body = new RequestBody(client as unknown as IncomingMessage, {} as ServerResponse, clock, {
+    expectContinue: false,
+    idleMs: 20_000,
+    leastBytesPerSecond: 1000,
+  });
+  return { body, client, clock };
+}
+
+/** Lets `waitMs` pass before the bytes come, and takes them. */
+async function sendAfter(
+  { body, client, clock }: ReturnType<typeof openBody>,
+  waitMs: number,
+  sizeBytes: number,
+): Promise<number | undefined> {
+  const piece = body.next();
+  // The wait begins in a microtask; its timer must be there before time moves.
+  while (clock.pendingTimers === 0) await turn();
+  clock.advance(waitMs);
+  client.write(Buffer.alloc(sizeBytes));
+  return (await piece).value?.byteLength;
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+test('a body that trickles ends with RequestTimeout, though bytes keep coming', async () => {
+  const open = openBody();
+  expect(await sendAfter(open, 15_000, 1)).toBe(1);
+  // 20 s and a millisecond for the byte are the limit: 15 s are gone.
+  expect(await sendAfter(open, 5_000, 1)).toBe(1);
+  const next = open.body.next();
+  while (open.clock.pendingTimers === 0) await turn();
+  open.clock.advance(3);
+  await expect(next).rejects.toMatchObject({ code: 'RequestTimeout' });
+  expect(open.clock.pendingTimers).toBe(0);
+});
+
+test('a body that keeps to the slowest rate may take any time', async () => {
+  const open = openBody();
+  for (let minute = 0; minute < 100; minute++) {
+    expect(await sendAfter(open, 15_000, 15_000)).toBe(15_000);
+  }
+});
+
+test('a body that stands still ends with RequestTimeout, however much came before', async () => {
+  const open = openBody();
+  expect(await sendAfter(open, 1, 10_000_000)).toBeGreaterThan(0);
+  while (open.client.readableLength > 0) await open.body.next();
+  const next = open.body.next();
+  while (open.clock.pendingTimers === 0) await turn();
+  open.clock.advance(20_000);
+  await expect(next).rejects.toMatchObject({ code: 'RequestTimeout' });
+});
+
+test('time that the consumer takes is not counted', async () => {
+  const open = openBody();
+  expect(await sendAfter(open, 15_000, 1)).toBe(1);
+  open.clock.advance(3_600_000);
+  open.client.write('x');
+  await turn();
+  expect((await open.body.next()).value?.byteLength).toBe(1);
+});
