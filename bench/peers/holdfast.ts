@@ -1,32 +1,9 @@
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { type ServerProcess, startServerProcess } from '../load/server-process.ts';
 
-const LAY_OUT = join(import.meta.dirname, '../../scripts/lay-out-published.ts');
+const LAUNCHER = new URL('../../packages/server/bin/holdfast.mjs', import.meta.url).pathname;
 
-/** The `holdfast` command as it is published. */
-export interface InstalledHoldfast {
-  /** The real `holdfast serve` on a fresh folder and a free port. */
-  start(
-    directory: string,
-    keys: { readonly accessKeyId: string; readonly secretAccessKey: string },
-    buckets: readonly string[],
-  ): Promise<ServerProcess>;
-}
-
-/**
- * Builds and packs the packages and lays them out in `folder`. Why not from source: stripping types takes some 30 MB
- * that nobody has who installed it.
- */
-export async function installHoldfast(folder: string): Promise<InstalledHoldfast> {
-  const { stdout } = await promisify(execFile)(process.execPath, [LAY_OUT, folder]);
-  const launcher = stdout.trim();
-  return { start: (...where) => startHoldfast(launcher, ...where) };
-}
-
-function startHoldfast(
-  launcher: string,
+/** The real `holdfast serve` on a fresh folder and a free port, with the options of Node that `npm start` gives. */
+export function startHoldfast(
   directory: string,
   keys: { readonly accessKeyId: string; readonly secretAccessKey: string },
   buckets: readonly string[],
@@ -35,7 +12,7 @@ function startHoldfast(
     process.execPath,
     [
       ...process.execArgv,
-      launcher,
+      LAUNCHER,
       'serve',
       '--data',
       directory,

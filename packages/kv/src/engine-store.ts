@@ -8,6 +8,7 @@ import type { Committer, CommitterContext } from './committer.ts';
 import type { CompactionProgress, CompactionReport } from './compactor.ts';
 import { KvError } from './errors.ts';
 import { extentReader } from './extent-files.ts';
+import { StoreImages } from './image/store-images.ts';
 import type { IndexRecord, LiveRecord } from './index-record.ts';
 import { liveRecord } from './index-record.ts';
 import { userKey } from './key-space.ts';
@@ -55,6 +56,7 @@ export class EngineStore implements LocalStore {
   readonly valueSizeLimitBytes: number = VALUE_SIZE_LIMIT_BYTES;
   readonly identity: WalIdentity;
   readonly recovery: LocalRecovery;
+  readonly images: StoreImages;
   readonly #env: Env;
   readonly #recovered: Recovered;
   readonly #reserve: SpaceReserve;
@@ -104,6 +106,17 @@ export class EngineStore implements LocalStore {
       },
       recovered.report.replayedBytes,
     );
+    this.images = new StoreImages({
+      env,
+      directory: limits.directory,
+      identity: this.identity,
+      wal,
+      engine,
+      pins: this.#pins,
+      readExtent: this.#readExtent,
+      quiesced: (body) => this.#maintenance.quiesced(body),
+      onFailure: (cause) => this.#committer.fail(cause),
+    });
     this.#committer = openCommitter({
       wal,
       engine,
@@ -307,6 +320,7 @@ export class EngineStore implements LocalStore {
     await this.#maintenance.stopMerging();
     await this.#committer.close();
     for (const view of this.#views) view.close();
+    await this.images.close();
     await this.#maintenance.stop();
     await this.#reserve.stop();
     try {

@@ -1,9 +1,10 @@
 import type { Crc32c } from '@holdfast/bytes';
-import { ByteWriter } from '@holdfast/bytes';
+import { ByteWriter, invariant } from '@holdfast/bytes';
 import type { Env, FileHandle } from '@holdfast/env';
 import type { Extent } from '@holdfast/wal';
-import type { ExtentListing } from './extent-format.ts';
+import type { DirectoryEntry, ExtentListing } from './extent-format.ts';
 import {
+  EXTENTS_HEADER_SIZE_BYTES,
   encodeDirectoryEntry,
   encodeExtentsFooter,
   encodeExtentsHeader,
@@ -15,6 +16,9 @@ const WRITE_SIZE_BYTES: number = 1024 * 1024;
 /** The directory is in memory while the file is written, and when it is compacted in its turn. */
 const DIRECTORY_LIMIT_BYTES: number = 8 * 1024 * 1024;
 
+const SECTOR_SIZE_BYTES = 4096;
+const NO_KEY: Uint8Array = new Uint8Array(0);
+
 /** Writes one extent file. Durability: nothing is before `finish` resolves, and the name is the caller's to sync. */
 export class ExtentWriter {
   readonly #file: FileHandle;
@@ -23,17 +27,47 @@ export class ExtentWriter {
   readonly #fileId: number;
   readonly #directory = new ByteWriter(4096);
   #count = 0;
+  /** All so far is synced and relied upon, though the file is not finished. */
+  #isSettled = false;
 
-  private constructor(file: FileHandle, crc32c: Crc32c, fileId: number) {
+  private constructor(file: FileHandle, crc32c: Crc32c, fileId: number, sizeBytes: number) {
     this.#file = file;
-    this.#gathered = new GatheredFile(file);
+    this.#gathered = new GatheredFile(file, sizeBytes);
     this.#crc32c = crc32c;
     this.#fileId = fileId;
-    this.#gathered.push(encodeExtentsHeader(fileId));
   }
 
   static async create(env: Env, path: string, fileId: number): Promise<ExtentWriter> {
-    return new ExtentWriter(await env.files.open(path, 'create'), env.crc32c, fileId);
+    const writer = new ExtentWriter(await env.files.open(path, 'create'), env.crc32c, fileId, 0);
+    writer.#gathered.push(encodeExtentsHeader(fileId));
+    return writer;
+  }
+
+  /**
+   * Goes on with a file whose writing was cut off: `values` are those in it that are durable, from the first on. What is
+   * behind them is cut.
+   */
+  static async resume(
+    env: Env,
+    path: string,
+    fileId: number,
+    values: readonly DirectoryEntry[],
+  ): Promise<ExtentWriter> {
+    const last = values.at(-1);
+    const sizeBytes = last === undefined ? 0 : last.offset + last.length;
+    invariant(sizeBytes > 0, 'a file without a value is not gone on with');
+    const file = await env.files.open(path, 'write');
+    await file.truncate(sizeBytes);
+    const writer = new ExtentWriter(file, env.crc32c, fileId, sizeBytes);
+    let end = EXTENTS_HEADER_SIZE_BYTES;
+    for (const value of values) {
+      writer.#addFiller(end, value.offset);
+      encodeDirectoryEntry(writer.#directory, value);
+      writer.#count++;
+      end = value.offset + value.length;
+    }
+    writer.#isSettled = true;
+    return writer;
   }
 
   get count(): number {
@@ -47,6 +81,7 @@ export class ExtentWriter {
 
   /** Adds a value, which the caller checked against `crc` and does not change; gives its place. */
   async add(key: Uint8Array, value: Uint8Array, crc: number): Promise<Extent> {
+    this.#leaveSettled();
     const offset = this.#gathered.sizeBytes;
     const extent = { segmentId: segmentIdOfFile(this.#fileId), offset, length: value.length, crc };
     encodeDirectoryEntry(this.#directory, { key, offset, length: value.length, crc });
@@ -56,8 +91,20 @@ export class ExtentWriter {
     return extent;
   }
 
+  get sizeBytes(): number {
+    return this.#gathered.sizeBytes;
+  }
+
+  /** Durability: all values so far are synced when it resolves, and no crash of what follows can take them back. */
+  async sync(): Promise<void> {
+    if (this.#isSettled) return;
+    await this.#gathered.sync();
+    this.#isSettled = true;
+  }
+
   /** Durability: all bytes are synced when it resolves. */
   async finish(): Promise<ExtentListing> {
+    this.#leaveSettled();
     const directory = this.#directory.finish();
     const footer = encodeExtentsFooter(
       {
@@ -76,5 +123,24 @@ export class ExtentWriter {
 
   async close(): Promise<void> {
     await this.#file.close();
+  }
+
+  /** Safety: a crash may garble whole sectors of the write in flight, so it may share none with bytes relied upon. */
+  #leaveSettled(): void {
+    if (!this.#isSettled) return;
+    this.#isSettled = false;
+    const { sizeBytes } = this.#gathered;
+    const next = Math.ceil(sizeBytes / SECTOR_SIZE_BYTES) * SECTOR_SIZE_BYTES;
+    this.#addFiller(sizeBytes, next);
+    this.#gathered.skipTo(next);
+  }
+
+  /** Zeros between two values, as the directory has them: a value of no key. */
+  #addFiller(from: number, to: number): void {
+    if (from === to) return;
+    const length = to - from;
+    const crc = this.#crc32c(new Uint8Array(length));
+    encodeDirectoryEntry(this.#directory, { key: NO_KEY, offset: from, length, crc });
+    this.#count++;
   }
 }

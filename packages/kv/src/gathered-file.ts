@@ -1,3 +1,4 @@
+import { invariant } from '@holdfast/bytes';
 import type { FileHandle } from '@holdfast/env';
 
 // Why: one sync of a whole file would hold up the log's syncs on the same disk.
@@ -16,8 +17,11 @@ export class GatheredFile {
   #writtenBytes = 0;
   #syncedBytes = 0;
 
-  constructor(file: FileHandle) {
+  /** `sizeBytes`: what the file has already, durably. */
+  constructor(file: FileHandle, sizeBytes: number = 0) {
     this.#file = file;
+    this.#writtenBytes = sizeBytes;
+    this.#syncedBytes = sizeBytes;
   }
 
   /** Bytes that the next `flush` writes. */
@@ -48,6 +52,20 @@ export class GatheredFile {
     this.#writtenBytes += bytes.length;
     this.#pendingBytes = 0;
     if (this.#writtenBytes - this.#syncedBytes < SYNC_SIZE_BYTES) return;
+    await this.#file.sync();
+    this.#syncedBytes = this.#writtenBytes;
+  }
+
+  /** The next bytes go to `offset`; between are zeros. Only where nothing is pending. */
+  skipTo(offset: number): void {
+    invariant(this.#pendingBytes === 0 && offset >= this.#writtenBytes, 'a skip over bytes');
+    this.#writtenBytes = offset;
+  }
+
+  /** Durability: everything pushed so far is, when it resolves. */
+  async sync(): Promise<void> {
+    await this.flush();
+    if (this.#syncedBytes === this.#writtenBytes) return;
     await this.#file.sync();
     this.#syncedBytes = this.#writtenBytes;
   }

@@ -27,6 +27,18 @@ export type { EncodedEntry } from './entry-codec.ts';
 export { encodeEntry, KV_ENTRY_KIND } from './entry-codec.ts';
 export type { KvErrorCode } from './errors.ts';
 export { KvError } from './errors.ts';
+export type { ImageEntry, ImageRecord, StoredRecord, ValueName } from './image/image-entry.ts';
+export {
+  decodeImageEntry,
+  decodeValueName,
+  encodeImageEntry,
+  encodeValueName,
+} from './image/image-entry.ts';
+export type { ImageFeed, ImageSection, ListRequest } from './image/image-feed.ts';
+export { PAGE_SECTION_LIMIT, SECTION_ENTRY_LIMIT } from './image/image-feed.ts';
+export type { IncomingImage, IncomingSettings, WholeImage } from './image/incoming-image.ts';
+export type { PinnedImage } from './image/pinned-image.ts';
+export type { StoreImages } from './image/store-images.ts';
 export type { DamageArea, StoreDamage } from './inspect-damage.ts';
 export type { ManifestFinding, SegmentLiveBytes } from './inspect-manifest.ts';
 export { describeManifestFinding, inspectManifest } from './inspect-manifest.ts';

@@ -11,7 +11,7 @@ import { InPlaceReads } from './in-place-reads.ts';
 import type { IndexRecord } from './index-record.ts';
 import type { IndexSource } from './index-source.ts';
 import { Manifest } from './manifest.ts';
-import type { ManifestState } from './manifest-codec.ts';
+import type { LogStart, ManifestState } from './manifest-codec.ts';
 import type { MemtableView } from './memtable.ts';
 import { Memtable } from './memtable.ts';
 import { tablesToMerge } from './merge-choice.ts';
@@ -294,6 +294,12 @@ export class KvIndex {
   }
 
   async #replaceTables(merged: readonly SortedTable[], table: SortedTable): Promise<void> {
+    // Another node's state was installed since the merge began, and nobody needs what was merged.
+    if (!merged.every((each) => this.#tables.includes(each))) {
+      table.drop();
+      table.release();
+      return;
+    }
     const edit = {
       appliedIndex: this.flushedIndex,
       nextTableId: this.#nextFileId,
@@ -325,6 +331,14 @@ export class KvIndex {
     return this.#nextFileId++;
   }
 
+  /** Ids that are nobody else's from here on, after a restart too. Durability: committed when it resolves. */
+  async reserveFileIds(count: number): Promise<number> {
+    const first = this.#nextFileId;
+    this.#nextFileId += count;
+    await this.commitExtents({});
+    return first;
+  }
+
   /** Lists new extent files, which are durable, or takes some off the list. Durability: committed when it resolves. */
   async commitExtents(change: {
     readonly added?: readonly ExtentListing[];
@@ -339,6 +353,51 @@ export class KvIndex {
       addedExtents: change.added ?? [],
       removedExtents: change.removed ?? [],
     });
+  }
+
+  /** A table that no MANIFEST lists yet, opened and checked. Its file and name are durable. */
+  openUnlisted(listing: TableListing): Promise<SortedTable> {
+    const path = `${this.#options.directory}/${tableFileName(listing.tableId)}`;
+    return SortedTable.open(this.#context, path, listing);
+  }
+
+  /**
+   * Puts another state in the place of this one: one table is all there is, and the log goes on behind `logStart`.
+   * Snapshots keep what they see. Durability: committed when it resolves, in one edit. Nothing may be applied, flushed
+   * or moved meanwhile. `onCommitted` runs in the turn in which the new state is seen.
+   */
+  async replaceAll(
+    table: SortedTable,
+    content: {
+      readonly liveBytes: ReadonlyMap<number, number>;
+      readonly addedExtents: readonly ExtentListing[];
+      readonly logStart: LogStart;
+    },
+    onCommitted: () => void,
+  ): Promise<void> {
+    const { liveBytes, addedExtents, logStart } = content;
+    const gone = [...this.liveBytes.keys()].filter((segmentId) => !liveBytes.has(segmentId));
+    const old = this.#tables;
+    await this.#manifest.commit({
+      appliedIndex: logStart.index,
+      nextTableId: this.#nextFileId,
+      removed: old.map(({ tableId }) => tableId),
+      added: [table.listing],
+      liveBytes: new Map([...gone.map((id): [number, number] => [id, 0]), ...liveBytes]),
+      addedExtents,
+      logStart,
+    });
+    this.#tables = [table];
+    this.#active = new Memtable();
+    this.#frozen = undefined;
+    this.#tableId = undefined;
+    this.#epoch++;
+    onCommitted();
+    // Durability: only now, when no MANIFEST lists them, may the files go.
+    for (const each of old) {
+      each.drop();
+      each.release();
+    }
   }
 
   /** Commits what was made of an older state: `OlderState`. Does nothing elsewhere. */

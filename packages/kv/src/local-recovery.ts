@@ -6,6 +6,7 @@ import type { StoreSeam } from './committer.ts';
 import { makeDurableDirectory } from './durable-directory.ts';
 import { KV_ENTRY_KIND } from './entry-codec.ts';
 import { corruption, KvError } from './errors.ts';
+import { completeInstall, tidyIncoming } from './image/install-image.ts';
 import type { HealedFile } from './index-healing.ts';
 import { openIndex, refuseMissingSegments } from './index-healing.ts';
 import type { CommittedRecord, KvEngine } from './kv-engine.ts';
@@ -13,9 +14,8 @@ import { MANIFEST_NAME } from './manifest.ts';
 import { loadIdentity } from './node-identity.ts';
 import { openError } from './wal-failure.ts';
 
-/** What is read during replay before it is applied: so many records, or bytes of their heads. */
+/** Records that are applied at once during replay. */
 const REPLAY_BATCH_RECORDS = 512;
-const REPLAY_BATCH_BYTES: number = 4 * 1024 * 1024;
 
 export interface LocalRecovery {
   readonly wal: RecoveryReport;
@@ -104,6 +104,7 @@ async function recoverLocked(
   const { engine, damaged } = await openIndex(options, wal);
   undo.push(() => engine.close());
   steps.done('index');
+  await completeInstall(wal, engine);
   refuseGap(wal, engine, indexDirectory, walDirectory);
   const isBehind = engine.flushedIndex + 1 < wal.firstIndex;
   const replayed = await replay(wal, engine, request);
@@ -120,6 +121,7 @@ async function recoverLocked(
   const tables = engine.index.tables.length;
   // Safety: only now, when all that is listed was found whole, are files removed.
   const removedFiles = await engine.index.removeUnlisted();
+  await tidyIncoming({ env, directory, engine });
   steps.done('tidy');
   const { durationMs } = steps;
   const report = {
@@ -208,11 +210,9 @@ async function replay(
   let replayedRecords = 0;
   let replayedBytes = 0;
   let batch: CommittedRecord[] = [];
-  let batchBytes = 0;
   const applyBatch = async (): Promise<void> => {
     await engine.applyBatch(batch);
     batch = [];
-    batchBytes = 0;
     if (engine.index.memtableSizeBytes < memtableSizeBytes) return;
     engine.freeze();
     await engine.index.flush().catch(ignoreNoSpace);
@@ -224,17 +224,13 @@ async function replay(
     if (record.index > last) break;
     replayedRecords++;
     replayedBytes += record.head.length + (record.body?.length ?? 0);
-    if (record.kind === KV_ENTRY_KIND) {
-      batch.push(record);
-      batchBytes += record.head.length;
-    } else {
+    if (record.kind === KV_ENTRY_KIND) batch.push(record);
+    else {
       await applyBatch();
       if (seam === undefined) engine.skip(record.index);
       else seam.applyForeign(engine, record);
     }
-    if (batch.length >= REPLAY_BATCH_RECORDS || batchBytes >= REPLAY_BATCH_BYTES) {
-      await applyBatch();
-    }
+    if (batch.length >= REPLAY_BATCH_RECORDS) await applyBatch();
   }
   await applyBatch();
   return { replayedRecords, replayedBytes };

@@ -8,6 +8,7 @@ import type { CompactionProgress, CompactionReport } from './compactor.ts';
 import { makeDurableDirectory } from './durable-directory.ts';
 import { EngineStore } from './engine-store.ts';
 import type { KvError } from './errors.ts';
+import type { StoreImages } from './image/store-images.ts';
 import type { KvStore } from './kv-store.ts';
 import type { LocalRecovery } from './local-recovery.ts';
 import { recover } from './local-recovery.ts';
@@ -52,6 +53,8 @@ export interface LocalStore extends KvStore {
    */
   backup(request: BackupRequest): Promise<BackupReport>;
   status(): LocalStoreStatus;
+  /** This store's state for other nodes, and other nodes' states for this store. */
+  readonly images: StoreImages;
 }
 
 /** On a log of its own everything that is durable is committed, and what a start finds is all there ever was. */

@@ -34,6 +34,14 @@ export interface ManifestEdit {
   readonly removedExtents?: readonly number[];
   /** Extent files that are there from now on. Default none. */
   readonly addedExtents?: readonly ExtentListing[];
+  /** Where the log begins, if that is new with this edit. Default: where it did. */
+  readonly logStart?: LogStart | undefined;
+}
+
+/** A record that this node's log never had: the tables came from another node, and the log goes on behind it. */
+export interface LogStart {
+  readonly index: number;
+  readonly term: number;
 }
 
 /** The sum of all edits. */
@@ -45,6 +53,8 @@ export interface ManifestState {
   readonly liveBytes: ReadonlyMap<number, number>;
   /** In the order in which they were made. */
   readonly extentFiles: readonly ExtentListing[];
+  /** The newest there was; see `completeInstall`. */
+  readonly logStart: LogStart | undefined;
 }
 
 export const EMPTY_MANIFEST_STATE: ManifestState = {
@@ -53,6 +63,7 @@ export const EMPTY_MANIFEST_STATE: ManifestState = {
   tables: [],
   liveBytes: new Map(),
   extentFiles: [],
+  logStart: undefined,
 };
 
 /** The state after an edit. Throws a MalformedBytesError where the edit does not fit. */
@@ -75,6 +86,7 @@ export function applyEdit(state: ManifestState, edit: ManifestEdit): ManifestSta
     tables: [...kept.slice(0, place), ...edit.added, ...kept.slice(place)],
     liveBytes,
     extentFiles: applyExtents(state.extentFiles, edit),
+    logStart: edit.logStart ?? state.logStart,
   };
 }
 
@@ -111,16 +123,18 @@ export function encodeEdit(sequence: number, edit: ManifestEdit, crc32c: Crc32c)
   return encodeRecord(sequence, payload, crc32c);
 }
 
-/** Nothing where no extent file came or went. */
+/** Nothing where no extent file came or went, and the log begins where it did. */
 function encodeExtents(payload: ByteWriter, edit: ManifestEdit): void {
-  const { removedExtents = [], addedExtents = [] } = edit;
-  if (removedExtents.length === 0 && addedExtents.length === 0) return;
+  const { removedExtents = [], addedExtents = [], logStart } = edit;
+  const isPlain = removedExtents.length === 0 && addedExtents.length === 0;
+  if (isPlain && logStart === undefined) return;
   payload.varint(removedExtents.length);
   for (const fileId of removedExtents) payload.varint(fileId);
   payload.varint(addedExtents.length);
   for (const file of addedExtents) {
     payload.varint(file.fileId).varint(file.sizeBytes).u32(file.footerCrc);
   }
+  if (logStart !== undefined) payload.varint(logStart.index).varint(logStart.term);
 }
 
 function encodeRecord(sequence: number, payload: ByteWriter, crc32c: Crc32c): Uint8Array {
@@ -247,6 +261,9 @@ export function decodeEdit(payload: Uint8Array): ManifestEdit {
       });
     }
   }
+  const logStart =
+    reader.remaining === 0 ? undefined : { index: reader.varint(), term: reader.varint() };
   if (reader.remaining !== 0) throw new MalformedBytesError('bytes left over in an edit');
-  return { appliedIndex, nextTableId, removed, added, liveBytes, removedExtents, addedExtents };
+  const extents = { removedExtents, addedExtents };
+  return { appliedIndex, nextTableId, removed, added, liveBytes, ...extents, logStart };
 }

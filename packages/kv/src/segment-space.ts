@@ -77,6 +77,24 @@ export class SegmentSpace {
     return (this.#emptiedAt.get(segmentId) ?? 0) <= oldestReader;
   }
 
+  /**
+   * Another state has taken the place of this one. Its live bytes are in the MANIFEST already. Readers of the old one
+   * keep what they see.
+   */
+  replace(liveBytes: ReadonlyMap<number, number>): void {
+    const moment = ++this.#moment;
+    for (const segmentId of this.#liveBytes.keys()) {
+      if (!liveBytes.has(segmentId)) this.#emptiedAt.set(segmentId, moment);
+    }
+    this.#liveBytes.clear();
+    for (const [segmentId, bytes] of liveBytes) {
+      this.#liveBytes.set(segmentId, bytes);
+      this.#emptiedAt.delete(segmentId);
+    }
+    this.#changed = new Set();
+    this.#movedFrom.clear();
+  }
+
   /** Forgets a segment that was removed. */
   forget(segmentId: number): void {
     invariant(this.liveBytes(segmentId) === 0, `segment ${segmentId} is in use`);

@@ -38,8 +38,9 @@ export class SessionTable {
     return oldest;
   }
 
-  /** Sets the content, from a restart. */
+  /** Replaces the content: from a restart, or from another node. */
   load(sessions: Iterable<readonly [string, SessionState]>): void {
+    this.#sessions.clear();
     const byLastUse = [...sessions].sort(
       ([, left], [, right]) => left.result.revision - right.result.revision,
     );

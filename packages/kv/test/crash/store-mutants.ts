@@ -56,6 +56,26 @@ export const storeMutants: readonly (readonly [
     'backup',
     { duty: 'syncDirectory', path: /^\/backups$/ },
   ],
+  [
+    'received values that the journal names before they are synced',
+    'state of another node',
+    { duty: 'sync', path: /incoming\/.*\.extents$/, until: /journal$/ },
+  ],
+  [
+    'received values that are not synced',
+    'state of another node',
+    { duty: 'sync', path: /incoming\/.*\.extents$/ },
+  ],
+  [
+    'received files that are listed before their names are durable',
+    'state of another node',
+    { duty: 'syncDirectory', path: /\/kv$/ },
+  ],
+  [
+    'a state that is acknowledged before the MANIFEST is synced',
+    'state of another node',
+    { duty: 'sync', path: /MANIFEST$/ },
+  ],
   ['a restore without its last sync', 'restore', { duty: 'syncDirectory', path: /^\/new$/ }],
   [
     'a restored MANIFEST that is not synced',

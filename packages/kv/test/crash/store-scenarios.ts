@@ -10,6 +10,7 @@ import {
   type Run,
 } from '../fixtures/crash-enumeration.ts';
 import { backupSubject, restoreSubject } from './backup-subject.ts';
+import { imageSubject } from './image-subject.ts';
 import { SMALLEST, storeSubject } from './store-subject.ts';
 
 /** Small and large values, overwrites, deletes and a session, flushed a few at a time. */
@@ -110,6 +111,7 @@ export const storeScenarios: Readonly<Record<string, StoreScenario>> = {
     subject: (neglect) => backupSubject({ replaces: true }, { neglect }),
     options: notProceeding,
   },
+  'state of another node': { subject: (neglect) => imageSubject({ neglect }) },
   flush: { subject: scenarioOf(flush) },
   'rewriting of the MANIFEST': { subject: scenarioOf(MANY_FLUSHES), options: aroundRewriting },
 };

@@ -24,7 +24,7 @@ export async function expectSound(server: TestServer, request: RawRequest): Prom
   return answer;
 }
 
-function expectErrorDocument(
+export function expectErrorDocument(
   answer: Pick<RawAnswer, 'body' | 'headers'>,
   code: string,
   about: string,

@@ -1,0 +1,178 @@
+import { fromUtf8, type LogIndex, type Term } from '@holdfast/bytes';
+import type { Wal } from '@holdfast/wal';
+import type { ExtentListing } from '../extent-format.ts';
+import { extentsFileName } from '../extent-format.ts';
+import type { IndexRecord } from '../index-record.ts';
+import type { IndexSource } from '../index-source.ts';
+import { SESSION_RANGE_START } from '../key-space.ts';
+import type { KvEngine } from '../kv-engine.ts';
+import type { LogStart } from '../manifest-codec.ts';
+import type { SessionState } from '../session-table.ts';
+import { decodeSession } from '../session-table.ts';
+import type { TableListing } from '../sorted-table.ts';
+import { tableFileName } from '../table-format.ts';
+import { unlinkLeftOver, writeTable } from '../table-writer.ts';
+import type { JournalSource } from './image-journal.ts';
+import { ImageJournal } from './image-journal.ts';
+import type { ImageParts } from './image-parts.ts';
+import type { IncomingFolder } from './incoming-folder.ts';
+import { incomingDirectory, removeIncoming } from './incoming-folder.ts';
+import type { WholeImage } from './incoming-image.ts';
+
+/** What is counted while the table is written. */
+interface Counted {
+  readonly liveBytes: Map<number, number>;
+  readonly sessions: [string, SessionState][];
+}
+
+/**
+ * Makes a received image this node's state. Durability: the MANIFEST's edit is the one commit point. Before it the files of
+ * the image lie beside the old state, and are removed at the next open; after it the old state is gone, and the next open
+ * does what is left to do.
+ */
+export async function installImage(
+  parts: ImageParts,
+  folder: IncomingFolder,
+): Promise<WholeImage | undefined> {
+  const { env, engine, wal, quiesced } = parts;
+  const journal = folder.journals.at(-1);
+  if (journal === undefined || !journal.summary.isComplete) return undefined;
+  const { index, term } = journal.summary.header;
+  if (index <= engine.appliedIndex) return undefined;
+  const { listing, counted } = await buildTable(parts, journal);
+  const { liveBytes, sessions } = counted;
+  const addedExtents = await linkFiles(parts, folder, liveBytes);
+  // Durability: the names of all of them, before the MANIFEST lists them.
+  await env.files.syncDirectory(engine.extents.directory);
+  const table = await engine.index.openUnlisted(listing);
+  const logStart = { index, term };
+  try {
+    await quiesced(async () => {
+      await engine.install(table, { liveBytes, addedExtents, logStart }, sessions);
+      await restartLog(wal, logStart);
+    });
+  } catch (cause) {
+    // Safety: nobody knows whether the edit is listed, or where the log goes on.
+    parts.onFailure(cause);
+    throw cause;
+  }
+  await folder.close();
+  await removeIncoming(env, parts.directory);
+  return { index, term };
+}
+
+/**
+ * What an install does after its commit point, done where a crash came between: the log begins behind the state that was
+ * installed. Does nothing elsewhere.
+ */
+export async function completeInstall(wal: Wal, engine: KvEngine): Promise<void> {
+  const { logStart } = engine.index.state;
+  if (logStart !== undefined) await restartLog(wal, logStart);
+}
+
+/** Removes what was received of an image that the store has by now, or has overtaken. */
+export async function tidyIncoming(
+  parts: Pick<ImageParts, 'env' | 'directory' | 'engine'>,
+): Promise<void> {
+  const { env, directory, engine } = parts;
+  if (engine.index.state.logStart === undefined) return;
+  if ((await ImageJournal.newestIndex(env, incomingDirectory(directory))) > engine.flushedIndex)
+    return;
+  await removeIncoming(env, directory);
+}
+
+/** Whether the log holds the record, or lies behind it, it was begun anew already. */
+async function restartLog(wal: Wal, { index, term }: LogStart): Promise<void> {
+  const isBehind = wal.firstIndex > index + 1;
+  if (isBehind || wal.termAt(index as LogIndex) === term) return;
+  await wal.restartAfter(index as LogIndex, term as Term);
+}
+
+/** Durability: the table's bytes are when it resolves, its name is not. */
+async function buildTable(
+  { env, engine }: ImageParts,
+  journal: ImageJournal,
+): Promise<{ readonly listing: TableListing; readonly counted: Counted }> {
+  const tableId = engine.index.takeFileId();
+  const path = `${engine.extents.directory}/${tableFileName(tableId)}`;
+  await unlinkLeftOver(env.files, path);
+  const counted: Counted = { liveBytes: new Map(), sessions: [] };
+  const walk = journal.source();
+  try {
+    const { sizeBytes, footerCrc } = await writeTable(
+      env,
+      {
+        tableId,
+        path,
+        appliedIndex: journal.summary.header.index,
+        expectedEntries: journal.summary.count,
+        dropTombstones: true,
+      },
+      new CountingSource(walk, counted),
+    );
+    return { listing: { tableId, sizeBytes, footerCrc }, counted };
+  } finally {
+    await walk.close();
+  }
+}
+
+/** Gives those of the received files that something refers to a second name, among the store's own. */
+async function linkFiles(
+  { env, engine }: ImageParts,
+  folder: IncomingFolder,
+  liveBytes: ReadonlyMap<number, number>,
+): Promise<ExtentListing[]> {
+  const added: ExtentListing[] = [];
+  for (const [id, listing] of folder.files) {
+    if (!liveBytes.has(id)) continue;
+    const path = engine.extents.pathOf(listing.fileId);
+    await unlinkLeftOver(env.files, path);
+    await env.files.link(`${folder.directory}/${extentsFileName(listing.fileId)}`, path);
+    added.push(listing);
+  }
+  return added;
+}
+
+/** Hands on the entries of a journal, and counts what they refer to. */
+class CountingSource implements IndexSource {
+  readonly #source: JournalSource;
+  readonly #counted: Counted;
+
+  constructor(source: JournalSource, counted: Counted) {
+    this.#source = source;
+    this.#counted = counted;
+  }
+
+  get key(): Uint8Array | undefined {
+    return this.#source.key;
+  }
+
+  get record(): IndexRecord {
+    return this.#source.record;
+  }
+
+  async seek(key: Uint8Array | undefined): Promise<void> {
+    await this.#source.seek(key);
+    this.#count();
+  }
+
+  advance(): Promise<void> | undefined {
+    const pending = this.#source.advance();
+    if (pending !== undefined) return pending.then(() => this.#count());
+    this.#count();
+    return undefined;
+  }
+
+  #count(): void {
+    const { key } = this.#source;
+    if (key === undefined) return;
+    const { record } = this.#source;
+    const { liveBytes, sessions } = this.#counted;
+    if (record.kind === 'extent') {
+      const { segmentId, length } = record.extent;
+      liveBytes.set(segmentId, (liveBytes.get(segmentId) ?? 0) + length);
+    } else if (record.kind === 'inline' && key[0] === SESSION_RANGE_START[0]) {
+      sessions.push([fromUtf8(key.subarray(1)), decodeSession(record.value)]);
+    }
+  }
+}

@@ -1,0 +1,210 @@
+import { utf8 } from '@holdfast/bytes';
+import { createMemoryEnv } from '@holdfast/env/memory';
+import { describe, expect, test } from 'vitest';
+import type { LocalStore } from '../src/index.ts';
+import { verifyStore } from '../src/index.ts';
+import { contentsOf, DIRECTORY, del, extentBytesOf, put } from './fixtures/crash-enumeration.ts';
+import { CountingFeed, openNode } from './fixtures/images.ts';
+
+/** Receives a state from one store into another and makes it that one's own. */
+async function transfer(from: LocalStore, to: LocalStore): Promise<CountingFeed> {
+  const image = from.images.pin();
+  const feed = new CountingFeed(image);
+  const incoming = to.images.incoming();
+  try {
+    await incoming.receive(feed);
+    expect(await incoming.install()).toEqual({ index: image.index, term: image.term });
+  } finally {
+    await incoming.close();
+    image.close();
+  }
+  return feed;
+}
+
+async function mustBeWhole(store: LocalStore): Promise<void> {
+  expect(store.status().liveBytes).toBe(await extentBytesOf(store));
+}
+
+const KEYS: readonly string[] = Array.from({ length: 30 }, (_, at) => `key-${100 + at}`);
+
+describe('the state of another node', () => {
+  test('is taken over by an empty one, which goes on behind it', async () => {
+    const a = await openNode('a');
+    for (const key of KEYS) {
+      await a.store.transact({ operations: [put(key, 3000), put(`${key}-small`, 20)] });
+    }
+    await a.store.transact({
+      operations: [del('key-101'), put('last', 5)],
+      session: { clientId: 'one', sequence: 7 },
+    });
+    const b = await openNode('b');
+    const feed = await transfer(a.store, b.store);
+    expect(feed.valueBytes).toBe(29 * 3000);
+    expect(await contentsOf(b.store)).toEqual(await contentsOf(a.store));
+    await mustBeWhole(b.store);
+    const again = { operations: [put('x', 1)], session: { clientId: 'one', sequence: 7 } };
+    expect(await b.store.transact(again)).toEqual({ committed: true, revision: 31 });
+    const next = await b.store.transact({ operations: [put('new', 2000)] });
+    expect(next.revision).toBe(33);
+    await b.store.close();
+    const reopened = await openNode('b', await createMemoryEnv({ files: b.env.files.clone() }));
+    expect((await reopened.store.get(utf8('key-129')))?.value.length).toBe(3000);
+    expect((await reopened.store.get(utf8('new')))?.version).toBe(33);
+    await reopened.store.compact();
+    await mustBeWhole(reopened.store);
+    await reopened.store.close();
+    await a.store.close();
+  });
+
+  test('costs a node that is behind only what it lacks', async () => {
+    const a = await openNode('a');
+    const b = await openNode('b');
+    for (const key of KEYS) {
+      for (const { store } of [a, b]) await store.transact({ operations: [put(key, 5000)] });
+    }
+    await b.store.compact();
+    await a.store.transact({ operations: [put('key-105', 4000), put('new', 6000), put('s', 3)] });
+    await a.store.transact({ operations: [put('key-110', 700)] });
+    await a.store.compact();
+    const feed = await transfer(a.store, b.store);
+    expect(feed.valueBytes).toBe(10_000);
+    expect(feed.freshEntries).toBe(4);
+    expect(await contentsOf(b.store)).toEqual(await contentsOf(a.store));
+    await mustBeWhole(b.store);
+    await b.store.compact();
+    expect(await contentsOf(b.store)).toEqual(await contentsOf(a.store));
+    await mustBeWhole(b.store);
+    await b.store.close();
+    const problems: unknown[] = [];
+    for await (const finding of verifyStore(b.env, DIRECTORY)) {
+      if (finding.kind === 'damage') problems.push(finding);
+    }
+    expect(problems).toEqual([]);
+    await a.store.close();
+  });
+
+  test('takes away what was deleted, and asks again for no value that is there', async () => {
+    const a = await openNode('a');
+    const b = await openNode('b');
+    for (const key of KEYS) {
+      for (const { store } of [a, b]) await store.transact({ operations: [put(key, 5000)] });
+    }
+    await a.store.transact({ operations: KEYS.slice(3, 28).map(del) });
+    await a.store.transact({ operations: [put('key-102', 10)] });
+    const feed = await transfer(a.store, b.store);
+    expect(feed.valueBytes).toBe(0);
+    expect(await contentsOf(b.store)).toEqual(await contentsOf(a.store));
+    expect((await contentsOf(b.store)).length).toBe(5);
+    await mustBeWhole(b.store);
+    for (const { store } of [a, b]) await store.close();
+  });
+
+  test('takes away more than a section has, with memory for one', async () => {
+    const a = await openNode('a');
+    const b = await openNode('b');
+    const many = Array.from({ length: 900 }, (_, at) => `k${1000 + at}`);
+    for (const { store } of [a, b]) {
+      await store.transact({ operations: many.map((key) => put(key, 10)) });
+      await store.transact({ operations: [put('k1000', 2000), put('k1899', 2000)] });
+    }
+    await a.store.transact({ operations: many.slice(1, -1).map(del) });
+    const feed = await transfer(a.store, b.store);
+    expect(feed.valueBytes).toBe(0);
+    expect((await contentsOf(b.store)).length).toBe(2);
+    await mustBeWhole(b.store);
+    for (const { store } of [a, b]) await store.close();
+  });
+
+  test('is not seen before it is installed, and readers of the old state keep it', async () => {
+    const a = await openNode('a');
+    const b = await openNode('b');
+    for (const { store } of [a, b]) await store.transact({ operations: [put('a', 3000)] });
+    await b.store.flush();
+    await a.store.transact({ operations: [put('a', 4000), put('b', 2000)] });
+    const image = a.store.images.pin();
+    const incoming = b.store.images.incoming();
+    const view = await b.store.readView();
+    await incoming.receive(image);
+    expect((await b.store.get(utf8('a')))?.value.length).toBe(3000);
+    expect(await b.store.get(utf8('b'))).toBeUndefined();
+    await incoming.install();
+    await b.store.collect();
+    expect((await b.store.get(utf8('a')))?.value.length).toBe(4000);
+    expect((await view.get(utf8('a')))?.value.length).toBe(3000);
+    expect(await view.get(utf8('b'))).toBeUndefined();
+    view.close();
+    await incoming.close();
+    image.close();
+    await b.store.collect();
+    await b.store.compact();
+    await mustBeWhole(b.store);
+    for (const { store } of [a, b]) await store.close();
+  });
+
+  test('stays as it was pinned, whatever is written and compacted meanwhile', async () => {
+    const a = await openNode('a');
+    for (const key of KEYS) await a.store.transact({ operations: [put(key, 5000)] });
+    const before = await contentsOf(a.store);
+    const image = a.store.images.pin();
+    await a.store.transact({ operations: KEYS.slice(0, 29).map(del) });
+    await a.store.compact();
+    const b = await openNode('b');
+    const incoming = b.store.images.incoming();
+    await incoming.receive(image);
+    await incoming.install();
+    expect(await contentsOf(b.store)).toEqual(before);
+    await incoming.close();
+    const held = a.store.status().segments.length;
+    image.close();
+    await a.store.compact();
+    expect(a.store.status().segments.length).toBeLessThan(held);
+    await transfer(a.store, b.store);
+    expect(await contentsOf(b.store)).toEqual(await contentsOf(a.store));
+    for (const { store } of [a, b]) await store.close();
+  });
+
+  test('is refused where it is older than what is there', async () => {
+    const a = await openNode('a');
+    const b = await openNode('b');
+    for (const { store } of [a, b]) await store.transact({ operations: [put('a', 3000)] });
+    const image = a.store.images.pin();
+    const incoming = b.store.images.incoming();
+    await expect(incoming.receive(image)).rejects.toMatchObject({ code: 'KV_INVALID_ARGUMENT' });
+    expect(await incoming.install()).toBeUndefined();
+    await incoming.close();
+    image.close();
+    for (const { store } of [a, b]) await store.close();
+  });
+
+  test('with a byte that is not what its entry says is refused', async () => {
+    const a = await openNode('a');
+    await a.store.transact({ operations: [put('a', 3000), put('b', 10)] });
+    const image = a.store.images.pin();
+    const b = await openNode('b');
+    const incoming = b.store.images.incoming();
+    const wrongValue = {
+      index: image.index,
+      term: image.term,
+      list: image.list.bind(image),
+      values: () => Promise.resolve([new Uint8Array(3000)]),
+    };
+    await expect(incoming.receive(wrongValue)).rejects.toMatchObject({ code: 'KV_CORRUPTION' });
+    const wrongEntry = {
+      ...wrongValue,
+      values: image.values.bind(image),
+      list: async (request: Parameters<typeof image.list>[0]) =>
+        (await image.list(request)).map((section) => ({
+          ...section,
+          fresh: section.fresh.slice(1),
+        })),
+    };
+    await expect(incoming.receive(wrongEntry)).rejects.toMatchObject({ code: 'KV_CORRUPTION' });
+    expect(await incoming.install()).toBeUndefined();
+    await incoming.receive(image);
+    await incoming.install();
+    expect(await contentsOf(b.store)).toEqual(await contentsOf(a.store));
+    await incoming.close();
+    image.close();
+    for (const { store } of [a, b]) await store.close();
+  });
+});
