@@ -4,45 +4,24 @@
  *
  *     node scripts/check-pack.ts
  */
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-} from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { type PackedManifest, PublishedPackages } from './published-packages.ts';
 import { runCommand } from './run-command.ts';
 
-type PackedManifest = {
-  readonly name: string;
-  readonly exports: Readonly<Record<string, string>>;
-  readonly dependencies?: Readonly<Record<string, string>>;
-};
-
-const root = join(import.meta.dirname, '..');
-const scope = '@holdfast/';
 const workspace = mkdtempSync(join(tmpdir(), 'holdfast-pack-'));
 try {
-  process.exitCode = await checkPackages();
+  process.exitCode = await checkPackages(await PublishedPackages.layOut(workspace));
 } finally {
   rmSync(workspace, { recursive: true, force: true });
 }
 
-async function checkPackages(): Promise<number> {
-  const archives = join(workspace, 'archives');
-  const selection = ['--filter', './packages/*'];
-  const pack = ['--yes', 'pnpm@12', ...selection, 'pack', '--pack-destination', archives];
-  const packed = await runCommand('npx', pack, root);
-  if (packed.code !== 0) return complain(`pnpm pack failed:\n${packed.output}`);
-  const names = readdirSync(join(root, 'packages'));
-  for (const name of names) await unpack(archives, name);
+async function checkPackages(published: PublishedPackages): Promise<number> {
+  const { names } = published;
   let problems = 0;
-  for (const name of names) problems += await checkPackage(name);
-  problems += await checkCommand();
+  for (const name of names) problems += await checkPackage(published.manifestText(name));
+  problems += await checkCommand(published.launcher);
   problems += await checkMergeThread();
   process.stdout.write(`pack: ${names.length} packages packed, ${problems} problems\n`);
   return problems > 0 || names.length === 0 ? 1 : 0;
@@ -53,37 +32,18 @@ function complain(text: string): number {
   return 1;
 }
 
-function directoryOf(name: string): string {
-  return join(workspace, 'node_modules', '@holdfast', name);
-}
-
-async function unpack(archives: string, name: string): Promise<void> {
-  const archive = readdirSync(archives).find((file) => file.startsWith(`holdfast-${name}-`));
-  if (archive === undefined) throw new Error(`packages/${name} was not packed`);
-  mkdirSync(directoryOf(name), { recursive: true });
-  const source = join(archives, archive);
-  const unpacked = await runCommand(
-    'tar',
-    ['-xzf', source, '-C', directoryOf(name), '--strip-components=1'],
-    root,
-  );
-  if (unpacked.code !== 0) throw new Error(`${archive} cannot be unpacked: ${unpacked.output}`);
-}
-
-async function checkPackage(name: string): Promise<number> {
-  const text = readFileSync(join(directoryOf(name), 'package.json'), 'utf8');
+async function checkPackage(text: string): Promise<number> {
   const manifest = JSON.parse(text) as PackedManifest;
   let problems = 0;
   if (/"(workspace|catalog|link):/.test(text)) {
     problems += complain(`${manifest.name}: package.json still speaks of the workspace`);
   }
-  linkDependencies(name, manifest);
   for (const [entry, file] of Object.entries(manifest.exports)) {
     if (!file.startsWith('./dist/')) {
       problems += complain(`${manifest.name}: ${entry} is ${file}, not in dist`);
     }
     // Why: contract suites import vitest, which only runs inside vitest.
-    if (entry === './testing' && name !== 'bytes') continue;
+    if (entry === './testing' && manifest.name !== '@holdfast/bytes') continue;
     const specifier = `${manifest.name}${entry.slice(1)}`;
     const code = `await import(${JSON.stringify(specifier)})`;
     const imported = await runCommand(
@@ -97,8 +57,7 @@ async function checkPackage(name: string): Promise<number> {
 }
 
 /** The command must run from what is published as well, where Node strips no types. */
-async function checkCommand(): Promise<number> {
-  const launcher = join(directoryOf('server'), 'bin', 'holdfast.mjs');
+async function checkCommand(launcher: string): Promise<number> {
   const ran = await runCommand(process.execPath, [launcher, '--version'], workspace);
   if (ran.code === 0 && /^\d+\.\d+\.\d+/.test(ran.output)) return 0;
   return complain(`holdfast --version:\n${ran.output}`);
@@ -126,15 +85,4 @@ async function checkMergeThread(): Promise<number> {
   const ran = await runCommand(process.execPath, ['--input-type=module', '-e', code], workspace);
   if (ran.code === 0 && ran.output.trim() === expected) return 0;
   return complain(`a merge on a thread of its own, from what is published:\n${ran.output}`);
-}
-
-/** Our own packages come from the archives; those of others from where the workspace installed them. */
-function linkDependencies(name: string, manifest: PackedManifest): void {
-  for (const dependency of Object.keys(manifest.dependencies ?? {})) {
-    if (dependency.startsWith(scope)) continue;
-    const target = realpathSync(join(root, 'packages', name, 'node_modules', dependency));
-    const link = join(directoryOf(name), 'node_modules', dependency);
-    mkdirSync(dirname(link), { recursive: true });
-    symlinkSync(target, link, 'junction');
-  }
 }

@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { LoadPlan } from '../load/generator.ts';
 import { runGenerator } from '../load/run-generator.ts';
-import { startHoldfast } from '../peers/holdfast.ts';
+import { type InstalledHoldfast, installHoldfast } from '../peers/holdfast.ts';
 import { hasNginx, startNginx } from '../peers/nginx.ts';
 import { median, type Row, type SuiteResult } from '../report.ts';
 
@@ -16,9 +16,14 @@ const GIB = 1024 * MIB;
 
 /** 64 MiB gets beside nginx's sendfile, 1 GiB puts beside MD5 alone, and memory under 32 streams. */
 export async function measureLargeObjects(folder: (name: string) => string): Promise<SuiteResult> {
+  const installed = await installHoldfast(folder('holdfast'));
   return {
     title: 'Large objects',
-    rows: [await measureGet(folder), ...(await measurePut(folder)), await measureMemory(folder)],
+    rows: [
+      await measureGet(installed, folder),
+      ...(await measurePut(installed, folder('put'))),
+      await measureMemory(installed, folder('memory')),
+    ],
   };
 }
 
@@ -42,7 +47,10 @@ function basePlan(port: number, method: 'GET' | 'PUT', bodySizeBytes: number): L
   };
 }
 
-async function measureGet(folder: (name: string) => string): Promise<Row> {
+async function measureGet(
+  installed: InstalledHoldfast,
+  folder: (name: string) => string,
+): Promise<Row> {
   const reach = { atLeast: 1 };
   if (!hasNginx()) {
     return {
@@ -57,7 +65,7 @@ async function measureGet(folder: (name: string) => string): Promise<Row> {
   mkdirSync(join(root, 'bench'), { recursive: true });
   writeFileSync(join(root, 'bench', `${64 * MIB}-0`), Buffer.alloc(64 * MIB, 7));
   const nginx = await startNginx(folder('nginx'), root);
-  const holdfast = await startHoldfast(folder('get'), KEYS, ['bench']);
+  const holdfast = await installed.start(folder('get'), KEYS, ['bench']);
   try {
     await runGenerator(basePlan(holdfast.port, 'PUT', 64 * MIB));
     const rates: Record<'nginx' | 'holdfast', number[]> = { nginx: [], holdfast: [] };
@@ -113,8 +121,8 @@ async function md5RateBesideAnother(): Promise<number> {
   }
 }
 
-async function measurePut(folder: (name: string) => string): Promise<Row[]> {
-  const holdfast = await startHoldfast(folder('put'), KEYS, ['bench']);
+async function measurePut(installed: InstalledHoldfast, folder: string): Promise<Row[]> {
+  const holdfast = await installed.start(folder, KEYS, ['bench']);
   try {
     const withCrc32: number[] = [];
     const withNone: number[] = [];
@@ -151,8 +159,8 @@ async function measurePut(folder: (name: string) => string): Promise<Row[]> {
   }
 }
 
-async function measureMemory(folder: (name: string) => string): Promise<Row> {
-  const holdfast = await startHoldfast(folder('memory'), KEYS, ['bench']);
+async function measureMemory(installed: InstalledHoldfast, folder: string): Promise<Row> {
+  const holdfast = await installed.start(folder, KEYS, ['bench']);
   try {
     await runGenerator(basePlan(holdfast.port, 'PUT', GIB));
     await runGenerator({ ...basePlan(holdfast.port, 'GET', GIB) });

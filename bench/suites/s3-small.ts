@@ -1,7 +1,7 @@
 import type { LoadPlan } from '../load/generator.ts';
 import { runGenerator } from '../load/run-generator.ts';
 import type { ServerProcess } from '../load/server-process.ts';
-import { startHoldfast } from '../peers/holdfast.ts';
+import { installHoldfast } from '../peers/holdfast.ts';
 import { startBaseline } from '../peers/koa-baseline-process.ts';
 import { S3RVER_KEYS, startS3rver } from '../peers/s3rver.ts';
 import { median, type SuiteResult } from '../report.ts';
@@ -19,11 +19,12 @@ interface Contender {
 /** Signed 4 KiB puts and gets over 32 connections, beside a koa server that stores nothing and s3rver. */
 export async function measureSmallObjects(folder: (name: string) => string): Promise<SuiteResult> {
   const contenders: Contender[] = [];
+  const installed = await installHoldfast(folder('holdfast'));
   try {
     contenders.push({ name: 'baseline', server: await startBaseline(KEYS), keys: KEYS });
     contenders.push({
       name: 'holdfast',
-      server: await startHoldfast(folder('small'), KEYS, ['bench']),
+      server: await installed.start(folder('small'), KEYS, ['bench']),
       keys: KEYS,
     });
     contenders.push({

@@ -6,6 +6,11 @@ export interface Clock {
   monotonicMs(): number;
   /** Resolves after `delayMs`. Does not keep a process alive. */
   sleep(delayMs: number): Promise<void>;
+  /**
+   * Resolves after what else waits for this thread, requests and timers that are due among it, has had its turn. Long work
+   * in memory awaits it now and then. In memory, where nothing else waits, it takes no time and is a microtask.
+   */
+  turn(): Promise<void>;
   /** Calls `callback` once after `delayMs`, unless cancelled. Does not keep a process alive. */
   setTimer(delayMs: number, callback: () => void): Timer;
 }

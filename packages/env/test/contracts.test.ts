@@ -1,3 +1,4 @@
+import { expect, test } from 'vitest';
 import { createMemoryEnv, ManualClock, MemoryFiles, SeededRandom } from '../src/memory/index.ts';
 import {
   loadCrc32c,
@@ -41,6 +42,17 @@ filesContract('files in memory, after a crash', async () => {
 clockContract('clock of the machine', () => {
   const clock = new NodeClock();
   return { clock, advance: (byMs) => clock.sleep(byMs) };
+});
+test('a turn of the machine lets through what the event loop has waiting', async () => {
+  const clock = new NodeClock();
+  let immediates = 0;
+  const repeat = (): void => {
+    immediates++;
+    if (immediates < 20) setImmediate(repeat);
+  };
+  setImmediate(repeat);
+  for (let turn = 0; turn < 10; turn++) await clock.turn();
+  expect(immediates).toBeGreaterThanOrEqual(10);
 });
 clockContract('manual clock', () => {
   const clock = new ManualClock();

@@ -210,7 +210,8 @@ export class Compactor {
     pace: CopyPace,
   ): Promise<CopiedValues> {
     const { env, engine } = this.#options;
-    const options = { ...this.#options, pace, isStopped: () => this.#stopped };
+    const isStopped = (): boolean => this.#stopped;
+    const options = { ...this.#options, clock: env.clock, pace, isStopped };
     const writer = await ExtentWriter.create(env, engine.extents.pathOf(fileId), fileId);
     const moved: MovedValue[] = [];
     const emptied: number[] = [];

@@ -22,6 +22,7 @@ import { SegmentSpace } from './segment-space.ts';
 import type { SessionState } from './session-table.ts';
 import { decodeSession, encodeSession, SessionTable } from './session-table.ts';
 import type { SortedTable } from './sorted-table.ts';
+import { WorkSlices } from './work-slices.ts';
 
 export interface KvEngineOptions extends KvIndexOptions {
   /** Clients whose last answer is remembered. The same on every node, always. */
@@ -53,8 +54,8 @@ export interface MovedValue {
   readonly to: Extent;
 }
 
-/** Records whose keys are looked up before they are applied; bounds what is read for them. */
-const SLICE_RECORDS = 512;
+/** Keys that are looked up before their records are applied, a single record's aside; bounds what is read for them. */
+const SLICE_KEYS = 512;
 const PARALLEL_LOOKUPS = 64;
 
 /**
@@ -67,13 +68,20 @@ export class KvEngine {
   readonly space: SegmentSpace;
   readonly extents: ExtentFiles;
   readonly #sessions: SessionTable;
+  readonly #slices: WorkSlices;
   #appliedIndex: number;
 
-  private constructor(index: KvIndex, sessions: SessionTable, extents: ExtentFiles) {
+  private constructor(
+    index: KvIndex,
+    sessions: SessionTable,
+    extents: ExtentFiles,
+    slices: WorkSlices,
+  ) {
     this.index = index;
     this.extents = extents;
     this.space = new SegmentSpace(index.liveBytes);
     this.#sessions = sessions;
+    this.#slices = slices;
     this.#appliedIndex = index.flushedIndex;
   }
 
@@ -85,7 +93,7 @@ export class KvEngine {
       sessions.load(await readSessions(index));
       const { env, directory } = options;
       const extents = await ExtentFiles.open(env, directory, index.extentFiles);
-      return new KvEngine(index, sessions, extents);
+      return new KvEngine(index, sessions, extents, new WorkSlices(env.clock));
     } catch (error) {
       await index.close();
       throw error;
@@ -137,17 +145,31 @@ export class KvEngine {
   /**
    * Applies committed records, in log order, and gives their answers. Calls must not overlap. Reading what
    * the tables hold of the keys is asynchronous; deciding and applying a slice is not, so no reader
-   * sees half a transaction. KV_CORRUPTION where a record cannot be decoded.
+   * sees half a transaction. The event loop has its turns between slices. KV_CORRUPTION where a record cannot be decoded.
    */
   async applyBatch(records: readonly CommittedRecord[]): Promise<ApplyOutcome[]> {
     const outcomes: ApplyOutcome[] = [];
-    for (let from = 0; from < records.length; from += SLICE_RECORDS) {
-      const slice = records.slice(from, from + SLICE_RECORDS).map(prepare);
-      await this.#withOlder(slice.map(keysOf), (older) => {
-        for (const [position, prepared] of slice.entries()) {
-          outcomes.push(this.#apply(prepared, older?.[position]));
+    let slice: Prepared[] = [];
+    let keys: Uint8Array[][] = [];
+    let keyCount = 0;
+    for (const [at, record] of records.entries()) {
+      const prepared = prepare(record);
+      const recordKeys = keysOf(prepared);
+      slice.push(prepared);
+      keys.push(recordKeys);
+      // One more than its keys: a record without any is work too.
+      keyCount += 1 + recordKeys.length;
+      if (keyCount < SLICE_KEYS && at < records.length - 1) continue;
+      await this.#withOlder(keys, (older) => {
+        for (const [position, each] of slice.entries()) {
+          outcomes.push(this.#apply(each, older?.[position]));
         }
       });
+      const turn = this.#slices.spend(keyCount);
+      if (turn !== undefined) await turn;
+      slice = [];
+      keys = [];
+      keyCount = 0;
     }
     return outcomes;
   }
@@ -158,14 +180,15 @@ export class KvEngine {
    */
   async relocate(moved: readonly MovedValue[]): Promise<number> {
     let movedBytes = 0;
-    for (let from = 0; from < moved.length; from += SLICE_RECORDS) {
-      const slice = moved.slice(from, from + SLICE_RECORDS);
+    for (let from = 0; from < moved.length; from += SLICE_KEYS) {
+      const slice = moved.slice(from, from + SLICE_KEYS);
       const keys = slice.map(({ key }) => [key]);
       await this.#withOlder(keys, (older) => {
         for (const [position, value] of slice.entries()) {
           if (this.#relocate(value, older?.[position]?.[0])) movedBytes += value.from.length;
         }
       });
+      await this.#slices.spend(slice.length);
     }
     return movedBytes;
   }
@@ -229,6 +252,7 @@ export class KvEngine {
   ): Promise<(IndexRecord | undefined)[][]> {
     const older: (IndexRecord | undefined)[][] = [];
     const reading: Promise<void>[] = [];
+    let lookedUp = 0;
     for (const keys of slice) {
       const records: (IndexRecord | undefined)[] = [];
       older.push(records);
@@ -236,6 +260,7 @@ export class KvEngine {
         const pending = this.#lookUpInto(records, key);
         if (pending !== undefined) reading.push(pending);
         if (reading.length >= PARALLEL_LOOKUPS) await Promise.all(reading.splice(0));
+        if (++lookedUp % SLICE_KEYS === 0) await this.#slices.spend(SLICE_KEYS);
       }
     }
     if (reading.length > 0) await Promise.all(reading);

@@ -14,8 +14,9 @@ import { MANIFEST_NAME } from './manifest.ts';
 import { loadIdentity } from './node-identity.ts';
 import { openError } from './wal-failure.ts';
 
-/** Records that are applied at once during replay. */
+/** What is read during replay before it is applied: so many records, or bytes of their heads. */
 const REPLAY_BATCH_RECORDS = 512;
+const REPLAY_BATCH_BYTES: number = 4 * 1024 * 1024;
 
 export interface LocalRecovery {
   readonly wal: RecoveryReport;
@@ -210,9 +211,11 @@ async function replay(
   let replayedRecords = 0;
   let replayedBytes = 0;
   let batch: CommittedRecord[] = [];
+  let batchBytes = 0;
   const applyBatch = async (): Promise<void> => {
     await engine.applyBatch(batch);
     batch = [];
+    batchBytes = 0;
     if (engine.index.memtableSizeBytes < memtableSizeBytes) return;
     engine.freeze();
     await engine.index.flush().catch(ignoreNoSpace);
@@ -224,13 +227,17 @@ async function replay(
     if (record.index > last) break;
     replayedRecords++;
     replayedBytes += record.head.length + (record.body?.length ?? 0);
-    if (record.kind === KV_ENTRY_KIND) batch.push(record);
-    else {
+    if (record.kind === KV_ENTRY_KIND) {
+      batch.push(record);
+      batchBytes += record.head.length;
+    } else {
       await applyBatch();
       if (seam === undefined) engine.skip(record.index);
       else seam.applyForeign(engine, record);
     }
-    if (batch.length >= REPLAY_BATCH_RECORDS) await applyBatch();
+    if (batch.length >= REPLAY_BATCH_RECORDS || batchBytes >= REPLAY_BATCH_BYTES) {
+      await applyBatch();
+    }
   }
   await applyBatch();
   return { replayedRecords, replayedBytes };

@@ -4,6 +4,7 @@ import { liveRecord } from './index-record.ts';
 import type { IndexSource } from './index-source.ts';
 import { USER_RANGE_END, USER_RANGE_START, userKey } from './key-space.ts';
 import type { ScanOptions } from './kv-store.ts';
+import type { WorkSlices } from './work-slices.ts';
 
 /** An internal key and the record that it has. */
 export interface Found {
@@ -11,16 +12,21 @@ export interface Found {
   readonly record: LiveRecord;
 }
 
-/** A walk over the user's keys in a range, without what is deleted. One call at a time. */
+/**
+ * A walk over the user's keys in a range, without what is deleted. One call at a time. What lies in memory is walked over in
+ * slices too, deleted keys and all: a promise where the event loop has its turn.
+ */
 export class RangeWalk {
   readonly #source: IndexSource;
   readonly #reverse: boolean;
   readonly #start: Uint8Array;
   readonly #end: Uint8Array;
+  readonly #slices: WorkSlices;
   #target: Uint8Array | undefined;
   #started = false;
 
-  constructor(source: IndexSource, range: Omit<ScanOptions, 'limit'>) {
+  constructor(source: IndexSource, range: Omit<ScanOptions, 'limit'>, slices: WorkSlices) {
+    this.#slices = slices;
     this.#source = source;
     this.#reverse = range.reverse === true;
     this.#start = range.from === undefined ? USER_RANGE_START : userKey(range.from);
@@ -41,9 +47,9 @@ export class RangeWalk {
     }
   }
 
-  /** The next entry, or undefined at the end; a promise where a block must be read. */
+  /** The next entry, or undefined at the end; a promise where a block must be read, or a turn given. */
   next(): Found | undefined | Promise<Found | undefined> {
-    const pending = this.#move();
+    const pending = this.#move() ?? this.#slices.spend(1);
     return pending === undefined ? this.#settle() : pending.then(() => this.#settle());
   }
 
@@ -64,7 +70,7 @@ export class RangeWalk {
       if (this.#isPastEnd(key)) return undefined;
       const record = this.#isExcluded(key) ? undefined : liveRecord(this.#source.record);
       if (record !== undefined) return { key, record };
-      const pending = this.#source.advance();
+      const pending = this.#source.advance() ?? this.#slices.spend(1);
       if (pending !== undefined) return pending.then(() => this.#settle());
     }
     return undefined;

@@ -19,6 +19,7 @@ import type { ReaderPin, ReaderPins } from './reader-pins.ts';
 import { checkKey, checkRange, checkScan } from './request-check.ts';
 import type { ReadExtent } from './value-reader.ts';
 import { entryOf, readEntry, readEntryInto } from './value-reader.ts';
+import { WorkSlices } from './work-slices.ts';
 
 /** Values of a page that are read from the log at the same time. */
 const PARALLEL_READS = 8;
@@ -86,8 +87,7 @@ export class EngineView implements ReadView {
   async cursor(options: Omit<ScanOptions, 'limit'>): Promise<KvCursor> {
     return this.#read(async () => {
       checkRange(options);
-      const reverse = options.reverse === true;
-      const walk = new RangeWalk(this.#snapshot.source(reverse), options);
+      const walk = this.#walk(options);
       return new EngineCursor(walk, options.values !== false, this.#context.readExtent, (body) =>
         this.#read(body),
       );
@@ -99,6 +99,11 @@ export class EngineView implements ReadView {
     this.#closed = true;
     this.#timer?.cancel();
     this.#releaseUnused();
+  }
+
+  #walk(options: Omit<ScanOptions, 'limit'>): RangeWalk {
+    const source = this.#snapshot.source(options.reverse === true);
+    return new RangeWalk(source, options, new WorkSlices(this.#context.clock));
   }
 
   #find(internal: Uint8Array): IndexRecord | undefined | Promise<IndexRecord | undefined> {
@@ -125,7 +130,7 @@ export class EngineView implements ReadView {
   }
 
   async #scan(options: ScanOptions): Promise<ScanPage> {
-    const walk = new RangeWalk(this.#snapshot.source(options.reverse === true), options);
+    const walk = this.#walk(options);
     const withValues = options.values !== false;
     const found: Found[] = [];
     let valuesBytes = 0;

@@ -1,4 +1,5 @@
 import { MalformedBytesError } from '@holdfast/bytes';
+import type { Clock } from '@holdfast/env';
 import type { Extent, Wal } from '@holdfast/wal';
 import type { CopyPace } from './copy-pace.ts';
 import { decodeEntry, KV_ENTRY_KIND } from './entry-codec.ts';
@@ -8,8 +9,10 @@ import type { KvEngine, MovedValue } from './kv-engine.ts';
 import { extentAt, isAt } from './kv-engine.ts';
 import type { ReadExtent } from './value-reader.ts';
 import { readError } from './wal-failure.ts';
+import { WorkSlices } from './work-slices.ts';
 
 export interface SegmentCopyOptions {
+  readonly clock: Clock;
   readonly wal: Wal;
   readonly engine: KvEngine;
   readonly readExtent: ReadExtent;
@@ -37,8 +40,12 @@ export async function copyLiveValues(
 ): Promise<{ readonly moved: MovedValue[]; readonly complete: boolean }> {
   const { engine, readExtent, pace } = options;
   const moved: MovedValue[] = [];
+  // Why: of a segment that is dead, everything is found in memory.
+  const slices = new WorkSlices(options.clock);
   try {
     for await (const { key, extent } of valuesOf(options, segmentId)) {
+      const turn = slices.spend(1);
+      if (turn !== undefined) await turn;
       const found = engine.index.get(key);
       const record = found instanceof Promise ? await found : found;
       if (!isAt(record, extent)) continue;

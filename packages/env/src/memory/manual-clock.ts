@@ -42,6 +42,10 @@ export class ManualClock implements Clock {
     });
   }
 
+  turn(): Promise<void> {
+    return Promise.resolve();
+  }
+
   setTimer(delayMs: number, callback: () => void): Timer {
     const timer: PendingTimer = {
       dueMs: this.#monotonicMs + Math.max(0, delayMs),

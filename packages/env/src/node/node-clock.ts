@@ -16,6 +16,12 @@ export class NodeClock implements Clock {
     });
   }
 
+  turn(): Promise<void> {
+    return new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+
   setTimer(delayMs: number, callback: () => void): Timer {
     const timeout = setTimeout(callback, delayMs).unref();
     return { cancel: () => clearTimeout(timeout) };

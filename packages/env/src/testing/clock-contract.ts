@@ -44,6 +44,11 @@ export function clockContract(name: string, makeClock: () => ClockFixture): void
       expect(fired).toBe(10);
     });
 
+    test('a turn resolves without time being let go on', async () => {
+      const { clock } = makeClock();
+      for (let turn = 0; turn < 3; turn++) await clock.turn();
+    });
+
     test('sleep resolves when its time has come', async () => {
       const { clock, advance } = makeClock();
       const start = clock.monotonicMs();

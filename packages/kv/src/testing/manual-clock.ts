@@ -25,6 +25,7 @@ export function createManualClock(): ManualClock {
     nowMs: () => startMs + elapsedMs,
     monotonicMs: () => elapsedMs,
     sleep: (delayMs) => new Promise((resolve) => setTimer(delayMs, resolve)),
+    turn: () => Promise.resolve(),
     setTimer,
     advance(byMs) {
       elapsedMs += byMs;

@@ -24,7 +24,7 @@ export async function expectSound(server: TestServer, request: RawRequest): Prom
   return answer;
 }
 
-export function expectErrorDocument(
+function expectErrorDocument(
   answer: Pick<RawAnswer, 'body' | 'headers'>,
   code: string,
   about: string,
