@@ -4,6 +4,7 @@ import { INLINE_VALUE_LIMIT_BYTES } from './index-record.ts';
 import { isUserKey, USER_SPACE } from './key-space.ts';
 import type { Condition, Operation, Transaction } from './kv-store.ts';
 import { KEY_SIZE_LIMIT_BYTES, VALUE_SIZE_LIMIT_BYTES } from './limits.ts';
+import { STAMP_SIZE_BYTES } from './stamped-key.ts';
 
 /**
  * A transaction as one record of the wal: the structure and small values in the head, which replay reads;
@@ -13,13 +14,16 @@ import { KEY_SIZE_LIMIT_BYTES, VALUE_SIZE_LIMIT_BYTES } from './limits.ts';
 /** The wal record kind of a transaction. */
 export const KV_ENTRY_KIND = 1;
 
+/** 2 where the transaction appends, which an older Holdfast cannot; else 1. */
 const FORMAT_VERSION = 1;
+const APPENDING_FORMAT_VERSION = 2;
 const FLAG_SESSION = 0x01;
 
 const CONDITION_KINDS: readonly Condition['kind'][] = ['exists', 'absent', 'versionEquals'];
 const OP_DELETE = 0;
 const OP_PUT_INLINE = 1;
 const OP_PUT_BODY = 2;
+const OP_APPEND = 3;
 /** What an operation adds to its key and small value, at most. */
 const PART_SIZE_BYTES = 20;
 
@@ -44,6 +48,13 @@ export type EntryOperation =
   | { readonly kind: 'delete'; readonly key: Uint8Array }
   | { readonly kind: 'putInline'; readonly key: Uint8Array; readonly value: Uint8Array }
   | {
+      /** Becomes a `putInline` when the revision is known. */
+      readonly kind: 'append';
+      readonly key: Uint8Array;
+      readonly suffix: Uint8Array;
+      readonly value: Uint8Array;
+    }
+  | {
       readonly kind: 'putBody';
       readonly key: Uint8Array;
       /** Offset in the record's body. */
@@ -56,7 +67,10 @@ export type EntryOperation =
 export function encodeEntry(transaction: Transaction, crc32c: Crc32c): EncodedEntry {
   const { session, conditions = [], operations } = transaction;
   const writer = new ByteWriter(headSizeBound(transaction));
-  writer.u8(FORMAT_VERSION).u8(session === undefined ? 0 : FLAG_SESSION);
+  const appends = operations.some(({ kind }) => kind === 'append');
+  writer
+    .u8(appends ? APPENDING_FORMAT_VERSION : FORMAT_VERSION)
+    .u8(session === undefined ? 0 : FLAG_SESSION);
   if (session !== undefined) writer.text(session.clientId).varint(session.sequence);
   writer.varint(conditions.length);
   for (const condition of conditions) {
@@ -69,7 +83,7 @@ export function encodeEntry(transaction: Transaction, crc32c: Crc32c): EncodedEn
   let bodySizeBytes = 0;
   let lastCrc: number | undefined;
   for (const operation of operations) {
-    if (operation.kind === 'delete' || operation.value.length <= INLINE_VALUE_LIMIT_BYTES) {
+    if (operation.kind !== 'put' || operation.value.length <= INLINE_VALUE_LIMIT_BYTES) {
       writeSmall(writer, operation);
       continue;
     }
@@ -86,7 +100,9 @@ export function encodeEntry(transaction: Transaction, crc32c: Crc32c): EncodedEn
 
 function writeSmall(writer: ByteWriter, operation: Operation): void {
   if (operation.kind === 'delete') writeKey(writer.u8(OP_DELETE), operation.key);
-  else writeKey(writer.u8(OP_PUT_INLINE), operation.key).sized(operation.value);
+  else if (operation.kind === 'append') {
+    writeKey(writer.u8(OP_APPEND), operation.key).sized(operation.suffix).sized(operation.value);
+  } else writeKey(writer.u8(OP_PUT_INLINE), operation.key).sized(operation.value);
 }
 
 /** The internal key of a user's key. */
@@ -102,9 +118,9 @@ function headSizeBound({ operations }: Transaction): number {
   let sizeBytes = 256;
   for (const operation of operations) {
     sizeBytes += operation.key.length + PART_SIZE_BYTES;
-    if (operation.kind === 'put' && operation.value.length <= INLINE_VALUE_LIMIT_BYTES) {
-      sizeBytes += operation.value.length;
-    }
+    if (operation.kind === 'delete') continue;
+    if (operation.value.length <= INLINE_VALUE_LIMIT_BYTES) sizeBytes += operation.value.length;
+    if (operation.kind === 'append') sizeBytes += operation.suffix.length;
   }
   return sizeBytes;
 }
@@ -116,9 +132,9 @@ function headSizeBound({ operations }: Transaction): number {
 export function decodeEntry(head: Uint8Array, bodySizeBytes: number): KvEntryRecord {
   const reader = new ByteReader(head);
   const version = reader.u8();
-  if (version !== FORMAT_VERSION) {
+  if (version !== FORMAT_VERSION && version !== APPENDING_FORMAT_VERSION) {
     throw new MalformedBytesError(
-      `kv entry of format ${version}; this Holdfast reads ${FORMAT_VERSION}: use the newer one`,
+      `kv entry of format ${version}; this Holdfast reads ${FORMAT_VERSION} and ${APPENDING_FORMAT_VERSION}: use the newer one`,
     );
   }
   const flags = reader.u8();
@@ -127,7 +143,7 @@ export function decodeEntry(head: Uint8Array, bodySizeBytes: number): KvEntryRec
   const conditions = readList(reader, readCondition);
   let bodyOffset = 0;
   const operations = readList(reader, () => {
-    const operation = readOperation(reader);
+    const operation = readOperation(reader, version);
     if (operation.kind === 'putBody') {
       if (operation.offset !== bodyOffset) {
         throw new MalformedBytesError(`body value at ${operation.offset}, not at ${bodyOffset}`);
@@ -160,16 +176,17 @@ function readCondition(reader: ByteReader): Condition {
   return kind === 'versionEquals' ? { kind, key, version: reader.varint() } : { kind, key };
 }
 
-function readOperation(reader: ByteReader): EntryOperation {
+function readOperation(reader: ByteReader, version: number): EntryOperation {
   const code = reader.u8();
   const key = readKey(reader);
   if (code === OP_DELETE) return { kind: 'delete', key };
-  if (code === OP_PUT_INLINE) {
-    const value = reader.sized();
-    if (value.length > INLINE_VALUE_LIMIT_BYTES) {
-      throw new MalformedBytesError(`an inline value of ${value.length} bytes`);
+  if (code === OP_PUT_INLINE) return { kind: 'putInline', key, value: readInline(reader) };
+  if (code === OP_APPEND && version === APPENDING_FORMAT_VERSION) {
+    const suffix = reader.sized();
+    if (key.length + STAMP_SIZE_BYTES + suffix.length > KEY_SIZE_LIMIT_BYTES + 1) {
+      throw new MalformedBytesError(`an appended key of ${key.length} and ${suffix.length} bytes`);
     }
-    return { kind: 'putInline', key, value };
+    return { kind: 'append', key, suffix, value: readInline(reader) };
   }
   if (code !== OP_PUT_BODY) throw new MalformedBytesError(`unknown operation kind ${code}`);
   const offset = reader.varint();
@@ -178,6 +195,14 @@ function readOperation(reader: ByteReader): EntryOperation {
     throw new MalformedBytesError(`a body value of ${length} bytes`);
   }
   return { kind: 'putBody', key, offset, length, crc: reader.u32() };
+}
+
+function readInline(reader: ByteReader): Uint8Array {
+  const value = reader.sized();
+  if (value.length > INLINE_VALUE_LIMIT_BYTES) {
+    throw new MalformedBytesError(`an inline value of ${value.length} bytes`);
+  }
+  return value;
 }
 
 function readKey(reader: ByteReader): Uint8Array {

@@ -22,6 +22,7 @@ import { SegmentSpace } from './segment-space.ts';
 import type { SessionState } from './session-table.ts';
 import { decodeSession, encodeSession, SessionTable } from './session-table.ts';
 import type { SortedTable } from './sorted-table.ts';
+import { stampedKey } from './stamped-key.ts';
 import { WorkSlices } from './work-slices.ts';
 
 export interface KvEngineOptions extends KvIndexOptions {
@@ -43,8 +44,13 @@ export type ApplyOutcome = TransactResult | { readonly stale: true; readonly las
 interface Prepared {
   readonly index: number;
   readonly body: Extent | undefined;
-  readonly entry: KvEntryRecord;
+  readonly entry: Omit<KvEntryRecord, 'operations'> & {
+    readonly operations: readonly PlacedOperation[];
+  };
 }
+
+/** An operation whose key is known. */
+type PlacedOperation = Exclude<EntryOperation, { kind: 'append' }>;
 
 /** A value that was copied, and where to. */
 export interface MovedValue {
@@ -301,7 +307,7 @@ export class KvEngine {
     if (result.committed) {
       const first = entry.conditions.length;
       for (let at = 0; at < entry.operations.length; at++) {
-        const operation = entry.operations[at] as EntryOperation;
+        const operation = entry.operations[at] as PlacedOperation;
         this.#replace(older?.[first + at], operation.key, recordOf(operation, index, body));
       }
     }
@@ -311,7 +317,7 @@ export class KvEngine {
 
   #decide(
     index: number,
-    entry: KvEntryRecord,
+    entry: Pick<KvEntryRecord, 'conditions'>,
     older: readonly (IndexRecord | undefined)[] | undefined,
   ): TransactResult {
     const failedCondition = entry.conditions.findIndex(
@@ -355,7 +361,8 @@ export class KvEngine {
 function prepare(record: CommittedRecord): Prepared {
   try {
     const entry = decodeEntry(record.head, record.body?.length ?? 0);
-    return { index: record.index, body: record.body, entry };
+    const operations = stamped(entry.operations, record.index);
+    return { index: record.index, body: record.body, entry: { ...entry, operations } };
   } catch (cause) {
     if (!(cause instanceof MalformedBytesError)) throw cause;
     throw new KvError(
@@ -364,6 +371,24 @@ function prepare(record: CommittedRecord): Prepared {
       { cause },
     );
   }
+}
+
+/** The operations with the keys that the revision gives to what is appended. */
+function stamped(
+  operations: readonly EntryOperation[],
+  revision: number,
+): readonly PlacedOperation[] {
+  if (operations.every(isPlaced)) return operations;
+  let position = 0;
+  return operations.map((operation) => {
+    if (operation.kind !== 'append') return operation;
+    const { key, suffix, value } = operation;
+    return { kind: 'putInline', key: stampedKey(key, revision, position++, suffix), value };
+  });
+}
+
+function isPlaced(operation: EntryOperation): operation is PlacedOperation {
+  return operation.kind !== 'append';
 }
 
 /** Keys of the record, those of its conditions first. */
@@ -383,7 +408,7 @@ export function isAt(record: IndexRecord | undefined, place: Extent): record is 
 }
 
 function recordOf(
-  operation: EntryOperation,
+  operation: PlacedOperation,
   version: number,
   body: Extent | undefined,
 ): IndexRecord {

@@ -75,7 +75,18 @@ export type Condition =
 
 export type Operation =
   | { readonly kind: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
-  | { readonly kind: 'delete'; readonly key: Uint8Array };
+  | { readonly kind: 'delete'; readonly key: Uint8Array }
+  | {
+      /**
+       * Puts the value under a new key: `key`, ten bytes, `suffix`. The ten bytes are the transaction's revision and the
+       * position among its appends, big-endian, decided in apply: so the keys that follow a prefix are in the order of
+       * their commits, whoever wrote them. The value is of 1024 bytes at most.
+       */
+      readonly kind: 'append';
+      readonly key: Uint8Array;
+      readonly suffix: Uint8Array;
+      readonly value: Uint8Array;
+    };
 
 export interface Transaction {
   /** All must hold, or nothing is done. Decided in apply, on every node alike. Default none. */

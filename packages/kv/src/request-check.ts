@@ -1,5 +1,6 @@
 import { utf8 } from '@holdfast/bytes';
 import { KvError } from './errors.ts';
+import { INLINE_VALUE_LIMIT_BYTES } from './index-record.ts';
 import type { Condition, Operation, ScanOptions, Transaction } from './kv-store.ts';
 import {
   CLIENT_ID_SIZE_LIMIT_BYTES,
@@ -7,6 +8,7 @@ import {
   TRANSACTION_SIZE_LIMIT_BYTES,
   VALUE_SIZE_LIMIT_BYTES,
 } from './limits.ts';
+import { STAMP_SIZE_BYTES } from './stamped-key.ts';
 
 // Why an overhead per part: an upper bound of what the entry codec adds, so that a transaction within
 // the limit always fits into one record.
@@ -20,7 +22,8 @@ export function transactionSizeBytes(transaction: Transaction): number {
   }
   for (const operation of transaction.operations) {
     sizeBytes += PART_OVERHEAD_BYTES + operation.key.length;
-    if (operation.kind === 'put') sizeBytes += operation.value.length;
+    if (operation.kind !== 'delete') sizeBytes += operation.value.length;
+    if (operation.kind === 'append') sizeBytes += operation.suffix.length;
   }
   return sizeBytes + (transaction.session?.clientId.length ?? 0) * 3;
 }
@@ -29,6 +32,7 @@ export function transactionSizeBytes(transaction: Transaction): number {
 export function checkTransaction(transaction: Transaction): void {
   for (const condition of transaction.conditions ?? []) checkCondition(condition);
   for (const operation of transaction.operations) checkOperation(operation);
+  checkAppends(transaction.operations);
   if (transaction.session !== undefined) checkSession(transaction.session);
   const sizeBytes = transactionSizeBytes(transaction);
   if (sizeBytes > TRANSACTION_SIZE_LIMIT_BYTES) {
@@ -100,7 +104,8 @@ function checkCondition(condition: Condition): void {
 function checkOperation(operation: Operation): void {
   checkKey(operation.key);
   if (operation.kind === 'delete') return;
-  if (operation.kind !== 'put') {
+  if (operation.kind === 'append') checkAppend(operation);
+  else if (operation.kind !== 'put') {
     throw invalid(`there is no operation of kind ${String((operation as Operation).kind)}`);
   }
   if (!(operation.value instanceof Uint8Array)) throw invalid('a value must be a Uint8Array');
@@ -110,6 +115,29 @@ function checkOperation(operation: Operation): void {
       `a value of ${operation.value.length} bytes is over the limit of ${VALUE_SIZE_LIMIT_BYTES}`,
     );
   }
+}
+
+function checkAppend({ key, suffix, value }: Extract<Operation, { kind: 'append' }>): void {
+  if (!(suffix instanceof Uint8Array)) throw invalid('a suffix must be a Uint8Array');
+  const sizeBytes = key.length + STAMP_SIZE_BYTES + suffix.length;
+  if (sizeBytes > KEY_SIZE_LIMIT_BYTES) {
+    throw new KvError(
+      'KV_KEY_TOO_LARGE',
+      `an appended key of ${sizeBytes} bytes is over the limit of ${KEY_SIZE_LIMIT_BYTES}`,
+    );
+  }
+  if (value.length <= INLINE_VALUE_LIMIT_BYTES) return;
+  throw new KvError(
+    'KV_VALUE_TOO_LARGE',
+    `an appended value of ${value.length} bytes is over the limit of ${INLINE_VALUE_LIMIT_BYTES}`,
+  );
+}
+
+/** The position among them has two bytes. */
+function checkAppends(operations: readonly Operation[]): void {
+  let count = 0;
+  for (const { kind } of operations) if (kind === 'append') count++;
+  if (count > 0xffff) throw invalid(`${count} appends in one transaction`);
 }
 
 function checkSession(session: NonNullable<Transaction['session']>): void {

@@ -23,6 +23,7 @@ import { decodeManifest, editOf, encodeEdit, encodeIdentity } from '../src/manif
 import { Memtable } from '../src/memtable.ts';
 import { decodeSession, encodeSession } from '../src/session-table.ts';
 import { SortedTable } from '../src/sorted-table.ts';
+import { stampedKey } from '../src/stamped-key.ts';
 import { TableSource } from '../src/table-source.ts';
 import { writeTable } from '../src/table-writer.ts';
 
@@ -127,6 +128,29 @@ describe('kv-entry.md', () => {
     ]);
   });
 
+  test('an appended value has a place after the prefix, and makes the entry one of format 2', async () => {
+    const head = await example('kv-entry.md', 'append');
+    const appending: Transaction = {
+      operations: [
+        { kind: 'append', key: utf8('log/'), suffix: utf8('k'), value: utf8('hi') },
+        { kind: 'delete', key: utf8('b') },
+      ],
+    };
+    expect(encodeEntry(appending, crc32c).head).toEqual(head);
+    expect(decodeEntry(head, 0).operations[0]).toEqual({
+      kind: 'append',
+      key: userKey(utf8('log/')),
+      suffix: utf8('k'),
+      value: utf8('hi'),
+    });
+    expect(stampedKey(utf8('log/'), 300, 1, utf8('k'))).toEqual(
+      concatBytes([utf8('log/'), Uint8Array.of(0, 0, 0, 0, 0, 0, 1, 44, 0, 1), utf8('k')]),
+    );
+    const older = head.slice();
+    older[0] = 1;
+    expect(() => decodeEntry(older, 0)).toThrow(/unknown operation kind 3/);
+  });
+
   test('the session is what it says', async () => {
     const bytes = await example('kv-entry.md', 'session');
     const state = {
@@ -151,15 +175,15 @@ describe('kv-entry.md', () => {
 
   test('a head of a newer format is refused with what to do', async () => {
     const head = (await example('kv-entry.md', 'entry')).slice();
-    head[0] = 2;
-    expect(() => decodeEntry(head, 2000)).toThrow(/format 2.*newer/);
+    head[0] = 3;
+    expect(() => decodeEntry(head, 2000)).toThrow(/format 3.*newer/);
   });
 
   test('random bytes are decoded or refused, and nothing else', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
         try {
-          decodeEntry(concatBytes([Uint8Array.of(1, 0), bytes]), 0);
+          decodeEntry(concatBytes([Uint8Array.of(1 + (bytes.length % 2), 0), bytes]), 0);
         } catch (error) {
           expect(error).toBeInstanceOf(MalformedBytesError);
         }
@@ -182,6 +206,7 @@ describe('kv-entry.md', () => {
         const operations = decoded.operations.map((each) => {
           const key = publicKey(each.key);
           if (each.kind === 'delete') return { kind: 'delete', key };
+          if (each.kind === 'append') return { ...each, key };
           if (each.kind === 'putInline') return { kind: 'put', key, value: each.value };
           const value = bodyBytes.subarray(each.offset, each.offset + each.length);
           expect(crc32c(value)).toBe(each.crc);
@@ -212,6 +237,12 @@ const transactions: fc.Arbitrary<Transaction> = fc.record(
       fc.oneof(
         fc.record({ kind: fc.constant('put' as const), key, value }),
         fc.record({ kind: fc.constant('delete' as const), key }),
+        fc.record({
+          kind: fc.constant('append' as const),
+          key,
+          suffix: fc.uint8Array({ maxLength: 20 }),
+          value: fc.uint8Array({ maxLength: 30 }),
+        }),
       ),
     ),
   },

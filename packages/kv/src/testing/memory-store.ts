@@ -23,6 +23,7 @@ import {
   checkTarget,
   checkTransaction,
 } from '../request-check.ts';
+import { stampedKey } from '../stamped-key.ts';
 
 export interface MemoryStoreOptions {
   /** Ends views at their age. Without it they live until they are closed. */
@@ -255,11 +256,16 @@ function inRange(rows: Rows, options: Omit<ScanOptions, 'limit'>): Rows {
 
 function withOperations(rows: Rows, operations: readonly Operation[], revision: number): Rows {
   const changed = rows.slice();
+  let appended = 0;
   for (const operation of operations) {
-    const position = lowerBound(changed, operation.key);
-    const there = find(changed, operation.key) === undefined ? 0 : 1;
+    const key =
+      operation.kind === 'append'
+        ? stampedKey(operation.key, revision, appended++, operation.suffix)
+        : operation.key;
+    const position = lowerBound(changed, key);
+    const there = find(changed, key) === undefined ? 0 : 1;
     if (operation.kind === 'delete') changed.splice(position, there);
-    else changed.splice(position, there, rowOf(operation.key, operation.value, revision));
+    else changed.splice(position, there, rowOf(key, operation.value, revision));
   }
   return changed;
 }

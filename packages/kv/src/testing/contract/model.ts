@@ -156,7 +156,8 @@ async function transactBoth(
   if (!result.committed) return;
   for (const operation of operations) {
     if (operation.kind === 'delete') model.delete(toHex(operation.key));
-    else model.set(toHex(operation.key), { value: operation.value, version: result.revision });
+    else if (operation.kind === 'put')
+      model.set(toHex(operation.key), { value: operation.value, version: result.revision });
   }
 }
 

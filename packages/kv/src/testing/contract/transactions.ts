@@ -1,6 +1,6 @@
-import { utf8 } from '@holdfast/bytes';
+import { fromUtf8, utf8 } from '@holdfast/bytes';
 import { describe, expect, test } from 'vitest';
-import type { Condition, TransactResult } from '../../kv-store.ts';
+import type { Condition, Operation, TransactResult } from '../../kv-store.ts';
 import type { WithStore } from './harness.ts';
 import {
   commit,
@@ -131,6 +131,11 @@ export function transactionContract(withStore: WithStore): void {
       }),
     );
 
+    test(
+      'what is appended under a prefix is in the order of the commits, whoever was asked first',
+      withStore(appendsAreOrdered),
+    );
+
     test('the caller may change its bytes once the call has returned', withStore(bytesAreCopied));
   });
 }
@@ -158,6 +163,35 @@ const conditionsDecide: Parameters<WithStore>[0] = async (store) => {
     operations: [],
   });
   expect(afterDelete.committed).toBe(false);
+};
+
+const appendsAreOrdered: Parameters<WithStore>[0] = async (store) => {
+  const append = (text: string, suffix = ''): Operation => ({
+    kind: 'append',
+    key: utf8('log/'),
+    suffix: utf8(suffix),
+    value: utf8(text),
+  });
+  const results = await Promise.all(
+    Array.from({ length: 50 }, (_, turn) =>
+      store.transact({
+        conditions: turn % 5 === 4 ? [{ kind: 'exists', key: utf8('missing') }] : [],
+        operations: [append(`${turn}a`, 'z'), put('other', `${turn}`), append(`${turn}b`, 'a')],
+      }),
+    ),
+  );
+  const { entries } = await store.scan({ from: utf8('log/'), to: utf8('log0'), limit: 1000 });
+  const done = results.flatMap((result, turn) => (result.committed ? [turn] : []));
+  expect(done).toHaveLength(40);
+  expect(entries.map(({ value }) => fromUtf8(value))).toEqual(
+    done.flatMap((turn) => [`${turn}a`, `${turn}b`]),
+  );
+  for (const [at, { key, version }] of entries.entries()) {
+    const view = new DataView(key.buffer, key.byteOffset + 4);
+    expect(Number(view.getBigUint64(0))).toBe(version);
+    expect(view.getUint16(8)).toBe(at % 2);
+    expect(fromUtf8(key.subarray(14))).toBe(at % 2 === 0 ? 'z' : 'a');
+  }
 };
 
 const bytesAreCopied: Parameters<WithStore>[0] = async (store) => {
