@@ -89,6 +89,8 @@ export class ChunkWriter {
     await Promise.all(this.#inFlight);
     this.#throwFailure();
     const digests = await this.#digest.finish();
+    // Why now: of a transaction many blobs wait, written, for their commit, and none of them needs its buffer.
+    this.#closeLane();
     const chunkSizeBytes = this.#chunkSizeBytes;
     return { digests, blob: { blobId: this.#blobId, chunkSizeBytes, sizeBytes: this.#sizeBytes } };
   }
@@ -100,11 +102,16 @@ export class ChunkWriter {
   async end(committed: boolean): Promise<void> {
     await Promise.all(this.#inFlight);
     this.#digest.abort();
+    this.#closeLane();
+    if (!committed && this.#chunks > 0) await this.#release();
+    this.#context.liveBlobs.delete(toHex(this.#blobId));
+  }
+
+  /** Idempotent. */
+  #closeLane(): void {
     if (this.#buffer !== undefined) this.#lane.giveBack(this.#buffer);
     this.#buffer = undefined;
     this.#lane.close();
-    if (!committed && this.#chunks > 0) await this.#release();
-    this.#context.liveBlobs.delete(toHex(this.#blobId));
   }
 
   /** A buffer to fill; waits for one of its own chunks where there is no spare. */

@@ -39,12 +39,8 @@ export async function copyObject(
     conditions: request.sourceConditions,
     customerKey: request.sourceCustomerKey,
   });
-  const algorithm = request.checksumAlgorithm ?? fullObjectAlgorithm(reader.info);
   const metadata = metadataOfCopy(request, reader.info.metadata);
-  const staged = await stageFrom(context, reader, algorithm, async () => {
-    const opened = await newEncryption(context, request.encryption);
-    return opened && { ...opened, partNumber: 0 };
-  });
+  const staged = await stageCopy(context, reader, request);
   const { conditions } = request;
   const target = { bucket, key, metadata, ...(conditions === undefined ? {} : { conditions }) };
   const result = await commitStaged(context, target, staged);
@@ -57,7 +53,10 @@ function isOntoItself({ source, bucket, key }: CopyObjectRequest): boolean {
 }
 
 /** Tags are copied unless they are replaced; owner, ACL and object lock are the copy's own. */
-function metadataOfCopy(request: CopyObjectRequest, source: ObjectMetadata): ObjectMetadata {
+export function metadataOfCopy(
+  request: Pick<CopyObjectRequest, 'metadata' | 'tagging' | 'access' | 'lock'>,
+  source: ObjectMetadata,
+): ObjectMetadata {
   const {
     ownerId: _owner,
     acl: _acl,
@@ -98,7 +97,8 @@ export async function uploadPartCopy(
   return sourceVersionId === undefined ? part : { ...part, sourceVersionId };
 }
 
-async function openSource(
+/** Opens what is copied, and refuses what cannot be. The caller closes the reader. */
+export async function openSource(
   context: StoreContext,
   source: {
     readonly bucket: string;
@@ -146,6 +146,19 @@ function refuseSource(
     `The specified copy source is larger than the maximum allowable size for a copy source: ${context.limits.putSizeLimitBytes}`,
     { sizeBytes: length },
   );
+}
+
+/** Stages all that the reader gives, and closes it; with the checksum that the source has, if no other is wanted. */
+export async function stageCopy(
+  context: StoreContext,
+  reader: ObjectReader,
+  wanted: Pick<CopyObjectRequest, 'checksumAlgorithm' | 'encryption'>,
+): Promise<StagedBody> {
+  const algorithm = wanted.checksumAlgorithm ?? fullObjectAlgorithm(reader.info);
+  return await stageFrom(context, reader, algorithm, async () => {
+    const opened = await newEncryption(context, wanted.encryption);
+    return opened && { ...opened, partNumber: 0 };
+  });
 }
 
 async function stageFrom(

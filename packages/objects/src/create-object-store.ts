@@ -21,6 +21,7 @@ import { listObjectVersions } from './list-object-versions.ts';
 import { listObjects } from './list-objects.ts';
 import { getMultipartUpload, listParts } from './list-parts.ts';
 import type { ObjectStore } from './object-store.ts';
+import { transactObjects } from './object-transaction.ts';
 import { putObject } from './put-object.ts';
 import { renameObject } from './rename-object.ts';
 import { Slots } from './slots.ts';
@@ -75,6 +76,7 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
     listObjects: bind(listObjects),
     copyObject: bind(copyObject),
     renameObject: bind(renameObject),
+    transactObjects: bind(transactObjects),
     putObjectAccess: bind(putObjectAccess),
     putObjectTagging: bind(putObjectTagging),
     putObjectRetention: bind(putObjectRetention),

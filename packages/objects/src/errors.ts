@@ -43,6 +43,8 @@ export interface ErrorDetails {
   readonly versionId?: string;
   /** A delete marker is why there is no object. */
   readonly deleteMarker?: boolean;
+  /** Of a transaction: the operation that was refused, from 0. */
+  readonly operation?: number;
   readonly partNumber?: number;
   /** InvalidRange: the object's size. NotModified: its validators. */
   readonly sizeBytes?: number;

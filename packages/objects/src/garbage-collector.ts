@@ -1,5 +1,5 @@
 import { collectGarbage } from './collect-garbage.ts';
-import type { GarbageReport } from './object-store.ts';
+import type { GarbageReport } from './pass-reports.ts';
 import type { StoreContext } from './store-context.ts';
 
 /** Runs one pass at a time: who asks for one while it runs gets the next one. */

@@ -47,9 +47,7 @@ export type {
   CreateMultipartUploadRequest,
   DeleteObjectRequest,
   DeleteObjectResult,
-  GarbageReport,
   HeadObjectRequest,
-  LifecycleReport,
   ListBucketsOptions,
   ListBucketsPage,
   ListObjectPartsPage,
@@ -85,4 +83,10 @@ export type {
   UploadPartRequest,
   VersionAddress,
 } from './object-store.ts';
+export type { GarbageReport, LifecycleReport } from './pass-reports.ts';
 export type { TaskQueue, TaskQueueFactory } from './task-queue.ts';
+export type {
+  ObjectTransactionRequest,
+  TransactionOperation,
+  TransactionResult,
+} from './transaction-request.ts';

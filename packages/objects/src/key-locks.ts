@@ -12,6 +12,12 @@ export class KeyLocks {
     this.#waitersPerKey = waitersPerKey;
   }
 
+  /** As `run`, for several keys, which are sorted: so no two callers wait for each other. */
+  runAll<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
+    const all = keys.reduceRight((inner, key) => () => this.run(key, inner), work);
+    return all();
+  }
+
   /** ConditionalRequestConflict where too many wait already. */
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
     const queue = this.#queues.get(key);

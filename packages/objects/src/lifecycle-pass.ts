@@ -11,7 +11,7 @@ import { decodeUploadKey, KEY_SPACE, spaceRange, uploadPrefix } from './keys.ts'
 import { KeyHistory } from './lifecycle-history.ts';
 import { abortStaleUpload, type RemovalOutcome } from './lifecycle-removals.ts';
 import { LIFECYCLE_SETTING, lifecycleOf, prefixesOf, uploadAbortOf } from './lifecycle-rules.ts';
-import type { LifecycleReport } from './object-store.ts';
+import type { LifecycleReport } from './pass-reports.ts';
 import { recordReader, recordWriter } from './record-version.ts';
 import { commit, put, remove, type StoreContext } from './store-context.ts';
 import { decodeUploadRecord } from './upload-record.ts';

@@ -1,6 +1,6 @@
 import { KvError } from '@holdfast/kv';
 import { runLifecyclePass } from './lifecycle-pass.ts';
-import type { LifecycleReport } from './object-store.ts';
+import type { LifecycleReport } from './pass-reports.ts';
 import type { StoreContext } from './store-context.ts';
 import type { TaskQueue, TaskQueueFactory } from './task-queue.ts';
 

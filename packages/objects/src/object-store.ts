@@ -1,6 +1,8 @@
 import type { DigestAlgorithm, DigestResults } from '@holdfast/env';
 import type { EncryptionRequest, ObjectEncryption } from './encryption.ts';
 import type { DefaultRetention, Retention } from './object-lock.ts';
+import type { GarbageReport, LifecycleReport } from './pass-reports.ts';
+import type { ObjectTransactionRequest, TransactionResult } from './transaction-request.ts';
 
 /** Object semantics without HTTP. Every method rejects with an `ObjectStoreError` or a `KvError`. */
 export interface ObjectStore {
@@ -26,6 +28,8 @@ export interface ObjectStore {
   /** No error where there is no such object, unless a condition says there must be. */
   deleteObject(request: DeleteObjectRequest): Promise<DeleteObjectResult>;
   copyObject(request: CopyObjectRequest): Promise<CopyObjectResult>;
+  /** All of it happens, or nothing: one entry of the log. Its bodies are read in their order. */
+  transactObjects(request: ObjectTransactionRequest): Promise<readonly TransactionResult[]>;
   /** In one transaction, without touching its bytes. NoSuchKey; InvalidBucketState where there are versions. */
   renameObject(request: RenameObjectRequest): Promise<void>;
   /** Replaces owner and ACL of a version, and nothing else of it. NoSuchKey, NoSuchVersion. */
@@ -467,29 +471,4 @@ export interface ListUploadsPage {
   readonly more: boolean;
   readonly lastKey: string | undefined;
   readonly lastUploadId: string | undefined;
-}
-
-export interface GarbageReport {
-  readonly releasedBlobs: number;
-  readonly expiredIntents: number;
-  readonly unreferencedBlobs: number;
-  readonly deletedChunks: number;
-  readonly deletedBytes: number;
-}
-
-/** What a pass of the lifecycle rules did. */
-export interface LifecycleReport {
-  /** Versions and open uploads that were looked at. */
-  readonly examined: number;
-  /** Latest versions that expired: deleted, or hidden by a delete marker. */
-  readonly expired: number;
-  /** Versions that were not the latest, deleted for good. */
-  readonly noncurrentExpired: number;
-  /** Delete markers that were the only version of their key. */
-  readonly markersRemoved: number;
-  readonly uploadsAborted: number;
-  /** Due, but protected by object lock. */
-  readonly locked: number;
-  /** Due, but changed meanwhile: judged anew by the next pass. */
-  readonly raced: number;
 }

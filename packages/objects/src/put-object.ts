@@ -90,7 +90,12 @@ export async function commitStaged(
   };
 }
 
-function plainRecord(staged: StagedBody, metadata: ObjectMetadata, nowMs: number): ObjectRecord {
+/** The record of an object that was put whole. */
+export function plainRecord(
+  staged: StagedBody,
+  metadata: ObjectMetadata,
+  nowMs: number,
+): ObjectRecord {
   const { sizeBytes, md5, checksum, blob, encryption } = staged;
   return {
     sizeBytes,

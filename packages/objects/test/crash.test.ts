@@ -76,6 +76,8 @@ const SCRIPTS: readonly {
   readonly name: string;
   readonly run: (store: ObjectStore, fixture: Fixture) => Promise<void>;
   readonly outcomes: readonly (Uint8Array | undefined)[];
+  /** What else must hold, given the body under the key. */
+  readonly check?: (store: ObjectStore, body: Uint8Array | undefined) => Promise<void>;
 }[] = [
   {
     name: 'a large put over a large object',
@@ -99,6 +101,29 @@ const SCRIPTS: readonly {
       await store.copyObject({ ...KEY, source: { bucket: 'bucket', key: 'other' } });
     },
     outcomes: [OLD, NEW],
+  },
+  {
+    name: 'a transaction of puts, a copy and a delete',
+    run: async (store) => {
+      await putBytes(store, 'gone', NEW);
+      const put = { op: 'put', metadata: { user: {} } } as const;
+      await store.transactObjects({
+        bucket: 'bucket',
+        operations: (async function* () {
+          yield { ...put, key: 'k', body: { pieces: piecesOf(NEW, 700) } };
+          yield { ...put, key: 'small', body: { pieces: piecesOf(NEW.subarray(0, 100)) } };
+          yield { op: 'copy', key: 'copied', source: { bucket: 'bucket', key: 'gone' } } as const;
+          yield { op: 'delete', key: 'gone' } as const;
+        })(),
+      });
+    },
+    outcomes: [OLD, NEW],
+    check: async (store, body) => {
+      const { objects } = await store.listObjects({ bucket: 'bucket', limit: 10 });
+      const keys = objects.map(({ key }) => key).join();
+      if (body?.length === NEW.length) expect(keys).toBe('copied,k,small');
+      else expect(['k', 'gone,k']).toContain(keys);
+    },
   },
   {
     name: 'a rename onto the key',
@@ -181,6 +206,7 @@ async function runUntilDead(
   const body = await bodyOf(store);
   const legal = died ? script.outcomes : script.outcomes.slice(-1);
   expect(legal).toContainEqual(body);
+  await script.check?.(store, body);
   // An object that was there stays readable while what crashed is swept.
   await tasks.runAll();
   await abortAll(store);

@@ -18,6 +18,7 @@ const OWN_MESSAGE: ReadonlySet<string> = new Set([
   'InvalidBucketState',
   'KMS.NotFoundException',
   'NotImplemented',
+  'EntityTooLarge',
 ]);
 
 /** Codes of the storage below, by their names there (no import: the layer knows no storage). */
@@ -120,7 +121,11 @@ function explainSignature(call: S3Call, error: AuthError): void {
 function explainStoreError(call: S3Call, error: ObjectStoreError): S3Error {
   if (!isS3ErrorCode(error.code)) return new S3Error('InternalError');
   const message = OWN_MESSAGE.has(error.code) ? error.message : undefined;
-  const fields = storeErrorFields(call, error.code, error.details);
+  const { operation: Operation, key: Key } = error.details;
+  const fields = {
+    ...storeErrorFields(call, error.code, error.details),
+    ...(Operation !== undefined && { Key, Operation }),
+  };
   return new S3Error(error.code, message, fields, storeErrorHeaders(error));
 }
 

@@ -70,6 +70,7 @@ const SUBRESOURCES: ReadonlySet<string> = new Set([
   'session',
   'tagging',
   'torrent',
+  'transaction',
   'uploadId',
   'uploads',
   'versioning',

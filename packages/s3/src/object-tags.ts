@@ -22,9 +22,13 @@ export const BUCKET_TAG_LIMIT = 50;
 
 /** The tags of `x-amz-tagging`, as they are kept; undefined where there are none. @throws S3Error InvalidTag */
 export function readTaggingHeader(call: S3Call): string | undefined {
-  const header = call.headers.get('x-amz-tagging');
-  if (header === undefined) return undefined;
-  const tags = checkTags([...new URLSearchParams(header)], OBJECT_TAG_LIMIT);
+  return readTags(call.headers.get('x-amz-tagging'));
+}
+
+/** Tags as a query string, as they are kept; undefined where there are none. @throws S3Error InvalidTag */
+export function readTags(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const tags = checkTags([...new URLSearchParams(text)], OBJECT_TAG_LIMIT);
   return tags.length === 0 ? undefined : encodeTags(tags);
 }
 

@@ -62,6 +62,7 @@ import { putObjectRetention } from './operations/put-object-retention.ts';
 import { putObjectTagging } from './operations/put-object-tagging.ts';
 import { putPublicAccessBlock } from './operations/put-public-access-block.ts';
 import { renameObject } from './operations/rename-object.ts';
+import { transactObjects } from './operations/transact-objects.ts';
 import { uploadPart } from './operations/upload-part.ts';
 import { uploadPartCopy } from './operations/upload-part-copy.ts';
 import type { Operation } from './s3-call.ts';
@@ -95,6 +96,7 @@ const BUCKET: MethodTable = table({
   'POST ': { name: 'PostObject', run: postObject },
   'OPTIONS ': { name: 'Preflight', run: preflight },
   'POST delete': { name: 'DeleteObjects', run: deleteObjects },
+  'POST transaction': { name: 'TransactObjects', run: transactObjects },
   'GET location': { name: 'GetBucketLocation', run: getBucketLocation },
   'GET versioning': { name: 'GetBucketVersioning', run: getBucketVersioning },
   'PUT versioning': { name: 'PutBucketVersioning', run: putBucketVersioning },

@@ -138,3 +138,21 @@ function encodeKey(key: string): string {
 function inByteOrder(keys: readonly string[]): string[] {
   return [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 }
+
+test('a key and the keys below it are all objects, in every order', async () => {
+  await using server = await startTestServer();
+  const client = server.client();
+  const keys = ['foo', 'foo/', 'foo/bar', 'foo/bar/baz'];
+  for (const [index, order] of [keys, keys.toReversed()].entries()) {
+    const Bucket = `bucket-${index}`;
+    await client.send(new CreateBucketCommand({ Bucket }));
+    for (const Key of order) await client.send(new PutObjectCommand({ Bucket, Key, Body: Key }));
+    for (const Key of keys) {
+      const { Body } = await client.send(new GetObjectCommand({ Bucket, Key }));
+      expect(await Body?.transformToString()).toBe(Key);
+    }
+    const page = await client.send(new ListObjectsV2Command({ Bucket, Delimiter: '/' }));
+    expect(page.Contents?.map(({ Key }) => Key)).toEqual(['foo']);
+    expect(page.CommonPrefixes?.map(({ Prefix }) => Prefix)).toEqual(['foo/']);
+  }
+});

@@ -25,7 +25,12 @@ export interface AccessTarget extends OpenBucket {
 }
 
 /** Operations that decide for themselves, for each key, or once they know who asks. */
-const SELF_DECIDING: ReadonlySet<string> = new Set(['DeleteObjects', 'PostObject', 'Preflight']);
+const SELF_DECIDING: ReadonlySet<string> = new Set([
+  'DeleteObjects',
+  'PostObject',
+  'Preflight',
+  'TransactObjects',
+]);
 
 /** Actions whose policies may ask for the tags that the object has. */
 const READS_TAGS = /^s3:(Get|Put|Delete)Object(Version)?(Acl|Tagging)?$/;

@@ -1,0 +1,191 @@
+import { toHex } from '@holdfast/bytes';
+import type { Condition } from '@holdfast/kv';
+import type { KnownBucket } from './buckets.ts';
+import { checkWriteConditions } from './conditions.ts';
+import { metadataOfCopy, openSource, stageCopy } from './copy-object.ts';
+import { newEncryption } from './data-keys.ts';
+import { ObjectStoreError } from './errors.ts';
+import { deleteChange, type KeyChange, writeChange } from './key-changes.ts';
+import { type LatestVersion, readLatest } from './latest-version.ts';
+import { checkMetadata, checkObjectKey } from './names.ts';
+import { etagOf, validatorsOf } from './object-record.ts';
+import type { ObjectInfo, ObjectMetadata } from './object-store.ts';
+import { plainRecord } from './put-object.ts';
+import { type StagedBody, stageBody } from './staged-body.ts';
+import type { StoreContext } from './store-context.ts';
+import type { TransactionOperation } from './transaction-request.ts';
+import { isVersioned } from './versioning.ts';
+
+/** A larger body is written ahead in chunks, however much may go into the transaction. */
+const INLINE_BODY_BYTES = 16 * 1024;
+
+/** What is left for bodies that go into the transaction itself. */
+export interface InlineBudget {
+  bytes: number;
+}
+
+/** An operation whose bytes are at hand, or written ahead. */
+export interface StagedOperation {
+  readonly op: TransactionOperation['op'];
+  readonly key: string;
+  /** Its place in the transaction, from 0. */
+  readonly index: number;
+  /** All that was asked, to tell a retry from another request. */
+  readonly asked: string;
+  /** Hold while what was written ahead is there. */
+  readonly bodyConditions: readonly Condition[];
+  /** What is to be done to the key as it is. Throws where the conditions of the operation do not hold for it. */
+  change(bucket: KnownBucket, latest: LatestVersion): Promise<KeyChange>;
+  /** Called once. */
+  end(committed: boolean): Promise<void>;
+}
+
+interface Place {
+  readonly bucket: string;
+  readonly operation: TransactionOperation;
+  readonly index: number;
+}
+
+/** Reads the operation's body to its end. Where it rejects, nothing of it is kept. */
+export async function stageOperation(
+  context: StoreContext,
+  place: Place,
+  budget: InlineBudget,
+): Promise<StagedOperation> {
+  const { operation, index } = place;
+  const { op, key } = operation;
+  checkObjectKey(key);
+  const none = { op, key, index, bodyConditions: [], end: async () => {} };
+  switch (operation.op) {
+    case 'check': {
+      const { conditions } = operation;
+      return {
+        ...none,
+        asked: JSON.stringify([op, key, conditions]),
+        change: async (_bucket, { object }) => {
+          checkWriteConditions(conditions, validatorsOf(object?.record), key);
+          return { conditions: [], operations: [], tasks: [], record: undefined };
+        },
+      };
+    }
+    case 'delete': {
+      const { conditions } = operation;
+      return {
+        ...none,
+        asked: JSON.stringify([op, key, conditions]),
+        change: async (bucket, latest) => {
+          const current = latest.object ?? latest.marker;
+          checkWriteConditions(conditions, validatorsOf(latest.object?.record), key);
+          if (current === undefined && !isVersioned(bucket.record)) {
+            return { conditions: [], operations: [], tasks: [], record: undefined };
+          }
+          return await deleteChange(context, bucket, key, latest);
+        },
+      };
+    }
+    case 'put':
+      return await stagePut(context, place, operation, budget);
+    case 'copy':
+      return await stageSource(context, place, operation, budget);
+  }
+}
+
+async function stagePut(
+  context: StoreContext,
+  place: Place,
+  put: TransactionOperation & { readonly op: 'put' },
+  budget: InlineBudget,
+): Promise<StagedOperation> {
+  const { body, verification, metadata, conditions } = put;
+  checkMetadata(metadata);
+  const opened = await newEncryption(context, put.encryption);
+  const encryption = opened && { ...opened, partNumber: 0 };
+  const staged = await stageBody(withBudget(context, budget), { body, verification, encryption });
+  return stagedWrite(context, place, staged, { metadata, conditions, budget });
+}
+
+async function stageSource(
+  context: StoreContext,
+  place: Place,
+  operation: TransactionOperation & { readonly op: 'copy' },
+  budget: InlineBudget,
+): Promise<StagedOperation> {
+  const { source, sourceConditions, conditions } = operation;
+  if (operation.metadata !== undefined) checkMetadata(operation.metadata);
+  const reader = await openSource(context, {
+    ...source,
+    conditions: sourceConditions,
+    customerKey: operation.sourceCustomerKey,
+  });
+  const { info } = reader;
+  const staged = await stageCopy(withBudget(context, budget), reader, operation);
+  const metadata = metadataOfCopy(operation, info.metadata);
+  const written = stagedWrite(context, place, staged, { metadata, conditions, budget });
+  // A version that is named has the same bytes for ever.
+  if (source.versionId !== undefined) return written;
+  return {
+    ...written,
+    change: async (bucket, latest) => {
+      const unchanged = await sourceConditionsOf(context, info);
+      const change = await written.change(bucket, latest);
+      return { ...change, conditions: [...change.conditions, ...unchanged] };
+    },
+  };
+}
+
+/** Hold while the source is what was copied. ConditionalRequestConflict where it is not any more. */
+async function sourceConditionsOf(
+  context: StoreContext,
+  copied: ObjectInfo,
+): Promise<readonly Condition[]> {
+  const bucket = await context.buckets.fresh(copied.bucket);
+  const { object, conditions } = await readLatest(context.kv, bucket, copied.key);
+  const same =
+    object !== undefined &&
+    object.record.modifiedMs === copied.modifiedMs &&
+    etagOf(object.record) === copied.etag;
+  if (same) return conditions;
+  throw new ObjectStoreError(
+    'ConditionalRequestConflict',
+    'The source of a copy was changed during the transaction. Try again.',
+    { key: copied.key },
+  );
+}
+
+function stagedWrite(
+  context: StoreContext,
+  { operation: { op, key }, index }: Place,
+  staged: StagedBody,
+  write: {
+    readonly metadata: ObjectMetadata;
+    readonly conditions: TransactionOperation['conditions'];
+    readonly budget: InlineBudget;
+  },
+): StagedOperation {
+  const { metadata, conditions, budget } = write;
+  // Not the record's: an encrypted one has another each time.
+  const plainMd5 = staged.digests.get('md5') as Uint8Array;
+  if (staged.conditions.length === 0) budget.bytes -= staged.sizeBytes;
+  return {
+    op,
+    key,
+    index,
+    asked: JSON.stringify([op, key, conditions, toHex(plainMd5), metadata]),
+    bodyConditions: staged.conditions,
+    change: async (bucket, latest) => {
+      checkWriteConditions(conditions, validatorsOf(latest.object?.record), key);
+      const given = plainRecord(staged, metadata, context.env.clock.nowMs());
+      const change = await writeChange(context, bucket, key, latest, given);
+      const { bucketId } = bucket.record;
+      const kept = staged.keep({ kind: 'object', bucketId, key });
+      return { ...change, operations: [...change.operations, ...kept] };
+    },
+    end: (committed) => staged.end(committed),
+  };
+}
+
+/** Small bodies go into the transaction while there is room in it. */
+function withBudget(context: StoreContext, { bytes }: InlineBudget): StoreContext {
+  const inlineSizeBytes = Math.min(INLINE_BODY_BYTES, bytes, context.limits.inlineSizeBytes);
+  return { ...context, limits: { ...context.limits, inlineSizeBytes } };
+}
