@@ -35,6 +35,8 @@ export interface LoadOptions {
   readonly bodySize?: (kind: number, dice: SeededDice) => number;
   /** Called at each acknowledgement. */
   readonly onAcknowledged: () => void;
+  /** Takes a refusal, after which the lane goes on: the write may have happened or not. Default: a failure. */
+  readonly onRefused?: (error: S3ServiceException) => void;
 }
 
 /** Writes in several lanes until the server is gone. Resolves when no request is out any more. */
@@ -71,10 +73,11 @@ async function runLane(options: LoadOptions, lane: number, dice: SeededDice): Pr
       options.onAcknowledged();
     } catch (error) {
       // A refusal that came as an answer is a failure of the test; a cut connection is what it is about.
-      if (error instanceof S3ServiceException && error.$metadata.httpStatusCode !== undefined) {
-        throw error;
+      if (!(error instanceof S3ServiceException) || error.$metadata.httpStatusCode === undefined) {
+        return;
       }
-      return;
+      if (options.onRefused === undefined) throw error;
+      options.onRefused(error);
     }
   }
 }

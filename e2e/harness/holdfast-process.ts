@@ -39,6 +39,7 @@ export class HoldfastProcess implements AsyncDisposable {
   readonly #exited: Promise<number>;
   output = '';
   errors = '';
+  hasEnded = false;
 
   private constructor(child: Child) {
     this.#child = child;
@@ -51,6 +52,7 @@ export class HoldfastProcess implements AsyncDisposable {
     });
     this.#exited = once(child, 'close').then((values: unknown[]) => {
       alive.delete(child);
+      this.hasEnded = true;
       return typeof values[0] === 'number' ? values[0] : -1;
     });
   }
@@ -82,12 +84,8 @@ export class HoldfastProcess implements AsyncDisposable {
       },
     );
     const server = new HoldfastProcess(child);
-    let ended = false;
-    void server.#exited.then(() => {
-      ended = true;
-    });
     await waitUntil('the server prints its endpoint', () => {
-      if (ended) throw new Error(`holdfast ended: ${server.output}${server.errors}`);
+      if (server.hasEnded) throw new Error(`holdfast ended: ${server.output}${server.errors}`);
       return / {2}data {2}.*\n/.test(server.output);
     });
     return server;

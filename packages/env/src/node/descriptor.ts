@@ -3,7 +3,7 @@
  * by hand because a `FileHandle` of node:fs/promises costs several microseconds more a call.
  */
 import { close, fdatasync, fstat, fsync, ftruncate, open, read, readSync, write } from 'node:fs';
-import { fileErrorOf } from './file-errors.ts';
+import { errnoOf, fileErrorOf } from './file-errors.ts';
 
 type Done = (error: Error | null) => void;
 
@@ -66,6 +66,7 @@ export function readFully(
       read(descriptor, target, offset, target.length - offset, position + offset, settle);
     };
     const settle = (error: Error | null, count: number): void => {
+      if (isInterrupted(error)) return next();
       if (error !== null) return reject(fileErrorOf('read', path, error));
       offset += count;
       if (count === 0 || offset === target.length) return resolve(offset);
@@ -84,16 +85,24 @@ export function readFullyNow(
   path: string,
 ): number {
   let offset = 0;
-  try {
-    while (offset < target.length) {
+  while (offset < target.length) {
+    try {
       const count = readSync(descriptor, target, offset, target.length - offset, position + offset);
       if (count === 0) break;
       offset += count;
+    } catch (error) {
+      if (!isInterrupted(error)) throw fileErrorOf('read', path, error);
     }
-  } catch (error) {
-    throw fileErrorOf('read', path, error);
   }
   return offset;
+}
+
+/**
+ * A signal came first, and nothing was read. Why only here: libuv repeats every call that is interrupted, but reads and
+ * closes. Source: `retry_on_eintr` of its src/unix/fs.c.
+ */
+function isInterrupted(error: unknown): boolean {
+  return errnoOf(error) === 'EINTR';
 }
 
 /** fdatasync: the bytes and, where it changed, the size; not the times. */
