@@ -8,6 +8,7 @@ import {
   decodeTableFooter,
   decodeTableProperties,
   TABLE_FOOTER_SIZE_BYTES,
+  TABLE_FORMAT_OTHER_FILTER,
   TABLE_FORMAT_VERSION,
   TABLE_HEADER_SIZE_BYTES,
   tableIdOf,
@@ -156,7 +157,7 @@ class TableInspector {
         return undefined;
       }
     };
-    await attempt(0, () => this.#checkHeader());
+    const version = await attempt(0, () => this.#checkHeader());
     const footerOffset = this.#sizeBytes - TABLE_FOOTER_SIZE_BYTES;
     const footer = await attempt(Math.max(footerOffset, 0), async (): Promise<TableFooter> => {
       const section = { offset: footerOffset, sizeBytes: TABLE_FOOTER_SIZE_BYTES };
@@ -179,16 +180,18 @@ class TableInspector {
     const filter = await attempt(footer.filter.offset, async () =>
       (await this.#checked(footer.filter, 'filter', footerOffset)).subarray(0, -4),
     );
+    if (version === TABLE_FORMAT_OTHER_FILTER) return { properties, filter: undefined, blocks };
     return { properties, filter, blocks };
   }
 
-  async #checkHeader(): Promise<void> {
+  async #checkHeader(): Promise<number> {
     const section = { offset: 0, sizeBytes: TABLE_HEADER_SIZE_BYTES };
     const bytes = await this.#section(section, this.#sizeBytes);
     const named = tableIdOf(this.#file) ?? new ByteReader(bytes.subarray(8)).u64();
     const version = checkTableHeader(bytes, named);
-    if (version === TABLE_FORMAT_VERSION) return;
-    throw new MalformedBytesError(`format ${version}; this Holdfast reads ${TABLE_FORMAT_VERSION}`);
+    if (version === TABLE_FORMAT_VERSION || version === TABLE_FORMAT_OTHER_FILTER) return version;
+    const newest = `this Holdfast reads up to ${TABLE_FORMAT_VERSION}`;
+    throw new MalformedBytesError(`format ${version}; ${newest}`);
   }
 
   async #inspectBlock(

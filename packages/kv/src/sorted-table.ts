@@ -4,7 +4,7 @@ import { FileError } from '@holdfast/env';
 import type { BlockCache } from './block-cache.ts';
 import type { BlockIndex } from './block-index.ts';
 import { BlockIndexDecoder } from './block-index.ts';
-import { mayContain } from './bloom-filter.ts';
+import { fullFilter, mayContain } from './bloom-filter.ts';
 import type { Disposals } from './disposals.ts';
 import { corruption, KvError } from './errors.ts';
 import type { InPlaceReads } from './in-place-reads.ts';
@@ -18,6 +18,7 @@ import {
   decodeTableFooter,
   decodeTableProperties,
   TABLE_FOOTER_SIZE_BYTES,
+  TABLE_FORMAT_OTHER_FILTER,
   TABLE_FORMAT_VERSION,
   TABLE_HEADER_SIZE_BYTES,
 } from './table-format.ts';
@@ -239,10 +240,10 @@ async function readParts(env: Env, file: FileHandle, listing: TableListing): Pro
   }
   const header = await readSection(file, { offset: 0, sizeBytes: TABLE_HEADER_SIZE_BYTES });
   const version = located(path, 0, () => checkTableHeader(header, listing.tableId));
-  if (version !== TABLE_FORMAT_VERSION) {
+  if (version !== TABLE_FORMAT_VERSION && version !== TABLE_FORMAT_OTHER_FILTER) {
     throw new KvError(
       'KV_INCOMPATIBLE',
-      `${path} has table format ${version}; this Holdfast reads ${TABLE_FORMAT_VERSION}`,
+      `${path} has table format ${version}; this Holdfast reads up to ${TABLE_FORMAT_VERSION}`,
       { path, offset: 0 },
     );
   }
@@ -270,8 +271,9 @@ async function readParts(env: Env, file: FileHandle, listing: TableListing): Pro
   const decoder = new BlockIndexDecoder(properties.blockCount, TABLE_HEADER_SIZE_BYTES);
   await checked(footer.index, (bytes, readBytes) => decoder.take(bytes, readBytes));
   const index = located(path, footer.index.offset, () => decoder.finish());
-  const filter = await checked(footer.filter);
-  return { listing, properties, index, filter: filter.subarray(0, -4) };
+  const filterBytes = await checked(footer.filter);
+  const filter = version === TABLE_FORMAT_VERSION ? filterBytes.subarray(0, -4) : fullFilter();
+  return { listing, properties, index, filter };
 }
 
 /** Runs `decode`; what it finds malformed is damage at `offset` of the file. */

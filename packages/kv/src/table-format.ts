@@ -3,7 +3,9 @@ import { ByteReader, ByteWriter, MalformedBytesError } from '@holdfast/bytes';
 import { checksumHolds, withChecksum } from './table-block.ts';
 
 /** `docs/formats/table.md` has the byte tables. */
-export const TABLE_FORMAT_VERSION = 1;
+export const TABLE_FORMAT_VERSION = 2;
+/** Has another filter, which is not used. */
+export const TABLE_FORMAT_OTHER_FILTER = 1;
 export const TABLE_HEADER_SIZE_BYTES = 16;
 export const TABLE_FOOTER_SIZE_BYTES = 52;
 /** A block is closed when it has passed this. */

@@ -1,4 +1,4 @@
-import { compareBytes, toHex } from '@holdfast/bytes';
+import { compareBytes, toHex, utf8 } from '@holdfast/bytes';
 import { createMemoryEnv } from '@holdfast/env/memory';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -252,6 +252,21 @@ describe('the Bloom filter', () => {
       else if (found) wrong++;
     }
     expect(wrong).toBeLessThan(50);
+  });
+
+  test('is wrong as seldom as 12 bits a key allow, whatever the number of keys', () => {
+    for (const count of [1000, 30_000, 175_000]) {
+      const builder = new BloomFilterBuilder(count);
+      for (let number = 0; number < count; number++) builder.add(utf8(`objects/${number}`));
+      const bits = builder.finish();
+      let wrong = 0;
+      const asked = 100_000;
+      for (let number = count; number < count + asked; number++) {
+        if (mayContain(bits, hashKey(utf8(`objects/${number}`)))) wrong++;
+      }
+      // (1 - e^(-7/12))^7 = 0.0033.
+      expect(wrong / asked).toBeLessThan(0.0045);
+    }
   });
 
   test('hashes as MurmurHash3 does', () => {
