@@ -85,7 +85,7 @@ export class KvIndex {
     this.#nextFileId = manifest.state.nextTableId;
   }
 
-  /** Opens what the MANIFEST lists. Nothing is removed yet: `removeUnlisted` does that. */
+  /** Opens what the MANIFEST lists. Nothing is written or removed yet: `complete` and `removeUnlisted` do that. */
   static async open(options: KvIndexOptions): Promise<KvIndex> {
     const { env, directory, identity } = options;
     const cache = new BlockCache(options.blockCacheSizeBytes);
@@ -405,6 +405,11 @@ export class KvIndex {
     await this.#manifest.settle();
   }
 
+  /** Writes the MANIFEST where it is missing or was cut short. Once all that is listed was found whole. */
+  async complete(): Promise<void> {
+    await this.#manifest.complete();
+  }
+
   /** A walk over what lies before `end`. Tables that begin behind it are not read. Only while nothing changes. */
   sourceBefore(end: Uint8Array): IndexSource {
     const tables = this.#tables.filter(
@@ -446,6 +451,8 @@ export class KvIndex {
     const { env, directory } = this.#options;
     const tableId = (this.#tableId ??= this.takeFileId());
     const path = `${directory}/${tableFileName(tableId)}`;
+    // Safety: a table without any MANIFEST is taken for a lost one, so there is one before the first table.
+    await this.#manifest.complete();
     await unlinkLeftOver(env.files, path);
     const request: TableWriteRequest = { ...content, tableId, path };
     const { sizeBytes, footerCrc } = await writeTable(env, request, source);

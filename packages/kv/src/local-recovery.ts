@@ -120,7 +120,8 @@ async function recoverLocked(
     steps.done('heal');
   }
   const tables = engine.index.tables.length;
-  // Safety: only now, when all that is listed was found whole, are files removed.
+  // Safety: only now, when all that is listed was found whole, is anything written for good, and are files removed.
+  await engine.index.complete();
   const removedFiles = await engine.index.removeUnlisted();
   await tidyIncoming({ env, directory, engine });
   steps.done('tidy');

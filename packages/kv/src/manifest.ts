@@ -27,7 +27,8 @@ export class Manifest {
   readonly #directory: string;
   readonly #identity: WalIdentity;
   #state: ManifestState;
-  #file: FileHandle;
+  /** Not there, or with an edit at its end that was cut short: then the next change writes the file anew. */
+  #file: FileHandle | undefined;
   #sequence: number;
   #sizeBytes: number;
   #rewrittenSizeBytes: number;
@@ -38,7 +39,12 @@ export class Manifest {
     env: Env,
     directory: string,
     identity: WalIdentity,
-    opened: { state: ManifestState; file: FileHandle; sequence: number; sizeBytes: number },
+    opened: {
+      state: ManifestState;
+      file: FileHandle | undefined;
+      sequence: number;
+      sizeBytes: number;
+    },
   ) {
     this.#env = env;
     this.#directory = directory;
@@ -50,7 +56,10 @@ export class Manifest {
     this.#rewrittenSizeBytes = opened.sizeBytes;
   }
 
-  /** Opens the MANIFEST of a folder, or makes the first. KV_CORRUPTION, KV_INCOMPATIBLE. */
+  /**
+   * Opens the MANIFEST of a folder. Nothing is written: whoever opens may find reason to refuse, and then all is to be as it
+   * was found. `complete` writes what is missing. KV_CORRUPTION, KV_INCOMPATIBLE.
+   */
   static async open(env: Env, directory: string, identity: WalIdentity): Promise<Manifest> {
     const path = `${directory}/${MANIFEST_NAME}`;
     const bytes = await readWholeFile(env.files, path);
@@ -64,14 +73,8 @@ export class Manifest {
       sequence = decoded.nextSequence;
       intact = decoded.validBytes === bytes.length;
     }
-    // Why: a torn edit is cut by writing the whole file anew, never in place.
-    if (!intact) {
-      const content = encodeWholeManifest(identity, state, env);
-      await replaceFile(env.files, directory, MANIFEST_NAME, content);
-      sequence = 2;
-    }
-    const file = await env.files.open(path, 'write');
-    const sizeBytes = await file.sizeBytes();
+    const file = intact ? await env.files.open(path, 'write') : undefined;
+    const sizeBytes = bytes?.length ?? 0;
     return new Manifest(env, directory, identity, { state, file, sequence, sizeBytes });
   }
 
@@ -109,24 +112,35 @@ export class Manifest {
       this.#state = next;
       return;
     }
-    if (this.#sizeBytes > limitBytes) await this.#rewrite(next);
+    const file = this.#file;
+    if (file === undefined || this.#sizeBytes > limitBytes) await this.#rewrite(next);
     else {
       const bytes = encodeEdit(this.#sequence, edit, this.#env.crc32c);
-      await this.#file.write(bytes, this.#sizeBytes);
-      await this.#file.sync();
+      await file.write(bytes, this.#sizeBytes);
+      await file.sync();
       this.#sequence++;
       this.#sizeBytes += bytes.length;
     }
     this.#state = next;
   }
 
+  /**
+   * Writes the first MANIFEST of a folder, or one that ends in an edit that was cut short. Why the whole file anew: a torn edit
+   * is never cut in place.
+   */
+  async complete(): Promise<void> {
+    if (this.#file === undefined && this.#stagedOver === undefined)
+      await this.#rewrite(this.#state);
+  }
+
   async close(): Promise<void> {
-    await this.#file.close();
+    await this.#file?.close();
   }
 
   async #rewrite(state: ManifestState): Promise<void> {
     const content = encodeWholeManifest(this.#identity, state, this.#env);
-    await this.#file.close();
+    await this.#file?.close();
+    this.#file = undefined;
     await replaceFile(this.#env.files, this.#directory, MANIFEST_NAME, content);
     this.#file = await this.#env.files.open(`${this.#directory}/${MANIFEST_NAME}`, 'write');
     this.#sequence = 2;

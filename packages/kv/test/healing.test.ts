@@ -77,6 +77,14 @@ const damages: readonly (readonly [string, (env: MemoryEnv, path: string) => Pro
   ['that is cut off', (env, path) => cut(env, path)],
 ];
 
+async function bytesOf(env: MemoryEnv, path: string): Promise<Uint8Array> {
+  const file = await env.files.open(path, 'read');
+  const bytes = new Uint8Array(await file.sizeBytes());
+  await file.read(bytes, 0);
+  await file.close();
+  return bytes;
+}
+
 async function damageAt(env: MemoryEnv, path: string, offset: number): Promise<void> {
   const { sizeBytes } = (await env.files.stat(path)) ?? { sizeBytes: 0 };
   env.files.corrupt(path, { offset: sizeBytes + offset });
@@ -190,6 +198,27 @@ describe('damage', () => {
     await expectWhole(store, before);
     await store.close();
     await (await open(before.env, SETTINGS)).close();
+  });
+
+  test('of the last edit of the MANIFEST leaves every byte as it was found, where the start is refused', async () => {
+    const env = await createMemoryEnv();
+    const store = await open(env);
+    for (let turn = 0; turn < 6; turn++) await store.transact({ operations: [put('a', 6000)] });
+    await store.compact();
+    await store.close();
+    const path = `${KV}/MANIFEST`;
+    const { sizeBytes } = (await env.files.stat(path)) ?? { sizeBytes: 0 };
+    env.files.corrupt(path, { offset: sizeBytes - 4096 + 20, mask: 1 });
+    const found = await bytesOf(env, path);
+    const names = await env.files.list(KV);
+    expect((await refusal(env)).message).toMatch(/the log begins at/);
+    expect(await bytesOf(env, path)).toEqual(found);
+    expect(await env.files.list(KV)).toEqual(names);
+    // What repairs it by hand finds the edit, and nothing is lost.
+    env.files.corrupt(path, { offset: sizeBytes - 4096 + 20, mask: 1 });
+    const again = await open(env);
+    expect((await again.get(utf8('a')))?.valueSizeBytes).toBe(6000);
+    await again.close();
   });
 
   test('that a segment with values is gone refuses the start, and names it', async () => {
