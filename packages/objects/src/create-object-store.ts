@@ -24,6 +24,7 @@ import type { ObjectStore } from './object-store.ts';
 import { transactObjects } from './object-transaction.ts';
 import { putObject } from './put-object.ts';
 import { renameObject } from './rename-object.ts';
+import { rewrapKeys } from './rewrap-keys.ts';
 import { Slots } from './slots.ts';
 import type { StoreContext } from './store-context.ts';
 import { Sweeper } from './sweeper.ts';
@@ -91,6 +92,7 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
     getMultipartUpload: bind(getMultipartUpload),
     listParts: bind(listParts),
     listMultipartUploads: bind(listMultipartUploads),
+    rewrapKeys: (shouldStop) => rewrapKeys(context, shouldStop),
     collectGarbage: () => collector.run(),
     runLifecycle: () => lifecycle.run(),
     close: async () => {

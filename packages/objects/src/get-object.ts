@@ -37,11 +37,11 @@ export async function headObject(
   request: HeadObjectRequest,
 ): Promise<ObjectInfo> {
   const found = await findObject(context, request);
+  checkReadConditions(request.conditions, validatorsOf(found.record));
+  await spanOf(context.kv, found.record, request);
   if (request.anyKey !== true) {
     checkCustomerKey(context, found.record.encryption, request.customerKey, OBJECT_REFUSALS);
   }
-  checkReadConditions(request.conditions, validatorsOf(found.record));
-  await spanOf(context.kv, found.record, request);
   return infoOf(request, found);
 }
 
@@ -56,10 +56,10 @@ export async function getObject(
 ): Promise<ObjectReader> {
   const found = await findObject(context, request);
   const { record } = found;
-  const opening = openFor(context, record, request);
-  const encryption = opening && (await opening);
   check(request.conditions, validatorsOf(record));
   const span = await spanOf(context.kv, record, request);
+  const opening = openFor(context, record, request);
+  const encryption = opening && (await opening);
   const bytes = await smallBody(context, record, encryption);
   // Where a small object's chunk is gone, it was overwritten between the look-ups; a view tells.
   if (bytes === undefined) return await openOnView(context, request, check);
@@ -114,9 +114,9 @@ async function openOnView(
     view = await context.kv.readView({ maxAgeMs });
     const found = await findObject(context, request, view);
     const { record, bucket } = found;
-    const opened = await openFor(context, record, request);
     check(request.conditions, validatorsOf(record));
     const span = await spanOf(view, record, request);
+    const opened = await openFor(context, record, request);
     const name = isNullVersion(record.version) ? 'null' : sortId(record);
     const stillThere = async (later: ReadView): Promise<boolean> => {
       const again = await findVersionIn(later, bucket.record.bucketId, request.key, name);

@@ -15,7 +15,7 @@ export { createObjectStore } from './create-object-store.ts';
 export type { EncryptionRequest, ObjectEncryption } from './encryption.ts';
 export type { ErrorDetails, ObjectStoreErrorCode } from './errors.ts';
 export { ObjectStoreError } from './errors.ts';
-export type { DataKey, KeyService, KeyServiceErrorCode } from './key-service.ts';
+export type { DataKey, KeyService, KeyServiceErrorCode, RewrapReport } from './key-service.ts';
 export { KeyServiceError } from './key-service.ts';
 export type {
   LifecycleConfiguration,

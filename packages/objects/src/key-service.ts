@@ -22,6 +22,16 @@ export interface KeyService {
   rewrap(keyId: string, sealed: Uint8Array): Promise<Uint8Array | undefined>;
 }
 
+/** What sealing all data keys anew did. */
+export interface RewrapReport {
+  /** Records whose data key was sealed anew. */
+  readonly rewrapped: number;
+  /** Records whose key is not there, or does not open them. */
+  readonly failed: number;
+  /** Whether every record was looked at: then the older versions seal none but those that failed. */
+  readonly whole: boolean;
+}
+
 export type KeyServiceErrorCode =
   /** There is no key of that name, or not the version of it that sealed the data key. */
   | 'KEY_NOT_FOUND'

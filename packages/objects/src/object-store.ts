@@ -1,5 +1,6 @@
 import type { DigestAlgorithm, DigestResults } from '@holdfast/env';
 import type { EncryptionRequest, ObjectEncryption } from './encryption.ts';
+import type { RewrapReport } from './key-service.ts';
 import type { DefaultRetention, Retention } from './object-lock.ts';
 import type { GarbageReport, LifecycleReport } from './pass-reports.ts';
 import type { ObjectTransactionRequest, TransactionResult } from './transaction-request.ts';
@@ -66,6 +67,8 @@ export interface ObjectStore {
    * goes on where the pass had come to. Rejects with the first failure.
    */
   runLifecycle(): Promise<LifecycleReport>;
+  /** Seals data keys anew that an older version of a key sealed. Resolves early where `shouldStop` says so. */
+  rewrapKeys(shouldStop?: () => boolean): Promise<RewrapReport>;
   /** Stops background work, waits for what runs. The KvStore stays open. Idempotent. */
   close(): Promise<void>;
 }

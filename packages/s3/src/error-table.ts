@@ -74,6 +74,7 @@ export type S3ErrorCode =
   | 'RequestHeaderSectionTooLarge'
   | 'RequestTimeTooSkewed'
   | 'RequestTimeout'
+  | 'ServerSideEncryptionConfigurationNotFoundError'
   | 'ServiceUnavailable'
   | 'SignatureDoesNotMatch'
   | 'SlowDown'
@@ -320,6 +321,10 @@ export const ERROR_TABLE: Readonly<Record<S3ErrorCode, ErrorTableEntry>> = {
     status: 400,
     message:
       'Your socket connection to the server was not read from or written to within the timeout period.',
+  },
+  ServerSideEncryptionConfigurationNotFoundError: {
+    status: 404,
+    message: 'The server side encryption configuration was not found',
   },
   ServiceUnavailable: { status: 503, message: 'Service is unable to handle request.' },
   SignatureDoesNotMatch: {

@@ -44,10 +44,7 @@ type HeaderField = (typeof FIELD_HEADERS)[number][0];
 const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 
 /** Headers that promise something this store does not do. To ignore them would be to lie. */
-const REFUSED_HEADERS: readonly string[] = [
-  'x-amz-server-side-encryption',
-  'x-amz-write-offset-bytes',
-];
+const REFUSED_HEADERS: readonly string[] = ['x-amz-write-offset-bytes'];
 
 /**
  * Reads what the client says about the object that it writes.
@@ -140,7 +137,7 @@ function readUserMetadata(call: S3Call): Record<string, string> {
 }
 
 /**
- * Refuses headers of a write that ask for what does not exist here: encryption with keys of the server, appending.
+ * Refuses headers of a write that ask for what does not exist here: appending.
  */
 export function refuseUnsupportedHeaders(call: S3Call): void {
   for (const name of call.headers.keys()) {

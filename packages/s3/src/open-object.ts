@@ -8,6 +8,7 @@ import type { HeaderList } from './answer.ts';
 import { checksumHeaders, wantsChecksum } from './checksum-headers.ts';
 import { readConditions, readRange } from './conditional-headers.ts';
 import { customerKeyField } from './encryption/customer-key.ts';
+import { refuseMethodOfRead } from './encryption/encryption-headers.ts';
 import { expirationHeaders } from './lifecycle/lifecycle-headers.ts';
 import { readInteger } from './list-parameters.ts';
 import { objectHeaders } from './object-metadata.ts';
@@ -57,6 +58,7 @@ export async function openObject(call: S3Call): Promise<OpenObject> {
 /** Which bytes of which object, under which conditions. */
 export function readRequest(call: S3Call): ReadObjectRequest {
   const { bucket, key, headers } = call;
+  refuseMethodOfRead(call);
   const versionId = readVersionId(call);
   const conditions = readConditions(headers);
   const range = readRange(headers.get('range'));

@@ -5,6 +5,7 @@ import { createBucket } from './operations/create-bucket.ts';
 import { createMultipartUpload } from './operations/create-multipart-upload.ts';
 import { deleteBucket } from './operations/delete-bucket.ts';
 import { deleteBucketCors } from './operations/delete-bucket-cors.ts';
+import { deleteBucketEncryption } from './operations/delete-bucket-encryption.ts';
 import { deleteBucketLifecycleConfiguration } from './operations/delete-bucket-lifecycle-configuration.ts';
 import { deleteBucketOwnershipControls } from './operations/delete-bucket-ownership-controls.ts';
 import { deleteBucketPolicy } from './operations/delete-bucket-policy.ts';
@@ -17,6 +18,7 @@ import { deletePublicAccessBlock } from './operations/delete-public-access-block
 import { getBucketAccelerateConfiguration } from './operations/get-bucket-accelerate-configuration.ts';
 import { getBucketAcl } from './operations/get-bucket-acl.ts';
 import { getBucketCors } from './operations/get-bucket-cors.ts';
+import { getBucketEncryption } from './operations/get-bucket-encryption.ts';
 import { getBucketLifecycleConfiguration } from './operations/get-bucket-lifecycle-configuration.ts';
 import { getBucketLocation } from './operations/get-bucket-location.ts';
 import { getBucketLogging } from './operations/get-bucket-logging.ts';
@@ -48,6 +50,7 @@ import { postObject } from './operations/post-object.ts';
 import { preflight } from './operations/preflight.ts';
 import { putBucketAcl } from './operations/put-bucket-acl.ts';
 import { putBucketCors } from './operations/put-bucket-cors.ts';
+import { putBucketEncryption } from './operations/put-bucket-encryption.ts';
 import { putBucketLifecycleConfiguration } from './operations/put-bucket-lifecycle-configuration.ts';
 import { putBucketOwnershipControls } from './operations/put-bucket-ownership-controls.ts';
 import { putBucketPolicy } from './operations/put-bucket-policy.ts';
@@ -116,7 +119,9 @@ const BUCKET: MethodTable = table({
   'GET cors': { name: 'GetBucketCors', run: getBucketCors },
   'PUT cors': { name: 'PutBucketCors', run: putBucketCors },
   'DELETE cors': { name: 'DeleteBucketCors', run: deleteBucketCors },
-  ...configuration('encryption', 'BucketEncryption'),
+  'GET encryption': { name: 'GetBucketEncryption', run: getBucketEncryption },
+  'PUT encryption': { name: 'PutBucketEncryption', run: putBucketEncryption },
+  'DELETE encryption': { name: 'DeleteBucketEncryption', run: deleteBucketEncryption },
   ...configuration('intelligent-tiering', 'BucketIntelligentTieringConfiguration'),
   ...configuration('inventory', 'BucketInventoryConfiguration'),
   'GET lifecycle': {

@@ -221,7 +221,8 @@ test('two subresources at once, parts without an upload and foreign versions are
 
 test('headers whose promise cannot be kept are refused', async () => {
   const cases: [Record<string, string>, number, string][] = [
-    [{ 'x-amz-server-side-encryption': 'aws:kms' }, 501, 'NotImplemented'],
+    [{ 'x-amz-server-side-encryption': 'aws:kms:dsse' }, 501, 'NotImplemented'],
+    [{ 'x-amz-server-side-encryption-context': 'e30=' }, 501, 'NotImplemented'],
     [{ 'x-amz-server-side-encryption-customer-algorithm': 'AES256' }, 400, 'InvalidArgument'],
     [{ 'x-amz-tagging': 'a=b&a=c' }, 400, 'InvalidTag'],
     [{ 'x-amz-write-offset-bytes': '3' }, 501, 'NotImplemented'],

@@ -5,7 +5,12 @@ import { createMemoryEnv, ManualClock, type MemoryEnv } from '@holdfast/env/memo
 import { NodeClock } from '@holdfast/env/node';
 import type { KvStore } from '@holdfast/kv';
 import { createMemoryStore } from '@holdfast/kv/testing';
-import { createObjectStore, type ObjectStore, type TaskQueueFactory } from '@holdfast/objects';
+import {
+  createLocalKeys,
+  createObjectStore,
+  type ObjectStore,
+  type TaskQueueFactory,
+} from '@holdfast/objects';
 import type { S3Handler, S3HandlerOptions, S3RequestRecord } from '../src/index.ts';
 import { createS3Handler } from '../src/index.ts';
 import { identitiesOf, type TestUser } from './test-users.ts';
@@ -65,7 +70,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const clock = new ManualClock(new NodeClock().nowMs());
   const env = await createMemoryEnv({ clock });
   const kv = createMemoryStore();
-  const store = createObjectStore({ kv, env, tasks: runAtOnce });
+  const store = createObjectStore({ kv, env, tasks: runAtOnce, ...keysOf(env) });
   const records: S3RequestRecord[] = [];
   const logged: object[] = [];
   const warned: object[] = [];
@@ -138,6 +143,19 @@ async function listen(handler: S3Handler): Promise<Server> {
   server.on('clientError', handler.handleClientError);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return server;
+}
+
+/** A master key, and a named key `one`; there is no default key. */
+function keysOf(env: MemoryEnv) {
+  const key = (byte: number): readonly Uint8Array[] => [new Uint8Array(32).fill(byte)];
+  return {
+    masterKeys: createLocalKeys({
+      env,
+      keys: new Map([['master', key(1)]]),
+      defaultKeyId: 'master',
+    }),
+    namedKeys: createLocalKeys({ env, keys: new Map([['one', key(2)]]) }),
+  };
 }
 
 const runAtOnce: TaskQueueFactory = (_name, run) => {

@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { addBackup } from './backup-commands.ts';
 import { describeFailure } from './failure.ts';
+import { addKeys } from './key-commands.ts';
 import type { ExitCode, Terminal } from './terminal.ts';
 import { readVersion } from './version.ts';
 
@@ -57,6 +58,7 @@ Examples:
   addVerify(program, terminal, setExitCode);
   addGc(program, terminal, setExitCode);
   addBackup(program, terminal, setExitCode);
+  addKeys(program, terminal, setExitCode);
   addStats(program, terminal, setExitCode);
   addSalvage(program, terminal, setExitCode);
   addHealthcheck(program, terminal, setExitCode);
@@ -93,7 +95,11 @@ function addServe(program: Command, terminal: Terminal, setExitCode: SetExitCode
       listOption('--website-domain <names>', 'Serve the websites of buckets at bucket.domain.'),
     )
     .option('--init <file>', 'Store the users of this JSON file, and make its buckets.')
-    .option('--master-key-file <file>', 'Seal stored secret keys with the key in this file.')
+    .option(
+      '--master-key-file <file>',
+      'Seal stored secrets, and the keys of objects under SSE-S3, with the key in this file.',
+    )
+    .option('--kms-key-file <file>', 'Take the keys for SSE-KMS from this JSON file.')
     .option('--bucket-acls', 'Make buckets with ACLs on, as S3 did until April 2023.', false)
     .option(
       '--sse-c-over-http',

@@ -16,6 +16,8 @@ export interface ServeSettings {
   readonly init?: string | undefined;
   /** File with the key that seals stored secrets. */
   readonly masterKeyFile?: string | undefined;
+  /** File with the keys that requests may name. */
+  readonly kmsKeyFile?: string | undefined;
   /** Whether buckets are made with ACLs on. */
   readonly bucketAcls: boolean;
   /** Whether keys of customers are taken from other machines without TLS. */
@@ -91,6 +93,7 @@ const serveSchema = z.object({
   signatureV2: z.boolean().default(true),
   init: z.string().min(1, '--init needs the path of a file.').optional(),
   masterKeyFile: z.string().min(1, '--master-key-file needs the path of a file.').optional(),
+  kmsKeyFile: z.string().min(1, '--kms-key-file needs the path of a file.').optional(),
   bucketAcls: z.boolean().default(false),
   sseCOverHttp: z.boolean().default(false),
   collectEvery: z

@@ -13,6 +13,8 @@ import type { ControlSocket } from './control-socket.ts';
 import type { Credentials } from './credentials.ts';
 import type { HttpListener } from './http-listener.ts';
 import { openHttpListener } from './http-listener.ts';
+import { type OpenKeys, openKeys } from './keys/open-keys.ts';
+import { startRewrap } from './keys/rewrap-outdated.ts';
 import type { Log } from './log.ts';
 import { silentLog } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -58,8 +60,10 @@ export interface ServerConfig {
   readonly buckets?: readonly string[];
   /** Users to store, in place of what is stored of them, and buckets of theirs to make. */
   readonly init?: InitContent;
-  /** The key that seals stored secrets; never made. Default: `master.key` in the data folder. */
+  /** The keys that seal stored secrets and data keys; never made. Default: `master.key` in the data folder. */
   readonly masterKeyPath?: string;
+  /** File of the keys that requests may name (SSE-KMS). Default: none. */
+  readonly namedKeyPath?: string;
   /** Makes buckets with ACLs on, as S3 did until April 2023. Default false. */
   readonly bucketAcls?: boolean;
   /** Takes keys of customers (SSE-C) from other machines without TLS. Default false. */
@@ -129,14 +133,14 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
     },
   });
   cleanup.defer(() => kv.close());
-  const objects = createObjectStore({
-    kv,
+  const keys = await openKeys({
     env,
-    tasks: createTaskQueueFactory({ clock: env.clock, log }),
-    // Why: the folder is locked, so an upload that is not in this process died with an earlier one.
-    intentGraceMs: 1,
-    lifecycleDayMs: config.lifecycleDayMs ?? DAY_MS,
+    directory: config.directory,
+    kv,
+    masterKeyPath: config.masterKeyPath,
+    namedKeyPath: config.namedKeyPath,
   });
+  const objects = openObjects(config, kv, keys);
   cleanup.defer(() => objects.close());
   const users = await populate(config, kv, objects, region);
 
@@ -159,6 +163,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   state.scrubber = startScrubber(state, metrics);
   cleanup.defer(() => state.scrubber?.stop());
   startPasses(state, metrics, cleanup);
+  startKeyRewrap(state, keys, cleanup);
   const control = await openControl(state);
   cleanup.defer(() => control?.close());
   const listener = await openListener(state, metrics);
@@ -178,6 +183,41 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
       return stopped;
     },
   };
+}
+
+function openObjects(
+  config: ServerConfig,
+  kv: LocalStore,
+  { masterKeys, namedKeys }: OpenKeys,
+): ObjectStore {
+  const { env, log = silentLog } = config;
+  return createObjectStore({
+    kv,
+    env,
+    tasks: createTaskQueueFactory({ clock: env.clock, log }),
+    // Why: the folder is locked, so an upload that is not in this process died with an earlier one.
+    intentGraceMs: 1,
+    lifecycleDayMs: config.lifecycleDayMs ?? DAY_MS,
+    masterKeys,
+    ...(namedKeys && { namedKeys }),
+  });
+}
+
+/** Goes on with what a rotation of keys began, and names the keys that are missing. */
+function startKeyRewrap(
+  { kv, objects, log }: ServerState,
+  { outdated, missing }: OpenKeys,
+  cleanup: AsyncDisposableStack,
+): void {
+  for (const { keyId, fingerprint } of missing) {
+    log.warn(
+      { keyId, fingerprint },
+      'objects are encrypted with a key that is not in --kms-key-file: they cannot be read',
+    );
+  }
+  if (outdated.length === 0) return;
+  const rewrap = startRewrap({ objects, kv, log, outdated });
+  cleanup.defer(() => rewrap.stop());
 }
 
 interface ServerState {

@@ -88,8 +88,8 @@ async function start(
 async function userOptions(
   terminal: Terminal,
   env: Env,
-  { init: initFile, masterKeyFile, host }: ServeSettings,
-): Promise<Pick<ServerConfig, 'init' | 'masterKeyPath'>> {
+  { init: initFile, masterKeyFile, kmsKeyFile, host }: ServeSettings,
+): Promise<Pick<ServerConfig, 'init' | 'masterKeyPath' | 'namedKeyPath'>> {
   const path = (name: string): string => resolve(terminal.workingDirectory, name);
   const init = initFile === undefined ? undefined : await readInitFile(env, path(initFile));
   for (const user of init?.users ?? []) {
@@ -100,6 +100,7 @@ async function userOptions(
   return {
     ...(init !== undefined && { init }),
     ...(masterKeyFile !== undefined && { masterKeyPath: path(masterKeyFile) }),
+    ...(kmsKeyFile !== undefined && { namedKeyPath: path(kmsKeyFile) }),
   };
 }
 

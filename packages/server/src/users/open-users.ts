@@ -1,8 +1,8 @@
 import type { Env } from '@holdfast/env';
 import type { KvStore } from '@holdfast/kv';
 import type { Credentials } from '../credentials.ts';
+import { readMasterKeys } from '../keys/master-key-file.ts';
 import type { InitContent } from './init-file.ts';
-import { readMasterKey } from './master-key.ts';
 import { SecretBox } from './secret-box.ts';
 import { UserDirectory } from './user-directory.ts';
 import { type UserRecord, userRecord } from './user-record.ts';
@@ -38,12 +38,14 @@ export async function openUsers(options: OpenUsersOptions): Promise<UserDirector
   const stored = await hasUsers(kv);
   if (!stored && wanted.length === 0) return new UserDirectory([itself]);
   const place = { env, directory, path: options.masterKeyPath };
-  const box = new SecretBox(await readMasterKey(place, !stored), env.random);
+  const box = new SecretBox(await readMasterKeys(place, !stored), env.random);
   const before = stored ? await loadUsers(kv, box) : [];
   const names = new Set(wanted.map(({ id }) => id));
   const kept = before.filter(({ id }) => !names.has(id));
   // Before anything is stored: what cannot be told apart is refused.
   const users = new UserDirectory([itself, ...kept, ...wanted]);
+  // After a rotation: so that the older master keys are no longer needed.
+  if (box.openedOlder) await storeUsers(kv, box, kept);
   await storeUsers(kv, box, wanted);
   return users;
 }

@@ -137,7 +137,7 @@ test('two users cannot have one access key', async () => {
 });
 
 test('a sealed secret opens for its owner only, and not when a bit of it changed', () => {
-  const box = new SecretBox(new Uint8Array(32).fill(7), machine.random);
+  const box = new SecretBox([new Uint8Array(32).fill(7)], machine.random);
   const sealed = box.seal('secret', 'alice');
   expect(box.seal('secret', 'alice')).not.toBe(sealed);
   expect(box.open(sealed, 'alice')).toBe('secret');

@@ -1,0 +1,65 @@
+import { resolve } from 'node:path';
+import type { Env } from '@holdfast/env';
+import { createNodeEnv } from '@holdfast/env/node';
+import { keyFingerprint } from '@holdfast/objects';
+import { describeFailure } from '../failure.ts';
+import {
+  type MasterKeyPlace,
+  masterKeyPath,
+  readMasterKeys,
+  rotateMasterKey,
+} from '../keys/master-key-file.ts';
+import type { ExitCode, Terminal } from '../terminal.ts';
+
+export interface KeysOptions {
+  readonly data: string;
+  readonly masterKeyFile?: string;
+}
+
+/** Prints which master keys there are: never the keys. */
+export async function keysList(terminal: Terminal, options: KeysOptions): Promise<ExitCode> {
+  return await withPlace(terminal, options, async (place) => {
+    show(terminal, place.env, await readMasterKeys(place, false));
+  });
+}
+
+/** Puts a new master key before the others. */
+export async function keysRotate(terminal: Terminal, options: KeysOptions): Promise<ExitCode> {
+  return await withPlace(terminal, options, async (place) => {
+    show(terminal, place.env, await rotateMasterKey(place));
+    terminal.print(
+      `${masterKeyPath(place)} has a new key. Back the file up, then start the server again: it seals\n` +
+        'with the new key, and logs when the older ones may leave the file.\n',
+    );
+  });
+}
+
+function show(terminal: Terminal, env: Env, keys: readonly Uint8Array[]): void {
+  for (const [at, key] of keys.entries()) {
+    terminal.print(`${keyFingerprint(env, key)}  ${at === 0 ? 'present' : 'older'}\n`);
+  }
+}
+
+async function withPlace(
+  terminal: Terminal,
+  { data, masterKeyFile }: KeysOptions,
+  work: (place: MasterKeyPlace) => Promise<void>,
+): Promise<ExitCode> {
+  const path = (name: string): string => resolve(terminal.workingDirectory, name);
+  const env = await createNodeEnv();
+  const directory = path(data);
+  try {
+    await work({
+      env,
+      directory,
+      ...(masterKeyFile !== undefined && { path: path(masterKeyFile) }),
+    });
+    return 0;
+  } catch (error) {
+    const failure = describeFailure(error, { directory });
+    terminal.printError(`holdfast: ${failure.message}\n`);
+    return failure.exitCode;
+  } finally {
+    await env.digests.close();
+  }
+}

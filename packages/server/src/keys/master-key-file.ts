@@ -1,0 +1,127 @@
+import { fromHex, fromUtf8, toHex, utf8 } from '@holdfast/bytes';
+import { CIPHER_KEY_BYTES, type Env, FileError } from '@holdfast/env';
+import { SettingsError } from '../settings-error.ts';
+
+const FILE_NAME = 'master.key';
+const FILE_LIMIT_BYTES = 64 * 1024;
+const FILE_MODE = 0o600;
+
+/** Where the master keys are. */
+export interface MasterKeyPlace {
+  readonly env: Env;
+  /** The data folder. */
+  readonly directory: string;
+  /** A file of the operator's; never made. Default: `master.key` in the data folder. */
+  readonly path?: string | undefined;
+}
+
+/** The file that counts. */
+export function masterKeyPath({ directory, path }: MasterKeyPlace): string {
+  return path ?? `${directory}/${FILE_NAME}`;
+}
+
+/**
+ * The keys that seal secrets and data keys: lines of 64 hexadecimal digits, the present key first, older ones after it;
+ * empty lines and lines that begin with `#` say nothing. Without a file of the operator's, `master.key` in the data
+ * folder counts; it is made there (mode 0600, durable before this resolves) where `mayMake`. Throws a SettingsError
+ * for a file that is missing, or has no keys. Never empty.
+ */
+export async function readMasterKeys(
+  place: MasterKeyPlace,
+  mayMake: boolean,
+): Promise<readonly Uint8Array[]> {
+  const path = masterKeyPath(place);
+  const saved = await readKeyFile(place.env, path);
+  if (saved !== undefined) return saved;
+  if (place.path !== undefined || !mayMake) {
+    throw new SettingsError(
+      `There is no master key in ${path}, and what is stored in the data folder is sealed with one. ` +
+        'Put it back, or give it with --master-key-file.',
+    );
+  }
+  await makeKeyFile(place, path);
+  const made = await readKeyFile(place.env, path);
+  if (made === undefined) throw new SettingsError(`The master key in ${path} is gone again.`);
+  return made;
+}
+
+/**
+ * Puts a new key before those of the file, or makes the file with it. Durable when it resolves; a crash leaves the
+ * file as it was or as it is to be. The keys that are now in it.
+ */
+export async function rotateMasterKey(place: MasterKeyPlace): Promise<readonly Uint8Array[]> {
+  const { env } = place;
+  const path = masterKeyPath(place);
+  const text = await readText(env, path);
+  if (text === undefined) {
+    await makeKeyFile(place, path);
+    return await readMasterKeys(place, false);
+  }
+  parseKeys(path, text);
+  const draft = await writeDraft(env, path, `${newKeyText(env)}\n${text}`);
+  await env.files.rename(draft, path);
+  await env.files.syncDirectory(folderOf(path));
+  return await readMasterKeys(place, false);
+}
+
+async function readKeyFile(env: Env, path: string): Promise<readonly Uint8Array[] | undefined> {
+  const text = await readText(env, path);
+  return text === undefined ? undefined : parseKeys(path, text);
+}
+
+function parseKeys(path: string, text: string): readonly Uint8Array[] {
+  const lines = text.split('\n').map((line) => line.trim());
+  const keys = lines.filter((line) => line !== '' && !line.startsWith('#'));
+  // Safety: what is in the file is a secret, so the message says only where it is wrong.
+  if (keys.length === 0 || keys.some((key) => !/^[0-9a-fA-F]{64}$/.test(key))) {
+    throw new SettingsError(
+      `The master key in ${path} must be 64 hexadecimal digits; older keys follow it, one a line.`,
+    );
+  }
+  return keys.map((key) => fromHex(key.toLowerCase()));
+}
+
+async function readText(env: Env, path: string): Promise<string | undefined> {
+  const stat = await env.files.stat(path);
+  if (stat === undefined) return undefined;
+  if (stat.sizeBytes > FILE_LIMIT_BYTES) throw new SettingsError(`${path} is too large.`);
+  const file = await env.files.open(path, 'read');
+  try {
+    const bytes = new Uint8Array(stat.sizeBytes);
+    return fromUtf8(bytes.subarray(0, await file.read(bytes, 0)));
+  } finally {
+    await file.close();
+  }
+}
+
+async function makeKeyFile({ env }: MasterKeyPlace, path: string): Promise<void> {
+  const draft = await writeDraft(env, path, `${newKeyText(env)}\n`);
+  // Why a link: it refuses to replace a key with which secrets may be sealed.
+  await env.files.link(draft, path).catch((error: unknown) => {
+    if (!(error instanceof FileError && error.code === 'FILE_EXISTS')) throw error;
+  });
+  await env.files.unlink(draft);
+  await env.files.syncDirectory(folderOf(path));
+}
+
+/** A synced file beside `path`, readable by its owner only. */
+async function writeDraft(env: Env, path: string, text: string): Promise<string> {
+  const draft = `${path}.${toHex(env.random.bytes(8))}`;
+  const file = await env.files.open(draft, 'create', { mode: FILE_MODE });
+  try {
+    await file.write(utf8(text), 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return draft;
+}
+
+function newKeyText(env: Env): string {
+  return toHex(env.random.bytes(CIPHER_KEY_BYTES));
+}
+
+function folderOf(path: string): string {
+  const slash = path.replaceAll('\\', '/').lastIndexOf('/');
+  return slash < 0 ? '.' : path.slice(0, Math.max(slash, 1));
+}

@@ -1,0 +1,75 @@
+import type { Env } from '@holdfast/env';
+import type { KvStore } from '@holdfast/kv';
+import { SettingsError } from '../settings-error.ts';
+import { KeyRing } from './key-ring.ts';
+import { listUse, type UsedKey } from './key-usage.ts';
+import { masterKeyPath, readMasterKeys } from './master-key-file.ts';
+import { readNamedKeys } from './named-key-file.ts';
+
+/** The name under which the master key seals. */
+const MASTER_KEY_ID = 'master';
+
+export interface OpenKeysOptions {
+  readonly env: Env;
+  readonly directory: string;
+  readonly kv: KvStore;
+  readonly masterKeyPath: string | undefined;
+  /** File of the keys for SSE-KMS; undefined for none. */
+  readonly namedKeyPath: string | undefined;
+}
+
+export interface OpenKeys {
+  readonly masterKeys: KeyRing;
+  readonly namedKeys: KeyRing | undefined;
+  /** Versions that sealed data keys and are no longer the present ones. */
+  readonly outdated: readonly UsedKey[];
+  /** Named versions that sealed data keys and are in no file: what they sealed cannot be read. */
+  readonly missing: readonly UsedKey[];
+}
+
+/**
+ * The keys of the two files. The master key is made when the first data key is. Throws a SettingsError where a master key
+ * is gone with which data keys are sealed: better no server than one that cannot read.
+ */
+export async function openKeys(options: OpenKeysOptions): Promise<OpenKeys> {
+  const { env, kv, namedKeyPath } = options;
+  const place = { env, directory: options.directory, path: options.masterKeyPath };
+  const used = await listUse(kv);
+  const mayMake = !used.some(({ kind }) => kind === 'master');
+  const masterKeys = new KeyRing({
+    env,
+    kv,
+    kind: 'master',
+    defaultKeyId: MASTER_KEY_ID,
+    load: async () => new Map([[MASTER_KEY_ID, await readMasterKeys(place, mayMake)]]),
+  });
+  const named = namedKeyPath === undefined ? undefined : await readNamedKeys(env, namedKeyPath);
+  const namedKeys =
+    named &&
+    new KeyRing({
+      env,
+      kv,
+      kind: 'named',
+      defaultKeyId: named.defaultKeyId,
+      load: async () => named.keys,
+    });
+  const outdated: UsedKey[] = [];
+  const missing: UsedKey[] = [];
+  for (const one of used) {
+    const ring = one.kind === 'master' ? masterKeys : namedKeys;
+    const known = (await ring?.fingerprints(one.keyId)) ?? [];
+    const at = known.indexOf(one.fingerprint);
+    if (at > 0) outdated.push(one);
+    if (at >= 0) continue;
+    if (one.kind === 'master') throw masterKeyIsGone(masterKeyPath(place), one);
+    missing.push(one);
+  }
+  return { masterKeys, namedKeys, outdated, missing };
+}
+
+function masterKeyIsGone(path: string, { fingerprint }: UsedKey): SettingsError {
+  return new SettingsError(
+    `The master key ${fingerprint} is not in ${path}, and objects are sealed with it. ` +
+      'Put it back, on a line after the present key, or give its file with --master-key-file.',
+  );
+}
