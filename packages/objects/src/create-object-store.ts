@@ -22,6 +22,7 @@ import { listObjects } from './list-objects.ts';
 import { getMultipartUpload, listParts } from './list-parts.ts';
 import type { ObjectStore } from './object-store.ts';
 import { transactObjects } from './object-transaction.ts';
+import { PinnedViews } from './pinned-views.ts';
 import { putObject } from './put-object.ts';
 import { renameObject } from './rename-object.ts';
 import { rewrapKeys } from './rewrap-keys.ts';
@@ -98,6 +99,7 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
     close: async () => {
       await collector.close();
       await lifecycle.close();
+      context.pinnedViews.closeAll();
       await context.sweeper.close();
     },
   };
@@ -120,6 +122,10 @@ function createContext(options: ObjectStoreOptions): StoreContext {
       ...pool,
       count: limits.writeBuffers,
       make: () => env.digests.allocate(limits.chunkSizeBytes),
+    }),
+    pinnedViews: new PinnedViews(kv, env, {
+      count: limits.pinnedListings,
+      ageMs: limits.readViewAgeMs,
     }),
     chunkCommits: new Slots(limits.chunksCommitting),
     readBuffers: new BufferPool({

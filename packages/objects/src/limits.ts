@@ -24,8 +24,10 @@ export interface ObjectStoreLimits {
   readonly spareBuffers: number;
   /** How long a large upload or read waits for its turn before it is refused as busy. Default 30 s. */
   readonly bufferWaitMs: number;
-  /** Age of a read's view after which it is taken anew. Default 10 minutes. */
+  /** Age of a read's view after which it is taken anew, and at which a pinned listing ends. Default 10 minutes. */
   readonly readViewAgeMs: number;
+  /** Listings that may be pinned to one revision at once. Default 64. */
+  readonly pinnedListings: number;
   /** Age at which the intent of an upload that is not in this process counts as crashed. Default 24 h. */
   readonly intentGraceMs: number;
   /** How long the answer of a Complete, or of a request with a client token, is kept for its retry. Default 24 h. */
@@ -61,6 +63,7 @@ const DEFAULTS: ObjectStoreLimits = {
   spareBuffers: 8,
   bufferWaitMs: 30_000,
   readViewAgeMs: 10 * 60 * 1000,
+  pinnedListings: 64,
   intentGraceMs: 24 * HOUR_MS,
   completedUploadMs: 24 * HOUR_MS,
   commitAttempts: 64,

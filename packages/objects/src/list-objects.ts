@@ -1,3 +1,4 @@
+import type { KvReader } from '@holdfast/kv';
 import { keyAfter } from './key-range.ts';
 import { KEY_SPACE, objectKeyOf, objectKvKey, spaceRange } from './keys.ts';
 import { NameWalk } from './name-walk.ts';
@@ -5,7 +6,10 @@ import { decodeObjectRecord, objectInfo } from './object-record.ts';
 import type { ListObjectsPage, ListObjectsRequest, ObjectInfo } from './object-store.ts';
 import type { StoreContext } from './store-context.ts';
 
-/** One page of a bucket's names, at one revision. It costs the number of results, not of keys. */
+/**
+ * One page of a bucket's names, at one revision. It costs the number of results, not of keys. KV_BUSY where too many
+ * listings are pinned; InvalidArgument where the pinned one has ended.
+ */
 export async function listObjects(
   context: StoreContext,
   request: ListObjectsRequest,
@@ -20,11 +24,12 @@ export async function listObjects(
     after: request.after,
     past: (after) => keyAfter(objectKvKey(bucketId, after)),
   });
+  const pin = await pinOf(context, request.pinned, bucketId);
   const objects: ObjectInfo[] = [];
   const commonPrefixes: string[] = [];
   let last: string | undefined;
   let more = false;
-  for await (const name of walk.names(context.kv)) {
+  for await (const name of walk.names(pin?.view ?? context.kv)) {
     if (objects.length + commonPrefixes.length === request.limit) {
       more = true;
       break;
@@ -33,5 +38,18 @@ export async function listObjects(
     if (name.entry === undefined) commonPrefixes.push(name.name);
     else objects.push(objectInfo(request.bucket, name.name, decodeObjectRecord(name.entry.value)));
   }
+  if (pin === undefined) return { objects, commonPrefixes, more, last };
+  if (more) return { objects, commonPrefixes, more, last, pin: pin.id };
+  context.pinnedViews.close(pin.id);
   return { objects, commonPrefixes, more, last };
+}
+
+async function pinOf(
+  { pinnedViews }: StoreContext,
+  pinned: ListObjectsRequest['pinned'],
+  bucketId: Uint8Array,
+): Promise<{ readonly id: string; readonly view: KvReader } | undefined> {
+  if (pinned === undefined) return undefined;
+  if (pinned === true) return await pinnedViews.open(bucketId);
+  return { id: pinned, view: pinnedViews.find(pinned, bucketId) };
 }

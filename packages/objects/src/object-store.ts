@@ -361,9 +361,13 @@ export interface ListObjectsRequest {
   readonly after?: string;
   /** At most so many keys and common prefixes together; 0 to 1000. */
   readonly limit: number;
+  /** All pages at the revision of the first: true for that one, `pin` of the page before for each other. */
+  readonly pinned?: true | string;
 }
 
 export interface ListObjectsPage {
+  /** Of a pinned listing that goes on. */
+  readonly pin?: string;
   readonly objects: readonly ObjectInfo[];
   readonly commonPrefixes: readonly string[];
   readonly more: boolean;

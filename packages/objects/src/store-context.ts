@@ -7,6 +7,7 @@ import type { KeyLocks } from './key-locks.ts';
 import { ID_SIZE_BYTES } from './keys.ts';
 import type { ObjectStoreLimits } from './limits.ts';
 import type { ObjectRecord } from './object-record.ts';
+import type { PinnedViews } from './pinned-views.ts';
 import type { Slots } from './slots.ts';
 import type { Sweeper } from './sweeper.ts';
 
@@ -20,6 +21,7 @@ export interface StoreContext extends KeyServices {
   readonly writeBuffers: BufferPool;
   readonly chunkCommits: Slots;
   readonly readBuffers: BufferPool;
+  readonly pinnedViews: PinnedViews;
   readonly sweeper: Sweeper;
   /** Blobs that a put of this process is writing, in hexadecimal: their intents are not crashed. */
   readonly liveBlobs: Set<string>;

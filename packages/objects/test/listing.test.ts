@@ -166,3 +166,46 @@ test('a page of no names is no error, and says that there are no more', async ()
   });
   expect(await refusalCode(store.listObjects({ bucket: 'nobody', limit: 1 }))).toBe('NoSuchBucket');
 });
+
+test('the pages of a pinned listing are of the revision of the first', async () => {
+  const { store } = await openFixture();
+  for (const key of ['a', 'b', 'c', 'd']) await putBytes(store, key, pattern(1));
+  const first = await store.listObjects({ bucket: 'bucket', limit: 2, pinned: true });
+  expect(first.pin).toMatch(/^[0-9a-f]{32}$/);
+  await store.deleteObject({ bucket: 'bucket', key: 'c' });
+  await putBytes(store, 'd', pattern(7));
+  await putBytes(store, 'e', pattern(1));
+  await store.collectGarbage();
+  const pinned = first.pin ?? '';
+  const second = await store.listObjects({ bucket: 'bucket', limit: 1, after: 'b', pinned });
+  expect([second.pin, second.objects.map(({ key }) => key)]).toEqual([pinned, ['c']]);
+  const last = await store.listObjects({ bucket: 'bucket', limit: 2, after: 'c', pinned });
+  expect(last.objects.map(({ key, sizeBytes }) => `${key}@${sizeBytes}`)).toEqual(['d@1']);
+  expect([last.more, last.pin]).toEqual([false, undefined]);
+  // Its end gave the view back.
+  const again = store.listObjects({ bucket: 'bucket', limit: 2, after: 'c', pinned });
+  expect(await refusalCode(again)).toBe('InvalidArgument');
+  const now = await store.listObjects({ bucket: 'bucket', limit: 9 });
+  expect(now.objects.map(({ key, sizeBytes }) => `${key}@${sizeBytes}`)).toEqual([
+    'a@1',
+    'b@1',
+    'd@7',
+    'e@1',
+  ]);
+});
+
+test('pinned listings are bounded in number and age, and are of their bucket', async () => {
+  const { store, env } = await openFixture({ pinnedListings: 2 });
+  for (const key of ['a', 'b']) await putBytes(store, key, pattern(1));
+  const begin = (bucket = 'bucket') => store.listObjects({ bucket, limit: 1, pinned: true });
+  const [first, , third] = await Promise.allSettled([begin(), begin(), begin()]);
+  expect(third).toMatchObject({ status: 'rejected', reason: { code: 'KV_BUSY' } });
+  const pinned = (first.status === 'fulfilled' && first.value.pin) || '';
+  await store.createBucket('other', OWNER);
+  const elsewhere = store.listObjects({ bucket: 'other', limit: 1, pinned });
+  expect(await refusalCode(elsewhere)).toBe('InvalidArgument');
+  env.manualClock.advance(10 * 60 * 1000);
+  const late = store.listObjects({ bucket: 'bucket', limit: 1, after: 'a', pinned });
+  expect(await refusalCode(late)).toBe('InvalidArgument');
+  expect((await begin()).pin).toBeDefined();
+});

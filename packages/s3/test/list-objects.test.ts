@@ -1,8 +1,10 @@
 import {
+  CreateBucketCommand,
   DeleteObjectCommand,
   ListObjectsCommand,
   ListObjectsV2Command,
   ListObjectVersionsCommand,
+  PutObjectCommand,
   paginateListObjectsV2,
   type S3Client,
 } from '@aws-sdk/client-s3';
@@ -165,4 +167,34 @@ test('arguments that cannot be are InvalidArgument with their names and values',
     expect(answer.element('ArgumentName')).toBe(name);
     expect(answer.element('ArgumentValue')).toBe(value);
   }
+});
+
+test('with x-holdfast-pin a paginator of the SDK sees one revision, whatever is written between its pages', async () => {
+  await using server = await startTestServer();
+  const plain = server.client();
+  const Bucket = 'pinned';
+  await plain.send(new CreateBucketCommand({ Bucket }));
+  const put = (Key: string) => plain.send(new PutObjectCommand({ Bucket, Key, Body: Key }));
+  for (const Key of ['a', 'b', 'c']) await put(Key);
+  const client = server.client();
+  client.middlewareStack.add(
+    (next) => (args) => {
+      (args.request as { headers: Record<string, string> }).headers['x-holdfast-pin'] = 'true';
+      return next(args);
+    },
+    { step: 'build', name: 'pin' },
+  );
+  const seen: (string | undefined)[] = [];
+  for await (const page of paginateListObjectsV2({ client, pageSize: 1 }, { Bucket })) {
+    seen.push(...(page.Contents ?? []).map(({ Key }) => Key));
+    await put(`b${seen.length}`);
+  }
+  expect(seen).toEqual(['a', 'b', 'c']);
+  const refused = await client
+    .send(new ListObjectsCommand({ Bucket }))
+    .catch((error: Error) => error);
+  expect(refused).toMatchObject({ name: 'InvalidArgument' });
+  const ContinuationToken = `2${'0'.repeat(32)}YQ`;
+  const foreign = plain.send(new ListObjectsV2Command({ Bucket, ContinuationToken }));
+  await expect(foreign).rejects.toMatchObject({ name: 'InvalidArgument' });
 });

@@ -18,7 +18,7 @@ export async function listBuckets(call: S3Call): Promise<void> {
     limit,
     ownerId,
     ...(prefix !== undefined && { prefix }),
-    ...(token !== undefined && { after: decodeToken(token) }),
+    ...(token !== undefined && { after: decodeToken(token).after }),
   });
   let buckets = '';
   for (const bucket of page.buckets) {
@@ -29,6 +29,8 @@ export async function listBuckets(call: S3Call): Promise<void> {
     ownerElement(call, ownerId) +
     `<Buckets>${buckets}</Buckets>` +
     optionalElement('Prefix', prefix) +
-    (page.more && last !== undefined ? element('ContinuationToken', encodeToken(last.name)) : '');
+    (page.more && last !== undefined
+      ? element('ContinuationToken', encodeToken({ after: last.name }))
+      : '');
   await sendXml(call, 200, xmlDocument('ListAllMyBucketsResult', inner));
 }

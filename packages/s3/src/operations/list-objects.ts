@@ -1,13 +1,16 @@
 import type { ListObjectsPage } from '@holdfast/objects';
 import { sendXml } from '../answer.ts';
 import { checksumName, checksumTypeName } from '../checksum-headers.ts';
-import { decodeToken, encodeToken } from '../continuation-token.ts';
+import { decodeToken, encodeToken, type ListPosition } from '../continuation-token.ts';
 import { isoDate } from '../http-date.ts';
 import { MAX_PAGE, type NameEncoder, readCount, readEncoding } from '../list-parameters.ts';
 import { ownerElement } from '../owner-element.ts';
 import type { S3Call } from '../s3-call.ts';
 import { invalidArgument } from '../s3-error.ts';
 import { element, escapeXml, optionalElement, xmlDocument } from '../xml-writer.ts';
+
+/** Asks for a listing whose pages are of one revision. AWS has no such thing. */
+const PIN_HEADER = 'x-holdfast-pin';
 
 interface ListQuery {
   readonly prefix: string;
@@ -39,6 +42,9 @@ export async function listObjects(call: S3Call): Promise<void> {
 async function listVersion1(call: S3Call, query: ListQuery): Promise<string> {
   call.operation = 'ListObjects';
   const marker = call.parameter('marker') ?? '';
+  if (readPin(call) === true) {
+    throw invalidArgument('A pinned listing needs list-type=2', PIN_HEADER, 'true');
+  }
   const page = await readPage(call, query, marker);
   const show = query.encode ?? identity;
   const bucketOwnerId = call.openBucket.bucket.ownerId;
@@ -62,8 +68,8 @@ async function listVersion2(call: S3Call, query: ListQuery): Promise<string> {
   const withOwner = call.parameter('fetch-owner')?.toLowerCase() === 'true';
   const bucketOwnerId = call.openBucket.bucket.ownerId;
   // An empty token begins at the beginning, and is given back as it came.
-  const after = token ? decodeToken(token) : (startAfter ?? '');
-  const page = await readPage(call, query, after);
+  const { after, pin }: ListPosition = token ? decodeToken(token) : { after: startAfter ?? '' };
+  const page = await readPage(call, query, after, pin ?? (token ? undefined : readPin(call)));
   const show = query.encode ?? identity;
   return (
     element('Prefix', show(query.prefix)) +
@@ -71,7 +77,7 @@ async function listVersion2(call: S3Call, query: ListQuery): Promise<string> {
     element('KeyCount', String(page.objects.length + page.commonPrefixes.length)) +
     optionalElement('ContinuationToken', token) +
     (page.more && page.last !== undefined
-      ? element('NextContinuationToken', encodeToken(page.last))
+      ? element('NextContinuationToken', encodeToken({ after: page.last, pin: page.pin }))
       : '') +
     (startAfter === undefined ? '' : element('StartAfter', show(startAfter))) +
     contents(page, query.encode, (id) =>
@@ -81,13 +87,27 @@ async function listVersion2(call: S3Call, query: ListQuery): Promise<string> {
   );
 }
 
-function readPage(call: S3Call, query: ListQuery, after: string): Promise<ListObjectsPage> {
+/** Whether all pages are to be of the revision of the first. @throws S3Error InvalidArgument */
+function readPin(call: S3Call): true | undefined {
+  const value = call.headers.get(PIN_HEADER);
+  if (value === undefined || value === 'false') return undefined;
+  if (value === 'true') return true;
+  throw invalidArgument('true or false', PIN_HEADER, value);
+}
+
+function readPage(
+  call: S3Call,
+  query: ListQuery,
+  after: string,
+  pinned?: true | string,
+): Promise<ListObjectsPage> {
   return call.service.store.listObjects({
     bucket: call.bucket,
     limit: query.limit,
     ...(query.prefix !== '' && { prefix: query.prefix }),
     ...(query.delimiter !== undefined && { delimiter: query.delimiter }),
     ...(after !== '' && { after }),
+    ...(pinned !== undefined && { pinned }),
   });
 }
 
