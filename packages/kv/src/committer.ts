@@ -5,6 +5,7 @@
 import type { Crc32c, LogIndex } from '@holdfast/bytes';
 import type { Wal, WalIdentity, WalRecord } from '@holdfast/wal';
 import type { KvError } from './errors.ts';
+import type { StoreImages } from './image/store-images.ts';
 import type { KvEngine } from './kv-engine.ts';
 import type { Transaction, TransactResult } from './kv-store.ts';
 
@@ -39,6 +40,8 @@ export interface CommitterContext {
   readonly wal: Wal;
   readonly engine: KvEngine;
   readonly crc32c: Crc32c;
+  /** The store's state for other nodes, and other nodes' states for it. */
+  readonly images: StoreImages;
   /** Bytes of transactions that may wait for the log to take them; beyond it KV_BUSY. */
   readonly waitingSizeLimitBytes: number;
   /**

@@ -120,6 +120,7 @@ export class EngineStore implements LocalStore {
     this.#committer = openCommitter({
       wal,
       engine,
+      images: this.images,
       crc32c: env.crc32c,
       waitingSizeLimitBytes: limits.waitingSizeLimitBytes,
       whenRoom: () => this.#maintenance.whenRoom() ?? this.#whenLessScarce(),

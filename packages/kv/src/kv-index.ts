@@ -22,6 +22,7 @@ import { olderState } from './older-state.ts';
 import type { TableContext, TableListing } from './sorted-table.ts';
 import { SortedTable } from './sorted-table.ts';
 import { tableFileName, tableIdOf } from './table-format.ts';
+import { findInTables } from './table-lookup.ts';
 import type { TableMerger } from './table-merger.ts';
 import { TableSource } from './table-source.ts';
 import type { TableWriteRequest } from './table-writer.ts';
@@ -472,34 +473,4 @@ function sourceOver(
   if (frozen !== undefined) sources.push(frozen.source(reverse));
   for (const table of tables) sources.push(new TableSource(table, { reverse, useCache: true }));
   return sources.length === 1 ? (sources[0] as IndexSource) : new MergeSource(sources, reverse);
-}
-
-/** Looks in the tables from `first` on, without a promise as long as no block must be read. */
-function findInTables(
-  tables: readonly SortedTable[],
-  key: Uint8Array,
-  keyHash: number,
-  first: number,
-): IndexRecord | undefined | Promise<IndexRecord | undefined> {
-  for (let at = first; at < tables.length; at++) {
-    const found = (tables[at] as SortedTable).get(key, keyHash);
-    if (found instanceof Promise) return findLater(tables, key, keyHash, at, found);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-async function findLater(
-  tables: readonly SortedTable[],
-  key: Uint8Array,
-  keyHash: number,
-  at: number,
-  reading: Promise<IndexRecord | undefined>,
-): Promise<IndexRecord | undefined> {
-  const rest = tables.slice(at).map((table) => table.retain());
-  try {
-    return (await reading) ?? (await findInTables(tables, key, keyHash, at + 1));
-  } finally {
-    for (const table of rest) table.release();
-  }
 }

@@ -60,6 +60,17 @@ export class Applier {
     this.#running ??= this.#run();
   }
 
+  /** Resolves when all that was pushed is applied. */
+  async whenIdle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  /** The state has come from elsewhere, up to an entry of this term: what follows it is applied next. */
+  goOnBehind(term: Term): void {
+    this.#bodies.clear();
+    this.#noteTerm(term);
+  }
+
   /** Takes nothing more; resolves when nothing is being applied. */
   async stop(): Promise<void> {
     this.#isStopped = true;

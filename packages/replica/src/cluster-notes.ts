@@ -57,7 +57,11 @@ export function applyNote(
 }
 
 export async function readClusterNotes(engine: KvEngine): Promise<ClusterNotes> {
-  const notes = await engine.readNotes();
+  return clusterNotesOf(await engine.readNotes());
+}
+
+/** What notes say of the cluster: of this node's own state, or of another one's. */
+export function clusterNotesOf(notes: ReadonlyMap<string, Uint8Array>): ClusterNotes {
   const configurations: { index: LogIndex; configuration: Configuration }[] = [];
   const addresses = new Map<string, Address>();
   for (const [name, value] of notes) {

@@ -7,8 +7,14 @@
  * here; a transaction is answered, and a read served, when this node has applied it.
  */
 import { invariant, type LogIndex, logIndex, MalformedBytesError } from '@holdfast/bytes';
-import type { Address, Clock, Lane, Random, Timer } from '@holdfast/env';
-import type { Committer, CommitterContext, Transaction, TransactResult } from '@holdfast/kv';
+import type { Address, Clock, Connection, Lane, Random, Timer } from '@holdfast/env';
+import type {
+  Committer,
+  CommitterContext,
+  StoreImages,
+  Transaction,
+  TransactResult,
+} from '@holdfast/kv';
 import { KvError } from '@holdfast/kv';
 import type {
   AppendEntries,
@@ -23,9 +29,10 @@ import type {
 } from '@holdfast/raft';
 import { membersOf, nodeId } from '@holdfast/raft';
 import { Applier } from './applier.ts';
-import { decodeAddress } from './cluster-notes.ts';
-import { ADDRESS_KIND, contentOf } from './entry-format.ts';
+import { decodeAddress, readClusterNotes } from './cluster-notes.ts';
+import { ADDRESS_KIND } from './entry-format.ts';
 import { ReplicaError } from './errors.ts';
+import { loadEntries, retainedFromOf } from './log-reading.ts';
 import { decodeMessage, encodeMessage, laneOf } from './message-codec.ts';
 import type { PeerLinks } from './peer-links.ts';
 import { PersistQueue } from './persist-queue.ts';
@@ -33,6 +40,7 @@ import { Proposals } from './proposals.ts';
 import { ReadRounds } from './read-rounds.ts';
 import { SessionSlots } from './session-slots.ts';
 import type { ResolvedReplicaSettings } from './settings.ts';
+import type { TransferHooks, TransferHub } from './transfer/transfer-hub.ts';
 
 /** Transactions of this node under way at once. Three nodes' fit well into the sessions that the store remembers. */
 const SLOT_LIMIT = 2048;
@@ -47,6 +55,7 @@ export interface DriverOptions {
   readonly afterTurn: (run: () => void) => void;
   /** Where members are; changed as entries are applied. */
   readonly addresses: Map<string, Address>;
+  readonly openTransfers: (images: StoreImages, hooks: TransferHooks) => TransferHub;
   readonly onLeadership: (isLeader: boolean) => void;
   readonly onPeerFault: (peerId: string, error: unknown) => void;
 }
@@ -67,6 +76,7 @@ export class ReplicaDriver implements Committer {
   readonly #applier: Applier;
   readonly #proposals: Proposals;
   readonly #reads: ReadRounds;
+  readonly #transfers: TransferHub;
   /** Peers whose next entries are being read from the log; what follows them waits, to keep its order. */
   readonly #loading = new Map<NodeId, Promise<void>>();
   #watchers: Watcher[] = [];
@@ -119,12 +129,22 @@ export class ReplicaDriver implements Committer {
       crc32c: context.crc32c,
       onAppended: (entry, body) => this.#applier.noteBody(entry, body),
       onDurable: (request, isVoid) => this.#noteDurable(request, isVoid),
-      install: () => Promise.reject(new Error('there is no transfer of snapshots yet')),
+      install: (request) => this.#install(request),
       onNoSpace: context.onNoSpace,
       onFailure,
     });
+    this.#transfers = options.openTransfers(context.images, {
+      restore: (snapshot) => this.act((current) => current.restoreSnapshot(snapshot)),
+      members: () => membersOf(this.#status.configuration),
+      onNoSpace: context.onNoSpace,
+    });
     this.#followMembers();
     this.#tickLater();
+  }
+
+  /** A peer asks for this node's state, or for values. */
+  serve(connection: Connection): void {
+    this.#transfers.serve(connection);
   }
 
   get failure(): KvError | undefined {
@@ -156,7 +176,8 @@ export class ReplicaDriver implements Committer {
    */
   releasable(flushedIndex: LogIndex): LogIndex {
     const snapshotIndex = logIndex(Math.min(flushedIndex, this.#raft.status().appliedIndex));
-    const retainedFrom = this.#retainedFrom();
+    const { retainedLogBytes } = this.#options.settings;
+    const retainedFrom = retainedFromOf(this.#context.wal, retainedLogBytes);
     const released = logIndex(Math.min(snapshotIndex, retainedFrom - 1));
     if (released < this.#context.wal.firstIndex) return released;
     this.#raft.compact(snapshotIndex, released);
@@ -195,6 +216,7 @@ export class ReplicaDriver implements Committer {
     for (const { settled } of this.#watchers.splice(0)) settled.reject(closed);
     if (this.#failure === undefined) await this.#leave();
     this.#timer?.cancel();
+    await this.#transfers.close();
     await this.#persist.stop();
     await this.#applier.stop();
     await Promise.all(this.#loading.values());
@@ -335,6 +357,7 @@ export class ReplicaDriver implements Committer {
     this.#applier.push(ready.committed);
     for (const outcome of ready.readResults) this.#reads.note(outcome);
     for (const outcome of ready.forwardResults) this.#proposals.noteForward(outcome);
+    if (ready.snapshotOffer !== undefined) this.#transfers.take(ready.snapshotOffer);
   }
 
   #followStatus(): void {
@@ -383,6 +406,20 @@ export class ReplicaDriver implements Committer {
     this.#plan();
   }
 
+  /** Switches to a state that has come from another node; the log goes on behind it. */
+  async #install({ snapshot }: PersistRequest): Promise<void> {
+    if (snapshot === undefined) return;
+    const { engine } = this.#context;
+    await this.#applier.whenIdle();
+    await this.#transfers.install();
+    invariant(engine.appliedIndex >= snapshot.index, 'a state that is installed is there');
+    const { addresses } = await readClusterNotes(engine);
+    for (const [member, address] of addresses) this.#options.addresses.set(member, address);
+    this.#applier.goOnBehind(snapshot.term);
+    this.#followMembers();
+    this.#noteApplied(snapshot.index);
+  }
+
   #noteOther(_index: LogIndex, content: EntryContent): void {
     if (content.type !== 'command' || content.command.kind !== ADDRESS_KIND) return;
     const { nodeId: member, address } = decodeAddress(content.command.head);
@@ -418,7 +455,7 @@ export class ReplicaDriver implements Committer {
   async #sendLoaded(message: AppendEntries, before: Promise<void> | undefined): Promise<void> {
     await before;
     try {
-      const entries = await this.#loadEntries(message.entries);
+      const entries = await loadEntries(this.#context.wal, message.entries);
       if (this.#refusal() === undefined && entries !== undefined) {
         this.#sendNow({ ...message, entries });
         return;
@@ -427,58 +464,6 @@ export class ReplicaDriver implements Committer {
       this.#options.onPeerFault(message.to, error);
     }
     if (this.#refusal() === undefined) this.#guarded(() => this.#raft.unreachable(message.to));
-  }
-
-  async #loadEntries(entries: readonly Entry[]): Promise<Entry[] | undefined> {
-    const loaded: Entry[] = [];
-    for (let at = 0; at < entries.length; ) {
-      const entry = entries[at] as Entry;
-      if (entry.content !== undefined) {
-        loaded.push(entry);
-        at++;
-        continue;
-      }
-      const end = entries.findIndex((later, place) => place > at && later.content !== undefined);
-      const run = entries.slice(at, end < 0 ? entries.length : end);
-      const last = run.at(-1) as Entry;
-      const limitBytes = Number.MAX_SAFE_INTEGER;
-      const records = await this.#context.wal.readRange(
-        entry.index,
-        logIndex(last.index + 1),
-        limitBytes,
-      );
-      for (const [place, record] of records.entries()) {
-        const wanted = run[place];
-        if (wanted?.index !== record.index || wanted.term !== record.term) return undefined;
-        const { kind, head, bodyBytes, body } = record;
-        const hasBody = bodyBytes.length > 0;
-        const parts = { kind, head, body: hasBody ? [bodyBytes] : undefined, bodyCrc: body?.crc };
-        loaded.push({ ...wanted, content: contentOf(parts) });
-      }
-      if (records.length !== run.length) return undefined;
-      at += run.length;
-    }
-    return loaded;
-  }
-
-  /** The first index of the log to keep: whole segments, the newest ones, up to the limit. */
-  #retainedFrom(): number {
-    const { wal } = this.#context;
-    let keptBytes = 0;
-    let from: number = wal.lastIndex + 1;
-    for (const segment of wal.segments().toReversed()) {
-      if (segment.released) break;
-      if (
-        keptBytes > 0 &&
-        keptBytes + segment.sizeBytes > this.#options.settings.retainedLogBytes
-      ) {
-        break;
-      }
-      keptBytes += segment.sizeBytes;
-      from = Math.min(from, segment.firstIndex);
-    }
-    invariant(from > 0, 'a log begins at 1');
-    return from;
   }
 }
 

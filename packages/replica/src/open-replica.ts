@@ -1,5 +1,5 @@
 import { logIndex } from '@holdfast/bytes';
-import type { Address, Connection, Random } from '@holdfast/env';
+import type { Address, Random } from '@holdfast/env';
 import type { CommitterContext, OpenedFolder, StoreSeam } from '@holdfast/kv';
 import { openStore } from '@holdfast/kv';
 import { nodeId, Raft } from '@holdfast/raft';
@@ -10,6 +10,7 @@ import { PeerLinks } from './peer-links.ts';
 import type { Replica, ReplicaOptions } from './replica.ts';
 import { resolveReplicaSettings } from './settings.ts';
 import { beginLog, identityOf, readStoredState } from './stored-state.ts';
+import { TransferHub } from './transfer/transfer-hub.ts';
 
 const TWO_TO_32 = 0x1_0000_0000;
 
@@ -28,7 +29,10 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     addressOf: (peerId) => addresses.get(peerId),
     onFrames: (peerId, frames) => driver?.receive(peerId, frames),
     onBroken: (peerId, lane) => driver?.noteBroken(peerId, lane),
-    onBulk: options.onBulk ?? ((connection: Connection) => void connection.close()),
+    onBulk: (connection) => {
+      if (driver === undefined) void connection.close();
+      else driver.serve(connection);
+    },
     onFault: (peerId, error) => options.onPeerFault?.(peerId, error),
   });
   const seam: StoreSeam = {
@@ -103,6 +107,16 @@ function openDriver(
       settings: resolveReplicaSettings(settings),
       afterTurn: options.afterTurn ?? ((run) => void Promise.resolve().then(run)),
       addresses,
+      openTransfers: (images, hooks) =>
+        new TransferHub({
+          env,
+          network: options.network,
+          images,
+          addresses,
+          settings: resolveReplicaSettings(settings),
+          hooks,
+          onTrouble: options.onPeerFault ?? (() => undefined),
+        }),
       onLeadership: options.onLeadership ?? (() => undefined),
       onPeerFault: options.onPeerFault ?? (() => undefined),
     },

@@ -1,4 +1,4 @@
-import type { Address, Connection, Env, Network } from '@holdfast/env';
+import type { Address, Env, Network } from '@holdfast/env';
 import type { KvError, LocalStore } from '@holdfast/kv';
 import type { NodeId, RaftStatus } from '@holdfast/raft';
 import type { WalIdentity } from '@holdfast/wal';
@@ -31,8 +31,6 @@ export interface ReplicaOptions {
   readonly onLeadership?: (isLeader: boolean) => void;
   /** A peer broke the rules, or what it needs cannot be read. Its link was closed, and is made again. */
   readonly onPeerFault?: (peerId: string, error: unknown) => void;
-  /** A peer's connection of the bulk lane; the receiver's from here on. Default: closed. */
-  readonly onBulk?: (connection: Connection) => void;
 }
 
 /** A member as the status shows it. */

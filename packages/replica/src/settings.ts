@@ -1,4 +1,4 @@
-import type { LocalStoreSettings } from '@holdfast/kv';
+import type { IncomingSettings, LocalStoreSettings } from '@holdfast/kv';
 import type { RaftSettings } from '@holdfast/raft';
 
 const MIB = 1024 * 1024;
@@ -22,6 +22,14 @@ export interface ReplicaSettings {
   readonly waitTotalMs?: number;
   /** Bytes of log that are kept behind the newest table, for members that are behind. Default 256 MiB. */
   readonly retainedLogBytes?: number;
+  /** Bytes in a second that this node sends of its state to others, all together. Default 64 MiB. */
+  readonly transferBytesPerSecond?: number;
+  /** How the state of another node is received. */
+  readonly transfer?: IncomingSettings;
+  /** How long a node whose state is received may take for an answer, before it is asked again. Default 5 s. */
+  readonly transferAnswerLimitMs?: number;
+  /** After so long without a question an image of this node's state is let go of. Default 60 s. */
+  readonly transferLeaseMs?: number;
   /** A leader whose disk takes longer for a write hands leadership over. Default 3 s. */
   readonly slowDiskMs?: number;
 }
@@ -32,6 +40,10 @@ export interface ResolvedReplicaSettings {
   readonly waitLimitMs: number;
   readonly waitTotalMs: number;
   readonly retainedLogBytes: number;
+  readonly transferBytesPerSecond: number;
+  readonly transfer: IncomingSettings;
+  readonly transferAnswerLimitMs: number;
+  readonly transferLeaseMs: number;
   readonly slowDiskMs: number;
 }
 
@@ -42,6 +54,10 @@ export function resolveReplicaSettings(settings: ReplicaSettings): ResolvedRepli
     waitLimitMs: settings.waitLimitMs ?? 2000,
     waitTotalMs: settings.waitTotalMs ?? 15_000,
     retainedLogBytes: settings.retainedLogBytes ?? 256 * MIB,
+    transferBytesPerSecond: settings.transferBytesPerSecond ?? 64 * MIB,
+    transfer: settings.transfer ?? {},
+    transferAnswerLimitMs: settings.transferAnswerLimitMs ?? 5000,
+    transferLeaseMs: settings.transferLeaseMs ?? 60_000,
     slowDiskMs: settings.slowDiskMs ?? 3000,
   };
 }

@@ -1,4 +1,6 @@
+import { compareBytes, fromUtf8 } from '@holdfast/bytes';
 import { KvError } from '../errors.ts';
+import { NOTE_RANGE_END, NOTE_RANGE_START } from '../key-space.ts';
 import type { IndexSnapshot, KvIndex } from '../kv-index.ts';
 import type { ReaderPin } from '../reader-pins.ts';
 import type { BaseLayer } from './image-base.ts';
@@ -72,6 +74,27 @@ export class IncomingImage {
    */
   async receive(feed: ImageFeed): Promise<WholeImage> {
     return this.#run((folder) => this.#receive(folder, feed));
+  }
+
+  /** The notes of the newest image, by name: what its cluster remembers. Of a whole one only. */
+  async readNotes(): Promise<ReadonlyMap<string, Uint8Array>> {
+    return this.#run(async (folder) => {
+      const notes = new Map<string, Uint8Array>();
+      const walk = folder.journals.at(-1)?.source();
+      if (walk === undefined) return notes;
+      try {
+        await walk.seek(NOTE_RANGE_START);
+        for (let { key } = walk; key !== undefined; { key } = walk) {
+          if (compareBytes(key, NOTE_RANGE_END) >= 0) break;
+          const { record } = walk;
+          if (record.kind === 'inline') notes.set(fromUtf8(key.subarray(1)), record.value.slice());
+          await walk.advance();
+        }
+        return notes;
+      } finally {
+        await walk.close();
+      }
+    });
   }
 
   /**

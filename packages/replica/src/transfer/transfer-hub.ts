@@ -1,0 +1,119 @@
+import { invariant, logIndex, term } from '@holdfast/bytes';
+import type { Address, Connection, Env, Network } from '@holdfast/env';
+import { FileError } from '@holdfast/env';
+import type { StoreImages, WholeImage } from '@holdfast/kv';
+import { KvError } from '@holdfast/kv';
+import type { NodeId, Ready, SnapshotMetadata } from '@holdfast/raft';
+import { clusterNotesOf } from '../cluster-notes.ts';
+import type { ResolvedReplicaSettings } from '../settings.ts';
+import { ImageServer } from './image-server.ts';
+import { StateTransfer } from './state-transfer.ts';
+
+/** What transfers ask of the node. */
+export interface TransferHooks {
+  /** `Raft.restoreSnapshot`: false where the snapshot is not needed any more. */
+  readonly restore: (snapshot: SnapshotMetadata) => boolean;
+  readonly members: () => readonly NodeId[];
+  readonly onNoSpace: () => void;
+}
+
+export interface TransferHubOptions {
+  readonly env: Pick<Env, 'clock' | 'random'>;
+  readonly network: Network;
+  readonly images: StoreImages;
+  readonly addresses: ReadonlyMap<string, Address>;
+  readonly settings: ResolvedReplicaSettings;
+  readonly hooks: TransferHooks;
+  readonly onTrouble: (nodeId: string, error: unknown) => void;
+}
+
+const IMAGE_LIMIT = 4;
+/** Between two tries to install on a full volume. */
+const NO_SPACE_RETRY_MS = 1000;
+
+/** State that goes from this node to others, and from others to this node. */
+export class TransferHub {
+  readonly #options: TransferHubOptions;
+  readonly #server: ImageServer;
+  readonly #transfer: StateTransfer;
+  #isClosed = false;
+
+  constructor(options: TransferHubOptions) {
+    const { env, network, images, settings, onTrouble } = options;
+    const { clock, random } = env;
+    this.#options = options;
+    this.#server = new ImageServer({
+      clock,
+      random,
+      images,
+      bytesPerSecond: settings.transferBytesPerSecond,
+      leaseMs: settings.transferLeaseMs,
+      imageLimit: IMAGE_LIMIT,
+      onFault: onTrouble,
+    });
+    this.#transfer = new StateTransfer({
+      network,
+      clock,
+      images,
+      settings: settings.transfer,
+      answerLimitMs: settings.transferAnswerLimitMs,
+      sources: () => this.#sources(),
+      onWhole: (image, notes) => this.#restore(image, notes),
+      onTrouble,
+    });
+  }
+
+  serve(connection: Connection): void {
+    this.#server.serve(connection);
+  }
+
+  /** A leader has released what this node lacks: its state is fetched, from the leader or any other member. */
+  take({ from, snapshot }: NonNullable<Ready['snapshotOffer']>): void {
+    this.#transfer.start(from, snapshot.index);
+  }
+
+  /** Durability: the state that `restore` was called with is the store's when it resolves. */
+  async install(): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#transfer.install();
+      } catch (error) {
+        if (!isFull(error) || this.#isClosed) throw error;
+        this.#options.hooks.onNoSpace();
+        await this.#options.env.clock.sleep(NO_SPACE_RETRY_MS);
+      }
+    }
+  }
+
+  /** Idempotent. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#transfer.stop();
+    await this.#server.close();
+  }
+
+  #sources(): { readonly nodeId: string; readonly address: Address }[] {
+    const { network, addresses, hooks } = this.#options;
+    // Why also those whose address only is known: a node that joins knows no configuration yet.
+    const names = new Set<string>([...hooks.members(), ...addresses.keys()]);
+    names.delete(network.nodeId);
+    return [...names].flatMap((nodeId) => {
+      const address = addresses.get(nodeId);
+      return address === undefined ? [] : [{ nodeId, address }];
+    });
+  }
+
+  #restore({ index, term: ofIndex }: WholeImage, notes: ReadonlyMap<string, Uint8Array>): void {
+    const known = clusterNotesOf(notes).configurations.at(-1);
+    invariant(known !== undefined, 'a state of a cluster says who belongs to it');
+    const { configuration } = known;
+    const snapshot = { index: logIndex(index), term: term(ofIndex), configuration };
+    // What is not needed any more stays until the next time, or the next start.
+    if (!this.#options.hooks.restore(snapshot)) void this.#transfer.finish();
+  }
+}
+
+function isFull(error: unknown): boolean {
+  if (error instanceof FileError) return error.code === 'NO_SPACE';
+  return error instanceof KvError && error.code === 'KV_NO_SPACE';
+}
