@@ -32,6 +32,13 @@ export async function loadIdentity(
   return identity;
 }
 
+/** Whose folder this is; undefined where it is new, or not there. */
+export async function readIdentity(env: Env, directory: string): Promise<WalIdentity | undefined> {
+  const path = `${directory}/${FILE_NAME}`;
+  const content = await readWholeFile(env.files, path);
+  return content === undefined ? undefined : parseIdentity(env, path, content);
+}
+
 async function createIdentity(
   env: Env,
   directory: string,

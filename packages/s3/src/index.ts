@@ -17,8 +17,10 @@ export type {
   Authenticator,
   AuthenticatorOptions,
   RawRequest,
+  RequestToSign,
+  SignerKeys,
 } from './auth/index.ts';
-export { createAuthenticator, requestHeaders } from './auth/index.ts';
+export { createAuthenticator, requestHeaders, signRequest } from './auth/index.ts';
 export type { AccessKey, Account, Identities, User } from './identities.ts';
 export type { S3HandlerOptions, S3Limits, S3Logger, S3RequestRecord } from './options.ts';
 export { DEFAULT_LIMITS } from './options.ts';

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { addBackup } from './backup-commands.ts';
+import { addClusterCommands } from './cluster-commands.ts';
 import { describeFailure } from './failure.ts';
 import { addKeys } from './key-commands.ts';
 import type { ExitCode, Terminal } from './terminal.ts';
@@ -51,6 +52,7 @@ Examples:
       Look at the log of a store that is stopped.`,
     );
   addServe(program, terminal, setExitCode);
+  addClusterCommands(program, terminal, setExitCode);
   addKv(program, terminal, setExitCode);
   addWal(program, terminal, setExitCode);
   addTable(program, terminal, setExitCode);
@@ -80,9 +82,33 @@ function listOption(flags: string, description: string): Option {
 }
 
 function addServe(program: Command, terminal: Terminal, setExitCode: SetExitCode): void {
-  program
-    .command('serve')
+  const serve = program.command('serve');
+  addStoreOptions(serve);
+  addClusterOptions(serve);
+  serve
     .description('Start the S3 server.')
+    .addHelpText(
+      'after',
+      `
+The keys are taken from HOLDFAST_ACCESS_KEY and HOLDFAST_SECRET_KEY, or from MINIO_ROOT_USER and
+MINIO_ROOT_PASSWORD. If neither is set, a pair is made once and kept in the data folder.
+HOLDFAST_NODE, HOLDFAST_CLUSTER, HOLDFAST_CLUSTER_SECRET_FILE, HOLDFAST_PEER_LISTEN and HOLDFAST_JOIN stand in for the
+options of these names.
+
+Examples:
+  holdfast serve --bucket photos
+  HOLDFAST_ACCESS_KEY=me HOLDFAST_SECRET_KEY=a-long-secret holdfast serve --host 0.0.0.0
+  holdfast serve --node n1 --cluster n1=10.0.0.1:9400,n2=10.0.0.2:9400,n3=10.0.0.3:9400 \\
+      --cluster-secret-file /etc/holdfast/secret --credentials-file /etc/holdfast/keys.json`,
+    )
+    .action(async (options: Record<string, unknown>) => {
+      const { serve: run } = await import('./commands/serve.ts');
+      setExitCode(await run(terminal, options));
+    });
+}
+
+function addStoreOptions(serve: Command): void {
+  serve
     .option('--data <folder>', 'Keep everything in this folder.', './holdfast-data')
     .option('--host <address>', 'Listen on this address.', '127.0.0.1')
     .option('--port <number>', 'Listen on this port; 0 takes any free one.', '9000')
@@ -127,21 +153,19 @@ function addServe(program: Command, terminal: Terminal, setExitCode: SetExitCode
     .option('--backup-to <folder>', 'Back up to this folder by itself.')
     .option('--backup-every <time>', 'Back up this often: 30m, 1h, 1d.', '1h')
     .option('--backup-keep <count>', 'Keep so many backups.', '24')
-    .option('--log-level <level>', 'Log error, warn, info or debug.', 'info')
-    .addHelpText(
-      'after',
-      `
-The keys are taken from HOLDFAST_ACCESS_KEY and HOLDFAST_SECRET_KEY, or from MINIO_ROOT_USER and
-MINIO_ROOT_PASSWORD. If neither is set, a pair is made once and kept in the data folder.
+    .option('--log-level <level>', 'Log error, warn, info or debug.', 'info');
+}
 
-Examples:
-  holdfast serve --bucket photos
-  HOLDFAST_ACCESS_KEY=me HOLDFAST_SECRET_KEY=a-long-secret holdfast serve --host 0.0.0.0`,
-    )
-    .action(async (options: Record<string, unknown>) => {
-      const { serve } = await import('./commands/serve.ts');
-      setExitCode(await serve(terminal, options));
-    });
+function addClusterOptions(serve: Command): void {
+  serve
+    .option('--credentials-file <file>', 'Take the key pair from this JSON file.')
+    .option('--node <name>', 'Be this node of a cluster.')
+    .option('--cluster <nodes>', 'All its nodes: n1=HOST:PORT,n2=HOST:PORT,n3=HOST:PORT.')
+    .option('--cluster-secret-file <file>', 'What all nodes know: at least 32 random bytes.')
+    .option('--peer-listen <address>', 'Take connections of other nodes at this HOST:PORT.')
+    .option('--join', 'The cluster is there already, and will be told to add this node.')
+    .option('--replace-root-keys', 'The key pair is new: let it take the place of the old.', false)
+    .option('--until-input-ends', 'Stop too when the standard input ends.', false);
 }
 
 function addKv(program: Command, terminal: Terminal, setExitCode: SetExitCode): void {

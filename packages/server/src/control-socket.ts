@@ -5,7 +5,14 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { OperatingError } from '@holdfast/bytes';
 import type { BackupReport, BackupRequest } from '@holdfast/kv';
+import type { Cluster } from '@holdfast/replica';
 import { z } from 'zod';
+import type { ClusterRequest, ClusterView } from './cluster/cluster-requests.ts';
+import {
+  doClusterRequest,
+  parseClusterRequest,
+  parseClusterView,
+} from './cluster/cluster-requests.ts';
 import type { CollectionReport, CollectionStep } from './collect-now.ts';
 
 /** Unix sockets have paths of at most 103 bytes on macOS, 107 on Linux. */
@@ -18,6 +25,8 @@ const requestSchema = z.object({ to: z.string().min(1), keep: z.number().int().m
 export interface ControlCommands {
   backUp(request: BackupRequest): Promise<BackupReport>;
   collect(onStep: (step: CollectionStep) => void): Promise<CollectionReport>;
+  /** Left out where the server is alone. */
+  readonly cluster?: Cluster;
 }
 
 export interface ControlSocket {
@@ -78,6 +87,11 @@ async function answer(
     } else if (command === 'POST /backup') {
       const { to, keep } = requestSchema.parse(JSON.parse(await bodyOf(request)));
       send(response, 200, await commands.backUp(keep === undefined ? { to } : { to, keep }));
+    } else if (command === 'POST /cluster' && commands.cluster !== undefined) {
+      const asked = parseClusterRequest(JSON.parse(await bodyOf(request)));
+      send(response, 200, await doClusterRequest(commands.cluster, asked));
+    } else if (command === 'POST /cluster') {
+      send(response, 409, { message: 'This server is no node of a cluster.' });
     } else {
       send(response, 404, { message: 'There is no such command.' });
     }
@@ -183,6 +197,18 @@ export async function requestCollection(
     throw error instanceof CommandRefused ? error : wentAway('collection', error);
   }
   throw wentAway('collection');
+}
+
+/** Asks a node of a cluster to look at it, or to change it; undefined where none can be asked. */
+export async function requestOfCluster(
+  path: string,
+  asked: ClusterRequest,
+): Promise<ClusterView | undefined> {
+  const response = await post(path, '/cluster', 'command', asked);
+  if (response === undefined) return undefined;
+  const body: unknown = JSON.parse(await bodyOf(response).catch(rethrow('command')));
+  if (response.statusCode === 200) return parseClusterView(body);
+  throw new CommandRefused(refusalSchema.parse(body).message);
 }
 
 async function post(

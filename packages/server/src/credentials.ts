@@ -1,8 +1,8 @@
-import { fromUtf8, utf8 } from '@holdfast/bytes';
+import { fromUtf8 } from '@holdfast/bytes';
 import type { Env } from '@holdfast/env';
-import { FileError } from '@holdfast/env';
 import { z } from 'zod';
 import { randomText } from './random-text.ts';
+import { writeSecretOnce } from './secret-file.ts';
 import { SettingsError } from './settings-error.ts';
 
 export interface Credentials {
@@ -71,22 +71,37 @@ const credentialsSchema = z.object({
   secretAccessKey: secretAccessKeySchema,
 });
 
+/** Where else a pair may come from than from the environment. */
+export interface CredentialPlace {
+  /** A file of the operator's; never made. Default: `credentials.json` in the data folder. */
+  readonly file?: string | undefined;
+  /** Whether a pair may be made. Not on a node of a cluster, whose pair is that of the others. Default true. */
+  readonly mayGenerate?: boolean;
+}
+
 /**
- * From the environment, else from `credentials.json` in the data folder, else generated and saved there
- * (mode 0600, durable before this resolves; of two processes that generate at once one wins and both use its
- * pair). Throws a SettingsError for half a pair, unusable keys or a damaged file.
+ * From the environment, else from a file: the operator's, or `credentials.json` in the data folder, where a pair is
+ * generated and saved if there is none (mode 0600, durable before this resolves; of two processes that generate at
+ * once one wins and both use its pair). Throws a SettingsError for half a pair, unusable keys, a damaged file, or none.
  */
 export async function resolveCredentials(
   env: Env,
   directory: string,
   environment: Environment,
+  { file, mayGenerate = true }: CredentialPlace = {},
 ): Promise<ResolvedCredentials> {
   const given = credentialsFromEnvironment(environment);
   if (given) return given;
-  const path = `${directory}/${FILE_NAME}`;
+  const path = file ?? `${directory}/${FILE_NAME}`;
   const saved = await readCredentialsFile(env, path);
   if (saved) return { ...saved, origin: 'file' };
-  return generateCredentials(env, directory, path);
+  if (file !== undefined)
+    throw new SettingsError(`There is no file ${file} for --credentials-file.`);
+  if (mayGenerate) return generateCredentials(env, directory, path);
+  throw new SettingsError(
+    'The nodes of a cluster have one key pair, so it is not made by one of them. ' +
+      'Set HOLDFAST_ACCESS_KEY and HOLDFAST_SECRET_KEY, or give --credentials-file.',
+  );
 }
 
 /**
@@ -174,24 +189,9 @@ async function generateCredentials(
     ),
   };
   await env.files.makeDirectory(directory);
-  const draft = `${path}.${randomText(env.random, 8, 'abcdefghijklmnop')}`;
-  const file = await env.files.open(draft, 'create', { mode: 0o600 });
-  try {
-    await file.write(utf8(`${JSON.stringify(credentials, undefined, 2)}\n`), 0);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  // Why a link: it refuses to replace, so that the pair of a process that was faster stays.
-  const won = await env.files.link(draft, path).then(() => true, keepExisting);
-  await env.files.unlink(draft);
-  await env.files.syncDirectory(directory);
+  const text = `${JSON.stringify(credentials, undefined, 2)}\n`;
+  const won = await writeSecretOnce(env, directory, path, text);
   if (won) return { ...credentials, origin: 'generated' };
   const other = await readCredentialsFile(env, path);
   return other ? { ...other, origin: 'file' } : { ...credentials, origin: 'generated' };
-}
-
-function keepExisting(error: unknown): false {
-  if (error instanceof FileError && error.code === 'FILE_EXISTS') return false;
-  throw error;
 }

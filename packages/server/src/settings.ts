@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import type { ClusterSettings } from './cluster/cluster-settings.ts';
+import { clusterOptionsOf, parseClusterSettings } from './cluster/cluster-settings.ts';
 import { SettingsError } from './settings-error.ts';
 
 /** What `holdfast serve` runs with, checked. */
@@ -39,6 +41,14 @@ export interface ServeSettings {
   readonly backupEvery: number;
   /** How many are kept. */
   readonly backupKeep: number;
+  /** File with the key pair. */
+  readonly credentialsFile?: string | undefined;
+  /** What makes the server a node of a cluster. */
+  readonly cluster?: ClusterSettings | undefined;
+  /** Whether the key pair takes the place of the one that the cluster knows. */
+  readonly replaceRootKeys: boolean;
+  /** Whether the end of the input stops the server, as a signal does. */
+  readonly untilInputEnds: boolean;
 }
 
 export const RECOVERY_POLICIES = ['fail-closed', 'repair-from-peers'] as const;
@@ -46,6 +56,8 @@ export type RecoveryPolicy = (typeof RECOVERY_POLICIES)[number];
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+
+type Environment = Readonly<Record<string, string | undefined>>;
 
 const UNITS_MS: ReadonlyMap<string, number> = new Map([
   ['s', 1000],
@@ -117,12 +129,7 @@ const serveSchema = z.object({
     .string()
     .regex(/^\d{1,12}$/, '--scrub-rate is a number of bytes a second; 0 for no scrubber.')
     .transform(Number),
-  recovery: z
-    .enum(RECOVERY_POLICIES, `--recovery is one of ${RECOVERY_POLICIES.join(', ')}.`)
-    .refine(
-      (policy) => policy !== 'repair-from-peers',
-      '--recovery repair-from-peers needs peers, and this is a single node: use fail-closed.',
-    ),
+  recovery: z.enum(RECOVERY_POLICIES, `--recovery is one of ${RECOVERY_POLICIES.join(', ')}.`),
   backupTo: z.string().min(1, '--backup-to needs the path of a folder.').optional(),
   backupEvery: z
     .string()
@@ -137,21 +144,50 @@ const serveSchema = z.object({
     .transform(Number)
     .default(24),
   logLevel: z.enum(LOG_LEVELS, `--log-level is one of ${LOG_LEVELS.join(', ')}.`),
+  credentialsFile: z.string().min(1, '--credentials-file needs the path of a file.').optional(),
+  node: z.string().optional(),
+  cluster: z.string().optional(),
+  clusterSecretFile: z.string().optional(),
+  peerListen: z.string().optional(),
+  join: z.boolean().optional(),
+  replaceRootKeys: z.boolean().default(false),
+  untilInputEnds: z.boolean().default(false),
 });
 
-/** Checks what the command line gave. Throws a SettingsError that says all that is wrong. */
-export function parseServeSettings(raw: unknown): ServeSettings {
+/**
+ * Checks what the command line gave, and of a cluster also what the environment did. Throws a SettingsError that says
+ * all that is wrong.
+ */
+export function parseServeSettings(raw: unknown, environment: Environment = {}): ServeSettings {
   const result = serveSchema.safeParse(raw);
-  if (!result.success) {
-    throw new SettingsError(result.error.issues.map((issue) => issue.message).join('\n'));
+  const problems = (result.error?.issues ?? []).map((issue) => issue.message);
+  const options = clusterOptionsOf(result.data ?? {}, environment);
+  const cluster = result.success ? parseClusterSettings(options) : undefined;
+  if (isList(cluster)) problems.push(...cluster);
+  if (result.data?.recovery === 'repair-from-peers') {
+    problems.push(
+      cluster === undefined
+        ? '--recovery repair-from-peers needs peers, and this is a single node: use fail-closed.'
+        : '--recovery repair-from-peers is not done at a start yet: use fail-closed, and where it refuses, replace the node.',
+    );
   }
-  const { bucket, domain, websiteDomain, lifecycleDaySeconds, ...settings } = result.data;
+  if (!result.success || isList(cluster) || problems.length > 0) {
+    throw new SettingsError(problems.join('\n'));
+  }
+  const { bucket, domain, websiteDomain, lifecycleDaySeconds, ...rest } = result.data;
   const lifecycleDayMs = lifecycleDaySeconds * 1000;
   return {
-    ...settings,
+    ...rest,
+    cluster,
     lifecycleDayMs,
     buckets: bucket,
     domains: domain,
     websiteDomains: websiteDomain,
   };
+}
+
+function isList(
+  value: ClusterSettings | readonly string[] | undefined,
+): value is readonly string[] {
+  return Array.isArray(value);
 }

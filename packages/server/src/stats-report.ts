@@ -4,6 +4,7 @@ import type { MetricsText } from './metrics-text.ts';
 export function statsReport(metrics: MetricsText): string {
   const lines = [
     ...requestLines(metrics),
+    ...clusterLines(metrics),
     ...logLines(metrics),
     ...indexLines(metrics),
     ...careLines(metrics),
@@ -29,6 +30,29 @@ function requestLines(metrics: MetricsText): string[] {
       'bodies',
       `${bytes(metrics.get('holdfast_received_bytes_total'))} received, ${bytes(metrics.get('holdfast_sent_bytes_total'))} sent`,
     ),
+  ];
+}
+
+function clusterLines(metrics: MetricsText): string[] {
+  const number = (name: string): number => metrics.get(`holdfast_cluster_${name}`) ?? 0;
+  if (metrics.get('holdfast_cluster_term') === undefined) return [];
+  const role = number('is_leader') === 1 ? 'leads' : 'follows';
+  const said = number('has_leader') === 1 ? `this node ${role}` : 'no leader is known';
+  const members = number('voters') + number('learners');
+  const lag =
+    number('is_leader') === 1
+      ? [line('  behind', `up to ${number('lag_entries')} entries, the member that lacks most`)]
+      : [];
+  return [
+    line(
+      'cluster',
+      `${said}, term ${number('term')}, ${number('connected_members')} of ${members} members connected`,
+    ),
+    line(
+      '  log',
+      `${number('applied_index')} applied, ${number('commit_index')} agreed on, ${number('last_index')} written`,
+    ),
+    ...lag,
   ];
 }
 

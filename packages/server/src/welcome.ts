@@ -17,8 +17,7 @@ export async function welcomeText(
   const secret = hidden ? `(the value of ${hidden})` : credentials.secretAccessKey;
   const note =
     credentials.origin === 'generated' ? ' (made just now, kept in the data folder)' : '';
-  const page = await server.objects.listBuckets({ limit: 1 });
-  const command = page.buckets.length > 0 ? 's3 ls' : 's3 mb s3://my-bucket';
+  const command = (await hasBuckets(server)) ? 's3 ls' : 's3 mb s3://my-bucket';
   return [
     `Holdfast ${await readVersion()} is ready.`,
     '',
@@ -37,6 +36,14 @@ export async function welcomeText(
   ].join('\n');
 }
 
+/** Whether there are any. A leader that was just lost does not keep the text from being printed. */
+async function hasBuckets({ objects }: RunningServer): Promise<boolean> {
+  return objects.listBuckets({ limit: 1 }).then(
+    ({ buckets }) => buckets.length > 0,
+    () => false,
+  );
+}
+
 /** An address that a client on this machine can use. */
 function connectHost(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
@@ -44,6 +51,7 @@ function connectHost(host: string): string {
   return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
 }
 
-function shellWord(text: string): string {
+/** The text as one word of a shell. */
+export function shellWord(text: string): string {
   return /^[A-Za-z0-9_./+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -116,3 +116,25 @@ test('a name that only looks like loopback is not loopback', () => {
   expect(isLoopback('127.0.0.1.example.com')).toBe(false);
   expect(isLoopback('localhost.example.com')).toBe(false);
 });
+
+test("an operator's file is read where the environment has no pair, and is never made", async () => {
+  const env = await createMemoryEnv();
+  await expect(resolveCredentials(env, '/data', {}, { file: '/keys.json' })).rejects.toThrow(
+    'There is no file /keys.json for --credentials-file.',
+  );
+  const made = await resolveCredentials(env, '/data', {});
+  const file = '/data/credentials.json';
+  expect(await resolveCredentials(env, '/elsewhere', {}, { file })).toEqual({
+    ...made,
+    origin: 'file',
+  });
+  const given = { HOLDFAST_ACCESS_KEY: 'somebody', HOLDFAST_SECRET_KEY: 'something-long' };
+  expect((await resolveCredentials(env, '/data', given, { file })).accessKeyId).toBe('somebody');
+});
+
+test('a node of a cluster makes no pair of its own', async () => {
+  const env = await createMemoryEnv();
+  const nowhere = resolveCredentials(env, '/data', {}, { mayGenerate: false });
+  await expect(nowhere).rejects.toThrow('The nodes of a cluster have one key pair');
+  expect(await env.files.stat('/data/credentials.json')).toBeUndefined();
+});

@@ -1,7 +1,11 @@
 import { readFile } from 'node:fs/promises';
+import { logIndex, term } from '@holdfast/bytes';
 import { createMemoryEnv } from '@holdfast/env/memory';
 import { openLocalStore } from '@holdfast/kv';
+import { nodeId } from '@holdfast/raft';
 import { expect, test } from 'vitest';
+import type { SampledStatus } from '../src/cluster/cluster-sample.ts';
+import { sampleCluster } from '../src/cluster/cluster-sample.ts';
 import type { ServiceSource } from '../src/metrics.ts';
 import { Metrics } from '../src/metrics.ts';
 import { MetricsText } from '../src/metrics-text.ts';
@@ -16,6 +20,21 @@ const SERVICE: ServiceSource = {
   backupAgeMs: () => undefined,
 };
 
+const LEADER: SampledStatus = {
+  role: 'leader',
+  leaderId: nodeId('n1'),
+  term: term(3),
+  commitIndex: logIndex(8),
+  appliedIndex: logIndex(7),
+  lastIndex: logIndex(9),
+  waitingBytes: 0,
+  members: [
+    { role: 'voter', isConnected: true, matchIndex: 9 },
+    { role: 'voter', isConnected: true, matchIndex: 8 },
+    { role: 'learner', isConnected: false, matchIndex: 2 },
+  ],
+};
+
 /** Metrics of a store with some writes, after some requests. */
 async function rendered(service: ServiceSource = SERVICE): Promise<string> {
   const env = await createMemoryEnv();
@@ -25,7 +44,10 @@ async function rendered(service: ServiceSource = SERVICE): Promise<string> {
     await store.transact({ operations: [{ kind: 'put', key, value: new Uint8Array(5000) }] });
   }
   const metrics = new Metrics({
-    sampleStorage: () => sampleStorage(store, env.clock.nowMs()),
+    sampleStorage: () => {
+      const { metrics: own, histograms } = sampleStorage(store, env.clock.nowMs());
+      return { metrics: [...own, ...sampleCluster(LEADER)], histograms };
+    },
     service,
   });
   const request = { bytesIn: 10, bytesOut: 20, requestId: 'x' };
@@ -121,4 +143,13 @@ test('the report for people has a line for each thing to watch', async () => {
   ]) {
     expect(report).toMatch(line);
   }
+});
+
+test('a leader tells how far the member furthest behind is, and the report says it', async () => {
+  const metrics = new MetricsText(await rendered());
+  expect(metrics.get('holdfast_cluster_lag_entries')).toBe(7);
+  expect(metrics.get('holdfast_cluster_connected_members')).toBe(2);
+  const report = statsReport(metrics);
+  expect(report).toContain('cluster      this node leads, term 3, 2 of 3 members connected');
+  expect(report).toContain('  behind     up to 7 entries');
 });

@@ -69,3 +69,15 @@ test('a scrub rate of 0 is no scrubber, and a time that is none is refused', () 
   expect(() => parseServeSettings({ ...defaults, scrubRate: 'fast' })).toThrow('--scrub-rate');
   expect(() => parseServeSettings({ ...defaults, slowAfter: '0' })).toThrow('--slow-after');
 });
+
+test('a node of a cluster is checked with the rest, and says all that is missing of it', () => {
+  const cluster = { node: 'n1', cluster: 'n1=h:1,n2=h:2', clusterSecretFile: '/secret' };
+  const settings = parseServeSettings({ ...defaults, ...cluster });
+  expect(settings.cluster).toMatchObject({ nodeId: 'n1', listen: { host: 'h', port: 1 } });
+  expect(() => parseServeSettings({ ...defaults, node: 'n1', cluster: 'n2=h:2' })).toThrow(
+    [
+      '--cluster needs --cluster-secret-file: a file of at least 32 random bytes, the same on every node.',
+      '--node n1 is not in --cluster, which names n2.',
+    ].join('\n'),
+  );
+});

@@ -5,7 +5,8 @@ import type { Env } from '@holdfast/env';
 import { MemoryFiles } from '@holdfast/env/memory';
 import { createNodeEnv } from '@holdfast/env/node';
 import { expect, test } from 'vitest';
-import type { RunningServer, ServerConfig } from '../src/start-server.ts';
+import type { ServerConfig } from '../src/server-config.ts';
+import type { RunningServer } from '../src/start-server.ts';
 import { startServer } from '../src/start-server.ts';
 
 const credentials = { accessKeyId: 'somebody', secretAccessKey: 'a-secret-for-tests' };

@@ -5,6 +5,7 @@ import { NetworkError } from '../network.ts';
 /** Below it a secret can be guessed from one recorded handshake. */
 const MIN_SECRET_BYTES = 32;
 const KEY_BYTES = 32;
+const CLUSTER_ID_BYTES = 16;
 
 /** What all nodes of a cluster know and nobody else. Private: neither JSON nor an inspector shows it. */
 export class SharedSecret {
@@ -29,6 +30,15 @@ export class SharedSecret {
       throw new NetworkError('SECURITY_INVALID', message, { cause });
     }
     return new SharedSecret(Buffer.from(text.trim(), 'latin1'));
+  }
+
+  /**
+   * What a cluster is called that begins with this secret: 32 hexadecimal digits, the same on every node. It says
+   * nothing about the secret.
+   */
+  clusterId(): string {
+    const bytes = hkdfSync('sha256', this.#bytes, '', 'holdfast cluster id 1', CLUSTER_ID_BYTES);
+    return Buffer.from(bytes).toString('hex');
   }
 
   /** The key for connections from one node of one cluster to another, and for no others. */

@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import type { Env } from '@holdfast/env';
-import { createNodeEnv } from '@holdfast/env/node';
+import { createNodeEnv, NodeNetwork, SharedSecret, secretSecurity } from '@holdfast/env/node';
+import { readIdentity } from '@holdfast/kv';
+import type { ClusterConfig } from '../cluster/cluster-config.ts';
 import { canHaveControlSocket, controlPath } from '../control-socket.ts';
 import type { ResolvedCredentials } from '../credentials.ts';
 import { refuseWeakCredentials, resolveCredentials } from '../credentials.ts';
@@ -8,9 +10,10 @@ import type { FailureContext } from '../failure.ts';
 import { describeFailure } from '../failure.ts';
 import type { Log } from '../log.ts';
 import { createLogger } from '../logger.ts';
+import type { ServerConfig } from '../server-config.ts';
 import type { ServeSettings } from '../settings.ts';
 import { parseServeSettings } from '../settings.ts';
-import type { RunningServer, ServerConfig } from '../start-server.ts';
+import type { RunningServer } from '../start-server.ts';
 import { startServer } from '../start-server.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 import { readInitFile } from '../users/init-file.ts';
@@ -25,7 +28,7 @@ const REFUSAL_MS = 1_000;
 
 /** Runs the server until a signal stops it or its log fails. */
 export async function serve(terminal: Terminal, options: unknown): Promise<ExitCode> {
-  const settings = parseServeSettings(options);
+  const settings = parseServeSettings(options, terminal.environment);
   const directory = resolve(terminal.workingDirectory, settings.data);
   const context = { directory, host: settings.host, port: settings.port };
   const log = createLogger({
@@ -38,15 +41,24 @@ export async function serve(terminal: Terminal, options: unknown): Promise<ExitC
     terminal.exit(1);
   });
   const env = await createNodeEnv();
-  const ending = watchSignals(terminal, env, log);
+  const ending = Promise.race([
+    watchSignals(terminal, env, log),
+    ...(settings.untilInputEnds ? [inputEnd(terminal)] : []),
+  ]);
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.defer(() => env.digests.close());
   try {
-    const { server, credentials } = await start(terminal, env, settings, directory, log);
-    terminal.print(await welcomeText(server, settings, directory, credentials));
+    const cluster = await clusterConfig(terminal, env, settings, directory, log);
+    cleanup.defer(() => cluster?.network.close());
+    const { server, credentials } = await start(terminal, env, settings, directory, log, cluster);
+    const isReady = server.ready.then(async () => {
+      terminal.print(await welcomeText(server, settings, directory, credentials));
+    });
+    // What keeps it from being ready is its failure, or its end.
+    isReady.catch(() => undefined);
     return await runUntilEnd({ server, terminal, env, log, context, ending });
   } catch (error) {
     return fail(terminal, error, context);
-  } finally {
-    await env.digests.close();
   }
 }
 
@@ -56,14 +68,20 @@ async function start(
   settings: ServeSettings,
   directory: string,
   log: Log,
+  cluster: ClusterConfig | undefined,
 ): Promise<{ server: RunningServer; credentials: ResolvedCredentials }> {
-  const credentials = await resolveCredentials(env, directory, terminal.environment);
+  const { credentialsFile } = settings;
+  const credentials = await resolveCredentials(env, directory, terminal.environment, {
+    file: credentialsFile && resolve(terminal.workingDirectory, credentialsFile),
+    mayGenerate: cluster === undefined,
+  });
   refuseWeakCredentials(credentials, settings.host);
   const users = await userOptions(terminal, env, settings);
   const server = await startServer({
     env,
     directory,
     credentials,
+    ...(cluster !== undefined && { cluster }),
     host: settings.host,
     port: settings.port,
     region: settings.region,
@@ -83,6 +101,39 @@ async function start(
     log,
   });
   return { server, credentials };
+}
+
+/** The network of a node and what else makes it one; undefined where the server is alone. */
+async function clusterConfig(
+  terminal: Terminal,
+  env: Env,
+  { cluster, replaceRootKeys }: ServeSettings,
+  directory: string,
+  log: Log,
+): Promise<ClusterConfig | undefined> {
+  if (cluster === undefined) return undefined;
+  const path = resolve(terminal.workingDirectory, cluster.secretFile);
+  const secret = await SharedSecret.fromFile(path);
+  // Why the folder first: after a recovery from the loss of a quorum the cluster has another id.
+  const identity = await readIdentity(env, directory);
+  const clusterId = identity?.clusterId ?? secret.clusterId();
+  const { nodeId } = cluster;
+  const network = new NodeNetwork({
+    clusterId,
+    nodeId,
+    security: secretSecurity(secret),
+    onRefusal: (refusal) => log.warn({ ...refusal }, 'a connection of a peer was refused'),
+  });
+  return { ...cluster, clusterId, network, replaceRootKeys };
+}
+
+/** Resolves when the process that started this one, and writes to its input, is gone. */
+function inputEnd({ input }: Terminal): Promise<NodeJS.Signals> {
+  return new Promise((settle) => {
+    input.on('error', () => settle('SIGTERM'));
+    input.on('end', () => settle('SIGTERM'));
+    input.resume();
+  });
 }
 
 async function userOptions(

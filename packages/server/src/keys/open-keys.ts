@@ -18,24 +18,38 @@ export interface OpenKeysOptions {
   readonly namedKeyPath: string | undefined;
 }
 
-export interface OpenKeys {
+export interface KeyRings {
   readonly masterKeys: KeyRing;
   readonly namedKeys: KeyRing | undefined;
+}
+
+/** What the keys in use are, beside those of the files. */
+export interface KeyUse {
   /** Versions that sealed data keys and are no longer the present ones. */
   readonly outdated: readonly UsedKey[];
   /** Named versions that sealed data keys and are in no file: what they sealed cannot be read. */
   readonly missing: readonly UsedKey[];
 }
 
+export type OpenKeys = KeyRings & KeyUse;
+
 /**
  * The keys of the two files. The master key is made when the first data key is. Throws a SettingsError where a master key
  * is gone with which data keys are sealed: better no server than one that cannot read.
  */
 export async function openKeys(options: OpenKeysOptions): Promise<OpenKeys> {
-  const { env, kv, namedKeyPath } = options;
-  const place = { env, directory: options.directory, path: options.masterKeyPath };
-  const used = await listUse(kv);
+  const used = await listUse(options.kv);
   const mayMake = !used.some(({ kind }) => kind === 'master');
+  const rings = await openKeyRings(options, mayMake);
+  return { ...rings, ...(await compare(options, rings, used)) };
+}
+
+/** The same without a look into the store, which a node of a cluster can take only when it has a leader. */
+export async function openKeyRings(
+  { env, kv, directory, masterKeyPath: path, namedKeyPath }: OpenKeysOptions,
+  mayMake: boolean,
+): Promise<KeyRings> {
+  const place = { env, directory, path };
   const masterKeys = new KeyRing({
     env,
     kv,
@@ -53,6 +67,20 @@ export async function openKeys(options: OpenKeysOptions): Promise<OpenKeys> {
       defaultKeyId: named.defaultKeyId,
       load: async () => named.keys,
     });
+  return { masterKeys, namedKeys };
+}
+
+/** The look into the store. Throws as `openKeys` does. */
+export async function compareKeys(options: OpenKeysOptions, rings: KeyRings): Promise<KeyUse> {
+  return compare(options, rings, await listUse(options.kv));
+}
+
+async function compare(
+  { env, directory, masterKeyPath: path }: OpenKeysOptions,
+  { masterKeys, namedKeys }: KeyRings,
+  used: readonly UsedKey[],
+): Promise<KeyUse> {
+  const place = { env, directory, path };
   const outdated: UsedKey[] = [];
   const missing: UsedKey[] = [];
   for (const one of used) {
@@ -64,7 +92,7 @@ export async function openKeys(options: OpenKeysOptions): Promise<OpenKeys> {
     if (one.kind === 'master') throw masterKeyIsGone(masterKeyPath(place), one);
     missing.push(one);
   }
-  return { masterKeys, namedKeys, outdated, missing };
+  return { outdated, missing };
 }
 
 function masterKeyIsGone(path: string, { fingerprint }: UsedKey): SettingsError {

@@ -18,6 +18,8 @@ export interface OpenUsersOptions {
   readonly owner: { readonly id: string; readonly displayName: string };
   readonly init: InitContent | undefined;
   readonly masterKeyPath: string | undefined;
+  /** Whether a master key may be made. Not by a node of a cluster: the others would not have it. Default true. */
+  readonly mayMakeKey?: boolean;
 }
 
 /**
@@ -38,7 +40,8 @@ export async function openUsers(options: OpenUsersOptions): Promise<UserDirector
   const stored = await hasUsers(kv);
   if (!stored && wanted.length === 0) return new UserDirectory([itself]);
   const place = { env, directory, path: options.masterKeyPath };
-  const box = new SecretBox(await readMasterKeys(place, !stored), env.random);
+  const mayMake = !stored && (options.mayMakeKey ?? true);
+  const box = new SecretBox(await readMasterKeys(place, mayMake), env.random);
   const before = stored ? await loadUsers(kv, box) : [];
   const names = new Set(wanted.map(({ id }) => id));
   const kept = before.filter(({ id }) => !names.has(id));

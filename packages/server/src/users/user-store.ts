@@ -1,5 +1,5 @@
 import { concatBytes, fromUtf8, prefixEnd, utf8 } from '@holdfast/bytes';
-import type { KvStore } from '@holdfast/kv';
+import type { KvEntry, KvStore } from '@holdfast/kv';
 import { SettingsError } from '../settings-error.ts';
 import type { SecretBox } from './secret-box.ts';
 import type { UserRecord } from './user-record.ts';
@@ -38,6 +38,19 @@ export async function loadUsers(kv: KvStore, box: SecretBox): Promise<UserRecord
       from = concatBytes([key, Uint8Array.of(0)]);
     }
     if (!page.more) return users;
+  }
+}
+
+/** Which users are stored, and at which version each. */
+export async function userVersions(kv: KvStore): Promise<KvEntry[]> {
+  const all: KvEntry[] = [];
+  let { from, to } = range(USER_SPACE);
+  for (;;) {
+    const page = await kv.scan({ from, to, limit: PAGE, values: false });
+    all.push(...page.entries);
+    const last = page.entries.at(-1);
+    if (!page.more || last === undefined) return all;
+    from = concatBytes([last.key, Uint8Array.of(0)]);
   }
 }
 

@@ -21,7 +21,8 @@ import { rotateMasterKey } from '../../src/keys/master-key-file.ts';
 import { readNamedKeys } from '../../src/keys/named-key-file.ts';
 import type { Log } from '../../src/log.ts';
 import { silentLog } from '../../src/log.ts';
-import type { RunningServer, ServerConfig } from '../../src/start-server.ts';
+import type { ServerConfig } from '../../src/server-config.ts';
+import type { RunningServer } from '../../src/start-server.ts';
 import { startServer } from '../../src/start-server.ts';
 
 const credentials = { accessKeyId: 'somebody', secretAccessKey: 'a-secret-for-tests' };

@@ -1,0 +1,41 @@
+import type { KvError, LocalStore } from '@holdfast/kv';
+import { openLocalStore } from '@holdfast/kv';
+import type { Cluster } from '@holdfast/replica';
+import { openReplica } from '@holdfast/replica';
+import type { Log } from './log.ts';
+import type { ServerConfig } from './server-config.ts';
+
+/** The store of a server: its own, or its replica of a cluster's. */
+export interface OpenedStore {
+  readonly store: LocalStore;
+  /** Who belongs to the cluster, and who leads it; undefined where the server is alone. */
+  readonly cluster: Cluster | undefined;
+}
+
+/** Opens the data folder. Errors as of `openLocalStore` and `openReplica`. */
+export async function openStore(
+  { env, directory, cluster }: ServerConfig,
+  log: Log,
+  onFailure: (error: KvError) => void,
+): Promise<OpenedStore> {
+  if (cluster === undefined) {
+    return { store: await openLocalStore({ env, directory, onFailure }), cluster: undefined };
+  }
+  const { nodeId, members, listen, join, network, clusterId } = cluster;
+  // A node that joins begins with the members that are there, and learns from them that it is one.
+  const first = members.filter((member) => !join || member.nodeId !== nodeId);
+  return openReplica({
+    env,
+    network,
+    directory,
+    clusterId,
+    listen,
+    members: Object.fromEntries(first.map((member) => [member.nodeId, member.address])),
+    afterTurn: (run) => void setImmediate(run),
+    onFailure,
+    onLeadership: (isLeader) => {
+      log.info({ nodeId }, isLeader ? 'this node leads' : 'this node leads no more');
+    },
+    onPeerFault: (peerId, error) => log.warn({ peerId, error }, 'a peer was cut off'),
+  });
+}

@@ -1,0 +1,70 @@
+import type { KvStore } from '@holdfast/kv';
+import type { ObjectStore } from '@holdfast/objects';
+import { ObjectStoreError } from '@holdfast/objects';
+import { defaultBucketSettings } from '@holdfast/s3';
+import type { ServerConfig } from './server-config.ts';
+import { OWNER_ID, OWNER_NAME } from './server-config.ts';
+import type { CurrentUsers } from './users/current-users.ts';
+import type { BucketInput } from './users/init-file.ts';
+import { checkInit } from './users/init-file.ts';
+import { openUsers } from './users/open-users.ts';
+import { agreeOnRootKeys } from './users/root-keys.ts';
+
+/** What is filled, and from what. */
+export interface Population {
+  readonly config: ServerConfig;
+  readonly kv: KvStore;
+  readonly objects: ObjectStore;
+  readonly region: string;
+  readonly users: CurrentUsers;
+}
+
+/** Opens the users, and makes what must be there: users and buckets of the init content. */
+export async function populate({ config, kv, objects, region, users }: Population): Promise<void> {
+  const { cluster, credentials, env } = config;
+  if (cluster !== undefined) {
+    await agreeOnRootKeys(kv, env.random, credentials, cluster.replaceRootKeys ?? false);
+  }
+  const init = config.init && checkInit(config.init, 'The init content');
+  users.replace(await openUsers({ ...userOptions(config, kv), init }));
+  await makeBuckets(objects, [...(config.buckets ?? []), ...(init?.buckets ?? [])], {
+    region,
+    settings: defaultBucketSettings(config.bucketAcls ?? false),
+  });
+}
+
+/** Reads the users anew that are stored. */
+export async function reloadUsers({ config, kv, users }: Population): Promise<void> {
+  users.replace(await openUsers({ ...userOptions(config, kv), init: undefined }));
+}
+
+function userOptions(
+  config: ServerConfig,
+  kv: KvStore,
+): Omit<Parameters<typeof openUsers>[0], 'init'> {
+  return {
+    env: config.env,
+    directory: config.directory,
+    kv,
+    credentials: config.credentials,
+    owner: { id: OWNER_ID, displayName: OWNER_NAME },
+    masterKeyPath: config.masterKeyPath,
+    mayMakeKey: config.cluster === undefined,
+  };
+}
+
+async function makeBuckets(
+  objects: ObjectStore,
+  buckets: readonly (string | BucketInput)[],
+  made: { readonly region: string; readonly settings: ReadonlyMap<string, string> },
+): Promise<void> {
+  for (const bucket of buckets) {
+    const { name, owner = OWNER_ID } = typeof bucket === 'string' ? { name: bucket } : bucket;
+    try {
+      await objects.createBucket(name, { ownerId: owner, ...made });
+    } catch (error) {
+      const there = error instanceof ObjectStoreError && error.code === 'BucketAlreadyOwnedByYou';
+      if (!there) throw error;
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import { toHex, utf8 } from '@holdfast/bytes';
+import type { Env } from '@holdfast/env';
+import { FileError } from '@holdfast/env';
+
+/**
+ * Writes a small file that only its owner may read (mode 0600), durable when this resolves, unless there is one already:
+ * that one stays. Returns whether it was written. `path` is in `directory`, which is there.
+ */
+export async function writeSecretOnce(
+  env: Env,
+  directory: string,
+  path: string,
+  text: string,
+): Promise<boolean> {
+  const draft = `${path}.${toHex(env.random.bytes(8))}`;
+  const file = await env.files.open(draft, 'create', { mode: 0o600 });
+  try {
+    await file.write(utf8(text), 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  // Why a link: it refuses to replace, so that the secret of a process that was faster stays.
+  const won = await env.files.link(draft, path).then(() => true, keepExisting);
+  await env.files.unlink(draft);
+  await env.files.syncDirectory(directory);
+  return won;
+}
+
+function keepExisting(error: unknown): false {
+  if (error instanceof FileError && error.code === 'FILE_EXISTS') return false;
+  throw error;
+}

@@ -1,0 +1,103 @@
+import { S3Client } from '@aws-sdk/client-s3';
+import { MemoryFiles, MemoryNetwork } from '@holdfast/env/memory';
+import { createNodeEnv } from '@holdfast/env/node';
+import type { ClusterConfig } from '../../src/cluster/cluster-config.ts';
+import type { ServerConfig } from '../../src/server-config.ts';
+import type { RunningServer } from '../../src/start-server.ts';
+import { startServer } from '../../src/start-server.ts';
+
+const NAMES = ['n1', 'n2', 'n3'];
+const CLUSTER_ID = 'c'.repeat(32);
+export const CREDENTIALS = { accessKeyId: 'somebody', secretAccessKey: 'a-secret-for-tests' };
+
+const machine = await createNodeEnv();
+
+/** Three servers of one cluster in this process, on disks and a network in memory. */
+export class ThreeServers implements AsyncDisposable {
+  readonly network: MemoryNetwork = new MemoryNetwork({ clock: machine.clock });
+  readonly #disks = NAMES.map(() => new MemoryFiles({ clock: machine.clock }));
+  readonly #servers: (RunningServer | undefined)[] = NAMES.map(() => undefined);
+  readonly #clients: S3Client[] = [];
+
+  async startAll(more: Partial<ServerConfig> = {}): Promise<void> {
+    await Promise.all(NAMES.map((_, at) => this.start(at, more)));
+    await Promise.all(NAMES.map((_, at) => this.server(at).ready));
+  }
+
+  /** Starts one and does not wait for a leader. */
+  async start(
+    at: number,
+    more: Partial<ServerConfig> = {},
+    ofCluster: Partial<ClusterConfig> = {},
+  ): Promise<RunningServer> {
+    const nodeId = NAMES[at] as string;
+    const members = NAMES.map((name, place) => {
+      return { nodeId: name, address: { host: name, port: 9400 + place } };
+    });
+    const started = await startServer({
+      env: { ...machine, files: this.#disks[at] as MemoryFiles },
+      directory: '/data',
+      credentials: CREDENTIALS,
+      port: 0,
+      metrics: false,
+      collectIntervalMs: 0,
+      lifecycle: false,
+      cluster: {
+        nodeId,
+        members,
+        listen: { host: nodeId, port: 9400 + at },
+        join: false,
+        clusterId: CLUSTER_ID,
+        network: this.network.node(nodeId, { clusterId: CLUSTER_ID }),
+        ...ofCluster,
+      },
+      ...more,
+    });
+    this.#servers[at] = started;
+    return started;
+  }
+
+  /** Writes one master key to the disk of every node. */
+  async giveMasterKey(path: string): Promise<void> {
+    for (const files of this.#disks) {
+      const file = await files.open(path, 'create');
+      await file.write(new TextEncoder().encode('5'.repeat(64)), 0);
+      await file.close();
+    }
+  }
+
+  server(at: number): RunningServer {
+    const found = this.#servers[at];
+    if (found === undefined) throw new Error(`${NAMES[at]} was not started`);
+    return found;
+  }
+
+  async stop(at: number): Promise<void> {
+    const server = this.#servers[at];
+    this.#servers[at] = undefined;
+    await server?.stop({ graceMs: 100 });
+  }
+
+  /** The text and the status of a page of a server. */
+  async page(at: number, path: string): Promise<{ status: number; text: string }> {
+    const response = await fetch(`http://127.0.0.1:${this.server(at).port}${path}`);
+    return { status: response.status, text: await response.text() };
+  }
+
+  client(at: number, keys: typeof CREDENTIALS = CREDENTIALS): S3Client {
+    const client = new S3Client({
+      endpoint: `http://127.0.0.1:${this.server(at).port}`,
+      region: 'us-east-1',
+      forcePathStyle: true,
+      maxAttempts: 1,
+      credentials: keys,
+    });
+    this.#clients.push(client);
+    return client;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of this.#clients) client.destroy();
+    await Promise.all(NAMES.map((_, at) => this.stop(at)));
+  }
+}
