@@ -35,7 +35,9 @@ export async function deleteVersion(
   const nowMs = context.env.clock.nowMs();
   const isMarker = found.record.body.kind === 'marker';
   checkDeleteConditions(conditions, validatorsOf(found.record), key);
-  checkRemovable(found.record, nowMs, request.bypassGovernance ?? false);
+  if (request.ignoreLock !== true) {
+    checkRemovable(found.record, nowMs, request.bypassGovernance ?? false);
+  }
   const change = await removal(context, bucket, key, found);
   if (change === undefined) return undefined;
   const release = releaseBody(found.record.body, nowMs);

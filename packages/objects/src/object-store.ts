@@ -257,6 +257,11 @@ export interface ObjectReader {
 export interface DeleteObjectRequest extends VersionAddress {
   /** Deletes a version in spite of a GOVERNANCE retention. */
   readonly bypassGovernance?: boolean;
+  /**
+   * Deletes a version whatever lock it has. Safety: for who throws away a whole store, as between two tests; no client
+   * can ask for it.
+   */
+  readonly ignoreLock?: boolean;
   /** `ifMatch` on a key that is not there: NoSuchKey; on another ETag: PreconditionFailed. */
   readonly conditions?: ObjectConditions & {
     readonly ifSizeBytes?: number;

@@ -1,6 +1,7 @@
 import {
   CopyObjectCommand,
   CreateBucketCommand,
+  CreateMultipartUploadCommand,
   DeleteBucketPolicyCommand,
   DeleteObjectCommand,
   DeleteObjectsCommand,
@@ -381,4 +382,75 @@ test('a signature that does not match explains itself in the log, without the se
   expect(line).toContain('"accessKeyId":"OTHER"');
   expect(line).toContain('GET\\n/any');
   expect(line).not.toContain(secretAccessKey);
+});
+
+/** A user of the owner's account who may do these actions, and nothing else. */
+async function userWith(...Action: string[]): Promise<S3Client> {
+  const Statement = [{ Effect: 'Allow', Action, Resource: '*' }];
+  const policies = [parseUserPolicy(JSON.stringify({ Version: '2012-10-17', Statement }))];
+  const account = { id: OWNER_ID, displayName: 'tester' };
+  const user = { account, name: 'one', accessKeyId: 'ONE', secretAccessKey, policies };
+  const own = await startTestServer({ users: [user], bucketAcls: true });
+  limited.push(own);
+  const client = own.client();
+  await client.send(
+    new CreateBucketCommand({ Bucket: 'limited', ObjectLockEnabledForBucket: true }),
+  );
+  await client.send(new PutObjectCommand({ Bucket: 'limited', Key: 'k', Body: 'v' }));
+  return own.client({ credentials: { accessKeyId: 'ONE', secretAccessKey } });
+}
+
+const limited: TestServer[] = [];
+afterAll(async () => {
+  for (const own of limited) await own[Symbol.asyncDispose]();
+});
+
+const until = (): Date => new Date(server.clock.nowMs() + 60 * 60 * 1000);
+
+test.each<[string, () => object]>([
+  ['s3:PutObjectAcl', () => ({ ACL: 'public-read' })],
+  ['s3:PutObjectAcl', () => ({ GrantRead: `id=${OWNER_ID}` })],
+  ['s3:PutObjectTagging', () => ({ Tagging: 'a=b' })],
+  [
+    's3:PutObjectRetention',
+    () => ({ ObjectLockMode: 'GOVERNANCE', ObjectLockRetainUntilDate: until() }),
+  ],
+  ['s3:PutObjectLegalHold', () => ({ ObjectLockLegalHoldStatus: 'ON' })],
+])('a write that says so in its headers needs %s too: %#', async (action, headers) => {
+  const Bucket = 'limited';
+  const writes = (client: S3Client, more: object) => [
+    put(client, Bucket, 'n', { ...more, ChecksumAlgorithm: 'CRC32' }),
+    outcome(client.send(new CreateMultipartUploadCommand({ Bucket, Key: 'n', ...more }))),
+    outcome(
+      client.send(
+        new CopyObjectCommand({
+          Bucket,
+          Key: 'n',
+          CopySource: `${Bucket}/k`,
+          TaggingDirective: 'REPLACE',
+          ...more,
+        }),
+      ),
+    ),
+  ];
+  const without = await userWith('s3:PutObject', 's3:GetObject');
+  expect(await Promise.all(writes(without, {}))).toEqual(['ok', 'ok', 'ok']);
+  const denied = ['AccessDenied', 'AccessDenied', 'AccessDenied'];
+  expect(await Promise.all(writes(without, headers()))).toEqual(denied);
+  const having = await userWith('s3:PutObject', 's3:GetObject', action);
+  expect(await Promise.all(writes(having, headers()))).toEqual(['ok', 'ok', 'ok']);
+});
+
+test('a bucket policy must allow the ACL of a write too, unless it has judged its headers itself', async () => {
+  const Bucket = await newBucket();
+  const grant = { ACL: 'bucket-owner-full-control' };
+  await owner.send(policy(Bucket, { Action: 's3:PutObject' }));
+  expect(await put(other, Bucket)).toBe('ok');
+  expect(await put(other, Bucket, 'n', grant)).toBe('AccessDenied');
+  await owner.send(policy(Bucket, { Action: ['s3:PutObject', 's3:PutObjectAcl'] }));
+  expect(await put(other, Bucket, 'n', grant)).toBe('ok');
+  const Condition = { StringEquals: { 's3:x-amz-acl': grant.ACL } };
+  await owner.send(policy(Bucket, { Action: 's3:PutObject', Condition }));
+  expect(await put(other, Bucket, 'n', grant)).toBe('ok');
+  expect(await put(other, Bucket, 'n', { ACL: 'public-read' })).toBe('AccessDenied');
 });

@@ -45,6 +45,7 @@ function ask(
       policy,
       policyIsPublic: false,
       policyReadsTags: false,
+      policyReadsAcl: false,
       acl: ownerOnly(OWNER.id),
       ownership: undefined,
       publicAccessBlock: undefined,
@@ -107,4 +108,14 @@ test('nobody but the account itself gets past a denial to the policy', () => {
   expect(ask(itself(OWNER), deny, { action })).toBe(true);
   expect(ask(user(OWNER, [own('Allow')]), deny, { action })).toBe(false);
   expect(ask(itself(OTHER), deny, { action })).toBe(false);
+});
+
+test('where it is enough that nobody denies, another account needs no permission, and its own users do', () => {
+  const enough = { enoughNotDenied: true };
+  expect(ask(itself(OTHER), undefined, enough)).toBe(true);
+  expect(ask(itself(OTHER), deny, enough)).toBe(false);
+  expect(ask(user(OTHER, [own('Deny')]), undefined, enough)).toBe(false);
+  expect(ask(user(OTHER, []), undefined, enough)).toBe(false);
+  expect(ask(user(OWNER, []), undefined, enough)).toBe(false);
+  expect(ask(itself(OTHER), undefined)).toBe(false);
 });

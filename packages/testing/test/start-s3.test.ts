@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import {
   CreateBucketCommand,
   CreateMultipartUploadCommand,
+  DeleteObjectCommand,
   GetObjectCommand,
   ListBucketsCommand,
   ListMultipartUploadsCommand,
@@ -102,6 +103,24 @@ test('reset deletes objects, uploads and other buckets, and makes its own bucket
   // Made as at the start, so ACLs are off.
   const open = new PutObjectCommand({ Bucket: 'mine', Key: 'a', ACL: 'public-read' });
   await expect(withClient(s3, (client) => client.send(open))).rejects.toThrow('ACLs');
+});
+
+test('reset deletes what is locked, for good or under a legal hold', async () => {
+  await using s3 = await startS3({ buckets: [] });
+  const client = new S3Client(s3.clientConfig);
+  const Bucket = 'locked';
+  await client.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: true }));
+  const lock = {
+    ObjectLockMode: 'COMPLIANCE',
+    ObjectLockRetainUntilDate: new Date('2900-01-01'),
+    ObjectLockLegalHoldStatus: 'ON',
+  } as const;
+  await client.send(new PutObjectCommand({ Bucket, Key: 'a', Body: 'x', ...lock }));
+  await client.send(new DeleteObjectCommand({ Bucket, Key: 'a' }));
+  await s3.reset();
+  const { Buckets = [] } = await client.send(new ListBucketsCommand({}));
+  expect(Buckets).toEqual([]);
+  client.destroy();
 });
 
 test('in a folder the data is there again at the next start, and in memory no folder is made', async () => {

@@ -7,6 +7,8 @@ export interface RequiredAction {
   readonly versionAction?: string;
   /** Which ACL may allow it instead of a policy, and by which permission. */
   readonly grant?: { readonly on: 'bucket' | 'object'; readonly permission: Permission };
+  /** From another account it is enough that the bucket's policy does not deny it. Default false. */
+  readonly enoughNotDenied?: boolean;
 }
 
 const READ_BUCKET = { on: 'bucket', permission: 'READ' } as const;

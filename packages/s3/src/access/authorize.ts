@@ -7,6 +7,7 @@ import { type Acl, decodeAcl, ownerOnly } from './acl.ts';
 import { type RequiredAction, requiredAction } from './action-table.ts';
 import type { BucketAccess } from './bucket-access.ts';
 import { mayAccess, mayOutside } from './decide-access.ts';
+import { headerActions } from './header-actions.ts';
 import { requestContext, type Tags } from './request-context.ts';
 
 /** A bucket, and what its settings say about who may do what. */
@@ -56,6 +57,9 @@ export async function authorize(call: S3Call, operation: string): Promise<void> 
     required: requiredAction(operation),
     ...(level === 'object' && { key, versionId: call.parameter('versionId') }),
   });
+  for (const required of headerActions(call, operation, open.access)) {
+    await requireAccess(call, { ...open, required, key });
+  }
 }
 
 /** A bucket with what its settings say. Rejects with NoSuchBucket. */
@@ -92,6 +96,7 @@ function isAllowed(call: S3Call, target: AccessTarget, info: ObjectInfo | undefi
     context: requestContext(call, info === undefined ? undefined : tagsOf(info), target.prefix),
     bucket: access,
     ownerId,
+    enoughNotDenied: required.enoughNotDenied,
     ...(required.grant && {
       grants: {
         acl: required.grant.on === 'bucket' ? access.acl : objectAcl(info, ownerId),

@@ -18,6 +18,8 @@ export interface BucketAccess {
   readonly policyIsPublic: boolean;
   /** Whether the policy asks for tags that objects have. */
   readonly policyReadsTags: boolean;
+  /** Whether the policy asks for the ACL that a write says. */
+  readonly policyReadsAcl: boolean;
   readonly acl: Acl;
   /** undefined where none is set: then each writer owns what it writes. */
   readonly ownership: ObjectOwnership | undefined;
@@ -60,6 +62,7 @@ function readBucketAccess({ name, ownerId, settings }: Bucket): BucketAccess {
     policy,
     policyIsPublic: policy !== undefined && isPublicPolicy(policy),
     policyReadsTags: policyText !== undefined && /s3:ExistingObjectTag/i.test(policyText),
+    policyReadsAcl: policyText !== undefined && /s3:x-amz-(acl|grant-)/i.test(policyText),
     acl: acl === undefined ? ownerOnly(ownerId) : decodeAcl(acl),
     ownership: settings.get(ACCESS_SETTINGS.ownership) as ObjectOwnership | undefined,
     publicAccessBlock: block === undefined ? undefined : (JSON.parse(block) as PublicAccessBlock),

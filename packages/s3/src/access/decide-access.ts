@@ -20,6 +20,8 @@ export interface AccessQuestion {
   readonly bucket: BucketAccess;
   /** Whose the resource is: the bucket's owner, or the object's. */
   readonly ownerId: string;
+  /** From another account it is enough that the bucket's policy does not deny it. */
+  readonly enoughNotDenied?: boolean | undefined;
   /** The grants that are asked, and what they must grant; absent where ACLs do not count. */
   readonly grants?: { readonly acl: Acl; readonly permission: Permission };
 }
@@ -51,7 +53,11 @@ export function mayAccess(question: AccessQuestion): boolean {
     const ownerItself = owns && user.policies === undefined;
     return ownerItself && NEVER_LOCKED.has(question.action);
   }
-  const granted = bucketSays === 'allow' || bucketSays === 'delegate' || askGrants(question);
+  const granted =
+    question.enoughNotDenied === true ||
+    bucketSays === 'allow' ||
+    bucketSays === 'delegate' ||
+    askGrants(question);
   if (user === undefined) return granted;
   if (owns) return userSays === 'allow' || bucketSays === 'allow';
   return userSays === 'allow' && granted;

@@ -1,6 +1,7 @@
 import type { PutObjectResult } from '@holdfast/objects';
 import { requiredAction } from '../access/action-table.ts';
 import { requireAccess } from '../access/authorize.ts';
+import { headerActions } from '../access/header-actions.ts';
 import { newObjectAccess } from '../access/new-object-access.ts';
 import { sendEmpty, sendXml } from '../answer.ts';
 import { authenticateForm } from '../auth/form-signature.ts';
@@ -52,6 +53,9 @@ export async function postObject(call: S3Call): Promise<void> {
   refuseUnsupportedHeaders(call);
   const required = requiredAction('PutObject');
   await requireAccess(call, { ...call.openBucket, required, key });
+  for (const also of headerActions(call, 'PutObject', call.openBucket.access)) {
+    await requireAccess(call, { ...call.openBucket, required: also, key });
+  }
   const metadata = { ...readMetadata(call), ...newObjectAccess(call, call.openBucket) };
   const encryption = encryptionField(call);
   const noTrailers = { trailers: () => new Map<string, string>(), declaredTrailers: [] };

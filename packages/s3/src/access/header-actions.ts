@@ -1,0 +1,41 @@
+import type { S3Call } from '../s3-call.ts';
+import { hasAclHeaders } from './acl-headers.ts';
+import type { RequiredAction } from './action-table.ts';
+import type { BucketAccess } from './bucket-access.ts';
+
+/** Operations that write an object whose ACL, tags and lock may be said in headers. */
+const WRITES: ReadonlySet<string> = new Set(['PutObject', 'CopyObject', 'CreateMultipartUpload']);
+
+// Who may write into a bucket by its ACL alone may say what becomes of what it writes.
+const GRANT = { on: 'bucket', permission: 'WRITE' } as const;
+
+/**
+ * A write that says ACL, tags or lock of its object in headers needs the actions too that setting them alone would need.
+ *
+ * Source: AWS API reference, "PutObject", "Permissions"; "CopyObject"; "CreateMultipartUpload".
+ */
+export function headerActions(
+  call: S3Call,
+  operation: string,
+  { policyReadsAcl }: Pick<BucketAccess, 'policyReadsAcl'>,
+): readonly RequiredAction[] {
+  if (!WRITES.has(operation)) return [];
+  const { headers } = call;
+  const actions: RequiredAction[] = [];
+  if (hasAclHeaders(call)) {
+    // A policy with conditions on these very headers has judged them when it allowed the write.
+    actions.push({ action: 's3:PutObjectAcl', grant: GRANT, enoughNotDenied: policyReadsAcl });
+  }
+  const copiesTags =
+    operation === 'CopyObject' && headers.get('x-amz-tagging-directive') !== 'REPLACE';
+  if (headers.get('x-amz-tagging') && !copiesTags) {
+    actions.push({ action: 's3:PutObjectTagging', grant: GRANT });
+  }
+  if (headers.has('x-amz-object-lock-mode')) {
+    actions.push({ action: 's3:PutObjectRetention', grant: GRANT });
+  }
+  if (headers.has('x-amz-object-lock-legal-hold')) {
+    actions.push({ action: 's3:PutObjectLegalHold', grant: GRANT });
+  }
+  return actions;
+}
