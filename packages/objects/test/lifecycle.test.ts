@@ -151,6 +151,36 @@ test('older versions go by the time since they got a successor, and the newest o
   expect(await getBytes(store, 'a')).toEqual(pattern(5));
 });
 
+test('of older versions only those go that have the tags and the size of the rule', async () => {
+  const fixture = await versioned();
+  const { store, env } = fixture;
+  await put(store, 'a', 1, 'k=v');
+  await put(store, 'a', 2);
+  await put(store, 'a', 30, 'k=v');
+  await store.deleteObject({ bucket, key: 'a' });
+  await put(store, 'a', 4, 'k=v');
+  const filter = { tags: [{ key: 'k', value: 'v' }], sizeLessThan: 30 };
+  const { prefix: _prefix, ...filtered } = rule({ filter, noncurrentExpiration: { days: 1 } });
+  await setRules(store, filtered);
+  env.manualClock.advance(3 * DAY_MS);
+  // A marker has neither tags nor a size.
+  expect((await pass(fixture)).noncurrentExpired).toBe(1);
+  expect(await listed(store)).toEqual(['a@4*', 'a@-', 'a@30', 'a@2']);
+});
+
+test('who asks for a pass while one waits or runs gets one that began later', async () => {
+  const fixture = await openFixture(LIMITS);
+  const { store, env, tasks } = fixture;
+  await setRules(store, rule({ expiration: { days: 1 } }));
+  const first = store.runLifecycle();
+  const second = store.runLifecycle();
+  await tasks.runAll();
+  expect(await Promise.all([first, second])).toHaveLength(2);
+  await put(store, 'a');
+  env.manualClock.advance(3 * DAY_MS);
+  expect((await pass(fixture)).expired).toBe(1);
+});
+
 test('of racing deletes of newer versions, the ones that a rule keeps are never too few', async () => {
   const moments = await atEveryMoment(async (wrap, inner) => {
     const fixture = await openFixture({ ...LIMITS, kv: inner });
