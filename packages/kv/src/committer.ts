@@ -5,6 +5,7 @@
 import type { Crc32c, LogIndex } from '@holdfast/bytes';
 import type { Wal, WalIdentity, WalRecord } from '@holdfast/wal';
 import type { KvError } from './errors.ts';
+import type { ValueName } from './image/image-entry.ts';
 import type { StoreImages } from './image/store-images.ts';
 import type { KvEngine } from './kv-engine.ts';
 import type { Transaction, TransactResult } from './kv-store.ts';
@@ -27,6 +28,8 @@ export interface Committer {
    * durably, the effect of every record up to there.
    */
   releasable(flushedIndex: LogIndex): LogIndex;
+  /** Asks other nodes for a value that is damaged here; undefined where none has it. Must not reject. */
+  findElsewhere?(name: ValueName): Promise<Uint8Array | undefined>;
   /** Nothing more is answered but with `cause`: the log or the state machine has failed. */
   fail(cause: unknown): void;
   /** Resolves when all that was submitted is answered. */

@@ -1,6 +1,6 @@
 import type { Env } from '@holdfast/env';
 import type { WalIdentity } from '@holdfast/wal';
-import { WalError } from '@holdfast/wal';
+import { parseSegmentName } from '@holdfast/wal';
 import { pinFiles, removePins } from './backup/pinned-files.ts';
 import type { BackupReport, BackupRequest } from './backup/take-backup.ts';
 import { takeBackup } from './backup/take-backup.ts';
@@ -8,9 +8,11 @@ import type { Committer, CommitterContext } from './committer.ts';
 import type { CompactionProgress, CompactionReport } from './compactor.ts';
 import { KvError } from './errors.ts';
 import { extentReader } from './extent-files.ts';
+import { fileIdOf, segmentIdOfFile } from './extent-format.ts';
 import { StoreImages } from './image/store-images.ts';
 import type { IndexRecord, LiveRecord } from './index-record.ts';
 import { liveRecord } from './index-record.ts';
+import type { StoreDamage } from './inspect-damage.ts';
 import { userKey } from './key-space.ts';
 import type {
   KvCursor,
@@ -29,6 +31,7 @@ import type { CompactionSettings } from './maintenance.ts';
 import { Maintenance } from './maintenance.ts';
 import { EngineView } from './read-view.ts';
 import { ReaderPins } from './reader-pins.ts';
+import { repairingReader } from './repairing-reader.ts';
 import {
   checkKey,
   checkMaxAgeMs,
@@ -37,6 +40,7 @@ import {
   checkTransaction,
   transactionSizeBytes,
 } from './request-check.ts';
+import type { HealReport } from './segment-healing.ts';
 import type { SpaceReserve } from './space-reserve.ts';
 import type { LocalStoreStatus } from './store-status.ts';
 import type { ReadExtent } from './value-reader.ts';
@@ -85,12 +89,13 @@ export class EngineStore implements LocalStore {
     this.#recovered = recovered;
     this.#reserve = reserve;
     this.#pins = new ReaderPins(() => engine.space.moment);
-    const readExtent = extentReader(wal, engine.extents);
-    this.#readExtent = (extent, target) =>
-      readExtent(extent, target).catch((error: unknown) => {
-        if (isCorruption(error)) this.#damagedExtents++;
-        throw error;
-      });
+    this.#readExtent = repairingReader({
+      read: extentReader(wal, engine.extents),
+      crc32c: env.crc32c,
+      findElsewhere: async (name) => this.#committer.findElsewhere?.(name),
+      onDamaged: () => this.#damagedExtents++,
+      onRepaired: (segmentId) => this.#maintenance.healLater(segmentId),
+    });
     this.#maintenance = new Maintenance(
       {
         env,
@@ -222,6 +227,16 @@ export class EngineStore implements LocalStore {
   async collect(): Promise<void> {
     this.#checkOpen();
     await this.#maintenance.removeSegments();
+  }
+
+  async heal({ file }: Pick<StoreDamage, 'file'>): Promise<HealReport> {
+    this.#checkOpen();
+    const name = file.slice(file.indexOf('/') + 1);
+    const fileId = fileIdOf(name);
+    const segmentId =
+      fileId === undefined ? parseSegmentName(name)?.segmentId : segmentIdOfFile(fileId);
+    if (segmentId === undefined) return { movedBytes: 0, lostValues: 0 };
+    return this.#maintenance.heal(new Set([segmentId]));
   }
 
   async sync(): Promise<void> {
@@ -388,11 +403,6 @@ function ownCursor(view: EngineView, cursor: KvCursor): KvCursor {
       view.close();
     },
   };
-}
-
-function isCorruption(error: unknown): boolean {
-  if (error instanceof WalError) return error.code === 'WAL_CORRUPTION';
-  return error instanceof KvError && error.code === 'KV_CORRUPTION';
 }
 
 function sum(numbers: readonly number[]): number {

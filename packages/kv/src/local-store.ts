@@ -9,9 +9,11 @@ import { makeDurableDirectory } from './durable-directory.ts';
 import { EngineStore } from './engine-store.ts';
 import type { KvError } from './errors.ts';
 import type { StoreImages } from './image/store-images.ts';
+import type { StoreDamage } from './inspect-damage.ts';
 import type { KvStore } from './kv-store.ts';
 import type { LocalRecovery } from './local-recovery.ts';
 import { recover } from './local-recovery.ts';
+import type { HealReport } from './segment-healing.ts';
 import { SpaceReserve } from './space-reserve.ts';
 import type { LocalStoreSettings } from './store-settings.ts';
 import { resolveSettings } from './store-settings.ts';
@@ -45,6 +47,11 @@ export interface LocalStore extends KvStore {
   compact(onProgress?: CompactionProgress): Promise<CompactionReport>;
   /** Removes segments that hold nothing, and starts to rewrite those that are mostly dead; cheap. */
   collect(): Promise<void>;
+  /**
+   * Writes what is live in a damaged segment or extent file anew, what cannot be read from other nodes, so that the file
+   * can go. `damage`: as the scrubber reports it; of any other file it does nothing.
+   */
+  heal(damage: Pick<StoreDamage, 'file'>): Promise<HealReport>;
   /** Resolves when everything submitted so far is durable. */
   sync(): Promise<void>;
   /**

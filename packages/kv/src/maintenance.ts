@@ -8,6 +8,8 @@ import { Compactor } from './compactor.ts';
 import { KvError } from './errors.ts';
 import type { KvEngine } from './kv-engine.ts';
 import type { ReaderPins } from './reader-pins.ts';
+import type { HealReport } from './segment-healing.ts';
+import { healSegments } from './segment-healing.ts';
 import { TableMerger } from './table-merger.ts';
 import type { ReadExtent } from './value-reader.ts';
 
@@ -73,6 +75,9 @@ export class Maintenance {
   #merging: Promise<void> | undefined;
   #mergeFailedAtMs = Number.NEGATIVE_INFINITY;
   #makingRoom: Promise<void> | undefined;
+  #healing: Promise<void> = Promise.resolve();
+  /** Segments that are being healed in the background, or wait for it. */
+  readonly #toHeal = new Set<number>();
   #madeRoomAtMs = Number.NEGATIVE_INFINITY;
   #unflushedBytes: number;
   #lastFlushMs = 0;
@@ -145,6 +150,40 @@ export class Maintenance {
     return report;
   }
 
+  /** Writes the values in damaged segments anew, from other nodes where they must. One run at a time. */
+  async heal(segmentIds: ReadonlySet<number>): Promise<HealReport> {
+    const { env, engine, pins, readExtent } = this.#options;
+    const options = {
+      env,
+      engine,
+      pins,
+      readExtent,
+      exclusively: (body: () => Promise<void>) => this.#exclusively(body),
+      flush: () => this.#flush(),
+      isStopped: () => this.#stopped,
+    };
+    const healing = this.#healing.then(async () => {
+      const report = await healSegments(options, segmentIds);
+      // Why again: while values were copied, the segments were held for that.
+      if (!this.#stopped) await this.#exclusively(() => this.#removeSegments());
+      return report;
+    });
+    this.#healing = healing.then(
+      () => undefined,
+      () => undefined,
+    );
+    return healing;
+  }
+
+  /** As `heal`, in the background; what fails is tried again when the damage is met again. */
+  healLater(segmentId: number): void {
+    if (this.#stopped || this.#toHeal.has(segmentId)) return;
+    this.#toHeal.add(segmentId);
+    this.heal(new Set([segmentId]))
+      .catch(() => undefined)
+      .finally(() => this.#toHeal.delete(segmentId));
+  }
+
   /** Removes the segments that nothing refers to, and starts to rewrite those that are mostly dead. */
   async removeSegments(): Promise<void> {
     await this.#exclusively(() => this.#removeSegments());
@@ -192,6 +231,7 @@ export class Maintenance {
     this.#stopped = true;
     await this.stopMerging();
     await this.compactor.stop();
+    await this.#healing;
     await this.#makingRoom;
     await this.#queue;
   }

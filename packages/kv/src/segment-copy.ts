@@ -52,7 +52,7 @@ export async function copyLiveValues(
       if (writer.isFull || options.isStopped()) return { moved, complete: false };
       const pause = pace.spend(extent.length);
       if (pause !== undefined) await pause;
-      const value = await readExtent(extent);
+      const value = await readExtent(extent, undefined, { key, version: record.version });
       moved.push({ key, from: extent, to: await writer.add(key, value, extent.crc) });
     }
   } catch (cause) {

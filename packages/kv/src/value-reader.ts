@@ -1,13 +1,24 @@
 import type { Extent } from '@holdfast/wal';
-import type { InlineRecord, LiveRecord } from './index-record.ts';
+import type { ExtentRecord, InlineRecord, LiveRecord } from './index-record.ts';
 import { valueSizeBytes } from './index-record.ts';
 import { publicKey } from './key-space.ts';
 import type { KvEntry, KvEntryWithValue } from './kv-store.ts';
 import { checkTarget } from './request-check.ts';
 import { readError } from './wal-failure.ts';
 
+/** Whose value is read: by it another node finds what is damaged here. */
+export interface ValueOwner {
+  /** Internal key. */
+  readonly key: Uint8Array;
+  readonly version: number;
+}
+
 /** Reads bytes that stayed in the log: `Wal.readExtent`. */
-export type ReadExtent = (extent: Extent, target?: Uint8Array) => Promise<Uint8Array>;
+export type ReadExtent = (
+  extent: Extent,
+  target?: Uint8Array,
+  owner?: ValueOwner,
+) => Promise<Uint8Array>;
 
 /** The entry without its value. */
 export function entryOf(internalKey: Uint8Array, record: LiveRecord): KvEntry {
@@ -35,7 +46,7 @@ export async function readEntry(
   record: LiveRecord,
 ): Promise<KvEntryWithValue> {
   if (record.kind === 'inline') return inlineEntry(internalKey, record);
-  const value = await readBytes(readExtent, record.extent);
+  const value = await readBytes(readExtent, internalKey, record);
   return {
     key: publicKey(internalKey),
     version: record.version,
@@ -53,17 +64,18 @@ export async function readEntryInto(
 ): Promise<KvEntry> {
   checkTarget(target, valueSizeBytes(record));
   if (record.kind === 'inline') target.set(record.value);
-  else await readBytes(readExtent, record.extent, target);
+  else await readBytes(readExtent, internalKey, record, target);
   return entryOf(internalKey, record);
 }
 
 async function readBytes(
   readExtent: ReadExtent,
-  extent: Extent,
+  key: Uint8Array,
+  { extent, version }: ExtentRecord,
   target?: Uint8Array,
 ): Promise<Uint8Array> {
   try {
-    return await readExtent(extent, target);
+    return await readExtent(extent, target, { key, version });
   } catch (cause) {
     throw readError(cause);
   }

@@ -14,6 +14,7 @@ import type {
   StoreImages,
   Transaction,
   TransactResult,
+  ValueName,
 } from '@holdfast/kv';
 import { KvError } from '@holdfast/kv';
 import type {
@@ -182,6 +183,10 @@ export class ReplicaDriver implements Committer {
     if (released < this.#context.wal.firstIndex) return released;
     this.#raft.compact(snapshotIndex, released);
     return released;
+  }
+
+  async findElsewhere(name: ValueName): Promise<Uint8Array | undefined> {
+    return this.#refusal() === undefined ? this.#transfers.find(name) : undefined;
   }
 
   /** Stops this node: the log, the state machine or consensus has failed. */

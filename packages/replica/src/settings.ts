@@ -24,6 +24,8 @@ export interface ReplicaSettings {
   readonly retainedLogBytes?: number;
   /** Bytes in a second that this node sends of its state to others, all together. Default 64 MiB. */
   readonly transferBytesPerSecond?: number;
+  /** Whether a value that is damaged here is had from other nodes (`repair-from-peers`). Default false: it is refused. */
+  readonly repairsFromPeers?: boolean;
   /** How the state of another node is received. */
   readonly transfer?: IncomingSettings;
   /** How long a node whose state is received may take for an answer, before it is asked again. Default 5 s. */
@@ -41,6 +43,7 @@ export interface ResolvedReplicaSettings {
   readonly waitTotalMs: number;
   readonly retainedLogBytes: number;
   readonly transferBytesPerSecond: number;
+  readonly repairsFromPeers: boolean;
   readonly transfer: IncomingSettings;
   readonly transferAnswerLimitMs: number;
   readonly transferLeaseMs: number;
@@ -55,6 +58,7 @@ export function resolveReplicaSettings(settings: ReplicaSettings): ResolvedRepli
     waitTotalMs: settings.waitTotalMs ?? 15_000,
     retainedLogBytes: settings.retainedLogBytes ?? 256 * MIB,
     transferBytesPerSecond: settings.transferBytesPerSecond ?? 64 * MIB,
+    repairsFromPeers: settings.repairsFromPeers ?? false,
     transfer: settings.transfer ?? {},
     transferAnswerLimitMs: settings.transferAnswerLimitMs ?? 5000,
     transferLeaseMs: settings.transferLeaseMs ?? 60_000,

@@ -107,7 +107,8 @@ export class PinnedImage implements ImageFeed {
       throw new KvError('KV_INVALID_ARGUMENT', `the image has no value of version ${name.version}`);
     }
     try {
-      return await this.#parts.readExtent(record.extent);
+      const { key, version } = name;
+      return await this.#parts.readExtent(record.extent, undefined, { key, version });
     } catch (cause) {
       throw readError(cause);
     }

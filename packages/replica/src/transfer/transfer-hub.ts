@@ -1,13 +1,14 @@
 import { invariant, logIndex, term } from '@holdfast/bytes';
 import type { Address, Connection, Env, Network } from '@holdfast/env';
 import { FileError } from '@holdfast/env';
-import type { StoreImages, WholeImage } from '@holdfast/kv';
+import type { StoreImages, ValueName, WholeImage } from '@holdfast/kv';
 import { KvError } from '@holdfast/kv';
 import type { NodeId, Ready, SnapshotMetadata } from '@holdfast/raft';
 import { clusterNotesOf } from '../cluster-notes.ts';
 import type { ResolvedReplicaSettings } from '../settings.ts';
 import { ImageServer } from './image-server.ts';
 import { StateTransfer } from './state-transfer.ts';
+import { ValueRepair } from './value-repair.ts';
 
 /** What transfers ask of the node. */
 export interface TransferHooks {
@@ -36,6 +37,7 @@ export class TransferHub {
   readonly #options: TransferHubOptions;
   readonly #server: ImageServer;
   readonly #transfer: StateTransfer;
+  readonly #repair: ValueRepair;
   #isClosed = false;
 
   constructor(options: TransferHubOptions) {
@@ -50,6 +52,13 @@ export class TransferHub {
       leaseMs: settings.transferLeaseMs,
       imageLimit: IMAGE_LIMIT,
       onFault: onTrouble,
+    });
+    this.#repair = new ValueRepair({
+      network,
+      clock,
+      answerLimitMs: settings.transferAnswerLimitMs,
+      sources: () => this.#sources(),
+      onTrouble,
     });
     this.#transfer = new StateTransfer({
       network,
@@ -85,9 +94,15 @@ export class TransferHub {
     }
   }
 
+  /** A value that is damaged here, from any member that has it whole. Never rejects. */
+  async find(name: ValueName): Promise<Uint8Array | undefined> {
+    return this.#options.settings.repairsFromPeers ? this.#repair.find(name) : undefined;
+  }
+
   /** Idempotent. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    await this.#repair.close();
     await this.#transfer.stop();
     await this.#server.close();
   }
