@@ -3,6 +3,8 @@
 /** From the bottom up: a package may never import one that stands after it. */
 export const layerOrder = [
   'bytes',
+  // Low, though few need it: tests of any layer may take its checkers.
+  'sim',
   'env',
   'wal',
   'raft',
@@ -12,7 +14,6 @@ export const layerOrder = [
   's3',
   'server',
   'testing',
-  'sim',
 ] as const;
 
 /** Which packages a package's `src` may import. */

@@ -69,6 +69,8 @@ export interface OpenedFolder {
 
 /** How a store is made on a log that has more in it than transactions of its own. */
 export interface StoreSeam {
+  /** Whether a hash of the state is kept (`KvEngine.stateHash`). */
+  readonly hashesState: boolean;
   /** The last record that is known to be committed: the start applies up to it. */
   committedIndex(wal: Wal): LogIndex;
   /** Applies a committed record that is no transaction, on the start: `KvEngine.skip` or `note`. */

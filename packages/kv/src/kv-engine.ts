@@ -1,4 +1,4 @@
-import { compareBytes, fromUtf8, invariant, MalformedBytesError } from '@holdfast/bytes';
+import { invariant, MalformedBytesError } from '@holdfast/bytes';
 import type { Extent } from '@holdfast/wal';
 import { hashKey } from './bloom-filter.ts';
 import type { EntryOperation, KvEntryRecord } from './entry-codec.ts';
@@ -7,27 +7,24 @@ import { KvError } from './errors.ts';
 import { ExtentFiles } from './extent-files.ts';
 import type { ExtentRecord, IndexRecord } from './index-record.ts';
 import { liveRecord } from './index-record.ts';
-import {
-  NOTE_RANGE_END,
-  NOTE_RANGE_START,
-  noteKey,
-  SESSION_RANGE_END,
-  SESSION_RANGE_START,
-  sessionKey,
-} from './key-space.ts';
+import { forEachText, HASH_NOTE, openHash, readSessions } from './internal-values.ts';
+import { NOTE_RANGE_END, NOTE_RANGE_START, noteKey, sessionKey } from './key-space.ts';
 import type { KvIndexOptions } from './kv-index.ts';
 import { KvIndex } from './kv-index.ts';
 import type { Condition, TransactResult } from './kv-store.ts';
 import { SegmentSpace } from './segment-space.ts';
 import type { SessionState } from './session-table.ts';
-import { decodeSession, encodeSession, SessionTable } from './session-table.ts';
+import { encodeSession, SessionTable } from './session-table.ts';
 import type { SortedTable } from './sorted-table.ts';
 import { stampedKey } from './stamped-key.ts';
+import type { StateHash } from './state-hash.ts';
 import { WorkSlices } from './work-slices.ts';
 
 export interface KvEngineOptions extends KvIndexOptions {
   /** Clients whose last answer is remembered. The same on every node, always. */
   readonly sessionLimit: number;
+  /** Whether a hash of the state is kept, to compare it with other nodes'. Default false. */
+  readonly hashesState?: boolean;
 }
 
 /** A transaction that is committed: durable where a crash cannot take it back. */
@@ -77,12 +74,19 @@ export class KvEngine {
   readonly #slices: WorkSlices;
   #appliedIndex: number;
 
+  readonly #openHash: (() => Promise<StateHash | undefined>) | undefined;
+  #hash: StateHash | undefined;
+
   private constructor(
     index: KvIndex,
     sessions: SessionTable,
     extents: ExtentFiles,
     slices: WorkSlices,
+    hash: StateHash | undefined,
+    openHash: (() => Promise<StateHash | undefined>) | undefined,
   ) {
+    this.#hash = hash;
+    this.#openHash = openHash;
     this.index = index;
     this.extents = extents;
     this.space = new SegmentSpace(index.liveBytes);
@@ -99,7 +103,9 @@ export class KvEngine {
       sessions.load(await readSessions(index));
       const { env, directory } = options;
       const extents = await ExtentFiles.open(env, directory, index.extentFiles);
-      return new KvEngine(index, sessions, extents, new WorkSlices(env.clock));
+      const hashOf = options.hashesState === true ? () => openHash(index, env.crc32c) : undefined;
+      const slices = new WorkSlices(env.clock);
+      return new KvEngine(index, sessions, extents, slices, await hashOf?.(), hashOf);
     } catch (error) {
       await index.close();
       throw error;
@@ -117,6 +123,14 @@ export class KvEngine {
 
   get sessionCount(): number {
     return this.#sessions.count;
+  }
+
+  /**
+   * A hash of what the store holds, where it lies aside: the same on every node that has applied the same. undefined
+   * where none is kept, or where the tables came from elsewhere without one.
+   */
+  get stateHash(): string | undefined {
+    return this.#hash?.text;
   }
 
   /** Passes over a record that is none of the store's. */
@@ -199,11 +213,23 @@ export class KvEngine {
     return movedBytes;
   }
 
+  /** Puts the hash of the state beside it, so that whoever goes on from this very state knows it. */
+  keepHash(): void {
+    if (this.#hash === undefined) return;
+    const version = this.#appliedIndex;
+    this.index.set(noteKey(HASH_NOTE), {
+      kind: 'inline',
+      version,
+      value: this.#hash.encode(version),
+    });
+  }
+
   /**
    * Makes the state so far the one that the next flush writes. False where an earlier one waits for its flush:
    * then that one stays the next.
    */
   freeze(): boolean {
+    this.keepHash();
     return this.index.freeze(this.#appliedIndex, () => this.space.takeChanges());
   }
 
@@ -221,7 +247,10 @@ export class KvEngine {
       this.space.replace(content.liveBytes);
       this.#sessions.load(sessions);
       this.#appliedIndex = content.logStart.index;
+      // Safety: it is that of the old state.
+      this.#hash = undefined;
     });
+    this.#hash = await this.#openHash?.();
   }
 
   async close(): Promise<void> {
@@ -333,6 +362,7 @@ export class KvEngine {
     if (deletes && liveRecord(this.index.getActive(key) ?? older) === undefined) return;
     if (record.kind === 'extent') this.space.add(record.extent);
     const before = this.index.set(key, record) ?? older;
+    this.#hash?.change(key, before, record);
     if (before?.kind === 'extent') this.space.remove(before.extent);
   }
 
@@ -435,30 +465,4 @@ function holds(condition: Condition, record: IndexRecord | undefined): boolean {
   if (condition.kind === 'exists') return live !== undefined;
   if (condition.kind === 'absent') return live === undefined;
   return live !== undefined && live.version === condition.version;
-}
-
-async function readSessions(index: KvIndex): Promise<(readonly [string, SessionState])[]> {
-  const sessions: (readonly [string, SessionState])[] = [];
-  await forEachText(index, SESSION_RANGE_START, SESSION_RANGE_END, (clientId, value) =>
-    sessions.push([clientId, decodeSession(value)]),
-  );
-  return sessions;
-}
-
-/** Gives all inline values of a space whose keys are texts. */
-async function forEachText(
-  index: KvIndex,
-  from: Uint8Array,
-  to: Uint8Array,
-  take: (text: string, value: Uint8Array) => void,
-): Promise<void> {
-  // Why not of all tables: damage of a block that is not asked for must not keep the store from starting.
-  const source = index.sourceBefore(to);
-  await source.seek(from);
-  for (let key = source.key; key !== undefined; key = source.key) {
-    if (compareBytes(key, to) >= 0) break;
-    const record = source.record;
-    if (record.kind === 'inline') take(fromUtf8(key.subarray(1)), record.value);
-    await source.advance();
-  }
 }

@@ -56,7 +56,7 @@ export interface RecoverRequest {
   /** For a look at a damaged folder: segments may be missing, and their values with them. Default false. */
   readonly acceptMissing?: boolean;
   /** What of the log is committed, and what its other records mean. Default: all, and nothing. */
-  readonly seam?: Pick<StoreSeam, 'committedIndex' | 'applyForeign'>;
+  readonly seam?: Pick<StoreSeam, 'committedIndex' | 'applyForeign' | 'hashesState'>;
 }
 
 export interface Recovered {
@@ -101,7 +101,8 @@ async function recoverLocked(
   steps.done('log');
   const indexDirectory = `${directory}/kv`;
   await makeDurableDirectory(env.files, indexDirectory);
-  const options = { ...request.engine, env, directory: indexDirectory, identity };
+  const hashesState = request.seam?.hashesState === true;
+  const options = { ...request.engine, env, directory: indexDirectory, identity, hashesState };
   const { engine, damaged } = await openIndex(options, wal);
   undo.push(() => engine.close());
   steps.done('index');

@@ -66,6 +66,7 @@ export interface LocalStore extends KvStore {
 
 /** On a log of its own everything that is durable is committed, and what a start finds is all there ever was. */
 const OWN_LOG: StoreSeam = {
+  hashesState: false,
   committedIndex: (wal) => wal.lastIndex,
   applyForeign: (engine, record) => engine.skip(record.index),
   prepare: async () => (context) => new CommitPipeline(context),

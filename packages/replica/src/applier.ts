@@ -22,6 +22,9 @@ export interface ApplierOptions {
   /** Entries of a later term than all before were reached. */
   readonly onTerm: (term: Term) => void;
   readonly onCheckpoint: (checkpoint: Checkpoint) => void;
+  /** Exactly the entries up to here are applied, and the index is a multiple of `checkpointEntries`. */
+  readonly onMilestone: (index: LogIndex) => void;
+  readonly checkpointEntries: number;
   /** Everything up to here is applied. */
   readonly onApplied: (index: LogIndex) => void;
   readonly onFailure: (cause: unknown) => void;
@@ -102,20 +105,21 @@ export class Applier {
   }
 
   async #apply(entries: readonly Entry[]): Promise<void> {
-    const { context, onApplied } = this.#options;
+    const { context, onApplied, onMilestone, checkpointEntries } = this.#options;
     let sizeBytes = 0;
-    let run: Applicable[] = [];
+    const run: Applicable[] = [];
     for (const record of await this.#records(entries)) {
       sizeBytes += record.head.length + (record.body?.length ?? 0);
-      if (record.kind === KV_ENTRY_KIND && record.term === this.#term) {
-        run.push(record);
-        continue;
+      const isTransaction = record.kind === KV_ENTRY_KIND;
+      if (!isTransaction || record.term !== this.#term) {
+        await this.#applyTransactions(run.splice(0));
+        this.#noteTerm(record.term);
       }
-      await this.#applyTransactions(run);
-      run = [];
-      this.#noteTerm(record.term);
-      if (record.kind === KV_ENTRY_KIND) run.push(record);
+      if (isTransaction) run.push(record);
       else this.#applyOther(record);
+      if (record.index % checkpointEntries !== 0) continue;
+      await this.#applyTransactions(run.splice(0));
+      onMilestone(record.index);
     }
     await this.#applyTransactions(run);
     const last = entries.at(-1);

@@ -18,8 +18,6 @@ import type {
 } from '@holdfast/kv';
 import { KvError } from '@holdfast/kv';
 import type {
-  AppendEntries,
-  Entry,
   EntryContent,
   Message,
   NodeId,
@@ -28,13 +26,14 @@ import type {
   RaftStatus,
   Ready,
 } from '@holdfast/raft';
-import { membersOf, nodeId } from '@holdfast/raft';
+import { membersOf, nodeId, StateDivergedError } from '@holdfast/raft';
 import { Applier } from './applier.ts';
 import { decodeAddress, readClusterNotes } from './cluster-notes.ts';
 import { ADDRESS_KIND } from './entry-format.ts';
 import { ReplicaError } from './errors.ts';
-import { loadEntries, retainedFromOf } from './log-reading.ts';
-import { decodeMessage, encodeMessage, laneOf } from './message-codec.ts';
+import { retainedFromOf } from './log-reading.ts';
+import { decodeMessage } from './message-codec.ts';
+import { MessageSender } from './message-sender.ts';
 import type { PeerLinks } from './peer-links.ts';
 import { PersistQueue } from './persist-queue.ts';
 import { Proposals } from './proposals.ts';
@@ -58,6 +57,8 @@ export interface DriverOptions {
   readonly addresses: Map<string, Address>;
   readonly openTransfers: (images: StoreImages, hooks: TransferHooks) => TransferHub;
   readonly onLeadership: (isLeader: boolean) => void;
+  /** This node's state is not its leader's: it must not serve again, not after a restart either. */
+  readonly onDiverged: (error: StateDivergedError) => void;
   readonly onPeerFault: (peerId: string, error: unknown) => void;
 }
 
@@ -78,8 +79,7 @@ export class ReplicaDriver implements Committer {
   readonly #proposals: Proposals;
   readonly #reads: ReadRounds;
   readonly #transfers: TransferHub;
-  /** Peers whose next entries are being read from the log; what follows them waits, to keep its order. */
-  readonly #loading = new Map<NodeId, Promise<void>>();
+  readonly #sender: MessageSender;
   #watchers: Watcher[] = [];
   #status: RaftStatus;
   #appliedIndex: number;
@@ -120,6 +120,8 @@ export class ReplicaDriver implements Committer {
       onOutcome: (head, outcome) => this.#proposals.answer(head, outcome),
       onOther: (index, content) => this.#noteOther(index, content),
       onTerm: (term) => this.#proposals.noteTerm(term),
+      checkpointEntries: settings.checkpointEntries,
+      onMilestone: (index) => this.#compareStates(index),
       onCheckpoint: (checkpoint) => this.#raft.verifyCheckpoint(checkpoint),
       onApplied: (index) => this.#noteApplied(index),
       onFailure,
@@ -133,6 +135,13 @@ export class ReplicaDriver implements Committer {
       install: (request) => this.#install(request),
       onNoSpace: context.onNoSpace,
       onFailure,
+    });
+    this.#sender = new MessageSender({
+      wal: context.wal,
+      links: options.links,
+      crc32c: context.crc32c,
+      onLost: (peer) => this.#noteLost(peer),
+      onFault: options.onPeerFault,
     });
     this.#transfers = options.openTransfers(context.images, {
       restore: (snapshot) => this.act((current) => current.restoreSnapshot(snapshot)),
@@ -193,10 +202,10 @@ export class ReplicaDriver implements Committer {
   fail(cause: unknown): void {
     if (this.#failure !== undefined) return;
     this.#failure = failureOf(cause);
+    if (cause instanceof StateDivergedError) this.#options.onDiverged(cause);
     this.#timer?.cancel();
     this.#raft.stop(cause);
-    // The leader's last word: another one may take over at once.
-    for (const message of this.#raft.ready()?.messages ?? []) this.#send(message);
+    this.#sayLast();
     this.#proposals.failAll(this.#failure);
     this.#reads.failAll(this.#failure);
     for (const { settled } of this.#watchers.splice(0)) settled.reject(this.#failure);
@@ -224,19 +233,25 @@ export class ReplicaDriver implements Committer {
     await this.#transfers.close();
     await this.#persist.stop();
     await this.#applier.stop();
-    await Promise.all(this.#loading.values());
+    await this.#sender.stop();
     await this.#options.links.close();
   }
 
   /** Hands over what this node leads, and keeps what it knows to be committed: then the next start need not wait. */
   async #leave(): Promise<void> {
     const { wal } = this.#context;
-    const { commitIndex } = this.#raft.status();
     this.#raft.stop('the store is being closed');
-    for (const message of this.#raft.ready()?.messages ?? []) this.#send(message);
+    this.#sayLast();
+    const { commitIndex } = this.#status;
     if (commitIndex > wal.hardState.commitIndex) {
       await wal.saveHardState({ ...wal.hardState, commitIndex }).catch(() => undefined);
     }
+  }
+
+  /** The leader's last word is that another one may take over at once. */
+  #sayLast(): void {
+    for (const message of this.#raft.ready()?.messages ?? []) this.#sender.send(message);
+    this.#noteStatus();
   }
 
   /** Frames of a proven peer. Throws a ReplicaError where one is no message. */
@@ -252,6 +267,11 @@ export class ReplicaDriver implements Committer {
     if (lane !== 'log' || this.#refusal() !== undefined) return;
     this.#raft.unreachable(nodeId(peerId));
     this.#plan();
+  }
+
+  /** Entries that Raft had sent did not leave. */
+  #noteLost(peer: NodeId): void {
+    if (this.#refusal() === undefined) this.#guarded(() => this.#raft.unreachable(peer));
   }
 
   /** Runs an input of Raft, and what follows from it. */
@@ -357,7 +377,7 @@ export class ReplicaDriver implements Committer {
   }
 
   #carryOut(ready: Ready): void {
-    for (const message of ready.messages) this.#send(message);
+    for (const message of ready.messages) this.#sender.send(message);
     if (ready.persist !== undefined) this.#persist.submit(ready.persist);
     this.#applier.push(ready.committed);
     for (const outcome of ready.readResults) this.#reads.note(outcome);
@@ -366,14 +386,9 @@ export class ReplicaDriver implements Committer {
   }
 
   #followStatus(): void {
-    const before = this.#status;
-    this.#status = this.#raft.status();
+    const before = this.#noteStatus();
     const { role, configuration } = this.#status;
     if (configuration !== before.configuration) this.#followMembers();
-    if (role !== before.role) {
-      const isLeader = role === 'leader';
-      if (isLeader || before.role === 'leader') this.#options.onLeadership(isLeader);
-    }
     const hasLeader = this.#status.leaderId !== undefined;
     // What waited for a leader goes on.
     if (hasLeader && (this.#status.leaderId !== before.leaderId || role !== before.role)) {
@@ -384,6 +399,15 @@ export class ReplicaDriver implements Committer {
       settled.resolve();
       return false;
     });
+  }
+
+  /** Returns the status before. */
+  #noteStatus(): RaftStatus {
+    const before = this.#status;
+    this.#status = this.#raft.status();
+    const isLeader = this.#status.role === 'leader';
+    if (isLeader !== (before.role === 'leader')) this.#options.onLeadership(isLeader);
+    return before;
   }
 
   #followMembers(): void {
@@ -397,7 +421,7 @@ export class ReplicaDriver implements Committer {
     if (this.#failure !== undefined) return;
     // A void one is acknowledged with the one after it, whose cut it was.
     if (isVoid) return;
-    for (const message of request.messages) this.#send(message);
+    for (const message of request.messages) this.#sender.send(message);
     this.#guarded(() => this.#raft.persisted(request.ack));
     this.#plan();
   }
@@ -408,6 +432,15 @@ export class ReplicaDriver implements Committer {
     this.#progressMs = this.#options.clock.monotonicMs();
     this.#guarded(() => this.#raft.applied(index));
     this.#reads.applied();
+    this.#plan();
+  }
+
+  /** Every node notes the hash of its state at the same place; the leader's goes into the log, and each compares. */
+  #compareStates(index: LogIndex): void {
+    const { stateHash } = this.#context.engine;
+    if (stateHash === undefined) return;
+    this.#raft.reportStateHash(index, stateHash);
+    if (this.#status.role === 'leader') this.#raft.proposeCheckpoint();
     this.#plan();
   }
 
@@ -432,52 +465,13 @@ export class ReplicaDriver implements Committer {
     else this.#options.addresses.set(member, address);
     this.#followMembers();
   }
-
-  /** Sends, or lets it be lost; Raft bears that. */
-  #send(message: Message): void {
-    const { to } = message;
-    const needsLog = message.type === 'appendEntries' && message.entries.some(isElsewhere);
-    const before = this.#loading.get(to);
-    if (!needsLog && (before === undefined || message.type !== 'appendEntries')) {
-      this.#sendNow(message);
-      return;
-    }
-    const loaded = this.#sendLoaded(message as AppendEntries, before).finally(() => {
-      if (this.#loading.get(to) === loaded) this.#loading.delete(to);
-    });
-    this.#loading.set(to, loaded);
-  }
-
-  #sendNow(message: Message): void {
-    const lane = laneOf(message);
-    const parts = encodeMessage(message, this.#context.crc32c);
-    const isSent = this.#options.links.send(message.to, lane, parts);
-    if (isSent || message.type !== 'appendEntries' || message.entries.length === 0) return;
-    this.#raft.unreachable(message.to);
-  }
-
-  /** Reads from the log what Raft holds no more. Safety: where that cannot be read, or is another, nothing is sent. */
-  async #sendLoaded(message: AppendEntries, before: Promise<void> | undefined): Promise<void> {
-    await before;
-    try {
-      const entries = await loadEntries(this.#context.wal, message.entries);
-      if (this.#refusal() === undefined && entries !== undefined) {
-        this.#sendNow({ ...message, entries });
-        return;
-      }
-    } catch (error) {
-      this.#options.onPeerFault(message.to, error);
-    }
-    if (this.#refusal() === undefined) this.#guarded(() => this.#raft.unreachable(message.to));
-  }
-}
-
-function isElsewhere({ content }: Entry): boolean {
-  return content === undefined;
 }
 
 function failureOf(cause: unknown): KvError {
   if (cause instanceof KvError) return cause;
+  if (cause instanceof StateDivergedError) {
+    return new KvError('KV_CORRUPTION', cause.message, { cause });
+  }
   const message = cause instanceof Error ? cause.message : String(cause);
   return new KvError('KV_UNAVAILABLE', `this node has stopped; restart it: ${message}`, { cause });
 }

@@ -5,6 +5,7 @@ import { openStore } from '@holdfast/kv';
 import { nodeId, Raft } from '@holdfast/raft';
 import { ClusterControl } from './cluster-control.ts';
 import { applyNote, readClusterNotes } from './cluster-notes.ts';
+import { markDiverged, refuseDiverged } from './divergence-mark.ts';
 import { ReplicaDriver } from './driver.ts';
 import { PeerLinks } from './peer-links.ts';
 import type { Replica, ReplicaOptions } from './replica.ts';
@@ -21,6 +22,7 @@ const TWO_TO_32 = 0x1_0000_0000;
 export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const { env, network, directory, clusterId, members, settings = {} } = options;
   const identity = identityOf(env.digests, clusterId, network.nodeId);
+  await refuseDiverged(env.files, directory);
   const addresses = new Map(Object.entries(members));
   let driver: ReplicaDriver | undefined;
   const links = new PeerLinks({
@@ -36,6 +38,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     onFault: (peerId, error) => options.onPeerFault?.(peerId, error),
   });
   const seam: StoreSeam = {
+    hashesState: true,
     committedIndex: (wal) => logIndex(Math.min(wal.hardState.commitIndex, wal.lastIndex)),
     applyForeign: applyNote,
     prepare: async (folder) => {
@@ -117,6 +120,8 @@ function openDriver(
           hooks,
           onTrouble: options.onPeerFault ?? (() => undefined),
         }),
+      onDiverged: ({ message }) =>
+        void markDiverged(env.files, options.directory, message).catch(() => undefined),
       onLeadership: options.onLeadership ?? (() => undefined),
       onPeerFault: options.onPeerFault ?? (() => undefined),
     },

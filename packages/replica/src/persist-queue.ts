@@ -50,6 +50,7 @@ export class PersistQueue {
   /** Handed to the log, and not yet known to be durable; oldest first. */
   #issued: Write[] = [];
   #issuing: Promise<void> | undefined;
+  #isIssuing = false;
   #settling: Promise<void> | undefined;
   #isStopped = false;
 
@@ -79,13 +80,9 @@ export class PersistQueue {
 
   /** Runs as far as it can within this turn. */
   #startIssuing(): void {
-    if (this.#issuing !== undefined) return;
-    let isDone = false;
-    const issuing = this.#issueAll().finally(() => {
-      isDone = true;
-      this.#issuing = undefined;
-    });
-    if (!isDone) this.#issuing = issuing;
+    if (this.#isIssuing) return;
+    this.#isIssuing = true;
+    this.#issuing = this.#issueAll();
   }
 
   async #issueAll(): Promise<void> {
@@ -102,6 +99,9 @@ export class PersistQueue {
       }
     } catch (cause) {
       this.#fail(cause);
+    } finally {
+      // In the turn in which the loop ends: what is submitted after it begins another.
+      this.#isIssuing = false;
     }
   }
 

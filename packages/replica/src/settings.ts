@@ -32,6 +32,8 @@ export interface ReplicaSettings {
   readonly transferAnswerLimitMs?: number;
   /** After so long without a question an image of this node's state is let go of. Default 60 s. */
   readonly transferLeaseMs?: number;
+  /** Entries after each of which the nodes compare the hashes of their states. Default 4096. */
+  readonly checkpointEntries?: number;
   /** A leader whose disk takes longer for a write hands leadership over. Default 3 s. */
   readonly slowDiskMs?: number;
 }
@@ -47,6 +49,7 @@ export interface ResolvedReplicaSettings {
   readonly transfer: IncomingSettings;
   readonly transferAnswerLimitMs: number;
   readonly transferLeaseMs: number;
+  readonly checkpointEntries: number;
   readonly slowDiskMs: number;
 }
 
@@ -62,6 +65,7 @@ export function resolveReplicaSettings(settings: ReplicaSettings): ResolvedRepli
     transfer: settings.transfer ?? {},
     transferAnswerLimitMs: settings.transferAnswerLimitMs ?? 5000,
     transferLeaseMs: settings.transferLeaseMs ?? 60_000,
+    checkpointEntries: settings.checkpointEntries ?? 4096,
     slowDiskMs: settings.slowDiskMs ?? 3000,
   };
 }

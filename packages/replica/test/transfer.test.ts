@@ -12,6 +12,7 @@ const SHORT_LOG: ReplicaSettings = {
     wal: { segmentSizeBytes: 64 * 1024, preallocate: false },
   },
   retainedLogBytes: 1,
+  checkpointEntries: 16,
   transferAnswerLimitMs: 200,
   transfer: {
     checkpointSizeBytes: 16 * 1024,

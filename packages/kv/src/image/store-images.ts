@@ -26,6 +26,7 @@ export class StoreImages {
     if (index === 0 || term === undefined) {
       throw new KvError('KV_UNAVAILABLE', 'there is no state to give to another node yet');
     }
+    engine.keepHash();
     const snapshot = engine.index.snapshot();
     const image = new PinnedImage({ env, snapshot, pins, readExtent, index, term });
     this.#pinned.add(image);

@@ -1,0 +1,77 @@
+import type { Crc32c } from '@holdfast/bytes';
+import type { AppendEntries, Entry, Message, NodeId } from '@holdfast/raft';
+import type { Wal } from '@holdfast/wal';
+import { loadEntries } from './log-reading.ts';
+import { encodeMessage, laneOf } from './message-codec.ts';
+import type { PeerLinks } from './peer-links.ts';
+
+export interface MessageSenderOptions {
+  readonly wal: Wal;
+  readonly links: PeerLinks;
+  readonly crc32c: Crc32c;
+  /** Entries for the peer did not leave. */
+  readonly onLost: (peer: NodeId) => void;
+  /** What the peer needs cannot be read. */
+  readonly onFault: (peer: NodeId, error: unknown) => void;
+}
+
+/** Sends Raft's messages, those with entries that Raft holds no more after reading them from the log. */
+export class MessageSender {
+  readonly #options: MessageSenderOptions;
+  /** Peers whose next entries are being read from the log; entries that follow them wait, to keep their order. */
+  readonly #loading = new Map<NodeId, Promise<void>>();
+  #isStopped = false;
+
+  constructor(options: MessageSenderOptions) {
+    this.#options = options;
+  }
+
+  /** What is being read is not sent; resolves when nothing is being read. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await Promise.all(this.#loading.values());
+  }
+
+  /** Sends, or lets it be lost; Raft bears that. */
+  send(message: Message): void {
+    const { to } = message;
+    const needsLog = message.type === 'appendEntries' && message.entries.some(isElsewhere);
+    const before = this.#loading.get(to);
+    if (!needsLog && (before === undefined || message.type !== 'appendEntries')) {
+      this.#sendNow(message);
+      return;
+    }
+    const loaded = this.#sendLoaded(message as AppendEntries, before).finally(() => {
+      if (this.#loading.get(to) === loaded) this.#loading.delete(to);
+    });
+    this.#loading.set(to, loaded);
+  }
+
+  #sendNow(message: Message): void {
+    const lane = laneOf(message);
+    const parts = encodeMessage(message, this.#options.crc32c);
+    const isSent = this.#options.links.send(message.to, lane, parts);
+    if (isSent || message.type !== 'appendEntries' || message.entries.length === 0) return;
+    this.#options.onLost(message.to);
+  }
+
+  /** Reads from the log what Raft holds no more. Safety: where that cannot be read, or is another, nothing is sent. */
+  async #sendLoaded(message: AppendEntries, before: Promise<void> | undefined): Promise<void> {
+    await before;
+    try {
+      const entries = await loadEntries(this.#options.wal, message.entries);
+      if (this.#isStopped) return;
+      if (entries !== undefined) {
+        this.#sendNow({ ...message, entries });
+        return;
+      }
+    } catch (error) {
+      this.#options.onFault(message.to, error);
+    }
+    if (!this.#isStopped) this.#options.onLost(message.to);
+  }
+}
+
+function isElsewhere({ content }: Entry): boolean {
+  return content === undefined;
+}
