@@ -99,7 +99,7 @@ async function tryCommit(
   for (const operation of staged) {
     const latest = await readLatest(context.kv, bucket, operation.key);
     const change = await judged(operation, bucket, latest);
-    conditions.push(...latest.conditions, ...change.conditions);
+    conditions.push(...change.conditions);
     operations.push(...change.operations);
     tasks.push(...change.tasks);
     answers.push(answerOf(operation, change));

@@ -34,7 +34,10 @@ export interface StagedOperation {
   readonly asked: string;
   /** Hold while what was written ahead is there. */
   readonly bodyConditions: readonly Condition[];
-  /** What is to be done to the key as it is. Throws where the conditions of the operation do not hold for it. */
+  /**
+   * What is to be done to the key as it is, and that it is so still. Throws where the conditions of the operation do
+   * not hold for it.
+   */
   change(bucket: KnownBucket, latest: LatestVersion): Promise<KeyChange>;
   /** Called once. */
   end(committed: boolean): Promise<void>;
@@ -62,9 +65,9 @@ export async function stageOperation(
       return {
         ...none,
         asked: JSON.stringify([op, key, conditions]),
-        change: async (_bucket, { object }) => {
-          checkWriteConditions(conditions, validatorsOf(object?.record), key);
-          return { conditions: [], operations: [], tasks: [], record: undefined };
+        change: async (_bucket, latest) => {
+          checkWriteConditions(conditions, validatorsOf(latest.object?.record), key);
+          return nothing(latest);
         },
       };
     }
@@ -77,7 +80,7 @@ export async function stageOperation(
           const current = latest.object ?? latest.marker;
           checkWriteConditions(conditions, validatorsOf(latest.object?.record), key);
           if (current === undefined && !isVersioned(bucket.record)) {
-            return { conditions: [], operations: [], tasks: [], record: undefined };
+            return nothing(latest);
           }
           return await deleteChange(context, bucket, key, latest);
         },
@@ -88,6 +91,11 @@ export async function stageOperation(
     case 'copy':
       return await stageSource(context, place, operation, budget);
   }
+}
+
+/** No change; but what was judged must still be so. */
+function nothing({ conditions }: LatestVersion): KeyChange {
+  return { conditions, operations: [], tasks: [], record: undefined };
 }
 
 async function stagePut(

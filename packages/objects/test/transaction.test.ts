@@ -152,6 +152,23 @@ test('1000 operations are one transaction of the KvStore', async () => {
   expect((await listed(store)).length).toBe(1000);
 });
 
+test('1000 operations of keys of 100 bytes fit into an entry, over older versions too', async () => {
+  const { store } = await openFixture();
+  await store.putBucketVersioning(bucket, 'Enabled');
+  const keys = Array.from({ length: 1000 }, (_, index) => `${index}`.padStart(100, '0'));
+  for (const size of [100, 200])
+    await transact(
+      store,
+      keys.map((key) => put(key, size)),
+    );
+  expect(
+    await transact(
+      store,
+      keys.map((key) => remove(key, { ifMatch: '*' })),
+    ),
+  ).toHaveLength(1000);
+});
+
 test('more large bodies than there are buffers are no hindrance', async () => {
   const { store, kv } = await openFixture({ ...LIMITS, writeBuffers: 2, spareBuffers: 1 });
   const operations = Array.from({ length: 20 }, (_, index) => put(`k${index}`, 1500));
@@ -227,6 +244,23 @@ test.each([
     expect(await violations(inner, { swept: false })).toEqual([]);
   });
   expect(moments).toBeGreaterThan(5);
+});
+
+test('a check of one key guards the changes of the others', async () => {
+  await atEveryMoment(async (wrap, inner) => {
+    const fixture = await openFixture({ ...LIMITS, kv: inner });
+    const { store } = fixture;
+    let wasDone: boolean | undefined;
+    const intruder = async () => {
+      await putBytes(store, 'guard', pattern(7));
+      wasDone = (await listed(store)).includes('x@5');
+    };
+    const second = fixture.again({ kv: wrap(intruder) });
+    const operations = [check('guard', { ifNoneMatch: '*' }), put('x', 5)];
+    const code = await codeOf(transact(second.store, operations));
+    expect(code).toBe(wasDone === false ? 'PreconditionFailed' : 'done');
+    expect((await listed(store)).includes('x@5')).toBe(wasDone !== false);
+  });
 });
 
 test('what is copied is the source as it is when all is done', async () => {
