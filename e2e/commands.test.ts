@@ -28,6 +28,8 @@ test('each command has help with an example', async () => {
     ['gc'],
     ['stats'],
     ['salvage'],
+    ['keys', 'list'],
+    ['keys', 'rotate'],
     ['healthcheck'],
   ]) {
     const { exitCode, output } = await runHoldfast([...command, '--help']);

@@ -131,7 +131,11 @@ function createContext(options: ObjectStoreOptions): StoreContext {
     readBuffers: new BufferPool({
       ...pool,
       count: limits.readBuffers,
-      // Why shared: a worker opens what is encrypted in its buffer.
+      make: () => new Uint8Array(limits.chunkSizeBytes),
+    }),
+    sharedReadBuffers: new BufferPool({
+      ...pool,
+      count: limits.readBuffers,
       make: () => env.digests.allocate(limits.chunkSizeBytes),
     }),
     sweeper: new Sweeper(kv, () => env.clock.nowMs(), tasks),

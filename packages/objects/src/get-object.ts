@@ -62,7 +62,10 @@ export async function getObject(
   const encryption = opening && (await opening);
   const bytes = await smallBody(context, record, encryption);
   // Where a small object's chunk is gone, it was overwritten between the look-ups; a view tells.
-  if (bytes === undefined) return await openOnView(context, request, check);
+  if (bytes === undefined) {
+    const buffers = encryption === undefined ? context.readBuffers : context.sharedReadBuffers;
+    return await openOnView({ ...context, readBuffers: buffers }, request, check);
+  }
   const immediate = bytes.subarray(span.offset, span.offset + span.length);
   return {
     info: infoOf(request, found),

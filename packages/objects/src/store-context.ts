@@ -22,6 +22,8 @@ export interface StoreContext extends KeyServices {
   readonly chunkCommits: Slots;
   readonly readBuffers: BufferPool;
   readonly pinnedViews: PinnedViews;
+  /** As `readBuffers`, in memory that worker threads share: they open what is encrypted in its buffer. */
+  readonly sharedReadBuffers: BufferPool;
   readonly sweeper: Sweeper;
   /** Blobs that a put of this process is writing, in hexadecimal: their intents are not crashed. */
   readonly liveBlobs: Set<string>;

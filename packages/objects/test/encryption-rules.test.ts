@@ -1,9 +1,15 @@
 /** Who may read what is encrypted, what its ETag and checksums say, and what it costs. */
 import { utf8 } from '@holdfast/bytes';
-import { createMemoryEnv } from '@holdfast/env/memory';
+import { createMemoryEnv, type MemoryEnv } from '@holdfast/env/memory';
 import { createMemoryStore } from '@holdfast/kv/testing';
 import { expect, test } from 'vitest';
-import type { EncryptionRequest, ObjectStore, PartInfo } from '../src/index.ts';
+import {
+  createLocalKeys,
+  type EncryptionRequest,
+  type KeyService,
+  type ObjectStore,
+  type PartInfo,
+} from '../src/index.ts';
 import { CUSTOMER_KEY, KINDS, OTHER_KEY, openEncrypted, SMALL } from './encryption-fixture.ts';
 import {
   getBytes,
@@ -196,4 +202,99 @@ test('versions, tags and ACLs of an encrypted object leave its encryption alone'
     keyId: 'one',
     bucketKey: false,
   });
+});
+
+test('a range reads the chunks that it touches, and no other', async () => {
+  const { env, kv } = await openEncrypted();
+  let reads = 0;
+  const counted = <Target extends object>(target: Target): Target =>
+    new Proxy(target, {
+      get: (inner, name) => {
+        const value: unknown = Reflect.get(inner, name);
+        if (typeof value !== 'function') return value;
+        if (name === 'getInto') reads++;
+        if (name !== 'readView') return value.bind(inner);
+        return async (options: object) => counted((await value.call(inner, options)) as object);
+      },
+    });
+  const { store } = makeFixture(counted(kv), env, SMALL);
+  const encryption = { kind: 'customer', key: CUSTOMER_KEY } as const;
+  await putBytes(store, 'k', pattern(10_000), { encryption });
+  for (const [first, last, chunks] of [
+    [5500, 5509, 1],
+    [5999, 6000, 2],
+    [0, 9999, 10],
+  ] as const) {
+    reads = 0;
+    const range = { kind: 'from', first, last } as const;
+    const bytes = await getBytes(store, 'k', { customerKey: CUSTOMER_KEY, range });
+    expect(bytes).toEqual(pattern(10_000).subarray(first, last + 1));
+    expect(reads).toBe(chunks);
+  }
+});
+
+test('chunks are stored in their order, though a later one is sealed sooner', async () => {
+  const { env, kv } = await openEncrypted();
+  const { ciphers } = env;
+  let sealed = 0;
+  const first = Promise.withResolvers<void>();
+  const slow: MemoryEnv = {
+    ...env,
+    ciphers: {
+      deriveKey: (key, purpose) => ciphers.deriveKey(key, purpose),
+      seal: (seal, plain) => ciphers.seal(seal, plain),
+      open: (seal, bytes) => ciphers.open(seal, bytes),
+      openInPlace: (seal, bytes) => ciphers.openInPlace(seal, bytes),
+      sealInPlace: async (seal, bytes) => {
+        const number = sealed++;
+        if (number === 0) await first.promise;
+        await ciphers.sealInPlace(seal, bytes);
+        // The second is sealed; if it did not wait for the first, it would be stored before it.
+        if (number === 1) setImmediate(first.resolve);
+      },
+    },
+  };
+  const { store } = makeFixture(kv, slow, SMALL);
+  const encryption = { kind: 'customer', key: CUSTOMER_KEY } as const;
+  await putBytes(store, 'k', pattern(1500), { encryption });
+  expect(await getBytes(store, 'k', { customerKey: CUSTOMER_KEY })).toEqual(pattern(1500));
+});
+
+test('an object that is replaced while its data key is sealed anew stays replaced', async () => {
+  const env = await createMemoryEnv();
+  const kv = createMemoryStore({ clock: env.clock });
+  const [young, old] = [pattern(32, 1), pattern(32, 2)];
+  const keysOf = (versions: readonly Uint8Array[]): KeyService =>
+    createLocalKeys({ env, keys: new Map([['master', versions]]), defaultKeyId: 'master' });
+  const before = makeFixture(kv, env, { ...SMALL, masterKeys: keysOf([old]) });
+  await before.store.createBucket('bucket', OWNER);
+  const encryption = { kind: 'master' } as const;
+  await putBytes(before.store, 'k', pattern(2500, 1), { encryption });
+  await putBytes(before.store, 'other', pattern(2500, 3), { encryption });
+  const keys = keysOf([young, old]);
+  let replaced = false;
+  const { store } = makeFixture(kv, env, {
+    ...SMALL,
+    masterKeys: {
+      defaultKeyId: 'master',
+      generateDataKey: (keyId) => keys.generateDataKey(keyId),
+      unwrap: (keyId, sealed) => keys.unwrap(keyId, sealed),
+      rewrap: async (keyId, sealed) => {
+        if (!replaced) {
+          replaced = true;
+          await putBytes(before.store, 'k', pattern(2500, 2), { encryption });
+        }
+        return await keys.rewrap(keyId, sealed);
+      },
+    },
+  });
+  expect(await store.rewrapKeys()).toEqual({ rewrapped: 2, failed: 0, whole: true });
+  expect(await getBytes(store, 'k')).toEqual(pattern(2500, 2));
+  // What was sealed with the older key behind the pass was found by the next one.
+  const without = makeFixture(kv, env, { ...SMALL, masterKeys: keysOf([young]) });
+  expect(await getBytes(without.store, 'k')).toEqual(pattern(2500, 2));
+  expect(await getBytes(without.store, 'other')).toEqual(pattern(2500, 3));
+  const other = makeFixture(kv, env, { ...SMALL, masterKeys: keysOf([old]) });
+  await expect(getBytes(other.store, 'k')).rejects.toMatchObject({ code: 'KEY_NOT_FOUND' });
+  expect(await other.store.rewrapKeys()).toEqual({ rewrapped: 0, failed: 2, whole: true });
 });
