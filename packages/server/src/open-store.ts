@@ -21,7 +21,7 @@ export async function openStore(
   if (cluster === undefined) {
     return { store: await openLocalStore({ env, directory, onFailure }), cluster: undefined };
   }
-  const { nodeId, members, listen, join, network, clusterId } = cluster;
+  const { nodeId, members, listen, join, network, clusterId, repairsFromPeers = false } = cluster;
   // A node that joins begins with the members that are there, and learns from them that it is one.
   const first = members.filter((member) => !join || member.nodeId !== nodeId);
   return openReplica({
@@ -31,6 +31,7 @@ export async function openStore(
     clusterId,
     listen,
     members: Object.fromEntries(first.map((member) => [member.nodeId, member.address])),
+    settings: { repairsFromPeers },
     afterTurn: (run) => void setImmediate(run),
     onFailure,
     onLeadership: (isLeader) => {

@@ -164,11 +164,9 @@ export function parseServeSettings(raw: unknown, environment: Environment = {}):
   const options = clusterOptionsOf(result.data ?? {}, environment);
   const cluster = result.success ? parseClusterSettings(options) : undefined;
   if (isList(cluster)) problems.push(...cluster);
-  if (result.data?.recovery === 'repair-from-peers') {
+  if (result.data?.recovery === 'repair-from-peers' && cluster === undefined) {
     problems.push(
-      cluster === undefined
-        ? '--recovery repair-from-peers needs peers, and this is a single node: use fail-closed.'
-        : '--recovery repair-from-peers is not done at a start yet: use fail-closed, and where it refuses, replace the node.',
+      '--recovery repair-from-peers needs peers, and this is a single node: use fail-closed.',
     );
   }
   if (!result.success || isList(cluster) || problems.length > 0) {

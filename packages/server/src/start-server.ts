@@ -302,6 +302,7 @@ function startScrubber(state: ServerState, metrics: Metrics | undefined): Scrubb
     log,
     bytesPerSecond,
     onDamage: ({ area }) => metrics?.recordDamage(area),
+    heals: config.cluster?.repairsFromPeers === true,
   });
 }
 

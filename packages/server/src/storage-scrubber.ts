@@ -15,6 +15,8 @@ export interface StorageScrubberOptions {
   readonly log: Log;
   readonly bytesPerSecond: number;
   readonly onDamage: (damage: StoreDamage) => void;
+  /** Whether files with damaged values are written anew, from other nodes where they must. Default false. */
+  readonly heals?: boolean;
   /** For tests. Default 5 minutes. */
   readonly firstPassAfterMs?: number;
 }
@@ -33,9 +35,23 @@ export function startStorageScrubber(options: StorageScrubberOptions): Scrubber 
       options.onDamage(damage);
       const { kind: _, ...fields } = damage;
       log.error(fields, 'damaged bytes on disk: run "holdfast verify" to see what they hold');
+      if (options.heals === true) void heal(kv, log, damage);
     },
     onPass: (report) => log.info({ ...report }, 'scrub pass done'),
   });
   scrubber.start();
   return scrubber;
+}
+
+/** Logs how it went, whatever that was: the scrubber goes on. */
+async function heal(kv: LocalStore, log: Log, damage: StoreDamage): Promise<void> {
+  const { file } = damage;
+  try {
+    const report = await kv.heal(damage);
+    if (report.movedBytes + report.lostValues === 0) return;
+    if (report.lostValues === 0) log.warn({ file, ...report }, 'a damaged file was written anew');
+    else log.error({ file, ...report }, 'values of a damaged file are on no other node either');
+  } catch (error) {
+    log.error({ file, error }, 'a damaged file could not be written anew');
+  }
 }

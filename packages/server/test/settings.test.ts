@@ -61,6 +61,9 @@ test('a recovery policy that needs peers is refused with the reason', () => {
   expect(() => parseServeSettings({ ...defaults, recovery: 'repair-from-peers' })).toThrow(
     'needs peers',
   );
+  const cluster = { node: 'n1', cluster: 'n1=h:1,n2=h:2', clusterSecretFile: '/secret' };
+  const repairing = { ...defaults, ...cluster, recovery: 'repair-from-peers' };
+  expect(parseServeSettings(repairing).recovery).toBe('repair-from-peers');
   expect(() => parseServeSettings({ ...defaults, recovery: 'hope' })).toThrow('--recovery');
 });
 

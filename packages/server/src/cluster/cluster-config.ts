@@ -8,6 +8,8 @@ export interface ClusterConfig
   readonly clusterId: string;
   /** How the nodes reach each other. Stays the caller's. */
   readonly network: Network;
+  /** Values that are damaged here are had from other nodes, and damaged files written anew. Default false. */
+  readonly repairsFromPeers?: boolean;
   /** The credentials are new, and take the place of those that the cluster knows. Default false. */
   readonly replaceRootKeys?: boolean;
 }

@@ -107,7 +107,7 @@ async function start(
 async function clusterConfig(
   terminal: Terminal,
   env: Env,
-  { cluster, replaceRootKeys }: ServeSettings,
+  { cluster, replaceRootKeys, recovery }: ServeSettings,
   directory: string,
   log: Log,
 ): Promise<ClusterConfig | undefined> {
@@ -124,7 +124,8 @@ async function clusterConfig(
     security: secretSecurity(secret),
     onRefusal: (refusal) => log.warn({ ...refusal }, 'a connection of a peer was refused'),
   });
-  return { ...cluster, clusterId, network, replaceRootKeys };
+  const repairsFromPeers = recovery === 'repair-from-peers';
+  return { ...cluster, clusterId, network, replaceRootKeys, repairsFromPeers };
 }
 
 /** Resolves when the process that started this one, and writes to its input, is gone. */
