@@ -1,4 +1,4 @@
-import type { Address } from '@holdfast/env';
+import type { Address, Clock } from '@holdfast/env';
 import { KvError } from '@holdfast/kv';
 import type { MembershipChange, MembershipResult, NodeId, ProposeResult } from '@holdfast/raft';
 import { isVoter, membersOf, nodeId } from '@holdfast/raft';
@@ -12,12 +12,16 @@ import type { Cluster, ClusterStatus, MemberInfo } from './replica.ts';
 
 /** A change of members is agreed on twice, and a transfer may have to wait for a member that is behind. */
 const CHANGE_LIMIT_MS = 10_000;
+/** How long, and how often, a change is tried again that comes too early: a learner is new, or the change before it. */
+const RETRY_FOR_MS = 3000;
+const RETRY_MS = 50;
 
 export interface ClusterControlOptions {
   readonly driver: ReplicaDriver;
   readonly links: PeerLinks;
   readonly addresses: ReadonlyMap<string, Address>;
   readonly identity: WalIdentity;
+  readonly clock: Clock;
 }
 
 export class ClusterControl implements Cluster {
@@ -91,10 +95,20 @@ export class ClusterControl implements Cluster {
     );
   }
 
-  /** Resolves when the change is committed, and left if it was joint. */
+  /** Resolves when the change is committed, and left if it was joint. What only comes too early is tried again for a while. */
   async #change(changes: readonly MembershipChange[]): Promise<void> {
-    await this.#agree((raft) => raft.proposeMembership(changes));
-    const { driver } = this.#options;
+    const { driver, clock } = this.#options;
+    const untilMs = clock.monotonicMs() + RETRY_FOR_MS;
+    for (;;) {
+      try {
+        await this.#agree((raft) => raft.proposeMembership(changes));
+        break;
+      } catch (error) {
+        const isEarly = error instanceof ReplicaError && error.code === 'REPLICA_CHANGE_REFUSED';
+        if (!isEarly || !error.retryable || clock.monotonicMs() >= untilMs) throw error;
+        await clock.sleep(RETRY_MS);
+      }
+    }
     await driver.watch('the change of members', CHANGE_LIMIT_MS, ({ configuration, role }) => {
       return configuration.votersOutgoing.length === 0 || role !== 'leader';
     });

@@ -279,6 +279,8 @@ export class ReplicaDriver implements Committer {
     const refusal = this.#refusal();
     if (refusal !== undefined) throw refusal;
     const result = action(this.#raft);
+    // Why at once: who acted looks at the status next.
+    this.#followStatus();
     this.#plan();
     return result;
   }

@@ -66,6 +66,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       links,
       addresses,
       identity,
+      clock: env.clock,
     });
     return { store, cluster, address };
   } catch (cause) {
