@@ -135,7 +135,8 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
 
 async function listen(handler: S3Handler): Promise<Server> {
   const server = createServer(
-    { requestTimeout: 0, requireHostHeader: false },
+    // Why no limit for idle connections: a test may pause on a busy machine, and would then meet a closed one.
+    { requestTimeout: 0, keepAliveTimeout: 0, requireHostHeader: false },
     handler.handleRequest,
   );
   server.on('checkContinue', handler.handleContinue);

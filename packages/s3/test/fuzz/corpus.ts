@@ -89,6 +89,7 @@ export const QUERY_NAMES: readonly string[] = [
   '__proto__',
   'constructor',
   'toString',
+  'transaction',
 ];
 
 export const QUERY_VALUES: readonly string[] = [
@@ -166,6 +167,11 @@ export const HEADER_NAMES: readonly string[] = [
   'x-amz-tagging-directive',
   'x-amz-trailer',
   'x-amz-website-redirect-location',
+  'x-amz-client-token',
+  'x-amz-rename-source',
+  'x-amz-rename-source-if-match',
+  'x-amz-transition-default-minimum-object-size',
+  'x-holdfast-pin',
 ];
 
 export const HEADER_VALUES: readonly string[] = [
@@ -218,6 +224,16 @@ export const HEADER_VALUES: readonly string[] = [
 
 /** Documents for the operations that read one: the request's method, its target, and a body that is right. */
 export const DOCUMENTS: readonly (readonly [method: string, target: string, body: string])[] = [
+  [
+    'PUT',
+    '/bucket?lifecycle',
+    `<LifecycleConfiguration ${NAMESPACE}><Rule><ID>a</ID><Filter><And><Prefix>a/</Prefix><Tag><Key>k</Key><Value>v</Value></Tag><ObjectSizeLessThan>9</ObjectSizeLessThan></And></Filter><Status>Enabled</Status><Expiration><Days>1</Days></Expiration><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration></Rule></LifecycleConfiguration>`,
+  ],
+  [
+    'POST',
+    '/bucket?transaction',
+    '{"op":"put","key":"t/a","size":2}\nxy{"op":"copy","key":"t/b","sourceKey":"key"}\n{"op":"delete","key":"t/c"}\n{"op":"check","key":"t/d","ifNoneMatch":"*"}\n',
+  ],
   [
     'PUT',
     '/bucket?cors',
