@@ -59,36 +59,46 @@ export class HoldfastProcess implements AsyncDisposable {
 
   /** Resolves when the server answers. Rejects with what it printed where it does not. */
   static async start(options: HoldfastOptions): Promise<HoldfastProcess> {
-    const node = options.node ?? process.execPath;
-    const [wrapper, ...words] = options.wrapper ?? [];
-    const child = spawn(
-      wrapper ?? node,
-      [
-        ...(wrapper === undefined ? [] : [...words, node]),
-        LAUNCHER,
-        'serve',
-        '--port',
-        '0',
-        '--data',
-        options.directory,
-        ...(options.arguments ?? []),
-      ],
-      {
-        env: cleanEnvironment(
-          options.environment ?? {
-            HOLDFAST_ACCESS_KEY: CREDENTIALS.accessKeyId,
-            HOLDFAST_SECRET_KEY: CREDENTIALS.secretAccessKey,
-          },
-        ),
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    );
-    const server = new HoldfastProcess(child);
-    await waitUntil('the server prints its endpoint', () => {
-      if (server.hasEnded) throw new Error(`holdfast ended: ${server.output}${server.errors}`);
-      return / {2}data {2}.*\n/.test(server.output);
-    });
+    const server = HoldfastProcess.spawn(options);
+    await server.ready();
     return server;
+  }
+
+  /** Starts it and does not wait. */
+  static spawn(options: HoldfastOptions): HoldfastProcess {
+    const [program = '', ...words] = [
+      ...(options.wrapper ?? []),
+      options.node ?? process.execPath,
+      LAUNCHER,
+      'serve',
+      '--port',
+      '0',
+      '--data',
+      options.directory,
+      ...(options.arguments ?? []),
+    ];
+    const child = spawn(program, words, {
+      env: cleanEnvironment(
+        options.environment ?? {
+          HOLDFAST_ACCESS_KEY: CREDENTIALS.accessKeyId,
+          HOLDFAST_SECRET_KEY: CREDENTIALS.secretAccessKey,
+        },
+      ),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    return new HoldfastProcess(child);
+  }
+
+  /** Resolves when the server answers. Rejects with what it printed where it does not. */
+  async ready(limitMs?: number): Promise<void> {
+    await waitUntil(
+      'the server prints its endpoint',
+      () => {
+        if (this.hasEnded) throw new Error(`holdfast ended: ${this.output}${this.errors}`);
+        return / {2}data {2}.*\n/.test(this.output);
+      },
+      limitMs,
+    );
   }
 
   get endpoint(): string {

@@ -7,6 +7,7 @@ import {
   S3ServiceException,
 } from '@aws-sdk/client-s3';
 import type { HistoryRecorder, RegisterCall, RegisterResult } from '@holdfast/sim/history';
+import { isRefusedConnection } from './cluster-clients.ts';
 
 export type RegisterRecorder = HistoryRecorder<RegisterCall, RegisterResult>;
 
@@ -93,7 +94,7 @@ function resultOf(error: unknown): RegisterResult | 'unknown' | 'withdrawn' {
   const status = error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
   if (status === 412) return { kind: 'refused' };
   if (status === 404) return { kind: 'absent' };
-  if (status === 409) return 'withdrawn';
+  if (status === 409 || isRefusedConnection(error)) return 'withdrawn';
   // A wrong body is a failure of the test, and a cut connection or a refusal by the server's state is not.
   if (status === undefined && error instanceof Error && /: ETag /.test(error.message)) throw error;
   return 'unknown';

@@ -1,0 +1,61 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { cleanEnvironment, LAUNCHER, runHoldfast } from './harness/command.ts';
+import { temporaryFolder } from './harness/temporary-folder.ts';
+import { waitUntil, within } from './harness/wait-until.ts';
+
+test('holdfast up runs three processes, starts a killed one again, and stops all at a signal', async () => {
+  await using folder = await temporaryFolder();
+  const words = ['up', '--nodes', '3', '--data', folder.path, '--port', '0'];
+  const child = spawn(process.execPath, [LAUNCHER, ...words], { env: cleanEnvironment() });
+  let output = '';
+  let errors = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors += text;
+  });
+  const gone = once(child, 'close');
+  try {
+    await waitUntil('all are up', () => /Paste this/.test(output), 60_000);
+    const found = [...output.matchAll(/ {2}(n\d) {2}(http:\S+) {2}process (\d+)/g)];
+    expect(found.map(([, name]) => name)).toEqual(['n1', 'n2', 'n3']);
+    for (const name of ['cluster-secret', 'master.key', 'credentials.json']) {
+      expect(((await stat(join(folder.path, name))).mode & 0o777).toString(8)).toBe('600');
+    }
+    process.kill(Number(found[1]?.[3]), 'SIGKILL');
+    await waitUntil('it is started again', () => /n2 \| .* is started again/.test(errors));
+    const url = `${found[1]?.[2]}/_/health/ready`;
+    const isReady = async () => (await fetch(url).catch(() => undefined))?.status === 200;
+    await waitUntil('it is ready again', isReady, 60_000);
+    const status = await runHoldfast(['cluster', 'status', '--data', join(folder.path, 'n2')]);
+    expect(status.output).toMatch(/cluster [0-9a-f]{32}: n\d leads in term \d+/);
+    expect(status.exitCode).toBe(0);
+  } finally {
+    child.kill('SIGTERM');
+  }
+  const [code] = (await within('all are stopped', 30_000, gone)) as [number | null];
+  expect(code).toBe(0);
+});
+
+test('holdfast demo raft shows both puts on every node, and two leaders', async () => {
+  const { exitCode, output, errors } = await runHoldfast(['demo', 'raft']);
+  expect(errors).toBe('');
+  expect(exitCode).toBe(0);
+  const leaders = [...output.matchAll(/\[raft\] (n\d) became LEADER term=(\d+)/g)];
+  expect(leaders).toHaveLength(2);
+  expect(leaders[0]?.[1]).not.toBe(leaders[1]?.[1]);
+  expect(output).toContain('n1.get(a)=100 n2.get(a)=100 n3.get(a)=100\n===');
+  expect(output.trimEnd().endsWith('n1.get(b)=200 n2.get(b)=200 n3.get(b)=200')).toBe(true);
+});
+
+test('a cluster that is asked for with half of its options is refused with what is missing', async () => {
+  const { exitCode, errors } = await runHoldfast(['serve', '--node', 'n1', '--cluster', 'n2=h:1']);
+  expect(exitCode).toBe(2);
+  expect(errors).toContain('--cluster needs --cluster-secret-file');
+  expect(errors).toContain('--node n1 is not in --cluster, which names n2.');
+});

@@ -1,0 +1,212 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { ClusterClients } from './cluster-clients.ts';
+import { HoldfastProcess } from './holdfast-process.ts';
+import type { NetworkNamespaces } from './network-namespaces.ts';
+import { waitUntil } from './wait-until.ts';
+
+const S3_PORT = 9000;
+const PEER_PORT = 9400;
+/** What a node says of itself is asked for within this. */
+const ASK_LIMIT_MS = 1500;
+
+export interface ClusterOptions {
+  /** Each node has a folder in it. */
+  readonly directory: string;
+  readonly nodes?: number;
+  /** Further arguments of `holdfast serve`. */
+  readonly arguments?: readonly string[];
+  /** Where each node has a network of its own. Default: all on loopback. */
+  readonly networks?: NetworkNamespaces;
+}
+
+/** Where a node is. */
+interface Place {
+  readonly host: string;
+  readonly port: number;
+  readonly peerPort: number;
+}
+
+/** What a node says of itself. */
+export interface NodeView {
+  readonly isLeader: boolean;
+  readonly term: number;
+}
+
+/** Real `holdfast serve` processes that are one store, named n1, n2, and so on. Killed at the end of its scope. */
+export class Cluster implements AsyncDisposable {
+  readonly #options: ClusterOptions;
+  readonly #places: readonly Place[];
+  readonly #processes: (HoldfastProcess | undefined)[];
+  readonly #clients: ClusterClients;
+
+  private constructor(options: ClusterOptions, places: readonly Place[]) {
+    this.#options = options;
+    this.#places = places;
+    this.#processes = places.map(() => undefined);
+    this.#clients = new ClusterClients(places);
+  }
+
+  /** Resolves when every node answers. */
+  static async start(options: ClusterOptions): Promise<Cluster> {
+    const cluster = await Cluster.prepare(options);
+    for (const at of cluster.all) cluster.spawn(at);
+    try {
+      await Promise.all(cluster.all.map((at) => cluster.node(at).ready(60_000)));
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
+    return cluster;
+  }
+
+  /** Chooses the addresses and makes the secret, and starts nothing. */
+  static async prepare(options: ClusterOptions): Promise<Cluster> {
+    const count = options.nodes ?? 3;
+    const { networks } = options;
+    const places =
+      networks === undefined
+        ? await freePlaces(count)
+        : Array.from({ length: count }, (_, at) => {
+            return { host: networks.address(at), port: S3_PORT, peerPort: PEER_PORT };
+          });
+    await mkdir(options.directory, { recursive: true });
+    const secret = join(options.directory, 'secret');
+    await writeFile(secret, randomBytes(32).toString('hex'), { mode: 0o600 });
+    return new Cluster(options, places);
+  }
+
+  /** The positions of all nodes, from 0. */
+  get all(): readonly number[] {
+    return this.#places.map((_, at) => at);
+  }
+
+  /** Those whose process runs. */
+  get running(): readonly number[] {
+    return this.all.filter((at) => this.#processes[at]?.hasEnded === false);
+  }
+
+  endpoint(at: number): string {
+    const { host, port } = this.#places[at] as Place;
+    return `http://${host}:${port}`;
+  }
+
+  folder(at: number): string {
+    return join(this.#options.directory, `n${at + 1}`);
+  }
+
+  node(at: number): HoldfastProcess {
+    const found = this.#processes[at];
+    if (found === undefined) throw new Error(`n${at + 1} was never started`);
+    return found;
+  }
+
+  /** `NAME=HOST:PORT` of a node. */
+  member(at: number): string {
+    const { host, peerPort } = this.#places[at] as Place;
+    return `n${at + 1}=${host}:${peerPort}`;
+  }
+
+  /** Starts the process of a node and does not wait. */
+  spawn(at: number, more: readonly string[] = []): HoldfastProcess {
+    const { host, port } = this.#places[at] as Place;
+    const { networks } = this.#options;
+    const started = HoldfastProcess.spawn({
+      directory: this.folder(at),
+      arguments: [
+        '--node',
+        `n${at + 1}`,
+        '--cluster',
+        this.all.map((one) => this.member(one)).join(','),
+        '--cluster-secret-file',
+        join(this.#options.directory, 'secret'),
+        '--host',
+        host,
+        '--port',
+        String(port),
+        ...(this.#options.arguments ?? []),
+        ...more,
+      ],
+      ...(networks !== undefined && { wrapper: networks.commandOn(at) }),
+    });
+    this.#processes[at] = started;
+    return started;
+  }
+
+  /** Starts it again and waits until it answers. */
+  async restart(at: number): Promise<void> {
+    await this.spawn(at).ready(60_000);
+  }
+
+  /** A client of one node. It does not repeat what fails. */
+  client(at: number): S3Client {
+    return this.#clients.of(at);
+  }
+
+  /** A client that repeats what fails, at another node each time, as one behind a balancer. */
+  balanced(attempts = 12): S3Client {
+    return this.#clients.balanced(attempts);
+  }
+
+  /** What a node says of itself; undefined where it does not answer. */
+  async view(at: number): Promise<NodeView | undefined> {
+    try {
+      const response = await fetch(`${this.endpoint(at)}/_/metrics`, {
+        signal: AbortSignal.timeout(ASK_LIMIT_MS),
+      });
+      const text = await response.text();
+      const number = (name: string): number =>
+        Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
+      return {
+        isLeader: number('holdfast_cluster_is_leader') === 1,
+        term: number('holdfast_cluster_term'),
+      };
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The position of the leader of the highest term, once there is one among `among`. */
+  async leader(among: readonly number[] = this.all, limitMs = 30_000): Promise<number> {
+    let leader = -1;
+    await waitUntil(
+      'the cluster has a leader',
+      async () => {
+        const views = await Promise.all(among.map((at) => this.view(at)));
+        const term = Math.max(...views.map((view) => view?.term ?? -1));
+        const found = views.findIndex((view) => view?.isLeader === true && view.term === term);
+        leader = among[found] ?? -1;
+        return leader !== -1;
+      },
+      limitMs,
+    );
+    return leader;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#clients.destroy();
+    await Promise.all(this.#processes.map(async (one) => one?.kill()));
+  }
+}
+
+async function freePlaces(count: number): Promise<Place[]> {
+  const servers = await Promise.all(
+    Array.from({ length: 2 * count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => {
+        server.listen({ host: '127.0.0.1', port: 0 }, resolve);
+      });
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  for (const server of servers) await new Promise((resolve) => server.close(resolve));
+  return Array.from({ length: count }, (_, at) => {
+    const [port = 0, peerPort = 0] = [ports[at], ports[count + at]];
+    return { host: '127.0.0.1', port, peerPort };
+  });
+}
