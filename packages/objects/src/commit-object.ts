@@ -1,6 +1,7 @@
 import type { Condition, Operation, Transaction } from '@holdfast/kv';
 import { type KnownBucket, pinBucket, unmarkBucket } from './buckets.ts';
 import { ObjectStoreError } from './errors.ts';
+import type { ChangeName } from './journal/object-change.ts';
 import { objectKvKey } from './keys.ts';
 import { readLatest, type Succession, succeed } from './latest-version.ts';
 import { checkLockAllowed, withDefaultRetention } from './object-lock.ts';
@@ -9,6 +10,8 @@ import type { ObjectAddress } from './object-store.ts';
 import { put, type StoreContext } from './store-context.ts';
 
 export interface ObjectWrite extends ObjectAddress {
+  /** What the write is called where changes are told. */
+  readonly event: ChangeName;
   /** Throws where the request's conditions do not hold for the object as it is now. */
   readonly check: (current: ObjectRecord | undefined) => void;
   /** The record to write at the wall-clock time `nowMs`; its version is decided here. */
@@ -63,7 +66,13 @@ async function tryCommit(
 
   const nowMs = context.env.clock.nowMs();
   const succession = await succeed(context, bucket, write.key, latest, nowMs);
-  const { record, asked, ...transaction } = transactionOf(write, bucket, succession, nowMs);
+  const { record, asked, ...transaction } = transactionOf(
+    context,
+    write,
+    bucket,
+    succession,
+    nowMs,
+  );
   const result = await context.kv.transact(transaction);
   if (result.committed) {
     if (bucket.record.deleting) context.buckets.forget(write.bucket);
@@ -76,6 +85,7 @@ async function tryCommit(
 
 /** Where one of the first `asked` conditions does not hold, another writer came first. */
 function transactionOf(
+  context: StoreContext,
   write: ObjectWrite,
   bucket: KnownBucket,
   succession: Succession,
@@ -93,6 +103,7 @@ function transactionOf(
       ...write.operations(bucket, record),
       ...succession.release.operations,
       ...unmarkBucket(bucket),
+      ...context.journal.operations(bucket, { name: write.event, key: write.key, record }, nowMs),
     ],
   };
 }

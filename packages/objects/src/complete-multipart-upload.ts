@@ -83,6 +83,7 @@ async function tryComplete(
   const object = assemble(context, request, upload.record, parts);
   const { bucket, key, conditions } = request;
   const written = await commitObject(context, {
+    event: 'ObjectCreated:CompleteMultipartUpload',
     bucket,
     key,
     check: (current) => checkWriteConditions(conditions, validatorsOf(current), key),

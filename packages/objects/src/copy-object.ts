@@ -43,7 +43,7 @@ export async function copyObject(
   const staged = await stageCopy(context, reader, request);
   const { conditions } = request;
   const target = { bucket, key, metadata, ...(conditions === undefined ? {} : { conditions }) };
-  const result = await commitStaged(context, target, staged);
+  const result = await commitStaged(context, target, staged, 'ObjectCreated:Copy');
   const { versionId: sourceVersionId } = reader.info;
   return sourceVersionId === undefined ? result : { ...result, sourceVersionId };
 }

@@ -11,6 +11,7 @@ import { createMultipartUpload } from './create-multipart-upload.ts';
 import { deleteObject } from './delete-object.ts';
 import { GarbageCollector } from './garbage-collector.ts';
 import { getObject, headObject } from './get-object.ts';
+import { Journal, type JournalOptions } from './journal/journal.ts';
 import { KeyLocks } from './key-locks.ts';
 import type { KeyService } from './key-service.ts';
 import { LifecycleWorker } from './lifecycle-worker.ts';
@@ -47,6 +48,8 @@ export interface ObjectStoreOptions extends Partial<ObjectStoreLimits> {
   readonly masterKeys?: KeyService;
   /** Seals what asks for encryption with a key by its name. Default: there is no such key. */
   readonly namedKeys?: KeyService;
+  /** What is written down of every change. Default: nothing. */
+  readonly journal?: JournalOptions;
 }
 
 /**
@@ -106,7 +109,9 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
 }
 
 function createContext(options: ObjectStoreOptions): StoreContext {
-  const { kv, env, tasks, masterKeys, namedKeys } = options;
+  const { env, tasks, masterKeys, namedKeys } = options;
+  const journal = new Journal(options.journal);
+  const kv = journal.watch(options.kv);
   const limits = resolveLimits(options, kv.valueSizeLimitBytes);
   const { bufferWaitMs: waitMs, spareBuffers: spareCount } = limits;
   const pool = { clock: env.clock, waitMs, spareCount };
@@ -139,6 +144,7 @@ function createContext(options: ObjectStoreOptions): StoreContext {
       make: () => env.digests.allocate(limits.chunkSizeBytes),
     }),
     sweeper: new Sweeper(kv, () => env.clock.nowMs(), tasks),
+    journal,
     liveBlobs: new Set(),
   };
 }

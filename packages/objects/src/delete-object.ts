@@ -62,13 +62,22 @@ export async function commitDelete(
   bucket: KnownBucket,
   key: string,
   latest: LatestVersion,
+  kind: 'ObjectRemoved' | 'LifecycleExpiration' = 'ObjectRemoved',
 ): Promise<DeleteObjectResult | undefined> {
   const change = await deleteChange(context, bucket, key, latest);
   const marker = change.record;
+  const event =
+    marker === undefined
+      ? ({ name: `${kind}:Delete`, key, record: latest.object?.record } as const)
+      : ({ name: `${kind}:DeleteMarkerCreated`, key, record: marker } as const);
   const failed = await commit(
     context,
     [pinBucket(bucket), ...change.conditions],
-    [...change.operations, ...(marker === undefined ? [] : unmarkBucket(bucket))],
+    [
+      ...change.operations,
+      ...(marker === undefined ? [] : unmarkBucket(bucket)),
+      ...context.journal.operations(bucket, event, context.env.clock.nowMs()),
+    ],
   );
   if (failed === 0 || bucket.record.deleting) context.buckets.forget(bucket.name);
   if (failed !== undefined) return undefined;

@@ -44,7 +44,16 @@ export async function deleteVersion(
   const failed = await commit(
     context,
     [pinBucket(bucket), unchanged(found.kvKey, found.version), ...change.conditions],
-    [remove(found.kvKey), ...change.operations, ...release.operations],
+    [
+      remove(found.kvKey),
+      ...change.operations,
+      ...release.operations,
+      ...context.journal.operations(
+        bucket,
+        { name: 'ObjectRemoved:Delete', key, record: found.record },
+        nowMs,
+      ),
+    ],
   );
   if (failed === 0) context.buckets.forget(request.bucket);
   if (failed !== undefined) return undefined;

@@ -15,6 +15,14 @@ export { createObjectStore } from './create-object-store.ts';
 export type { EncryptionRequest, ObjectEncryption } from './encryption.ts';
 export type { ErrorDetails, ObjectStoreErrorCode } from './errors.ts';
 export { ObjectStoreError } from './errors.ts';
+export type { ChangeFeed, FeedPage, FeedPlace } from './journal/change-feed.ts';
+export { closeChangeFeed, openChangeFeed } from './journal/change-feed.ts';
+export type { EventQueue, QueuedEvent } from './journal/event-queue.ts';
+export { createEventQueue } from './journal/event-queue.ts';
+export type { JournalOptions } from './journal/journal.ts';
+export type { NotificationRule } from './journal/notification-rules.ts';
+export { NOTIFICATION_SETTING, readNotificationRules } from './journal/notification-rules.ts';
+export type { ChangeName, PlacedChange } from './journal/object-change.ts';
 export type { DataKey, KeyService, KeyServiceErrorCode, RewrapReport } from './key-service.ts';
 export { KeyServiceError } from './key-service.ts';
 export type {

@@ -48,6 +48,12 @@ export const KEY_SPACE = {
   leftoverParts: 0x45,
   /** uploadId -> to-do of the sweeper: all parts of an aborted upload or an overwritten object. */
   releasedGroup: 0x46,
+  /** stamp, key -> a change, for the feed. */
+  change: 0x50,
+  /** length and name of a target, stamp, key -> a change that the target is to be told of. */
+  event: 0x51,
+  /** -> where the feed begins. */
+  feed: 0x52,
 } as const;
 
 export type KeySpace = (typeof KEY_SPACE)[keyof typeof KEY_SPACE];

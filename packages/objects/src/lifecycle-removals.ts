@@ -3,11 +3,13 @@
  * and the version that was judged are as they were. So whatever a client writes meanwhile stays.
  */
 
+import type { Operation } from '@holdfast/kv';
 import type { KnownBucket } from './buckets.ts';
 import { pinBucket } from './buckets.ts';
 import { commitDelete } from './delete-object.ts';
 import { markerKvKey, nullVersionKey } from './keys.ts';
 import { isLocked } from './object-lock.ts';
+import type { ObjectRecord } from './object-record.ts';
 import { releaseBody, releaseGroup } from './release.ts';
 import { commit, remove, type StoreContext, unchanged } from './store-context.ts';
 import { isNullVersion } from './version-id.ts';
@@ -30,7 +32,8 @@ export async function expireLatest(
     conditions.push(unchanged(markerKvKey(bucket.record.bucketId, key), undefined));
   }
   const object = { record, version: entryVersion };
-  const done = await commitDelete(context, bucket, key, { object, marker: undefined, conditions });
+  const latest = { object, marker: undefined, conditions };
+  const done = await commitDelete(context, bucket, key, latest, 'LifecycleExpiration');
   return done === undefined ? 'raced' : 'removed';
 }
 
@@ -41,10 +44,13 @@ export async function expireLatest(
 export async function removeMarker(
   context: StoreContext,
   bucket: KnownBucket,
-  { kvKey, entryVersion }: WalkedVersion,
+  { key, kvKey, record, entryVersion }: WalkedVersion,
 ): Promise<RemovalOutcome> {
   const conditions = [pinBucket(bucket), unchanged(kvKey, entryVersion)];
-  const failed = await commit(context, conditions, [remove(kvKey)]);
+  const failed = await commit(context, conditions, [
+    remove(kvKey),
+    ...expired(context, bucket, key, record),
+  ]);
   return failed === undefined ? 'removed' : 'raced';
 }
 
@@ -70,11 +76,23 @@ export async function expireNoncurrent(
       remove(kvKey),
       ...(isNull ? [remove(nullVersionKey(bucket.record.bucketId, key))] : []),
       ...release.operations,
+      ...expired(context, bucket, key, record),
     ],
   );
   if (failed !== undefined) return 'raced';
   context.sweeper.push(release.tasks);
   return 'removed';
+}
+
+function expired(
+  context: StoreContext,
+  bucket: KnownBucket,
+  key: string,
+  record: ObjectRecord,
+): readonly Operation[] {
+  const nowMs = context.env.clock.nowMs();
+  const change = { name: 'LifecycleExpiration:Delete', key, record } as const;
+  return context.journal.operations(bucket, change, nowMs);
 }
 
 /** An open upload. A part or a Complete that comes first changes its record, or takes it away. */

@@ -203,6 +203,8 @@ export interface PutObjectRequest extends ObjectAddress {
   readonly conditions?: ObjectConditions;
   /** Default: none. */
   readonly encryption?: EncryptionRequest;
+  /** What it is called where changes are told. Default `ObjectCreated:Put`. */
+  readonly event?: 'ObjectCreated:Post';
 }
 
 export interface PutObjectResult {

@@ -3,15 +3,16 @@
  * upload's are; then one transaction asks everything that any operation asks, and does everything that any does. It is
  * one entry of the log: whoever reads sees all of it or nothing, and so does a process that starts after a crash.
  */
-import { KvError } from '@holdfast/kv';
+import { KvError, type Operation } from '@holdfast/kv';
 import { type KnownBucket, pinBucket, unmarkBucket } from './buckets.ts';
 import { lostIntent } from './chunk-writer.ts';
 import { useToken } from './client-tokens.ts';
 import { conflict } from './commit-object.ts';
 import { ObjectStoreError } from './errors.ts';
+import type { ChangeName } from './journal/object-change.ts';
 import type { KeyChange } from './key-changes.ts';
 import { type LatestVersion, readLatest } from './latest-version.ts';
-import { etagOf, versionIdText } from './object-record.ts';
+import { etagOf, type ObjectRecord, versionIdText } from './object-record.ts';
 import { commit, type StoreContext } from './store-context.ts';
 import type { ObjectTransactionRequest, TransactionResult } from './transaction-request.ts';
 import { type InlineBudget, type StagedOperation, stageOperation } from './transaction-stage.ts';
@@ -100,7 +101,7 @@ async function tryCommit(
     const latest = await readLatest(context.kv, bucket, operation.key);
     const change = await judged(operation, bucket, latest);
     conditions.push(...change.conditions);
-    operations.push(...change.operations);
+    operations.push(...change.operations, ...told(context, bucket, operation, latest, change));
     tasks.push(...change.tasks);
     answers.push(answerOf(operation, change));
   }
@@ -114,6 +115,24 @@ async function tryCommit(
   context.buckets.forget(bucket.name);
   if (failed >= conditions.length) throw lostIntent();
   return undefined;
+}
+
+/** The change as it is written down; a check changes nothing, and neither does the delete of what is not there. */
+function told(
+  context: StoreContext,
+  bucket: KnownBucket,
+  { op, key }: StagedOperation,
+  latest: LatestVersion,
+  { record }: KeyChange,
+): readonly Operation[] {
+  const nowMs = context.env.clock.nowMs();
+  const tell = (name: ChangeName, of: ObjectRecord | undefined): readonly Operation[] =>
+    context.journal.operations(bucket, { name, key, record: of }, nowMs);
+  if (op === 'put') return tell('ObjectCreated:Put', record);
+  if (op === 'copy') return tell('ObjectCreated:Copy', record);
+  if (op === 'check') return [];
+  if (record !== undefined) return tell('ObjectRemoved:DeleteMarkerCreated', record);
+  return latest.object === undefined ? [] : tell('ObjectRemoved:Delete', latest.object.record);
 }
 
 /** What the operation changes; its refusal names the operation. */

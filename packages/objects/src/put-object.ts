@@ -3,6 +3,7 @@ import { commitObject } from './commit-object.ts';
 import { checkWriteConditions } from './conditions.ts';
 import { newEncryption } from './data-keys.ts';
 import { encryptionInfo } from './encryption.ts';
+import type { ChangeName } from './journal/object-change.ts';
 import { objectKvKey } from './keys.ts';
 import { readRecord } from './latest-version.ts';
 import { checkMetadata, checkObjectKey } from './names.ts';
@@ -35,7 +36,7 @@ export async function putObject(
   const opened = await newEncryption(context, request.encryption);
   const encryption = opened && { ...opened, partNumber: 0 };
   const staged = await stageBody(context, { body, verification, encryption });
-  return await commitStaged(context, request, staged);
+  return await commitStaged(context, request, staged, request.event ?? 'ObjectCreated:Put');
 }
 
 /**
@@ -61,11 +62,13 @@ export async function commitStaged(
     readonly conditions?: ObjectConditions;
   },
   staged: StagedBody,
+  event: ChangeName,
 ): Promise<PutObjectResult> {
   const { bucket, key, metadata, conditions } = request;
   let written: ObjectRecord | undefined;
   try {
     written = await commitObject(context, {
+      event,
       bucket,
       key,
       check: (current) => checkWriteConditions(conditions, validatorsOf(current), key),

@@ -55,6 +55,7 @@ async function tryRename(context: StoreContext, request: RenameObjectRequest): P
   checkTarget(request.conditions, target.object && validatorsOf(target.object.record), key);
 
   const change = await writeChange(context, bucket, key, target, source.object.record);
+  const nowMs = context.env.clock.nowMs();
   const failed = await commit(
     context,
     [pinBucket(bucket), ...source.conditions, ...change.conditions, ...token.conditions],
@@ -64,6 +65,16 @@ async function tryRename(context: StoreContext, request: RenameObjectRequest): P
       ...ownedBy(source.object.record.body, bucket, key),
       ...token.operations(''),
       ...unmarkBucket(bucket),
+      ...context.journal.operations(
+        bucket,
+        { name: 'ObjectRemoved:Delete', key: sourceKey, record: source.object.record },
+        nowMs,
+      ),
+      ...context.journal.operations(
+        bucket,
+        { name: 'ObjectCreated:Copy', key, record: change.record },
+        nowMs,
+      ),
     ],
   );
   if (failed === 0 || bucket.record.deleting) context.buckets.forget(bucket.name);

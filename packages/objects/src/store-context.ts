@@ -3,6 +3,7 @@ import type { Condition, KvStore, Operation, TransactResult } from '@holdfast/kv
 import type { Buckets } from './buckets.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import type { KeyServices } from './data-keys.ts';
+import type { Journal } from './journal/journal.ts';
 import type { KeyLocks } from './key-locks.ts';
 import { ID_SIZE_BYTES } from './keys.ts';
 import type { ObjectStoreLimits } from './limits.ts';
@@ -25,6 +26,7 @@ export interface StoreContext extends KeyServices {
   /** As `readBuffers`, in memory that worker threads share: they open what is encrypted in its buffer. */
   readonly sharedReadBuffers: BufferPool;
   readonly sweeper: Sweeper;
+  readonly journal: Journal;
   /** Blobs that a put of this process is writing, in hexadecimal: their intents are not crashed. */
   readonly liveBlobs: Set<string>;
 }

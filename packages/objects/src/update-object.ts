@@ -9,6 +9,7 @@ import {
   markerIsNoObject,
   noSuchVersion,
 } from './find-version.ts';
+import type { ChangeName } from './journal/object-change.ts';
 import { objectKvKey } from './keys.ts';
 import { readLatest } from './latest-version.ts';
 import { checkObjectKey } from './names.ts';
@@ -30,7 +31,7 @@ export async function putObjectAccess(
   address: VersionAddress,
   access: ObjectAccess,
 ): Promise<ObjectInfo> {
-  return await changeMetadata(context, address, ({ metadata }) => {
+  return await changeMetadata(context, address, 'ObjectAcl:Put', ({ metadata }) => {
     const { ownerId: _owner, acl: _acl, ...others } = metadata;
     return { ...others, ...access };
   });
@@ -41,7 +42,8 @@ export async function putObjectTagging(
   address: VersionAddress,
   tagging: string | undefined,
 ): Promise<ObjectInfo> {
-  return await changeMetadata(context, address, ({ metadata }) => {
+  const event = tagging === undefined ? 'ObjectTagging:Delete' : 'ObjectTagging:Put';
+  return await changeMetadata(context, address, event, ({ metadata }) => {
     const { tagging: _old, ...others } = metadata;
     return tagging === undefined ? others : { ...others, tagging };
   });
@@ -52,7 +54,7 @@ export async function putObjectRetention(
   request: PutObjectRetentionRequest,
 ): Promise<ObjectInfo> {
   const { retention, bypassGovernance = false } = request;
-  return await changeMetadata(context, request, (record, bucket) => {
+  return await changeMetadata(context, request, 'ObjectLock:Put', (record, bucket) => {
     requireObjectLock(bucket.record);
     checkRetentionChange(record, retention, context.env.clock.nowMs(), bypassGovernance);
     const { retention: _old, ...others } = record.metadata;
@@ -65,7 +67,7 @@ export async function putObjectLegalHold(
   address: VersionAddress,
   hold: 'ON' | 'OFF',
 ): Promise<ObjectInfo> {
-  return await changeMetadata(context, address, ({ metadata }, bucket) => {
+  return await changeMetadata(context, address, 'ObjectLock:Put', ({ metadata }, bucket) => {
     requireObjectLock(bucket.record);
     return { ...metadata, legalHold: hold };
   });
@@ -75,6 +77,7 @@ export async function putObjectLegalHold(
 async function changeMetadata(
   context: StoreContext,
   address: VersionAddress,
+  event: ChangeName,
   change: (record: ObjectRecord, bucket: KnownBucket) => ObjectMetadata,
 ): Promise<ObjectInfo> {
   const { key } = address;
@@ -86,7 +89,15 @@ async function changeMetadata(
     const failed = await commit(
       context,
       [pinBucket(bucket), unchanged(found.kvKey, found.version)],
-      [put(found.kvKey, encodeObjectRecord(record)), ...unmarkBucket(bucket)],
+      [
+        put(found.kvKey, encodeObjectRecord(record)),
+        ...unmarkBucket(bucket),
+        ...context.journal.operations(
+          bucket,
+          { name: event, key, record },
+          context.env.clock.nowMs(),
+        ),
+      ],
     );
     if (failed !== undefined || bucket.record.deleting) context.buckets.forget(address.bucket);
     if (failed === undefined) {

@@ -3,6 +3,7 @@ import { createMemoryEnv } from '@holdfast/env/memory';
 import type { KvStore } from '@holdfast/kv';
 import { createMemoryStore } from '@holdfast/kv/testing';
 import type {
+  JournalOptions,
   ObjectReader,
   ObjectStore,
   ObjectStoreErrorCode,
@@ -52,7 +53,11 @@ export const OWNER: { readonly ownerId: string; readonly region: string } = {
 
 /** A store on a KvStore in memory, with the bucket `b`. */
 export async function openFixture(
-  options: { readonly kv?: KvStore; readonly env?: MemoryEnv } & Partial<ObjectStoreLimits> = {},
+  options: {
+    readonly kv?: KvStore;
+    readonly env?: MemoryEnv;
+    readonly journal?: JournalOptions;
+  } & Partial<ObjectStoreLimits> = {},
 ): Promise<Fixture> {
   const env = options.env ?? (await createMemoryEnv());
   const kv = options.kv ?? createMemoryStore({ clock: env.clock });
@@ -65,7 +70,8 @@ export async function openFixture(
 export function makeFixture(
   kv: KvStore,
   env: MemoryEnv,
-  limits: Partial<ObjectStoreLimits> & Pick<ObjectStoreOptions, 'masterKeys' | 'namedKeys'>,
+  limits: Partial<ObjectStoreLimits> &
+    Pick<ObjectStoreOptions, 'masterKeys' | 'namedKeys' | 'journal'>,
 ): Fixture {
   const tasks = new ManualTasks();
   const store = createObjectStore({ ...limits, kv, env, tasks: tasks.factory });

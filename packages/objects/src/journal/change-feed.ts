@@ -1,0 +1,165 @@
+/**
+ * The changes of all objects in the order of their commits, each once, kept for a while. A reader comes back with the
+ * place of the last change that it has seen.
+ *
+ * Invariant: the feed's record says from which revision on it is complete. It is written when the feed is turned on, and
+ * moves in the transaction that removes older changes: so a reader is told of a gap, and never led over it.
+ */
+import { concatBytes } from '@holdfast/bytes';
+import type { KvStore } from '@holdfast/kv';
+import { keyAfter } from '../key-range.ts';
+import { KEY_SPACE, spaceRange } from '../keys.ts';
+import { recordReader, recordWriter } from '../record-version.ts';
+import { CHANGE_PREFIX } from './journal.ts';
+import { type PlacedChange, readChange } from './object-change.ts';
+
+/** Changes removed in one transaction. */
+const BATCH = 1000;
+const FEED_KEY: Uint8Array = Uint8Array.of(KEY_SPACE.feed);
+
+/** A place in the feed: after the change that has it. */
+export interface FeedPlace {
+  readonly revision: number;
+  readonly position: number;
+}
+
+export type FeedPage =
+  | { readonly kind: 'page'; readonly changes: readonly PlacedChange[]; readonly more: boolean }
+  /** Changes after the place are gone; what is left begins after `oldest`. */
+  | { readonly kind: 'expired'; readonly oldest: FeedPlace }
+  /** The store has not come so far: the place is of another one, or of one that was restored since. */
+  | { readonly kind: 'ahead' };
+
+export interface ChangeFeed {
+  /** Up to `limit` changes after the place. Of one revision of the store. */
+  after(place: FeedPlace, limit: number): Promise<FeedPage>;
+  /** The place after the newest change so far. */
+  newest(): Promise<FeedPlace>;
+  /** The oldest place that a reader may have. */
+  oldest(): Promise<FeedPlace>;
+  /** Removes what was written before `beforeMs`, and the oldest beyond `keep` changes. */
+  trim(beforeMs: number, keep: number): Promise<number>;
+}
+
+/** The feed, complete from now on, or from where it was turned on before. */
+export async function openChangeFeed(kv: KvStore): Promise<ChangeFeed> {
+  await kv.transact({
+    conditions: [{ kind: 'absent', key: FEED_KEY }],
+    // Revision 0 stands for that of this transaction: it is the entry's own version.
+    operations: [{ kind: 'put', key: FEED_KEY, value: encodePlace({ revision: 0, position: 0 }) }],
+  });
+  return {
+    after: (place, limit) => readAfter(kv, place, limit),
+    newest: () => newestPlace(kv),
+    oldest: () => oldestPlace(kv),
+    trim: (beforeMs, keep) => trimFeed(kv, beforeMs, keep),
+  };
+}
+
+/** Turns the feed off: from now on changes may be missing, so what was kept goes. */
+export async function closeChangeFeed(kv: KvStore): Promise<void> {
+  if ((await kv.get(FEED_KEY)) === undefined) return;
+  await kv.transact({ operations: [{ kind: 'delete', key: FEED_KEY }] });
+  const range = spaceRange(KEY_SPACE.change);
+  for (;;) {
+    const { entries } = await kv.scan({ ...range, limit: BATCH, values: false });
+    if (entries.length === 0) return;
+    await kv.transact({ operations: entries.map(({ key }) => ({ kind: 'delete', key })) });
+  }
+}
+
+async function readAfter(kv: KvStore, place: FeedPlace, limit: number): Promise<FeedPage> {
+  const view = await kv.readView();
+  try {
+    const oldest = await oldestPlace(view);
+    if (isBefore(place, oldest)) return { kind: 'expired', oldest };
+    if (place.revision > view.revision) return { kind: 'ahead' };
+    const range = spaceRange(KEY_SPACE.change);
+    const page = await view.scan({ ...range, from: firstKeyAfter(place), limit });
+    const changes = page.entries.map((entry) => readChange(entry, CHANGE_PREFIX.length));
+    return { kind: 'page', changes, more: page.more };
+  } finally {
+    view.close();
+  }
+}
+
+async function oldestPlace(kv: Pick<KvStore, 'get'>): Promise<FeedPlace> {
+  const entry = await kv.get(FEED_KEY);
+  if (entry === undefined) return { revision: Number.MAX_SAFE_INTEGER, position: 0 };
+  const reader = recordReader(entry.value, 'the place of the feed');
+  const revision = reader.varint();
+  // Nothing before the transaction that turned the feed on is in it.
+  if (revision === 0) return { revision: entry.version, position: 0 };
+  return { revision, position: reader.varint() };
+}
+
+async function newestPlace(kv: KvStore): Promise<FeedPlace> {
+  const range = spaceRange(KEY_SPACE.change);
+  const { entries } = await kv.scan({ ...range, reverse: true, limit: 1 });
+  const [last] = entries;
+  if (last === undefined) return oldestPlace(kv);
+  const { revision, position } = readChange(last, CHANGE_PREFIX.length);
+  return { revision, position };
+}
+
+async function trimFeed(kv: KvStore, beforeMs: number, keep: number): Promise<number> {
+  const range = spaceRange(KEY_SPACE.change);
+  const surplus = Math.max(0, (await countUpTo(kv, range, keep + BATCH * 100)) - keep);
+  let removed = 0;
+  for (;;) {
+    const { entries } = await kv.scan({ ...range, limit: BATCH });
+    const changes = entries.map((entry) => readChange(entry, CHANGE_PREFIX.length));
+    let count = changes.findIndex(({ timeMs }) => timeMs >= beforeMs);
+    if (count < 0) count = changes.length;
+    count = Math.max(count, Math.min(surplus - removed, changes.length));
+    const last = changes[count - 1];
+    if (last === undefined) return removed;
+    const result = await kv.transact({
+      // A feed that was turned off meanwhile stays so.
+      conditions: [{ kind: 'exists', key: FEED_KEY }],
+      operations: [
+        { kind: 'put', key: FEED_KEY, value: encodePlace(last) },
+        ...entries.slice(0, count).map(({ key }) => ({ kind: 'delete', key }) as const),
+      ],
+    });
+    if (!result.committed) return removed;
+    removed += count;
+    if (count < BATCH) return removed;
+  }
+}
+
+async function countUpTo(
+  kv: KvStore,
+  range: { readonly from: Uint8Array; readonly to: Uint8Array },
+  limit: number,
+): Promise<number> {
+  let count = 0;
+  let { from } = range;
+  while (count < limit) {
+    const page = await kv.scan({ ...range, from, limit: 10 * BATCH, values: false });
+    count += page.entries.length;
+    const last = page.entries.at(-1);
+    if (!page.more || last === undefined) break;
+    from = keyAfter(last.key);
+  }
+  return count;
+}
+
+function isBefore(left: FeedPlace, right: FeedPlace): boolean {
+  if (left.revision !== right.revision) return left.revision < right.revision;
+  return left.position < right.position;
+}
+
+/** Behind every key of the change that has the place. */
+function firstKeyAfter({ revision, position }: FeedPlace): Uint8Array {
+  const stamp = new Uint8Array(10);
+  const view = new DataView(stamp.buffer);
+  const next = position + 1;
+  view.setBigUint64(0, BigInt(next > 0xffff ? revision + 1 : revision));
+  view.setUint16(8, next > 0xffff ? 0 : next);
+  return concatBytes([CHANGE_PREFIX, stamp]);
+}
+
+function encodePlace({ revision, position }: FeedPlace): Uint8Array {
+  return recordWriter(24).varint(revision).varint(position).finish();
+}
