@@ -22,6 +22,7 @@ export type {
 } from './auth/index.ts';
 export { createAuthenticator, requestHeaders, signRequest } from './auth/index.ts';
 export type { AccessKey, Account, Identities, User } from './identities.ts';
+export { webhookArn } from './notification/notification-document.ts';
 export type { S3HandlerOptions, S3Limits, S3Logger, S3RequestRecord } from './options.ts';
 export { DEFAULT_LIMITS } from './options.ts';
 export type { Policy } from './policy/index.ts';

@@ -52,6 +52,7 @@ import { putBucketAcl } from './operations/put-bucket-acl.ts';
 import { putBucketCors } from './operations/put-bucket-cors.ts';
 import { putBucketEncryption } from './operations/put-bucket-encryption.ts';
 import { putBucketLifecycleConfiguration } from './operations/put-bucket-lifecycle-configuration.ts';
+import { putBucketNotificationConfiguration } from './operations/put-bucket-notification-configuration.ts';
 import { putBucketOwnershipControls } from './operations/put-bucket-ownership-controls.ts';
 import { putBucketPolicy } from './operations/put-bucket-policy.ts';
 import { putBucketTagging } from './operations/put-bucket-tagging.ts';
@@ -147,7 +148,10 @@ const BUCKET: MethodTable = table({
   ...configuration('metadataJournalTable', 'BucketMetadataJournalTableConfiguration', ['PUT']),
   ...configuration('metadataTable', 'BucketMetadataTableConfiguration', ['GET', 'POST', 'DELETE']),
   ...configuration('metrics', 'BucketMetricsConfiguration'),
-  ...configuration('notification', 'BucketNotificationConfiguration', ['PUT']),
+  'PUT notification': {
+    name: 'PutBucketNotificationConfiguration',
+    run: putBucketNotificationConfiguration,
+  },
   'GET notification': {
     name: 'GetBucketNotificationConfiguration',
     run: getBucketNotificationConfiguration,

@@ -23,6 +23,8 @@ export interface S3HandlerOptions {
   readonly bucketAcls?: boolean;
   /** Takes keys of customers (SSE-C) from other machines over HTTP without TLS. Default false. */
   readonly customerKeysOverHttp?: boolean;
+  /** Whether the operator has set up a target of notifications by the name. Default: there is none. */
+  readonly isNotificationTarget?: (name: string) => boolean;
   readonly logger?: S3Logger;
   /** Called once a request, after its answer is written or its connection is gone. Must not throw. */
   readonly onRequest?: (record: S3RequestRecord) => void;
@@ -104,6 +106,7 @@ export interface S3Service {
   readonly domains: readonly string[];
   readonly websiteDomains: readonly string[];
   readonly allowSignatureV2: boolean;
+  readonly isNotificationTarget: (name: string) => boolean;
   readonly logger: S3Logger;
   readonly onRequest: ((record: S3RequestRecord) => void) | undefined;
   readonly limits: S3Limits;
@@ -127,6 +130,7 @@ export function resolveOptions(options: S3HandlerOptions): S3Service {
     domains: (options.domains ?? []).map((domain) => domain.toLowerCase()),
     websiteDomains: (options.websiteDomains ?? []).map((domain) => domain.toLowerCase()),
     allowSignatureV2: options.allowSignatureV2 ?? true,
+    isNotificationTarget: options.isNotificationTarget ?? (() => false),
     logger: options.logger ?? SILENT,
     onRequest: options.onRequest,
     limits: { ...DEFAULT_LIMITS, ...options.limits },

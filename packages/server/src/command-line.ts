@@ -139,6 +139,13 @@ function addStoreOptions(serve: Command): void {
       'Count so many seconds as a day of a lifecycle rule: to test rules.',
       '86400',
     )
+    .addOption(
+      listOption(
+        '--webhook <name=url>',
+        'Let buckets send events to url as arn:holdfast:webhook::name.',
+      ),
+    )
+    .option('--keep-changes <time>', 'Keep a feed of all changes, for so long: 24h, 7d.')
     .option('--slow-after <milliseconds>', 'Log requests that take longer as slow.', '1000')
     .option(
       '--scrub-rate <bytes>',

@@ -6,9 +6,10 @@ export interface OwnRoutesOptions {
   /** undefined where no metrics are kept. */
   readonly renderMetrics: (() => Promise<string>) | undefined;
   readonly metricsContentType: string;
+  readonly answerChanges: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 }
 
-export type OwnRoute = 'live' | 'ready' | 'metrics' | 'unknown';
+export type OwnRoute = 'live' | 'ready' | 'metrics' | 'changes' | 'unknown';
 
 /** No bucket can have this name, so the prefix is free in path style. */
 const OWN_PREFIX = '/_/';
@@ -17,6 +18,7 @@ const ROUTES: ReadonlyMap<string, OwnRoute> = new Map<string, OwnRoute>([
   ['/_/health/live', 'live'],
   ['/_/health/ready', 'ready'],
   ['/_/metrics', 'metrics'],
+  ['/_/changes', 'changes'],
   // What health checks written for MinIO ask for.
   ['/minio/health/live', 'live'],
   ['/minio/health/ready', 'ready'],
@@ -47,6 +49,7 @@ export async function answerOwnRoute(
   response: ServerResponse,
   options: OwnRoutesOptions,
 ): Promise<void> {
+  if (route === 'changes') return options.answerChanges(request, response);
   request.resume();
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('Allow', 'GET, HEAD');

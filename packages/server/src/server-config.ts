@@ -1,5 +1,6 @@
 import type { Env } from '@holdfast/env';
 import type { BackupSchedule } from './backup-keeper.ts';
+import type { ChangeConfig } from './changes/change-services.ts';
 import type { ClusterConfig } from './cluster/cluster-config.ts';
 import type { Credentials } from './credentials.ts';
 import type { Log } from './log.ts';
@@ -10,7 +11,7 @@ export const OWNER_ID = '686f6c6466617374686f6c6466617374686f6c6466617374686f6c6
 /** Its name. */
 export const OWNER_NAME = 'holdfast';
 
-export interface ServerConfig {
+export interface ServerConfig extends ChangeConfig {
   /** The outside. Stays the caller's: `stop` does not close it. */
   readonly env: Env;
   /** Data folder, in `env.files`; made if it is not there. */

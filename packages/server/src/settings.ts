@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ClusterSettings } from './cluster/cluster-settings.ts';
 import { clusterOptionsOf, parseClusterSettings } from './cluster/cluster-settings.ts';
+import type { Webhook } from './events/webhook.ts';
 import { SettingsError } from './settings-error.ts';
 
 /** What `holdfast serve` runs with, checked. */
@@ -37,6 +38,10 @@ export interface ServeSettings {
   readonly recovery: RecoveryPolicy;
   /** Folder for scheduled backups. */
   readonly backupTo?: string | undefined;
+  /** Targets of notifications. */
+  readonly webhooks: readonly Webhook[];
+  /** Milliseconds that changes are kept for the feed; 0 for no feed. */
+  readonly keepChanges: number;
   /** Milliseconds between two of them. */
   readonly backupEvery: number;
   /** How many are kept. */
@@ -73,6 +78,22 @@ const list = z
 
 const areHostNames = (names: readonly string[]): boolean =>
   names.every((name) => /^[A-Za-z0-9.-]+$/.test(name));
+
+const WEBHOOK_SYNTAX =
+  '--webhook is name=url: a name of small letters, digits and hyphens, and an http or https address without keys in it.';
+
+function readWebhook(text: string): Webhook {
+  const equals = text.indexOf('=');
+  return { name: text.slice(0, Math.max(0, equals)), url: text.slice(equals + 1) };
+}
+
+function isWebhook(text: string): boolean {
+  const { name, url } = readWebhook(text);
+  const parsed = URL.parse(url);
+  // A client of HTTP does not take keys in an address.
+  const isPlain = parsed !== null && parsed.username === '' && parsed.password === '';
+  return /^[a-z0-9-]{1,64}$/.test(name) && isPlain && /^https?:$/.test(parsed.protocol);
+}
 
 const serveSchema = z.object({
   data: z.string().min(1, '--data needs the path of a folder.'),
@@ -138,6 +159,18 @@ const serveSchema = z.object({
     // Why: timers hold 31 bits of milliseconds.
     .refine((ms) => ms <= 20 * 86_400_000, '--backup-every is 20 days at most.')
     .default(3_600_000),
+  webhook: list
+    .refine((texts) => texts.every(isWebhook), WEBHOOK_SYNTAX)
+    .refine(
+      (texts) => new Set(texts.map((text) => readWebhook(text).name)).size === texts.length,
+      '--webhook names each target once.',
+    )
+    .default([]),
+  keepChanges: z
+    .string()
+    .regex(/^[1-9]\d{0,4}[smhd]$/, '--keep-changes is a time such as 1h, 24h or 7d.')
+    .transform((text) => Number(text.slice(0, -1)) * (UNITS_MS.get(text.slice(-1)) ?? 1))
+    .default(0),
   backupKeep: z
     .string()
     .regex(/^[1-9]\d{0,5}$/, '--backup-keep is a number of backups, 1 or more.')
@@ -172,12 +205,13 @@ export function parseServeSettings(raw: unknown, environment: Environment = {}):
   if (!result.success || isList(cluster) || problems.length > 0) {
     throw new SettingsError(problems.join('\n'));
   }
-  const { bucket, domain, websiteDomain, lifecycleDaySeconds, ...rest } = result.data;
+  const { bucket, domain, websiteDomain, webhook, lifecycleDaySeconds, ...rest } = result.data;
   const lifecycleDayMs = lifecycleDaySeconds * 1000;
   return {
     ...rest,
     cluster,
     lifecycleDayMs,
+    webhooks: webhook.map(readWebhook),
     buckets: bucket,
     domains: domain,
     websiteDomains: websiteDomain,

@@ -8,6 +8,8 @@ import type { S3Handler, S3RequestRecord } from '@holdfast/s3';
 import { createS3Handler } from '@holdfast/s3';
 import { DAY_MS, startBackgroundPasses } from './background-passes.ts';
 import { BackupKeeper } from './backup-keeper.ts';
+import type { ChangeServices } from './changes/change-services.ts';
+import { openChangeServices } from './changes/change-services.ts';
 import { sampleCluster } from './cluster/cluster-sample.ts';
 import { LedWork } from './cluster/led-work.ts';
 import { collectNow } from './collect-now.ts';
@@ -77,28 +79,24 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
     failure.resolve(error);
   });
   cleanup.defer(() => kv.close());
+  const settings = { ...config, log, region };
+  const changes = openChangeServices({ ...settings, kv, leads: () => leads({ cluster }) });
+  cleanup.defer(() => changes.stop());
   const keys = await openServerKeys(config, kv);
-  const objects = openObjects(config, kv, keys);
+  const objects = openObjects(config, kv, keys, changes);
   cleanup.defer(() => objects.close());
   const users = new CurrentUsers();
 
   const startedMs = env.clock.monotonicMs();
   const backups = await BackupKeeper.start({ env, log, store: kv, schedule: config.backup });
   cleanup.defer(() => backups.stop());
-  const state: ServerState = {
-    config,
-    log,
-    region,
-    kv,
-    cluster,
-    objects,
-    users,
-    health,
-    startedMs,
-    backups,
-  };
+  const parts = { kv, cluster, objects, users, health, backups, changes };
+  const state: ServerState = { config, log, region, startedMs, ...parts };
   const population = { config, kv, objects, region, users };
-  if (cluster === undefined) await populate(population);
+  if (cluster === undefined) {
+    await populate(population);
+    await changes.begin();
+  }
   const metrics = config.metrics === false ? undefined : await openMetrics(state);
   cleanup.defer(() => metrics?.close());
   state.scrubber = startScrubber(state, metrics);
@@ -113,7 +111,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   const ready = cluster === undefined ? Promise.resolve() : join(state, keys, population, cleanup);
   ready.catch((error: Error) => failure.resolve(error));
 
-  const parts = cleanup.move();
+  const open = cleanup.move();
   let stopped: Promise<void> | undefined;
   return {
     host: listener.host,
@@ -123,7 +121,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
     ready,
     failed: failure.promise,
     stop: (options = {}) => {
-      stopped ??= stop(state, listener, parts, options.graceMs ?? STOP_GRACE_MS);
+      stopped ??= stop(state, listener, open, options.graceMs ?? STOP_GRACE_MS);
       return stopped;
     },
   };
@@ -145,6 +143,7 @@ function openObjects(
   config: ServerConfig,
   kv: LocalStore,
   { masterKeys, namedKeys }: OpenKeys,
+  changes: ChangeServices,
 ): ObjectStore {
   const { env, log = silentLog } = config;
   return createObjectStore({
@@ -157,6 +156,7 @@ function openObjects(
     lifecycleDayMs: config.lifecycleDayMs ?? DAY_MS,
     masterKeys,
     ...(namedKeys && { namedKeys }),
+    ...(changes.journal && { journal: changes.journal }),
   });
 }
 
@@ -190,6 +190,7 @@ interface ServerState {
   readonly objects: ObjectStore;
   readonly users: CurrentUsers;
   readonly backups: BackupKeeper;
+  readonly changes: ChangeServices;
   listener?: HttpListener;
   scrubber?: Scrubber | undefined;
   readonly startedMs: number;
@@ -203,7 +204,7 @@ interface Health {
 
 /** Waits for a leader, and fills what must be there. From then on this node serves. */
 async function join(
-  { config, kv, log }: ServerState,
+  { config, kv, log, changes }: ServerState,
   keys: OpenKeys,
   population: Population,
   cleanup: AsyncDisposableStack,
@@ -220,6 +221,7 @@ async function join(
     if (outdated.length > 0)
       log.info({ outdated }, 'older keys are in use: keep them in their file');
     await populate(population);
+    await changes.begin();
   };
   if (!(await work.run(fill))) {
     throw new KvError('KV_CLOSED', 'the server was stopped before there was a leader');
@@ -234,6 +236,7 @@ async function stop(
   graceMs: number,
 ): Promise<void> {
   state.health.notReadyBecause = 'The server is stopping.';
+  state.changes.endWaits();
   try {
     await listener.stop(graceMs);
     await handOver(state);
@@ -307,7 +310,7 @@ function startScrubber(state: ServerState, metrics: Metrics | undefined): Scrubb
 }
 
 /** Whether work that writes for the whole cluster is this node's. */
-function leads({ cluster }: ServerState): boolean {
+function leads({ cluster }: Pick<ServerState, 'cluster'>): boolean {
   return cluster === undefined || cluster.status().role === 'leader';
 }
 
@@ -332,6 +335,7 @@ function openListener(state: ServerState, metrics: Metrics | undefined): Promise
     domains,
     websiteDomains,
     allowSignatureV2: config.allowSignatureV2 ?? true,
+    isNotificationTarget: state.changes.isTarget,
     logger: state.log,
     onRequest: (record) => recordRequest(state, metrics, record),
   });
@@ -339,6 +343,7 @@ function openListener(state: ServerState, metrics: Metrics | undefined): Promise
     notReadyBecause: () => notReadyBecause(state),
     renderMetrics: metrics && (() => metrics.render()),
     metricsContentType: metrics?.contentType ?? 'text/plain',
+    answerChanges: state.changes.answer,
   };
   const route =
     (handle: S3Handler['handleRequest']) =>

@@ -8,6 +8,7 @@ test('health and metrics are matched, with or without a query', () => {
   expect(match('/_/health/live')).toBe('live');
   expect(match('/_/health/ready?x=1')).toBe('ready');
   expect(match('/_/metrics')).toBe('metrics');
+  expect(match('/_/changes?after=newest')).toBe('changes');
   expect(match('/_/anything')).toBe('unknown');
 });
 

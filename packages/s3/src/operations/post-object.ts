@@ -67,6 +67,7 @@ export async function postObject(call: S3Call): Promise<void> {
       defaultAlgorithm: 'crc64nvme',
     }),
     metadata,
+    event: 'ObjectCreated:Post',
     ...encryption,
   });
   await answer(call, fields, result);

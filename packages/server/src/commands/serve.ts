@@ -94,6 +94,8 @@ async function start(
     ...users,
     collectIntervalMs: settings.collectEvery * 1000,
     lifecycleDayMs: settings.lifecycleDayMs,
+    webhooks: settings.webhooks,
+    keepChangesMs: settings.keepChanges,
     slowAfterMs: settings.slowAfter,
     scrubBytesPerSecond: settings.scrubRate,
     ...controlOptions(directory, log),

@@ -1,0 +1,141 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Env } from '@holdfast/env';
+import type { LocalStore } from '@holdfast/kv';
+import type { ChangeFeed, JournalOptions } from '@holdfast/objects';
+import { closeChangeFeed, createEventQueue, openChangeFeed } from '@holdfast/objects';
+import { createAuthenticator } from '@holdfast/s3';
+import type { Credentials } from '../credentials.ts';
+import { EventDelivery } from '../events/event-delivery.ts';
+import { TargetTable } from '../events/target-table.ts';
+import { createWebhookSender, type Webhook } from '../events/webhook.ts';
+import type { Log } from '../log.ts';
+import { startPeriodicPass } from '../periodic-pass.ts';
+import { ChangeAnswers } from './change-answers.ts';
+import { answerChanges } from './changes-route.ts';
+
+/** Changes that the feed keeps at most. */
+const KEPT_CHANGES_LIMIT = 1_000_000;
+const TRIM_EVERY_MS = 60_000;
+
+/** Who is told of changes, and how. */
+export interface ChangeConfig {
+  /** Targets of notifications. Default: none. */
+  readonly webhooks?: readonly Webhook[];
+  /** How long changes are kept for the feed, in milliseconds; 0 for no feed, the default. */
+  readonly keepChangesMs?: number;
+  /** Events that may wait for one target. Default 100,000. */
+  readonly eventQueueLimit?: number;
+}
+
+export interface ChangeServicesOptions extends ChangeConfig {
+  readonly env: Env;
+  readonly kv: LocalStore;
+  readonly log: Log;
+  readonly region: string;
+  readonly credentials: Credentials;
+  /** Whether this node delivers and trims: of a cluster one does. */
+  readonly leads: () => boolean;
+}
+
+/** What tells of changes: the journal of the object store, the delivery of events, the feed. */
+export interface ChangeServices {
+  /** For the object store. undefined where nobody is to be told. */
+  readonly journal: JournalOptions | undefined;
+  readonly isTarget: (name: string) => boolean;
+  /**
+   * Opens the feed, or ends one that is no longer kept, and begins to deliver what is queued. The store must take
+   * writes; after a rejection it may be called again.
+   */
+  begin(): Promise<void>;
+  /** Answers `GET /_/changes`. */
+  answer(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** Answers the requests that wait for a change, and lets none wait from now on. */
+  endWaits(): void;
+  /** Also cuts deliveries. Before the store is closed. */
+  stop(): Promise<void>;
+}
+
+/** Opens nothing yet: the journal is there at once, the rest with `begin`. */
+export function openChangeServices(options: ChangeServicesOptions): ChangeServices {
+  const { env, kv, log, region, credentials, webhooks = [], keepChangesMs = 0 } = options;
+  const { clock } = env;
+  const names = webhooks.map(({ name }) => name);
+  const targets = new TargetTable(names, log);
+  const stopping = new AbortController();
+  const ending = new AsyncDisposableStack();
+  let delivery: EventDelivery | undefined;
+  const keeps = keepChangesMs > 0;
+  let answers: ChangeAnswers | undefined;
+  const authenticator = createAuthenticator({
+    // Only the server's own account sees the changes of every bucket.
+    findSecret: (id) => (id === credentials.accessKeyId ? credentials.secretAccessKey : undefined),
+    nowMs: () => clock.nowMs(),
+    region,
+    allowSignatureV2: false,
+  });
+  const journal: JournalOptions = {
+    keepsChanges: keeps,
+    takesEvents: (target) => targets.takesEvents(target),
+    onCommitted: () => {
+      delivery?.wake();
+      answers?.wake();
+    },
+  };
+  return {
+    journal: keeps || names.length > 0 ? journal : undefined,
+    isTarget: (name) => targets.has(name),
+    begin: async () => {
+      if (keeps) {
+        const feed = await openChangeFeed(kv);
+        answers = new ChangeAnswers({ clock, feed, storeId: kv.identity.clusterId });
+        const trimming = startTrimming(options, feed, keepChangesMs);
+        ending.defer(() => trimming.stop());
+      } else await closeChangeFeed(kv);
+      if (stopping.signal.aborted) return;
+      delivery = startDelivery(options, targets);
+      ending.defer(() => delivery?.stop());
+    },
+    answer: (request, response) =>
+      answerChanges(
+        { authenticator, answers: keeps ? answers : 'none', stopping: stopping.signal },
+        request,
+        response,
+      ),
+    endWaits: () => stopping.abort(),
+    stop: async () => {
+      stopping.abort();
+      await ending.disposeAsync();
+    },
+  };
+}
+
+function startDelivery(options: ChangeServicesOptions, targets: TargetTable): EventDelivery {
+  const { env, kv, log, region, leads, webhooks = [] } = options;
+  return new EventDelivery({
+    clock: env.clock,
+    log,
+    queue: createEventQueue(kv),
+    webhooks,
+    targets,
+    region,
+    leads,
+    send: createWebhookSender(env.clock),
+    queueLimit: options.eventQueueLimit,
+  });
+}
+
+function startTrimming(
+  { env, log, leads }: ChangeServicesOptions,
+  feed: ChangeFeed,
+  keepMs: number,
+): { stop(): Promise<void> } {
+  return startPeriodicPass({
+    clock: env.clock,
+    log,
+    name: 'trimming of the change feed',
+    run: async () => {
+      if (leads()) await feed.trim(env.clock.nowMs() - keepMs, KEPT_CHANGES_LIMIT);
+    },
+    intervalMs: Math.min(TRIM_EVERY_MS, Math.max(1000, Math.floor(keepMs / 10))),
+  });
+}

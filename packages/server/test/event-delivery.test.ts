@@ -1,0 +1,189 @@
+import { createMemoryEnv } from '@holdfast/env/memory';
+import { createMemoryStore } from '@holdfast/kv/testing';
+import type { EventQueue, ObjectStore, TaskQueueFactory } from '@holdfast/objects';
+import { createEventQueue, createObjectStore, NOTIFICATION_SETTING } from '@holdfast/objects';
+import { afterEach, expect, test } from 'vitest';
+import { EventDelivery } from '../src/events/event-delivery.ts';
+import { TargetTable } from '../src/events/target-table.ts';
+import type { SendEvents } from '../src/events/webhook.ts';
+import { silentLog } from '../src/log.ts';
+
+const idle: TaskQueueFactory = () => ({
+  push: () => undefined,
+  idle: () => Promise.resolve(),
+  close: () => Promise.resolve(),
+});
+const RULES = [{ id: 'all', target: 'hook', events: ['ObjectCreated:*', 'ObjectRemoved:*'] }];
+
+interface Message {
+  readonly Records: readonly {
+    readonly eventName: string;
+    readonly s3: { object: { key: string } };
+  }[];
+}
+
+const deliveries: EventDelivery[] = [];
+afterEach(async () => {
+  await Promise.all(deliveries.splice(0).map((delivery) => delivery.stop()));
+});
+
+/** A store whose bucket tells the target `hook`, which answers as `send` does. */
+async function openStore(send: SendEvents, queueLimit?: number) {
+  const env = await createMemoryEnv();
+  const kv = createMemoryStore();
+  const targets = new TargetTable(['hook'], silentLog);
+  const queue = createEventQueue(kv);
+  let delivery: EventDelivery | undefined;
+  const objects = createObjectStore({
+    kv,
+    env,
+    tasks: idle,
+    journal: {
+      keepsChanges: false,
+      takesEvents: (name) => targets.takesEvents(name),
+      onCommitted: () => delivery?.wake(),
+    },
+  });
+  await objects.createBucket('bucket', {
+    ownerId: 'me',
+    region: 'r',
+    settings: new Map([[NOTIFICATION_SETTING, JSON.stringify(RULES)]]),
+  });
+  const start = (leads: () => boolean = () => true): EventDelivery => {
+    const { clock } = env;
+    const webhooks = [{ name: 'hook', url: 'http://127.0.0.1/' }];
+    const region = 'us-east-1';
+    delivery = new EventDelivery({
+      clock,
+      log: silentLog,
+      queue,
+      webhooks,
+      targets,
+      region,
+      leads,
+      send,
+      queueLimit,
+    });
+    deliveries.push(delivery);
+    return delivery;
+  };
+  return { objects, queue, targets, start, clock: env.manualClock };
+}
+
+async function put(objects: ObjectStore, key: string): Promise<void> {
+  const pieces = (async function* () {
+    yield new Uint8Array(1);
+  })();
+  await objects.putObject({ bucket: 'bucket', key, body: { pieces }, metadata: { user: {} } });
+}
+
+/** Lets what is ready run, and time pass where something waits for it. */
+async function until(
+  clock: { advance(ms: number): void },
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
+  for (let turn = 0; turn < 1000 && !(await condition()); turn++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (turn % 5 === 4) clock.advance(500);
+  }
+  expect(await condition()).toBe(true);
+}
+
+const isEmpty = async (queue: EventQueue): Promise<boolean> => (await queue.count('hook', 1)) === 0;
+
+test('events arrive in the order of the commits, in the format of S3, and are taken off the queue', async () => {
+  const bodies: string[] = [];
+  const { objects, queue, start, clock } = await openStore(async (_, body) => {
+    bodies.push(body);
+  });
+  start();
+  for (const key of ['a b/1', 'a b/2']) await put(objects, key);
+  await objects.deleteObject({ bucket: 'bucket', key: 'a b/1' });
+  await until(clock, () => isEmpty(queue));
+  const records = bodies.flatMap((body) => (JSON.parse(body) as Message).Records);
+  expect(records.map(({ eventName, s3 }) => `${eventName} ${s3.object.key}`)).toEqual([
+    'ObjectCreated:Put a+b/1',
+    'ObjectCreated:Put a+b/2',
+    'ObjectRemoved:Delete a+b/1',
+  ]);
+  expect(records[0]).toMatchObject({
+    eventVersion: '2.1',
+    eventSource: 'aws:s3',
+    awsRegion: 'us-east-1',
+    s3: {
+      configurationId: 'all',
+      bucket: { name: 'bucket', arn: 'arn:aws:s3:::bucket' },
+      object: { size: 1, eTag: '93b885adfe0da089cdf634904fd59f71' },
+    },
+  });
+});
+
+test('a target that fails gets the same events again, in order, until it takes them', async () => {
+  const taken: string[][] = [];
+  const failing = { left: 3 };
+  const { objects, queue, start, clock } = await openStore(async (_, body) => {
+    taken.push((JSON.parse(body) as Message).Records.map(({ s3 }) => s3.object.key));
+    if (failing.left-- > 0) throw new Error('the target answered 500');
+  });
+  await put(objects, '1');
+  await put(objects, '2');
+  start();
+  await until(clock, () => isEmpty(queue));
+  expect(taken).toEqual([
+    ['1', '2'],
+    ['1', '2'],
+    ['1', '2'],
+    ['1', '2'],
+  ]);
+});
+
+test('what was not acknowledged before a stop is delivered after the next start', async () => {
+  const taken: string[] = [];
+  const mood = { fails: true };
+  const { objects, queue, start, clock } = await openStore(async (_, body) => {
+    if (mood.fails) throw new Error('not now');
+    taken.push(...(JSON.parse(body) as Message).Records.map(({ s3 }) => s3.object.key));
+  });
+  const first = start();
+  await put(objects, '1');
+  await first.stop();
+  await put(objects, '2');
+  mood.fails = false;
+  start();
+  await until(clock, () => isEmpty(queue));
+  expect(taken).toEqual(['1', '2']);
+});
+
+test('a node that does not lead delivers nothing until it does', async () => {
+  const bodies: string[] = [];
+  const { objects, queue, start, clock } = await openStore(async (_, body) => {
+    bodies.push(body);
+  });
+  const mood = { leads: false };
+  start(() => mood.leads);
+  await put(objects, '1');
+  for (let turn = 0; turn < 50; turn++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(1000);
+  }
+  expect(bodies).toEqual([]);
+  mood.leads = true;
+  await until(clock, () => isEmpty(queue));
+  expect(bodies).toHaveLength(1);
+});
+
+test('a full queue takes no more events, the writes are done, and it takes them again when it has room', async () => {
+  const mood = { fails: true };
+  const { objects, queue, targets, start, clock } = await openStore(async () => {
+    if (mood.fails) throw new Error('not now');
+  }, 3);
+  start();
+  for (const key of ['1', '2', '3']) await put(objects, key);
+  await until(clock, () => !targets.takesEvents('hook'));
+  await put(objects, 'not told');
+  expect(await queue.count('hook', 10)).toBe(3);
+  mood.fails = false;
+  await until(clock, () => targets.takesEvents('hook'));
+  await put(objects, 'told');
+  await until(clock, () => isEmpty(queue));
+});
