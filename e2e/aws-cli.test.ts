@@ -165,4 +165,24 @@ describe.skipIf(missing !== undefined)('the AWS CLI', () => {
     await succeed('s3', 'cp', '--no-progress', 's3://cli/large-copy', `${path}.copy`);
     expect(sha256(await readFile(`${path}.copy`))).toBe(sha256(bytes));
   });
+
+  test('files go and come encrypted: under a key of the customer, and under that of the server', async () => {
+    const body = patternBytes(3, 9 * MIB + 5);
+    await writeFile(join(folder.path, 'secret'), body);
+    await writeFile(join(folder.path, 'key'), patternBytes(4, 32));
+    const customer = ['--sse-c', 'AES256', '--sse-c-key', 'fileb://key'];
+    const ofServer = ['--sse', 'AES256'];
+    for (const [name, putWords, getWords] of [
+      ['customer', customer, customer],
+      ['server', ofServer, []],
+    ] as const) {
+      await succeed('s3', 'cp', 'secret', `s3://cli/sealed/${name}`, ...putWords);
+      await succeed('s3', 'cp', `s3://cli/sealed/${name}`, 'back', ...getWords);
+      expect(sha256(await readFile(join(folder.path, 'back')))).toBe(sha256(body));
+    }
+    const without = await aws('s3', 'cp', 's3://cli/sealed/customer', 'back');
+    expect([without.exitCode, without.errors]).toEqual([1, expect.stringContaining('(400)')]);
+    const key = Buffer.from(patternBytes(4, 32)).toString('base64');
+    expect(`${server.output}${server.errors}`).not.toContain(key);
+  });
 });

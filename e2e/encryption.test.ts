@@ -144,7 +144,9 @@ test('keys rotate changes the master key, and the older one may go when the log 
   {
     await using server = await HoldfastProcess.start({ directory, arguments: options });
     await waitUntil('all data keys are sealed anew', () =>
-      `${server.output}${server.errors}`.includes('all data keys are sealed with the present keys'),
+      `${server.output}${server.errors}`.includes(
+        'all data keys that open are sealed with the present keys',
+      ),
     );
     expect(`${server.output}${server.errors}${rotated.output}`).not.toContain(present);
     expect(await server.stop()).toBe(0);

@@ -31,13 +31,11 @@ async function rewrap(options: RewrapOptions, shouldStop: () => boolean): Promis
   const { objects, kv, log, outdated } = options;
   const { rewrapped, failed, whole } = await objects.rewrapKeys(shouldStop);
   if (!whole) return;
-  if (failed > 0) {
-    log.warn({ rewrapped, failed }, 'some data keys do not open, so no older key may be removed');
-    return;
-  }
+  // They open with no key of the files, so they need the older ones no more than the others do.
+  if (failed > 0) log.warn({ failed }, 'some data keys open with no key: their objects are lost');
   for (const used of outdated) await forgetUse(kv, used);
   log.info(
     { rewrapped, unused: outdated.map(({ keyId, fingerprint }) => `${keyId} ${fingerprint}`) },
-    'all data keys are sealed with the present keys: the unused ones may leave the key files',
+    'all data keys that open are sealed with the present keys: the unused ones may leave the key files',
   );
 }

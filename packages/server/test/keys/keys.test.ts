@@ -331,7 +331,7 @@ test('after a rotation all is read, sealed anew, and the older key may go', asyn
   {
     await using running = await start(disk, { log: watch.log });
     expect((await bytesOf(running.s3, 'k')).equals(body)).toBe(true);
-    await watch.said('all data keys are sealed with the present keys');
+    await watch.said('all data keys that open are sealed with the present keys');
     expect(watch.seen.find((line) => line.includes('all data keys'))).toContain('"rewrapped":3');
   }
   // Without the older key: objects, older versions, uploads and users still open.
@@ -363,12 +363,41 @@ test('a rotation that a stop interrupted goes on at the next start', async () =>
   await rotateMasterKey({ env: disk.env, directory: '/data' });
   const watch = watchLog();
   await using running = await start(disk, { log: watch.log });
-  await watch.said('all data keys are sealed with the present keys');
+  await watch.said('all data keys that open are sealed with the present keys');
   expect(await running.server.objects.rewrapKeys()).toEqual({
     rewrapped: 0,
     failed: 0,
     whole: true,
   });
+});
+
+test('a named key that was thrown away does not hold up the rotation of the master key', async () => {
+  const disk = newDisk();
+  await writeFile(disk.files, '/kms', KMS_FILE);
+  {
+    await using running = await start(disk, { namedKeyPath: '/kms' });
+    const { s3 } = running;
+    await s3.send(new CreateBucketCommand({ Bucket }));
+    await put(s3, 'k', { Body: 'kept', ServerSideEncryption: 'AES256' });
+    await put(s3, 'lost', { Body: 'x', ServerSideEncryption: 'aws:kms', SSEKMSKeyId: 'one' });
+  }
+  await writeFile(disk.files, '/other', JSON.stringify({ keys: { two: kmsKey } }));
+  const keys = await rotateMasterKey({ env: disk.env, directory: '/data' });
+  const watch = watchLog();
+  {
+    await using running = await start(disk, { namedKeyPath: '/other', log: watch.log });
+    await watch.said('all data keys that open are sealed with the present keys');
+    await watch.said('their objects are lost');
+    expect((await bytesOf(running.s3, 'k')).toString()).toBe('kept');
+  }
+  await disk.files.rename('/data/master.key', '/away');
+  await writeFile(
+    disk.files,
+    '/data/master.key',
+    `${Buffer.from(keys[0] ?? []).toString('hex')}\n`,
+  );
+  await using running = await start(disk, { namedKeyPath: '/other' });
+  expect((await bytesOf(running.s3, 'k')).toString()).toBe('kept');
 });
 
 test('named keys are rotated in their file, and a key that is gone is the answer to a read', async () => {
@@ -385,7 +414,7 @@ test('named keys are rotated in their file, and a key that is gone is the answer
   const watch = watchLog();
   {
     await using running = await start(disk, { namedKeyPath: '/both', log: watch.log });
-    await watch.said('all data keys are sealed with the present keys');
+    await watch.said('all data keys that open are sealed with the present keys');
     expect((await bytesOf(running.s3, 'k')).toString()).toBe('sealed');
   }
   await writeFile(disk.files, '/young', JSON.stringify({ keys: { one: younger } }));
