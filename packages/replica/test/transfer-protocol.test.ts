@@ -236,10 +236,12 @@ test('a peer has one image, others are refused beyond the limit, and an older st
   expect(pair.server.counters.images).toBe(1);
   const other = await pair.connect(pair.network.node('d'));
   await expect(pair.until(other.open(1))).rejects.toThrow(/gives its state to others/);
+  const request = { after: undefined, upTo: undefined, since: 0, sectionLimit: 1 };
+  expect(await pair.until(image.list(request))).toHaveLength(1);
+  // It is another's, whoever knows its number.
+  await expect(pair.until(other.list(image.imageId, request))).rejects.toThrow(/let go of/);
   await expect(pair.until(first.open(99))).rejects.toThrow(/older state itself/);
   expect(await pair.until(other.open(1))).toMatchObject({ index: 1 });
-  const request = { after: undefined, upTo: undefined, since: 0, sectionLimit: 1 };
-  // It is another's, whoever knows its number.
   await expect(pair.until(image.list(request))).rejects.toThrow(/let go of the image/);
   for (const source of [first, other]) await pair.until(source.close());
   await pair.close();

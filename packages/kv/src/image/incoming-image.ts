@@ -13,7 +13,8 @@ import type { IncomingFolder } from './incoming-folder.ts';
 import { JOURNAL_FILE_IDS, openIncoming } from './incoming-folder.ts';
 import type { IncomingLimits } from './incoming-writer.ts';
 import { IncomingWriter } from './incoming-writer.ts';
-import { installImage } from './install-image.ts';
+import type { PreparedImage } from './install-image.ts';
+import { discardPrepared, installImage, prepareImage } from './install-image.ts';
 import type { ReceiveLimits } from './receive-image.ts';
 import { ImageReceiver } from './receive-image.ts';
 
@@ -43,6 +44,7 @@ export class IncomingImage {
   /** The state that the snapshot shows. */
   readonly #since: number;
   #running: Promise<unknown> = Promise.resolve();
+  #prepared: PreparedImage | undefined;
   #closed = false;
 
   constructor(parts: ImageParts, settings: IncomingSettings = {}) {
@@ -98,11 +100,24 @@ export class IncomingImage {
   }
 
   /**
+   * Does all of an install that can be done before: it takes as long as there are entries. False where no image is whole, or
+   * the store's own state is as new.
+   */
+  async prepare(): Promise<boolean> {
+    this.#prepared ??= await this.#run((folder) => prepareImage(this.#parts, folder));
+    return this.#prepared !== undefined;
+  }
+
+  /**
    * Makes a received image the store's state, durably, and lets the log go on behind it. Nothing may be applied or
    * appended meanwhile. undefined where no image is whole, or the store's own state is as new.
    */
   async install(): Promise<WholeImage | undefined> {
-    return this.#run((folder) => installImage(this.#parts, folder));
+    if (!(await this.prepare()) || this.#prepared === undefined) return undefined;
+    const { index, term } = this.#prepared;
+    if (!(await installImage(this.#parts, this.#prepared))) return undefined;
+    this.#prepared = undefined;
+    return { index, term };
   }
 
   /** What was received stays, for the next. Idempotent. */
@@ -110,6 +125,7 @@ export class IncomingImage {
     if (this.#closed) return;
     this.#closed = true;
     await this.#running.catch(() => undefined);
+    if (this.#prepared !== undefined) await discardPrepared(this.#parts, this.#prepared);
     this.#snapshot.release();
     this.#parts.pins.release(this.#pin);
   }

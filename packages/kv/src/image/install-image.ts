@@ -25,25 +25,40 @@ interface Counted {
   readonly sessions: [string, SessionState][];
 }
 
-/**
- * Makes a received image this node's state. Durability: the MANIFEST's edit is the one commit point. Before it the files of
- * the image lie beside the old state, and are removed at the next open; after it the old state is gone, and the next open
- * does what is left to do.
- */
-export async function installImage(
+/** An image in files of the store's own, which no MANIFEST lists yet: a restart removes them, and they are made again. */
+export interface PreparedImage extends WholeImage {
+  readonly listing: TableListing;
+  readonly addedExtents: readonly ExtentListing[];
+  readonly counted: Counted;
+}
+
+/** All that an install can do beforehand. Nothing is seen of it. undefined where no image is whole, or needed. */
+export async function prepareImage(
   parts: ImageParts,
   folder: IncomingFolder,
-): Promise<WholeImage | undefined> {
-  const { env, engine, wal, quiesced } = parts;
+): Promise<PreparedImage | undefined> {
+  const { env, engine } = parts;
   const journal = folder.journals.at(-1);
   if (journal === undefined || !journal.summary.isComplete) return undefined;
   const { index, term } = journal.summary.header;
   if (index <= engine.appliedIndex) return undefined;
   const { listing, counted } = await buildTable(parts, journal);
-  const { liveBytes, sessions } = counted;
-  const addedExtents = await linkFiles(parts, folder, liveBytes);
+  const addedExtents = await linkFiles(parts, folder, counted.liveBytes);
   // Durability: the names of all of them, before the MANIFEST lists them.
   await env.files.syncDirectory(engine.extents.directory);
+  return { index, term, listing, addedExtents, counted };
+}
+
+/**
+ * Makes a prepared image this node's state. Durability: the MANIFEST's edit is the one commit point. Before it the files of
+ * the image lie beside the old state, and are removed at the next open; after it the old state is gone, and the next open
+ * does what is left to do. False where the store's own state has become as new meanwhile.
+ */
+export async function installImage(parts: ImageParts, prepared: PreparedImage): Promise<boolean> {
+  const { env, engine, wal, quiesced } = parts;
+  const { index, term, listing, addedExtents, counted } = prepared;
+  if (index <= engine.appliedIndex) return false;
+  const { liveBytes, sessions } = counted;
   const table = await engine.index.openUnlisted(listing);
   const logStart = { index, term };
   try {
@@ -56,9 +71,20 @@ export async function installImage(
     parts.onFailure(cause);
     throw cause;
   }
-  await folder.close();
   await removeIncoming(env, parts.directory);
-  return { index, term };
+  return true;
+}
+
+/** Removes the files of an image that is not installed after all. */
+export async function discardPrepared(
+  { env, engine }: ImageParts,
+  { listing, addedExtents }: PreparedImage,
+): Promise<void> {
+  const { directory } = engine.extents;
+  await unlinkLeftOver(env.files, `${directory}/${tableFileName(listing.tableId)}`);
+  for (const { fileId } of addedExtents) {
+    await unlinkLeftOver(env.files, engine.extents.pathOf(fileId));
+  }
 }
 
 /**

@@ -191,7 +191,7 @@ export class RemoteImage implements ImageFeed {
   readonly index: number;
   readonly term: number;
   readonly #source: ImageSource;
-  readonly #imageId: number;
+  readonly imageId: number;
 
   constructor(
     source: ImageSource,
@@ -202,24 +202,24 @@ export class RemoteImage implements ImageFeed {
     }: { readonly imageId: number; readonly index: number; readonly term: number },
   ) {
     this.#source = source;
-    this.#imageId = imageId;
+    this.imageId = imageId;
     this.index = index;
     this.term = term;
   }
 
   list(request: ListRequest): Promise<readonly ImageSection[]> {
-    return this.#source.list(this.#imageId, request);
+    return this.#source.list(this.imageId, request);
   }
 
   async values(names: readonly ValueName[]): Promise<readonly Uint8Array[]> {
-    const values = await this.#source.values(this.#imageId, names);
+    const values = await this.#source.values(this.imageId, names);
     const whole = values.filter((value) => value !== undefined);
     if (whole.length < values.length) throw failed('a value is missing in an answer');
     return whole;
   }
 
   close(): void {
-    this.#source.letGo(this.#imageId);
+    this.#source.letGo(this.imageId);
   }
 }
 

@@ -81,6 +81,8 @@ export class StateTransfer {
         try {
           const whole = await this.#receive(incoming, source, leastIndex);
           const notes = await incoming.readNotes();
+          // Why before Raft hears of it: what waits for its disk, votes too, waits for the install.
+          await incoming.prepare();
           if (!this.#isStopped) this.#options.onWhole(whole, notes);
           return;
         } catch (error) {
