@@ -43,6 +43,47 @@ test('three nodes on real files agree over TLS, lose one, restart, and hold ever
   expect(cluster.failures).toEqual([]);
 });
 
+test('a node that was away until the log was released gets the state of another, over TLS', async () => {
+  const cluster = await LoopbackCluster.open(3, {
+    store: {
+      memtableSizeBytes: 256 * 1024,
+      wal: { segmentSizeBytes: 1024 * 1024, preallocate: false },
+    },
+    retainedLogBytes: 1,
+  });
+  const valueOf = (at: number) => new Uint8Array(50_000).fill(at % 251);
+  const put = (at: number) =>
+    answered(() =>
+      cluster.replica('n1').store.transact({
+        operations: [{ kind: 'put', key: utf8(`key ${at}`), value: valueOf(at) }],
+      }),
+    );
+  await put(0);
+  await cluster.stop('n3');
+  for (let at = 1; at <= 120; at += 8) {
+    await Promise.all(Array.from({ length: 8 }, (_, step) => put(at + step)));
+  }
+  for (const name of ['n1', 'n2']) await cluster.replica(name).store.flush();
+  const { firstIndex } = cluster.replica('n1').cluster.status();
+  expect(firstIndex).toBeGreaterThan(10);
+  const { store, cluster: control } = await cluster.start('n3');
+  for (let at = 0; at <= 120; at++) {
+    const entry = await answered(() => store.get(utf8(`key ${at}`)));
+    expect(entry?.value).toEqual(valueOf(at));
+  }
+  expect(control.status().firstIndex).toBeGreaterThanOrEqual(firstIndex);
+  await cluster.close();
+  expect(cluster.failures).toEqual([]);
+});
+
+/** What is refused while a leader is found, or a state is on its way, is asked again, as a client does. */
+async function answered<Value>(ask: () => Promise<Value>): Promise<Value> {
+  for (;;) {
+    const found = await ask().then((value) => ({ value }), retryable);
+    if (found !== undefined) return found.value;
+  }
+}
+
 function retryable(error: unknown): undefined {
   if ((error as { retryable?: boolean }).retryable !== true) throw error;
   return undefined;
