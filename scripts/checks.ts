@@ -65,6 +65,12 @@ export const checks: readonly Check[] = [
 /** The checks that try out the others and what is published; they run after them, on the workspace only. */
 export const proofs: readonly Check[] = [
   {
+    name: 'operations',
+    title: 'docs/s3-operations.md is what the operation table and the tests say',
+    command: [script('s3-operations.ts')],
+    filesRead: /operations: (\d+) of the table/,
+  },
+  {
     name: 'pack',
     title: 'packed packages run on plain Node',
     command: [script('check-pack.ts')],
