@@ -1,3 +1,5 @@
+import { BLOCK_SIZE_BYTES } from './table-format.ts';
+
 /**
  * Blocks of tables in memory, at most `limitBytes` of them. Two generations: a hit in the old one moves to
  * the young one, and when the young one has half the budget the old one is forgotten. Why: that keeps
@@ -5,6 +7,8 @@
  */
 export class BlockCache {
   readonly #generationLimitBytes: number;
+  /** Blocks that were asked for and not taken in, each where its key falls; 0 is none. */
+  readonly #refused: Float64Array;
   #young = new Map<number, Uint8Array>();
   #old = new Map<number, Uint8Array>();
   #youngBytes = 0;
@@ -12,6 +16,7 @@ export class BlockCache {
 
   constructor(limitBytes: number) {
     this.#generationLimitBytes = limitBytes / 2;
+    this.#refused = new Float64Array(Math.ceil(limitBytes / BLOCK_SIZE_BYTES) | 1);
   }
 
   get sizeBytes(): number {
@@ -29,6 +34,20 @@ export class BlockCache {
       this.#add(key, old);
     }
     return old;
+  }
+
+  /**
+   * Whether a block that a look-up needs is worth its memory: always while there is room, and then when it is needed for the
+   * second time of late. Why: a buffer for each block costs more than reading it, and most blocks of a large store are
+   * forgotten before they are needed again.
+   */
+  admits(tableId: number, block: number): boolean {
+    if (this.#old.size === 0) return true;
+    const key = keyOf(tableId, block);
+    const place = key % this.#refused.length;
+    if (this.#refused[place] === key) return true;
+    this.#refused[place] = key;
+    return false;
   }
 
   set(tableId: number, block: number, bytes: Uint8Array): void {

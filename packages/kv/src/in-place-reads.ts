@@ -1,5 +1,6 @@
 import type { Clock, FileHandle } from '@holdfast/env';
 
+const PASSING_SIZE_BYTES: number = 16 * 1024;
 /** A read that took longer found its bytes not in the page cache. */
 const SLOW_MS = 0.5;
 /**
@@ -18,6 +19,8 @@ const SLICE_MS = 2;
  * read shows that the bytes are not in memory, the next ones go to threads, and one now and then tries again.
  */
 export class InPlaceReads {
+  /** For a block that nobody keeps: larger than nearly all. Used again by every read into it. */
+  readonly passing: Uint8Array = new Uint8Array(PASSING_SIZE_BYTES);
   readonly #clock: Clock;
   #spentMs = 0;
   #detour = 0;

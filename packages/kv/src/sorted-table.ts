@@ -62,6 +62,7 @@ export class SortedTable {
   readonly #cache: BlockCache;
   readonly #disposals: Disposals;
   readonly #inPlace: InPlaceReads;
+  readonly #passing: Uint8Array;
   readonly #onDamage: TableContext['onDamage'];
   readonly #filter: Uint8Array;
   readonly #index: BlockIndex;
@@ -74,6 +75,7 @@ export class SortedTable {
     this.#cache = context.cache;
     this.#disposals = context.disposals;
     this.#inPlace = context.inPlace;
+    this.#passing = context.inPlace.passing;
     this.#onDamage = context.onDamage;
     this.#file = file;
     this.path = file.path;
@@ -126,8 +128,16 @@ export class SortedTable {
     if (!mayContain(this.#filter, keyHash)) return undefined;
     const block = this.#index.blockOf(key);
     if (block === this.#index.count) return undefined;
-    const bytes = this.blockNow(block);
-    if (bytes !== undefined) return this.#find(bytes, key);
+    const cached = this.#cache.get(this.tableId, block);
+    if (cached !== undefined) return this.#find(cached, key);
+    if (this.#cache.admits(this.tableId, block)) {
+      const bytes = this.blockNow(block);
+      if (bytes !== undefined) return this.#find(bytes, key);
+    } else {
+      const passing = this.#readPassing(block);
+      // Its memory is used again by the next: what is found in it is copied.
+      if (passing !== undefined) return ownRecord(this.#find(passing, key));
+    }
     return this.loadBlock(block).then((loaded) => this.#find(loaded, key));
   }
 
@@ -149,6 +159,15 @@ export class SortedTable {
     if (!checksumHolds(bytes, this.#env.crc32c)) return undefined;
     this.#cache.set(this.tableId, block, bytes);
     return bytes;
+  }
+
+  /** The block, read in place and checked, in memory that is valid until the turn ends; undefined where it cannot be. */
+  #readPassing(block: number): Uint8Array | undefined {
+    const { offset, sizeBytes } = this.#index.section(block);
+    if (sizeBytes > this.#passing.length) return undefined;
+    const bytes = this.#passing.subarray(0, sizeBytes);
+    if (!this.#inPlace.read(this.#file, bytes, offset)) return undefined;
+    return checksumHolds(bytes, this.#env.crc32c) ? bytes : undefined;
   }
 
   /** Reads a block, checks it and puts it into the cache. */
@@ -229,6 +248,11 @@ export class SortedTable {
       throw corruption(this.path, 'a block with a right checksum cannot be read', cause);
     }
   }
+}
+
+function ownRecord(record: IndexRecord | undefined): IndexRecord | undefined {
+  if (record?.kind !== 'inline') return record;
+  return { ...record, value: record.value.slice() };
 }
 
 async function readParts(env: Env, file: FileHandle, listing: TableListing): Promise<TableParts> {

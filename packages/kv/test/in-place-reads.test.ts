@@ -130,3 +130,46 @@ test('a damaged block that is read in place is reported, and never served', asyn
     await rm(folder, { recursive: true });
   }
 });
+
+test('what was found in a block that is not kept stays as it was, and damage of such a block is reported', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-in-place-'));
+  const env = await createNodeEnv();
+  const disposals = new Disposals();
+  try {
+    const path = join(folder, 't');
+    const memtable = new Memtable();
+    const keys = Array.from({ length: 2000 }, (_, at) => Uint8Array.of(1, at >>> 8, at & 255));
+    for (const [at, key] of keys.entries()) {
+      memtable.set(key, { kind: 'inline', version: at, value: new Uint8Array(100).fill(at) });
+    }
+    const request = { tableId: 1, path, appliedIndex: 1, dropTombstones: false };
+    const source = memtable.source(false);
+    const written = await writeTable(env, { ...request, expectedEntries: keys.length }, source);
+    // Room for two blocks of thirty.
+    const context = { env, cache: new BlockCache(20_000), disposals };
+    const inPlace = new InPlaceReads(env.clock);
+    const table = await SortedTable.open({ ...context, inPlace }, path, { tableId: 1, ...written });
+    const found = [];
+    for (const key of keys) found.push(await table.get(key, hashKey(key)));
+    for (const [at, record] of found.entries()) {
+      const value = new Uint8Array(100).fill(at);
+      expect(record).toEqual({ kind: 'inline', version: at, value });
+    }
+    const file = await open(path, 'r+');
+    for (let offset = 100; offset < written.sizeBytes / 2; offset += 4096) {
+      await file.write(Uint8Array.of(170), 0, 1, offset);
+    }
+    await file.close();
+    for (let at = 0; at < 800; at += 50) {
+      const key = keys[at] as Uint8Array;
+      await expect((async () => table.get(key, hashKey(key)))()).rejects.toMatchObject({
+        code: 'KV_CORRUPTION',
+      });
+    }
+    table.release();
+    await disposals.finished();
+  } finally {
+    await env.digests.close();
+    await rm(folder, { recursive: true });
+  }
+});

@@ -225,6 +225,17 @@ describe('a sorted table', () => {
     expect(cache.get(2, 99)).toBeUndefined();
   });
 
+  test('a cache that has been full takes in what is needed for the second time of late', () => {
+    const cache = new BlockCache(100_000);
+    expect([cache.admits(1, 1), cache.admits(1, 2)]).toEqual([true, true]);
+    for (let block = 0; block < 80; block++) cache.set(1, block, new Uint8Array(1000));
+    expect([cache.admits(2, 1), cache.admits(2, 3)]).toEqual([false, false]);
+    expect([cache.admits(2, 1), cache.admits(2, 4)]).toEqual([true, false]);
+    // Long ago: others have been asked for since.
+    for (let block = 100; block < 200; block++) cache.admits(3, block);
+    expect(cache.admits(2, 3)).toBe(false);
+  });
+
   test('separators lie between their keys', () => {
     fc.assert(
       fc.property(key, key, (one, other) => {
