@@ -2,12 +2,15 @@
  * `npm run bench [-- suite…]`: measures, prints, and writes bench/RESULTS.md when every suite ran.
  * `npm run bench -- bounds [OBJECTS [FOLDER]]`: what does not grow with the data, on ten million objects or as many as
  * are asked for, and writes bench/RESULTS-bounds.md. Takes 20 GB of the temporary folder, and removes them.
+ * `npm run bench -- cluster [small]`: three nodes beside three members of etcd, and failover; writes
+ * bench/RESULTS-cluster.md, unless it is the small one, which only prints.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { renderMarkdown, type SuiteResult } from './report.ts';
 import { measureBounds } from './suites/bounds.ts';
+import { measureCluster, SMALL, WHOLE } from './suites/cluster.ts';
 import { measureLargeObjects } from './suites/large-objects.ts';
 import { measureLog } from './suites/log.ts';
 import { measureNetwork } from './suites/network.ts';
@@ -67,6 +70,20 @@ async function bounds(objects: number, kept: string | undefined): Promise<void> 
   }
 }
 
+async function cluster(mode: string | undefined): Promise<void> {
+  const isSmall = mode === 'small';
+  const root = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
+  try {
+    const result = await measureCluster(root, isSmall ? SMALL : WHOLE);
+    const page = renderMarkdown([result], new Date().toISOString().slice(0, 10), 'cluster');
+    process.stdout.write(page);
+    if (!isSmall) writeFileSync(new URL('./RESULTS-cluster.md', import.meta.url), page);
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+}
+
 const [first, ...others] = process.argv.slice(2);
 if (first === 'bounds') await bounds(Number(others[0] ?? 10_000_000), others[1]);
+else if (first === 'cluster') await cluster(others[0]);
 else await main(process.argv.slice(2));

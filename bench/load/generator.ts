@@ -7,6 +7,8 @@ import { signedHead } from './sign-request.ts';
 
 export interface LoadPlan {
   readonly port: number;
+  /** Of further nodes: connections go to them in turn. */
+  readonly morePorts?: readonly number[];
   readonly method: 'GET' | 'PUT';
   readonly bucket: string;
   readonly keyPrefix: string;
@@ -37,8 +39,11 @@ export interface LoadResult {
 /** Signs, connects, warms up, measures. Any answer but 200 ends the run. */
 export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
   const requests = signAll(plan);
+  const ports = [plan.port, ...(plan.morePorts ?? [])];
   const connections = await Promise.all(
-    Array.from({ length: plan.connections }, () => RawConnection.open(plan.port)),
+    Array.from({ length: plan.connections }, (_, at) =>
+      RawConnection.open(ports[at % ports.length] as number),
+    ),
   );
   try {
     await drive(connections, requests, plan.warmUp);

@@ -1,9 +1,19 @@
 import { fork } from 'node:child_process';
+import type { EtcdPlan } from './etcd-load-process.ts';
 import type { LoadPlan, LoadResult } from './generator.ts';
 
 /** Runs a plan in a process of its own. */
 export function runGenerator(plan: LoadPlan): Promise<LoadResult> {
-  const child = fork(new URL('./generator.ts', import.meta.url), { stdio: 'inherit' });
+  return runIn(new URL('./generator.ts', import.meta.url), plan);
+}
+
+/** The same against etcd. */
+export function runEtcdGenerator(plan: EtcdPlan): Promise<LoadResult> {
+  return runIn(new URL('./etcd-load-process.ts', import.meta.url), plan);
+}
+
+function runIn(script: URL, plan: LoadPlan | EtcdPlan): Promise<LoadResult> {
+  const child = fork(script, { stdio: 'inherit' });
   return new Promise((resolve, reject) => {
     child.once('message', (message: { result?: LoadResult; error?: string }) => {
       if (message.result !== undefined) resolve(message.result);

@@ -59,7 +59,11 @@ export class ClusterClients {
       credentials: CREDENTIALS,
       forcePathStyle: true,
       maxAttempts: attempts,
-      requestHandler: { connectionTimeout: 1000, requestTimeout: REQUEST_LIMIT_MS },
+      requestHandler: {
+        connectionTimeout: 1000,
+        requestTimeout: REQUEST_LIMIT_MS,
+        throwOnRequestTimeout: true,
+      },
     });
     this.#clients.push(client);
     return client;
