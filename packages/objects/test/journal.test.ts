@@ -5,6 +5,7 @@ import type { ChangeFeed, JournalOptions, ObjectStore, PlacedChange } from '../s
 import {
   closeChangeFeed,
   createEventQueue,
+  LIFECYCLE_SETTING,
   NOTIFICATION_SETTING,
   openChangeFeed,
 } from '../src/index.ts';
@@ -161,6 +162,28 @@ test('versions, their markers and their removal are told with their ids', async 
   ]);
   const ids = (await changes()).map((change) => change.versionId);
   expect([ids[0], ids[2], ids[4]]).toEqual([versionId, marker.versionId, versionId]);
+});
+
+test('what a lifecycle rule takes away is told as such', async () => {
+  const { store, fixture } = open;
+  const rules = [{ id: 'all', enabled: true, prefix: '', expiration: { days: 1 } }];
+  const text = JSON.stringify({ rules, transitionMinimumSize: 'all_storage_classes_128K' });
+  await store.putBucketSetting('bucket', LIFECYCLE_SETTING, text);
+  const pass = async (): Promise<void> => {
+    fixture.env.manualClock.advance(3 * 24 * 60 * 60 * 1000);
+    await Promise.all([store.runLifecycle(), fixture.tasks.runAll()]);
+  };
+  await putBytes(store, 'plain', pattern(1));
+  await pass();
+  await store.putBucketVersioning('bucket', 'Enabled');
+  await putBytes(store, 'kept', pattern(1));
+  await pass();
+  expect(await told()).toEqual([
+    'ObjectCreated:Put plain',
+    'LifecycleExpiration:Delete plain',
+    'ObjectCreated:Put kept',
+    'LifecycleExpiration:DeleteMarkerCreated kept',
+  ]);
 });
 
 test('a write that was refused or lost its race is not told', async () => {
