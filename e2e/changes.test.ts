@@ -2,62 +2,22 @@ import { join } from 'node:path';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { CreateBucketCommand, DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { expect, test } from 'vitest';
-import { runCommand } from './harness/command.ts';
+import type { Change, FeedAnswer } from './harness/change-feed.ts';
+import { askFeed } from './harness/change-feed.ts';
 import type { HoldfastOptions } from './harness/holdfast-process.ts';
-import { CREDENTIALS, HoldfastProcess } from './harness/holdfast-process.ts';
+import { HoldfastProcess } from './harness/holdfast-process.ts';
 import { temporaryFolder } from './harness/temporary-folder.ts';
 import { waitUntil } from './harness/wait-until.ts';
-
-interface Change {
-  readonly cursor: string;
-  readonly revision: number;
-  readonly event: string;
-  readonly bucket: string;
-  readonly key: string;
-}
-
-interface Answer {
-  readonly status: number;
-  readonly changes: readonly Change[];
-  readonly cursor: string;
-  readonly more: boolean;
-  readonly code?: string;
-  readonly oldest?: string;
-}
 
 const optionsFor = (folder: string, ...words: string[]): HoldfastOptions => ({
   directory: join(folder, 'data'),
   arguments: ['--bucket', 'feed-a', '--keep-changes', '1h', ...words],
 });
 
-/** As `docs/changes.md` shows it: curl signs. */
-async function ask(
-  server: HoldfastProcess,
-  query: string,
-  secret: string = CREDENTIALS.secretAccessKey,
-): Promise<Answer> {
-  const { output, errors } = await runCommand('curl', [
-    '--silent',
-    '--show-error',
-    '--write-out',
-    '\n%{http_code}',
-    '--aws-sigv4',
-    'aws:amz:us-east-1:s3',
-    '--user',
-    `${CREDENTIALS.accessKeyId}:${secret}`,
-    '--header',
-    'x-amz-content-sha256: UNSIGNED-PAYLOAD',
-    `${server.endpoint}/_/changes?${query}`,
-  ]);
-  expect(errors).toBe('');
-  const [body = '', status] = output.trim().split(/\n(?=\d+$)/);
-  return { ...(JSON.parse(body) as Answer), status: Number(status) };
-}
-
 /** Everything after the cursor, page by page. */
 async function readOn(server: HoldfastProcess, from: string, found: Change[]): Promise<string> {
   for (let after = from; ; ) {
-    const { changes, cursor, more } = await ask(server, `${after}&limit=7`);
+    const { changes, cursor, more } = await askFeed(server.endpoint, `${after}&limit=7`);
     found.push(...changes);
     after = `after=${cursor}`;
     if (!more) return after;
@@ -99,14 +59,14 @@ test('a wait ends with the next change of the bucket that is asked for', async (
   await using server = await HoldfastProcess.start(optionsFor(folder.path));
   const s3 = server.client();
   await s3.send(new CreateBucketCommand({ Bucket: 'feed-b' }));
-  const { cursor } = await ask(server, 'after=newest');
-  const waiting = ask(server, `after=${cursor}&bucket=feed-b&wait=60`);
+  const { cursor } = await askFeed(server.endpoint, 'after=newest');
+  const waiting = askFeed(server.endpoint, `after=${cursor}&bucket=feed-b&wait=60`);
   await put(s3, 'feed-a', 'not asked for');
   await put(s3, 'feed-b', 'asked for');
   const { changes } = await waiting;
   expect(changes.map(({ bucket, key }) => [bucket, key])).toEqual([['feed-b', 'asked for']]);
   await s3.send(new DeleteObjectCommand({ Bucket: 'feed-b', Key: 'asked for' }));
-  const both = await ask(server, `after=${cursor}&bucket=feed-b`);
+  const both = await askFeed(server.endpoint, `after=${cursor}&bucket=feed-b`);
   expect(both.changes.map(({ event }) => event)).toEqual([
     'ObjectCreated:Put',
     'ObjectRemoved:Delete',
@@ -116,7 +76,7 @@ test('a wait ends with the next change of the bucket that is asked for', async (
 test('a stop ends a wait at once', async () => {
   await using folder = await temporaryFolder();
   await using server = await HoldfastProcess.start(optionsFor(folder.path));
-  const waiting = ask(server, 'after=newest&wait=60');
+  const waiting = askFeed(server.endpoint, 'after=newest&wait=60');
   await waitUntil('the request waits', async () => {
     const metrics = await (await fetch(`${server.endpoint}/_/health/ready`)).text();
     return metrics.includes('ready');
@@ -129,29 +89,29 @@ test('a cursor whose changes are gone, or that is of another store, is refused w
   await using folder = await temporaryFolder();
   await using server = await HoldfastProcess.start(optionsFor(folder.path, '--keep-changes', '1s'));
   const s3 = server.client();
-  const { cursor } = await ask(server, 'after=newest');
+  const { cursor } = await askFeed(server.endpoint, 'after=newest');
   await put(s3, 'feed-a', '1');
   await waitUntil('the change is trimmed', async () => {
-    return (await ask(server, `after=${cursor}`)).status === 410;
+    return (await askFeed(server.endpoint, `after=${cursor}`)).status === 410;
   });
-  const gone = await ask(server, `after=${cursor}`);
+  const gone = await askFeed(server.endpoint, `after=${cursor}`);
   expect([gone.code, typeof gone.oldest]).toEqual(['CursorExpired', 'string']);
-  expect((await ask(server, `after=${gone.oldest ?? ''}`)).status).toBe(200);
-  const foreign = await ask(server, `after=00000000${cursor.slice(8)}`);
+  expect((await askFeed(server.endpoint, `after=${gone.oldest ?? ''}`)).status).toBe(200);
+  const foreign = await askFeed(server.endpoint, `after=00000000${cursor.slice(8)}`);
   expect([foreign.status, foreign.code]).toEqual([409, 'CursorUnknown']);
-  expect((await ask(server, 'after=nonsense')).code).toBe('InvalidArgument');
-  expect((await ask(server, 'limit=0')).code).toBe('InvalidArgument');
+  expect((await askFeed(server.endpoint, 'after=nonsense')).code).toBe('InvalidArgument');
+  expect((await askFeed(server.endpoint, 'limit=0')).code).toBe('InvalidArgument');
 });
 
 test('the feed is for the keys of the server, and says how it is turned on', async () => {
   await using folder = await temporaryFolder();
   await using server = await HoldfastProcess.start({ directory: join(folder.path, 'data') });
-  expect((await ask(server, '', 'another-secret')).code).toBe('SignatureDoesNotMatch');
+  expect((await askFeed(server.endpoint, '', 'another-secret')).code).toBe('SignatureDoesNotMatch');
   const anonymous = await fetch(`${server.endpoint}/_/changes`);
-  expect([anonymous.status, (await anonymous.json()) as Answer]).toMatchObject([
+  expect([anonymous.status, (await anonymous.json()) as FeedAnswer]).toMatchObject([
     403,
     { code: 'AccessDenied' },
   ]);
-  const off = await ask(server, '');
+  const off = await askFeed(server.endpoint, '');
   expect([off.status, off.code]).toEqual([404, 'NoChangeFeed']);
 });

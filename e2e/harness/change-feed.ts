@@ -1,0 +1,45 @@
+import { expect } from 'vitest';
+import { runCommand } from './command.ts';
+import { CREDENTIALS } from './holdfast-process.ts';
+
+/** A change of the feed, so far as tests look at it. */
+export interface Change {
+  readonly cursor: string;
+  readonly revision: number;
+  readonly event: string;
+  readonly bucket: string;
+  readonly key: string;
+}
+
+export interface FeedAnswer {
+  readonly status: number;
+  readonly changes: readonly Change[];
+  readonly cursor: string;
+  readonly more: boolean;
+  readonly code?: string;
+  readonly oldest?: string;
+}
+
+/** As `docs/changes.md` shows it: curl signs. */
+export async function askFeed(
+  endpoint: string,
+  query: string,
+  secret: string = CREDENTIALS.secretAccessKey,
+): Promise<FeedAnswer> {
+  const { output, errors } = await runCommand('curl', [
+    '--silent',
+    '--show-error',
+    '--write-out',
+    '\n%{http_code}',
+    '--aws-sigv4',
+    'aws:amz:us-east-1:s3',
+    '--user',
+    `${CREDENTIALS.accessKeyId}:${secret}`,
+    '--header',
+    'x-amz-content-sha256: UNSIGNED-PAYLOAD',
+    `${endpoint}/_/changes?${query}`,
+  ]);
+  expect(errors).toBe('');
+  const [body = '', status] = output.trim().split(/\n(?=\d+$)/);
+  return { ...(JSON.parse(body) as FeedAnswer), status: Number(status) };
+}
