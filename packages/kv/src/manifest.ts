@@ -26,6 +26,8 @@ export class Manifest {
   readonly #env: Env;
   readonly #directory: string;
   readonly #identity: WalIdentity;
+  /** Whether all of the file is known to be durable. */
+  #isProven = false;
   #state: ManifestState;
   /** Not there, or with an edit at its end that was cut short: then the next change writes the file anew. */
   #file: FileHandle | undefined;
@@ -131,6 +133,12 @@ export class Manifest {
   async complete(): Promise<void> {
     if (this.#file === undefined && this.#stagedOver === undefined)
       await this.#rewrite(this.#state);
+    if (this.#isProven) return;
+    // Durability: what a killed process wrote last may be in a cache only, and its name not durable. Files are removed because
+    // of it from here on, so it is put on the disk first.
+    await this.#file?.sync();
+    await this.#env.files.syncDirectory(this.#directory);
+    this.#isProven = true;
   }
 
   async close(): Promise<void> {

@@ -49,6 +49,8 @@ export interface Findings {
     readonly sequence: number;
     readonly chain: number;
   }[];
+  /** Segments with whole batches of which nothing proves that they are durable. */
+  readonly unproven: readonly Segment[];
   readonly tornTail:
     | { readonly segment: Segment; readonly offset: number; readonly end: number }
     | undefined;
@@ -92,6 +94,7 @@ export async function examineFolder(
     end,
     leftovers: [...names.filter(isSpareName), ...voided.map(({ name }) => name)],
     unsealed: examined.unsealed.filter(({ segment }) => keptSet.has(segment)),
+    unproven: examined.unproven.filter((segment) => keptSet.has(segment)),
     tornTail: examined.tornTail,
     records: kept.reduce(
       (sum, segment) => sum + Math.max(0, segment.lastIndex - segment.baseIndex + 1),
@@ -118,6 +121,7 @@ class FolderExaminer {
   readonly #settings: Settings;
   readonly #loaded: readonly LoadedSegment[];
   readonly unsealed: { segment: Segment; sequence: number; chain: number }[] = [];
+  readonly unproven: Segment[] = [];
   tornTail: Findings['tornTail'];
   scannedBytes = 0;
   end: LogEnd = {
@@ -168,10 +172,15 @@ class FolderExaminer {
       const window = new FileWindow(handle, segment.fileSizeBytes);
       segment.offsets = new OffsetList();
       const start = scanStartOf(header, loaded.headerCrc);
+      let durableSeq = 0;
       const result = await scanSegment(window, start, crc32c, {
         record: (offset, index, term, bytes) => segment.addRecord(offset, index, term, bytes),
+        batch: (_, header) => {
+          ({ durableSeq } = header);
+        },
       });
       segment.endPosition = result.endPosition;
+      if (durableSeq < result.sequence) this.unproven.push(segment);
       if (next !== undefined) this.#acceptSealed(segment, result, next);
       else await this.#acceptTail(segment, result, window);
       this.scannedBytes += window.readBytes;

@@ -19,6 +19,7 @@ export async function repairFolder(
   segmentFiles: SegmentFiles,
 ): Promise<Pick<RecoveryReport, 'tornTail' | 'removedFiles'>> {
   const { files } = settings.env;
+  for (const segment of findings.unproven) await syncAgain(settings, segment);
   let tornTail: RecoveryReport['tornTail'];
   if (findings.tornTail !== undefined) {
     const { segment, offset, end } = findings.tornTail;
@@ -34,6 +35,20 @@ export async function repairFolder(
   }
   if (findings.leftovers.length > 0) await files.syncDirectory(settings.directory);
   return { tornTail, removedFiles: findings.leftovers };
+}
+
+/**
+ * Durability: a process that was killed leaves batches that are read from a cache and are not on the disk. What is built on
+ * them, and acknowledged, would be lost with them by a power cut. Why they are not written again: they may have been
+ * acknowledged, and a write that is cut off may garble what it meets.
+ */
+async function syncAgain({ env }: Settings, segment: Segment): Promise<void> {
+  const handle = await env.files.open(segment.path, 'write');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Copies the bytes aside first: they were never acknowledged, yet somebody may want to look at them. */

@@ -1,5 +1,5 @@
 import { logIndex, term } from '@holdfast/bytes';
-import type { MemoryEnv } from '@holdfast/env/memory';
+import type { MemoryEnv, MemoryFiles } from '@holdfast/env/memory';
 import { describe, expect, it } from 'vitest';
 import { segmentName } from '../src/file-names.ts';
 import { codeOf, contents, DIRECTORY, envOn, memoryEnv, open, put } from './fixtures/logs.ts';
@@ -31,6 +31,31 @@ describe('recovery', () => {
     expect(again.recovery.tornTail).toBeUndefined();
     expect((await contents(again)).get(3)).toBe('again three');
     await again.close();
+  });
+
+  it('puts on the disk what a killed process had left in a cache, before anything is built on it', async () => {
+    const env = await memoryEnv();
+    const wal = await open(env, ONE);
+    await put(wal, 'one');
+    let atKill: MemoryFiles | undefined;
+    env.files.watch(({ kind, path }, moment) => {
+      // The write of 'two' has begun and is not over: readers see it, and a power cut may lose it.
+      const isBatch = kind === 'writeSynced' && /\.(tmp|wal)$/.test(path);
+      if (isBatch && moment === 'begun') atKill ??= env.files.killed();
+    });
+    await put(wal, 'two');
+    const killed = await envOn(atKill as MemoryFiles);
+    const again = await open(killed, ONE);
+    expect([...(await contents(again)).values()]).toEqual(['one', 'two']);
+    await put(again, 'three');
+    let states = 0;
+    for (const { files, label } of killed.files.crashStates()) {
+      const after = await open(await envOn(files), ONE);
+      expect([...(await contents(after)).values()], label).toEqual(['one', 'two', 'three']);
+      await after.close();
+      states++;
+    }
+    expect(states).toBeGreaterThan(0);
   });
 
   it.each([

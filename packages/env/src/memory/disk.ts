@@ -86,14 +86,15 @@ export class Disk {
     return new Disk(copyDirectory(this.root));
   }
 
-  /** A copy with the same pending changes, that goes its own way from here. */
-  clone(): Disk {
+  /** A copy with the same pending changes, that goes its own way from here. `settled`: with nothing in flight. */
+  clone(settled = false): Disk {
     const copies = new Map<TreeNode, TreeNode>();
     const copyNode = (node: TreeNode): TreeNode => {
       const known = copies.get(node);
       if (known !== undefined) return known;
       if (node.kind === 'file') {
         const file = node.clone();
+        if (settled) file.settle();
         copies.set(node, file);
         return file;
       }
@@ -108,6 +109,7 @@ export class Disk {
     const copy = new Disk(copyNode(this.root) as DirectoryNode);
     copy.journal = this.journal.map((change) => ({
       ...change,
+      inFlight: change.inFlight && !settled,
       node: copyNode(change.node),
       remove: copyEntry(change.remove),
       add: copyEntry(change.add),

@@ -283,6 +283,15 @@ export class MemoryFiles implements Files {
     return new MemoryFiles(options, this.#disk.clone());
   }
 
+  /**
+   * The disk as the next process finds it after this one was killed: as `clone`, but what was in flight has been carried out.
+   * None of it is durable: the next process reads it all from a cache.
+   */
+  killed(seed: number = this.#options.seed ?? 1): MemoryFiles {
+    const options = { ...this.#options, seed, capacityBytes: this.#capacityBytes };
+    return new MemoryFiles(options, this.#disk.clone(true));
+  }
+
   /** Tells of every change, in the order in which they take effect; of one listener, the newest. */
   watch(watcher: DiskWatcher): void {
     this.#runner.watcher = watcher;

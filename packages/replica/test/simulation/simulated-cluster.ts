@@ -1,0 +1,180 @@
+/** Nodes of real code on seeded disks and one network, and what is done to all of them. */
+import type { Address } from '@holdfast/env';
+import { type LinkFaults, MemoryNetwork, type SeededRandom } from '@holdfast/env/memory';
+import type { Replica } from '../../src/index.ts';
+import { SimulatedNode, type World } from './simulated-node.ts';
+import type { SimulatedTime } from './simulated-time.ts';
+import type { Trace } from './trace.ts';
+
+const FIRST_PORT = 7000;
+const RESTART_MS = 3000;
+/** Why so small: segments rotate, tables are flushed and merged within a short run. */
+const SETTINGS = {
+  store: {
+    reserveSizeBytes: 64 * 1024,
+    memtableSizeBytes: 32 * 1024,
+    wal: { segmentSizeBytes: 256 * 1024, preallocate: false, cacheSizeBytes: 128 * 1024 },
+  },
+} as const;
+
+export interface ClusterOptions extends Pick<World, 'time' | 'trace' | 'shared' | 'violate'> {
+  readonly size: number;
+  readonly random: SeededRandom;
+}
+
+export class SimulatedCluster {
+  readonly time: SimulatedTime;
+  readonly trace: Trace;
+  readonly network: MemoryNetwork;
+  /** Of an ordinary moment. */
+  readonly usualFaults: LinkFaults = { delayMs: [0.1, 1] };
+  readonly #world: World;
+  readonly #random: SeededRandom;
+  readonly #nodes = new Map<string, SimulatedNode>();
+  /** Restarts what is down, sooner or later. */
+  #isTended = true;
+  #next: number;
+  #isChanging = false;
+  starts = 0;
+
+  constructor(options: ClusterOptions) {
+    const { time, trace, shared, violate, size, random } = options;
+    this.time = time;
+    this.trace = trace;
+    this.#random = random;
+    this.network = new MemoryNetwork({
+      clock: time,
+      seed: random.below(2 ** 31),
+      faults: this.usualFaults,
+    });
+    const names = Array.from({ length: size }, (_, at) => `n${at + 1}`);
+    const founders = Object.fromEntries(names.map((name, at) => [name, addressOf(at + 1)]));
+    this.#world = {
+      time,
+      trace,
+      shared,
+      violate,
+      founders,
+      network: this.network,
+      settings: SETTINGS,
+    };
+    this.#next = size + 1;
+    for (const [name, address] of Object.entries(founders)) this.#make(name, address);
+    for (const node of this.nodes) node.start();
+    this.#tend();
+  }
+
+  get nodes(): readonly SimulatedNode[] {
+    return [...this.#nodes.values()];
+  }
+
+  /** To be called after every event. */
+  notice(): void {
+    for (const node of this.#nodes.values()) node.notice();
+  }
+
+  /** Who leads in the highest term, as far as anybody knows. */
+  leader(): Replica | undefined {
+    let found: Replica | undefined;
+    for (const { replica } of this.#nodes.values()) {
+      if (replica === undefined) continue;
+      const { role, term } = replica.cluster.status();
+      if (role !== 'leader') continue;
+      if (found === undefined || found.cluster.status().term < term) found = replica;
+    }
+    return found;
+  }
+
+  transferLeadership(): void {
+    this.leader()
+      ?.cluster.transferLeader()
+      .catch((error: unknown) => this.trace.event(`no transfer: ${String(error)}`));
+  }
+
+  /** Takes a new node in, or puts out one that was; one change at a time. */
+  changeMembers(random: SeededRandom): void {
+    const leader = this.leader();
+    if (leader === undefined || this.#isChanging) return;
+    this.#isChanging = true;
+    const members = leader.cluster.status().members.map(({ nodeId }) => nodeId as string);
+    const founders = Object.keys(this.#world.founders);
+    const change =
+      members.length > founders.length || random.below(3) === 0
+        ? this.#remove(leader, members[random.below(members.length)] as string)
+        : this.#add(leader);
+    change
+      .catch((error: unknown) => this.trace.event(`no change of members: ${String(error)}`))
+      .finally(() => {
+        this.#isChanging = false;
+      });
+  }
+
+  /** All faults are over: every member is to run from here on. */
+  heal(): void {
+    this.network.heal();
+    this.network.setFaults(this.usualFaults);
+    for (const node of this.nodes) {
+      node.resume();
+      node.isSlow = false;
+      node.files.setCapacity(Number.POSITIVE_INFINITY);
+      if (node.files.stopped) node.notice();
+      // What is still to fail is a fault that was planted: a disk that is copied has none.
+      if (node.isUp && node.isExcused) node.crash();
+      node.isExcused = false;
+      node.start();
+    }
+  }
+
+  stop(): void {
+    this.#isTended = false;
+  }
+
+  async #add(leader: Replica): Promise<void> {
+    const number = this.#next++;
+    const name = `n${number}`;
+    const joins = Object.fromEntries(this.nodes.map((node) => [node.name, node.address]));
+    const node = this.#make(name, addressOf(number), joins);
+    node.start();
+    this.trace.event(`${name} is to join`);
+    await leader.cluster.add(name, node.address);
+    for (let attempt = 0; attempt < 20; attempt++) {
+      await this.time.sleep(500);
+      const now = this.leader();
+      try {
+        await now?.cluster.promote(name);
+        this.trace.event(`${name} is a voter`);
+        return;
+      } catch (error) {
+        this.trace.event(`${name} is not a voter yet: ${String(error)}`);
+      }
+    }
+  }
+
+  async #remove(leader: Replica, name: string): Promise<void> {
+    const { members } = leader.cluster.status();
+    // Three voters at least, so that one of them may be away.
+    if (members.filter(({ role }) => role === 'voter').length <= 3) return;
+    await leader.cluster.remove(name);
+    this.trace.event(`${name} is no member any more`);
+  }
+
+  #make(name: string, address: Address, joins?: Readonly<Record<string, Address>>): SimulatedNode {
+    const node = new SimulatedNode(this.#world, name, address, this.#random.fork(), joins);
+    this.#nodes.set(name, node);
+    return node;
+  }
+
+  /** Every node that is down is started some time later. */
+  #tend(): void {
+    this.time.setTimer((RESTART_MS * (1 + this.#random.below(1000))) / 1000, () => {
+      if (!this.#isTended) return;
+      const down = this.nodes.filter(({ isUp }) => !isUp);
+      if (down.length > 0) down[this.#random.below(down.length)]?.start();
+      this.#tend();
+    });
+  }
+}
+
+function addressOf(number: number): Address {
+  return { host: 'memory', port: FIRST_PORT + number };
+}
