@@ -12,7 +12,8 @@ import { SettingsError } from '../../src/settings-error.ts';
 import { CREDENTIALS, ThreeServers } from './three-servers.ts';
 
 const MASTER_KEY_PATH = '/master.key';
-const PART_BYTES = 5 * 1024 * 1024;
+const MIB = 1024 * 1024;
+const PART_BYTES = 5 * MIB;
 const clock = new NodeClock();
 
 test('any node answers any request, and all say that they are ready', async () => {
@@ -50,6 +51,22 @@ test('a multipart upload may have each of its requests at another node', async (
   const bytes = await found.Body?.transformToByteArray();
   expect(bytes?.length).toBe(2 * PART_BYTES);
   expect([bytes?.at(0), bytes?.at(-1)]).toEqual([1, 2]);
+});
+
+test('garbage collection of one node leaves an upload alone that another node is taking', async () => {
+  await using servers = new ThreeServers();
+  await servers.startAll({ buckets: ['photos'] });
+  const body = Buffer.alloc(4 * MIB, 7);
+  const upload = servers.beginPut(0, '/photos/slow', body);
+  upload.write(body.subarray(0, 3 * MIB));
+  // Two chunks of it are in the store before the last is sent.
+  await vi.waitFor(async () => expect(await servers.chunksOnDisk(1)).toBeGreaterThan(1), {
+    timeout: 30_000,
+  });
+  const { expiredIntents } = await servers.server(1).objects.collectGarbage();
+  expect(expiredIntents).toBe(0);
+  upload.end(body.subarray(3 * MIB));
+  expect(await upload.status).toBe(200);
 });
 
 test('without a majority a node lives, is not ready, and answers 503 until there is one', async () => {

@@ -1,6 +1,8 @@
+import { request as sendRequest } from 'node:http';
 import { S3Client } from '@aws-sdk/client-s3';
 import { MemoryFiles, MemoryNetwork } from '@holdfast/env/memory';
 import { createNodeEnv } from '@holdfast/env/node';
+import { signRequest } from '@holdfast/s3';
 import type { ClusterConfig } from '../../src/cluster/cluster-config.ts';
 import type { ServerConfig } from '../../src/server-config.ts';
 import type { RunningServer } from '../../src/start-server.ts';
@@ -11,6 +13,13 @@ const CLUSTER_ID = 'c'.repeat(32);
 export const CREDENTIALS = { accessKeyId: 'somebody', secretAccessKey: 'a-secret-for-tests' };
 
 const machine = await createNodeEnv();
+
+/** See `beginPut`. */
+export interface SlowPut {
+  readonly status: Promise<number>;
+  write(piece: Uint8Array): void;
+  end(piece: Uint8Array): void;
+}
 
 /** Three servers of one cluster in this process, on disks and a network in memory. */
 export class ThreeServers implements AsyncDisposable {
@@ -39,7 +48,6 @@ export class ThreeServers implements AsyncDisposable {
       directory: '/data',
       credentials: CREDENTIALS,
       port: 0,
-      metrics: false,
       collectIntervalMs: 0,
       lifecycle: false,
       cluster: {
@@ -76,6 +84,37 @@ export class ThreeServers implements AsyncDisposable {
     const server = this.#servers[at];
     this.#servers[at] = undefined;
     await server?.stop({ graceMs: 100 });
+  }
+
+  /** A put of which the body is written piece by piece. */
+  beginPut(at: number, target: string, body: Uint8Array): SlowPut {
+    const { port } = this.server(at);
+    const host = `127.0.0.1:${port}`;
+    const request = { method: 'PUT', target, host, body };
+    const signed = signRequest(
+      request,
+      { ...CREDENTIALS, region: 'us-east-1' },
+      machine.clock.nowMs(),
+    );
+    const headers = { ...signed, 'content-length': body.length };
+    const sent = sendRequest({ host: '127.0.0.1', port, method: 'PUT', path: target, headers });
+    const status = new Promise<number>((resolve, reject) => {
+      sent.on('response', (response) => resolve(response.resume().statusCode ?? 0));
+      sent.on('error', reject);
+    });
+    status.catch(() => undefined);
+    return {
+      status,
+      write: (piece) => void sent.write(piece),
+      end: (piece) => void sent.end(piece),
+    };
+  }
+
+  /** MiB that the log of a server has taken. */
+  async chunksOnDisk(at: number): Promise<number> {
+    const text = (await this.page(at, '/_/metrics')).text;
+    const bytes = Number(/^holdfast_wal_appended_bytes_total (\d+)$/m.exec(text)?.[1]);
+    return Math.floor(bytes / 2 ** 20);
   }
 
   /** The text and the status of a page of a server. */
