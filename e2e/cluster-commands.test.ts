@@ -2,7 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { expect, test } from 'vitest';
+import { Cluster } from './harness/cluster.ts';
 import { cleanEnvironment, LAUNCHER, runHoldfast } from './harness/command.ts';
 import { temporaryFolder } from './harness/temporary-folder.ts';
 import { waitUntil, within } from './harness/wait-until.ts';
@@ -51,6 +53,52 @@ test('holdfast demo raft shows both puts on every node, and two leaders', async 
   expect(leaders[0]?.[1]).not.toBe(leaders[1]?.[1]);
   expect(output).toContain('n1.get(a)=100 n2.get(a)=100 n3.get(a)=100\n===');
   expect(output.trimEnd().endsWith('n1.get(b)=200 n2.get(b)=200 n3.get(b)=200')).toBe(true);
+});
+
+test('a node is taken in, promoted, led to, and another taken out, while clients write', async () => {
+  await using folder = await temporaryFolder();
+  const options = {
+    directory: folder.path,
+    nodes: 4,
+    founders: 3,
+    arguments: ['--bucket', 'members'],
+  };
+  await using cluster = await Cluster.prepare(options);
+  for (const at of [0, 1, 2]) cluster.spawn(at);
+  await Promise.all([0, 1, 2].map((at) => cluster.node(at).ready(60_000)));
+  const client = cluster.balanced();
+  let isOver = false;
+  const writing = (async () => {
+    for (let number = 0; !isOver; number++) {
+      await client.send(
+        new PutObjectCommand({ Bucket: 'members', Key: `k${number % 20}`, Body: 'x' }),
+      );
+    }
+  })();
+  writing.catch(() => undefined);
+  const ask = async (...words: readonly string[]): Promise<string> => {
+    const data = cluster.folder(await cluster.leader(cluster.running));
+    const { exitCode, output, errors } = await runHoldfast(['cluster', ...words, '--data', data]);
+    return exitCode === 0 ? output : `refused: ${errors}`;
+  };
+  cluster.spawn(3);
+  expect(await ask('add', cluster.member(3))).toMatch(/n4 +learner/);
+  await cluster.node(3).ready(60_000);
+  let promoted = '';
+  await waitUntil('the learner has enough to be a voter', async () => {
+    promoted = await ask('promote', 'n4');
+    return !promoted.startsWith('refused');
+  });
+  expect(promoted).toMatch(/n4 +voter/);
+  await ask('transfer-leader', 'n4');
+  expect(await cluster.leader()).toBe(3);
+  expect(await ask('remove', 'n1')).not.toMatch(/^ +n1 /m);
+  isOver = true;
+  await writing;
+  const found = await cluster
+    .client(3)
+    .send(new GetObjectCommand({ Bucket: 'members', Key: 'k0' }));
+  expect(await found.Body?.transformToString()).toBe('x');
 });
 
 test('a cluster that is asked for with half of its options is refused with what is missing', async () => {

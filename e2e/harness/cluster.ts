@@ -18,6 +18,8 @@ export interface ClusterOptions {
   /** Each node has a folder in it. */
   readonly directory: string;
   readonly nodes?: number;
+  /** So many of them begin the cluster; the others are started to join it. Default: all. */
+  readonly founders?: number;
   /** Further arguments of `holdfast serve`. */
   readonly arguments?: readonly string[];
   /** Where each node has a network of its own. Default: all on loopback. */
@@ -114,14 +116,17 @@ export class Cluster implements AsyncDisposable {
   /** Starts the process of a node and does not wait. */
   spawn(at: number, more: readonly string[] = []): HoldfastProcess {
     const { host, port } = this.#places[at] as Place;
-    const { networks } = this.#options;
+    const { networks, founders = this.all.length } = this.#options;
+    // Why not all to a founder: its list is who the cluster begins with.
+    const listed = at < founders ? this.all.slice(0, founders) : this.all;
     const started = HoldfastProcess.spawn({
       directory: this.folder(at),
       arguments: [
         '--node',
         `n${at + 1}`,
         '--cluster',
-        this.all.map((one) => this.member(one)).join(','),
+        listed.map((one) => this.member(one)).join(','),
+        ...(at < founders ? [] : ['--join']),
         '--cluster-secret-file',
         join(this.#options.directory, 'secret'),
         '--host',
