@@ -186,7 +186,11 @@ export class Maintenance {
 
   /** Removes the segments that nothing refers to, and starts to rewrite those that are mostly dead. */
   async removeSegments(): Promise<void> {
-    await this.#exclusively(() => this.#removeSegments());
+    const { space } = this.#options.engine;
+    // What died since the last flush can go only after one.
+    await this.#exclusively(() =>
+      space.hasUnflushedDeath ? this.#flush() : this.#removeSegments(),
+    );
     this.compactor.start();
   }
 
@@ -319,18 +323,25 @@ export class Maintenance {
     const oldestReader = pins.oldest();
     const removable = wal
       .segments()
-      .filter(
-        ({ released, segmentId }) => released && engine.space.isRemovable(segmentId, oldestReader),
-      )
+      .filter(({ released, segmentId }) => released && this.#isRemovable(segmentId, oldestReader))
       .map(({ segmentId }) => segmentId);
     if (removable.length > 0) await wal.removeSegments(removable);
     for (const segmentId of removable) engine.space.forget(segmentId);
     await this.#removeExtents(oldestReader);
   }
 
+  /**
+   * Safety: not while the tables still refer to it, though a newer record has replaced that. A restart of a replica applies
+   * only what it knows to be committed, and may know less than it had applied.
+   */
+  #isRemovable(segmentId: number, oldestReader: number): boolean {
+    const { index, space } = this.#options.engine;
+    return !index.liveBytes.has(segmentId) && space.isRemovable(segmentId, oldestReader);
+  }
+
   async #removeExtents(oldestReader: number): Promise<void> {
     const { index, extents, space } = this.#options.engine;
-    const removable = extents.all().filter(({ id }) => space.isRemovable(id, oldestReader));
+    const removable = extents.all().filter(({ id }) => this.#isRemovable(id, oldestReader));
     if (removable.length === 0) return;
     const removed = removable.map(({ listing }) => listing.fileId);
     // Durability: off the list first. A file that is listed and missing is damage.

@@ -55,6 +55,12 @@ export class SegmentSpace {
     return this.#movedFrom.size > 0;
   }
 
+  /** Whether a segment was emptied since the last `takeChanges`. */
+  get hasUnflushedDeath(): boolean {
+    for (const segmentId of this.#changed) if (this.liveBytes(segmentId) === 0) return true;
+    return false;
+  }
+
   /** The MANIFEST lists tables with all new places. */
   settleMoves(): void {
     this.#movedFrom.clear();

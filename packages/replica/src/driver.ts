@@ -191,6 +191,7 @@ export class ReplicaDriver implements Committer {
     const released = logIndex(Math.min(snapshotIndex, retainedFrom - 1));
     if (released < this.#context.wal.firstIndex) return released;
     this.#raft.compact(snapshotIndex, released);
+    this.#followStatus();
     return released;
   }
 
