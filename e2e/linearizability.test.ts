@@ -12,6 +12,7 @@ import { expect, test } from 'vitest';
 import { HoldfastProcess } from './harness/holdfast-process.ts';
 import type { RegisterRecorder } from './harness/recorded-client.ts';
 import { RecordedClient } from './harness/recorded-client.ts';
+import { CHAINED, MIXED, registerStep } from './harness/register-workload.ts';
 import { runSeed, SeededDice } from './harness/seeded-dice.ts';
 import { temporaryFolder } from './harness/temporary-folder.ts';
 import { waitUntil } from './harness/wait-until.ts';
@@ -20,10 +21,6 @@ import { waitUntil } from './harness/wait-until.ts';
 const ROUNDS = Number(process.env['HOLDFAST_LINEARIZABILITY_ROUNDS'] ?? 8);
 const CLIENTS = 8;
 const BUCKET = 'registers';
-/** Written by conditional puts only: their ETags form a chain, which checks histories of any length. */
-const CHAINED = ['chained/a', 'chained/b', 'chained/c'];
-/** Written and deleted in every way. */
-const MIXED = ['mixed/a', 'mixed/b', 'mixed/c', 'mixed/d'];
 /** Answers that are waited for before a kill. */
 const ANSWERS = 150;
 const KILL_JITTER_MS = 20;
@@ -62,7 +59,7 @@ async function runUntilKilled(
     const name = `r${round}c${lane}`;
     const client = new RecordedClient(server.client(), BUCKET, recorder, name);
     for (let number = 0; !isOver; number++) {
-      const result = await step(client, `${name}-${number}`, own);
+      const result = await registerStep(client, `${name}-${number}`, own);
       if (result !== undefined) answers += 1;
     }
   });
@@ -72,22 +69,6 @@ async function runUntilKilled(
   isOver = true;
   await server.kill();
   await Promise.all(lanes);
-}
-
-/** Reads a key and replaces what it found, or does something else to one of the mixed keys. */
-async function step(
-  client: RecordedClient,
-  body: string,
-  dice: SeededDice,
-): Promise<RegisterResult | undefined> {
-  const isChained = dice.below(2) === 0;
-  const key = dice.pick(isChained ? CHAINED : MIXED);
-  const kind = dice.below(10);
-  if (!isChained && kind < 2) return client.delete(key);
-  if (!isChained && kind < 4) return client.put(key, body);
-  const seen = await client.get(key);
-  if (seen === undefined || kind === 4) return seen;
-  return client.put(key, body, seen.kind === 'found' ? seen.value : null);
 }
 
 /** A history of reads, or one in which no answer was lost, would prove little. */

@@ -11,14 +11,11 @@ import {
 import type { Cluster } from './cluster.ts';
 import type { RegisterRecorder } from './recorded-client.ts';
 import { RecordedClient } from './recorded-client.ts';
+import { CHAINED, MIXED, registerStep } from './register-workload.ts';
 import { SeededDice } from './seeded-dice.ts';
 import { waitUntil } from './wait-until.ts';
 
 const LOST_PAUSE_MS = 200;
-/** Written by conditional puts only: their ETags form a chain, which checks histories of any length. */
-const CHAINED = ['chained/a', 'chained/b', 'chained/c'];
-/** Written and deleted in every way. */
-const MIXED = ['mixed/a', 'mixed/b', 'mixed/c', 'mixed/d'];
 
 /** Clients of all nodes of a cluster that read and write the same few keys, and what they saw. */
 export class ClusterHistory {
@@ -74,28 +71,12 @@ export class ClusterHistory {
   async #run(at: number, name: string, dice: SeededDice): Promise<void> {
     const client = this.#client(at, name);
     for (let number = 0; !this.#isOver; number++) {
-      const result = await step(client, `${name}-${number}`, dice);
+      const result = await registerStep(client, `${name}-${number}`, dice);
       if (result !== undefined) this.#answers += 1;
       // Why: each request without an answer may have had its effect at any later time, and makes the search longer.
       else await delay(LOST_PAUSE_MS);
     }
   }
-}
-
-/** Reads a key and replaces what it found, or does something else to one of the mixed keys. */
-async function step(
-  client: RecordedClient,
-  body: string,
-  dice: SeededDice,
-): Promise<RegisterResult | undefined> {
-  const isChained = dice.below(2) === 0;
-  const key = dice.pick(isChained ? CHAINED : MIXED);
-  const kind = dice.below(10);
-  if (!isChained && kind < 2) return client.delete(key);
-  if (!isChained && kind < 4) return client.put(key, body);
-  const seen = await client.get(key);
-  if (seen === undefined || kind === 4) return seen;
-  return client.put(key, body, seen.kind === 'found' ? seen.value : null);
 }
 
 /** Throws with the smallest conflict that was found. A history without writes, or refusals, proves little: refused too. */
