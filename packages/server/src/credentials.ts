@@ -1,9 +1,9 @@
-import { fromUtf8 } from '@holdfast/bytes';
 import type { Env } from '@holdfast/env';
 import { z } from 'zod';
 import { randomText } from './random-text.ts';
 import { writeSecretOnce } from './secret-file.ts';
 import { SettingsError } from './settings-error.ts';
+import { parseJson, readTextFile } from './text-file.ts';
 
 export interface Credentials {
   readonly accessKeyId: string;
@@ -20,6 +20,7 @@ export interface ResolvedCredentials extends Credentials {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const FILE_NAME = 'credentials.json';
+const FILE_LIMIT_BYTES = 64 * 1024;
 
 /** Pairs of variables that are understood, the first complete one counts. */
 const VARIABLE_PAIRS = [
@@ -155,24 +156,8 @@ function checked(value: unknown, origin: string): Credentials {
 }
 
 async function readCredentialsFile(env: Env, path: string): Promise<Credentials | undefined> {
-  const stat = await env.files.stat(path);
-  if (!stat) return undefined;
-  const file = await env.files.open(path, 'read');
-  try {
-    const bytes = new Uint8Array(Math.min(stat.sizeBytes, 64 * 1024));
-    const length = await file.read(bytes, 0);
-    return checked(parseJson(fromUtf8(bytes.subarray(0, length))), path);
-  } finally {
-    await file.close();
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const text = await readTextFile(env, path, FILE_LIMIT_BYTES);
+  return text === undefined ? undefined : checked(parseJson(text), path);
 }
 
 async function generateCredentials(

@@ -1,11 +1,12 @@
 import { join } from 'node:path';
-import { fromUtf8, toHex } from '@holdfast/bytes';
+import { toHex } from '@holdfast/bytes';
 import type { Env } from '@holdfast/env';
 import { z } from 'zod';
 import type { ResolvedCredentials } from '../credentials.ts';
 import { resolveCredentials } from '../credentials.ts';
 import { writeSecretOnce } from '../secret-file.ts';
 import { SettingsError } from '../settings-error.ts';
+import { parseJson, readTextFile } from '../text-file.ts';
 import { freePorts } from './free-ports.ts';
 
 const SECRET_BYTES = 32;
@@ -109,17 +110,11 @@ async function freePairs(nodeCount: number): Promise<Ports> {
 }
 
 async function readPorts(env: Env, path: string): Promise<Ports | undefined> {
-  if ((await env.files.stat(path)) === undefined) return undefined;
-  const file = await env.files.open(path, 'read');
-  try {
-    const bytes = new Uint8Array(FILE_LIMIT_BYTES);
-    const text = fromUtf8(bytes.subarray(0, await file.read(bytes, 0)));
-    return portsSchema.parse(JSON.parse(text));
-  } catch (cause) {
-    throw new SettingsError(`${path} cannot be read: remove it, and ports are chosen anew.`, {
-      cause,
-    });
-  } finally {
-    await file.close();
-  }
+  const text = await readTextFile(env, path, FILE_LIMIT_BYTES);
+  if (text === undefined) return undefined;
+  const parsed = portsSchema.safeParse(parseJson(text));
+  if (parsed.success) return parsed.data;
+  throw new SettingsError(`${path} cannot be read: remove it, and ports are chosen anew.`, {
+    cause: parsed.error,
+  });
 }

@@ -1,6 +1,7 @@
-import { fromHex, fromUtf8, toHex, utf8 } from '@holdfast/bytes';
+import { fromHex, toHex, utf8 } from '@holdfast/bytes';
 import { CIPHER_KEY_BYTES, type Env, FileError } from '@holdfast/env';
 import { SettingsError } from '../settings-error.ts';
+import { readTextFile } from '../text-file.ts';
 
 const FILE_NAME = 'master.key';
 const FILE_LIMIT_BYTES = 64 * 1024;
@@ -52,7 +53,7 @@ export async function readMasterKeys(
 export async function rotateMasterKey(place: MasterKeyPlace): Promise<readonly Uint8Array[]> {
   const { env } = place;
   const path = masterKeyPath(place);
-  const text = await readText(env, path);
+  const text = await readTextFile(env, path, FILE_LIMIT_BYTES);
   if (text === undefined) {
     await makeKeyFile(place, path);
     return await readMasterKeys(place, false);
@@ -65,7 +66,7 @@ export async function rotateMasterKey(place: MasterKeyPlace): Promise<readonly U
 }
 
 async function readKeyFile(env: Env, path: string): Promise<readonly Uint8Array[] | undefined> {
-  const text = await readText(env, path);
+  const text = await readTextFile(env, path, FILE_LIMIT_BYTES);
   return text === undefined ? undefined : parseKeys(path, text);
 }
 
@@ -79,19 +80,6 @@ function parseKeys(path: string, text: string): readonly Uint8Array[] {
     );
   }
   return keys.map((key) => fromHex(key.toLowerCase()));
-}
-
-async function readText(env: Env, path: string): Promise<string | undefined> {
-  const stat = await env.files.stat(path);
-  if (stat === undefined) return undefined;
-  if (stat.sizeBytes > FILE_LIMIT_BYTES) throw new SettingsError(`${path} is too large.`);
-  const file = await env.files.open(path, 'read');
-  try {
-    const bytes = new Uint8Array(stat.sizeBytes);
-    return fromUtf8(bytes.subarray(0, await file.read(bytes, 0)));
-  } finally {
-    await file.close();
-  }
 }
 
 async function makeKeyFile({ env }: MasterKeyPlace, path: string): Promise<void> {

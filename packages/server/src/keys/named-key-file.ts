@@ -1,7 +1,8 @@
-import { fromHex, fromUtf8 } from '@holdfast/bytes';
+import { fromHex } from '@holdfast/bytes';
 import type { Env } from '@holdfast/env';
 import { z } from 'zod';
 import { SettingsError } from '../settings-error.ts';
+import { parseJson, readTextFile } from '../text-file.ts';
 import type { KeyVersions } from './key-ring.ts';
 
 const FILE_LIMIT_BYTES = 1024 * 1024;
@@ -26,7 +27,9 @@ const schema = z.strictObject({
  * Throws a SettingsError, which never has what is in the file.
  */
 export async function readNamedKeys(env: Env, path: string): Promise<NamedKeys> {
-  const parsed = schema.safeParse(parseJson(await readText(env, path)));
+  const text = await readTextFile(env, path, FILE_LIMIT_BYTES);
+  if (text === undefined) throw new SettingsError(`There is no key file ${path}.`);
+  const parsed = schema.safeParse(parseJson(text));
   if (!parsed.success) {
     throw new SettingsError(
       `${path} must be JSON with "keys": names of 1 to 2048 visible ASCII characters, each with 64 hexadecimal ` +
@@ -42,26 +45,4 @@ export async function readNamedKeys(env: Env, path: string): Promise<NamedKeys> 
     return [name, texts.map((text) => fromHex(text.toLowerCase()))];
   });
   return { keys: new Map(versions), defaultKeyId };
-}
-
-async function readText(env: Env, path: string): Promise<string> {
-  const stat = await env.files.stat(path);
-  if (stat === undefined) throw new SettingsError(`There is no key file ${path}.`);
-  if (stat.sizeBytes > FILE_LIMIT_BYTES) throw new SettingsError(`${path} is too large.`);
-  const file = await env.files.open(path, 'read');
-  try {
-    const bytes = new Uint8Array(stat.sizeBytes);
-    return fromUtf8(bytes.subarray(0, await file.read(bytes, 0)));
-  } finally {
-    await file.close();
-  }
-}
-
-/** undefined for what is no JSON. Why no message: it would quote the file. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,9 +1,9 @@
-import { fromUtf8 } from '@holdfast/bytes';
 import type { Env } from '@holdfast/env';
 import { parseUserPolicy } from '@holdfast/s3';
 import { z } from 'zod';
 import { accessKeyIdSchema, secretAccessKeySchema } from '../credentials.ts';
 import { SettingsError } from '../settings-error.ts';
+import { parseJson, readTextFile } from '../text-file.ts';
 import type { UserInput } from './user-record.ts';
 
 const LIMIT_BYTES = 16 * 1024 ** 2;
@@ -66,23 +66,9 @@ export function checkInit(value: unknown, origin: string): InitContent {
 
 /** Reads and checks the file of `--init`. Throws a SettingsError. */
 export async function readInitFile(env: Env, path: string): Promise<InitContent> {
-  const stat = await env.files.stat(path);
-  if (stat === undefined) throw new SettingsError(`There is no file ${path} for --init.`);
-  if (stat.sizeBytes > LIMIT_BYTES) throw new SettingsError(`${path} is larger than 16 MiB.`);
-  const file = await env.files.open(path, 'read');
-  try {
-    const bytes = new Uint8Array(stat.sizeBytes);
-    const text = fromUtf8(bytes.subarray(0, await file.read(bytes, 0)));
-    return checkInit(parseJson(text, path), path);
-  } finally {
-    await file.close();
-  }
-}
-
-function parseJson(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new SettingsError(`${path} is not JSON.`, { cause });
-  }
+  const text = await readTextFile(env, path, LIMIT_BYTES);
+  if (text === undefined) throw new SettingsError(`There is no file ${path} for --init.`);
+  const value = parseJson(text);
+  if (value === undefined) throw new SettingsError(`${path} is not JSON.`);
+  return checkInit(value, path);
 }
