@@ -21,6 +21,8 @@ export interface S3HandlerOptions {
   readonly allowSignatureV2?: boolean;
   /** Makes buckets with ACLs on, as S3 did until April 2023. Default false: BucketOwnerEnforced. */
   readonly bucketAcls?: boolean;
+  /** Answers 200 to an owner who makes a bucket again, in every region. Default: in us-east-1 only. */
+  readonly recreateBuckets?: boolean;
   /** Takes keys of customers (SSE-C) from other machines over HTTP without TLS. Default false. */
   readonly customerKeysOverHttp?: boolean;
   /** Whether the operator has set up a target of notifications by the name. Default: there is none. */
@@ -101,6 +103,7 @@ export interface S3Service {
   readonly bucketAccess: BucketAccessReader;
   readonly lifecycles: LifecycleReader;
   readonly bucketAcls: boolean;
+  readonly recreateBuckets: boolean;
   readonly customerKeysOverHttp: boolean;
   readonly region: string;
   readonly domains: readonly string[];
@@ -118,6 +121,7 @@ const SILENT: S3Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** Fills in the defaults. */
 export function resolveOptions(options: S3HandlerOptions): S3Service {
+  const region = options.region ?? 'us-east-1';
   return {
     store: options.store,
     env: options.env,
@@ -126,7 +130,9 @@ export function resolveOptions(options: S3HandlerOptions): S3Service {
     lifecycles: new LifecycleReader(),
     bucketAcls: options.bucketAcls ?? false,
     customerKeysOverHttp: options.customerKeysOverHttp ?? false,
-    region: options.region ?? 'us-east-1',
+    // Source: AWS API reference, "CreateBucket", BucketAlreadyOwnedByYou.
+    recreateBuckets: region === 'us-east-1' || (options.recreateBuckets ?? false),
+    region,
     domains: (options.domains ?? []).map((domain) => domain.toLowerCase()),
     websiteDomains: (options.websiteDomains ?? []).map((domain) => domain.toLowerCase()),
     allowSignatureV2: options.allowSignatureV2 ?? true,

@@ -56,6 +56,7 @@ export interface TestServerOptions
     | 'domains'
     | 'allowSignatureV2'
     | 'bucketAcls'
+    | 'recreateBuckets'
     | 'isNotificationTarget'
     | 'websiteDomains'
     | 'customerKeysOverHttp'

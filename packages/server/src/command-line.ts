@@ -128,6 +128,11 @@ function addStoreOptions(serve: Command): void {
     .option('--kms-key-file <file>', 'Take the keys for SSE-KMS from this JSON file.')
     .option('--bucket-acls', 'Make buckets with ACLs on, as S3 did until April 2023.', false)
     .option(
+      '--recreate-buckets',
+      'Answer 200 to an owner who makes a bucket again, as S3 does in us-east-1.',
+      false,
+    )
+    .option(
       '--sse-c-over-http',
       "Take customers' encryption keys from other machines without TLS.",
       false,

@@ -35,6 +35,8 @@ export interface ServerConfig extends ChangeConfig {
   readonly namedKeyPath?: string;
   /** Makes buckets with ACLs on, as S3 did until April 2023. Default false. */
   readonly bucketAcls?: boolean;
+  /** Answers 200 to an owner who makes a bucket again, in every region. Default: in us-east-1 only. */
+  readonly recreateBuckets?: boolean;
   /** Takes keys of customers (SSE-C) from other machines without TLS. Default false. */
   readonly customerKeysOverHttp?: boolean;
   /** Host names below which `bucket.domain` addresses a bucket. */

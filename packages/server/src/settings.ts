@@ -23,6 +23,7 @@ export interface ServeSettings {
   readonly kmsKeyFile?: string | undefined;
   /** Whether buckets are made with ACLs on. */
   readonly bucketAcls: boolean;
+  readonly recreateBuckets: boolean;
   /** Whether keys of customers are taken from other machines without TLS. */
   readonly sseCOverHttp: boolean;
   readonly logLevel: LogLevel;
@@ -128,6 +129,7 @@ const serveSchema = z.object({
   masterKeyFile: z.string().min(1, '--master-key-file needs the path of a file.').optional(),
   kmsKeyFile: z.string().min(1, '--kms-key-file needs the path of a file.').optional(),
   bucketAcls: z.boolean().default(false),
+  recreateBuckets: z.boolean().default(false),
   sseCOverHttp: z.boolean().default(false),
   collectEvery: z
     .string()

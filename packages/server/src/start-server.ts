@@ -330,6 +330,7 @@ function openListener(state: ServerState, metrics: Metrics | undefined): Promise
     env: config.env,
     identities: state.users,
     bucketAcls: config.bucketAcls ?? false,
+    recreateBuckets: config.recreateBuckets ?? false,
     customerKeysOverHttp: config.customerKeysOverHttp ?? false,
     region,
     domains,

@@ -16,8 +16,6 @@ import { S3Error } from '../s3-error.ts';
 import { readXmlBody } from '../xml-body.ts';
 import { checkChildren } from '../xml-reader.ts';
 
-const DEFAULT_REGION = 'us-east-1';
-
 /** Source: AWS API reference, "CreateBucket". */
 export async function createBucket(call: S3Call): Promise<void> {
   const { service, bucket } = call;
@@ -41,8 +39,7 @@ export async function createBucket(call: S3Call): Promise<void> {
     if (!sameAcl(access.acl, acl)) {
       throw new S3Error('BucketAlreadyExists', undefined, { BucketName: bucket });
     }
-    // Why: in us-east-1, and only there, S3 answers success when the owner creates a bucket again.
-    if (service.region !== DEFAULT_REGION) throw error;
+    if (!service.recreateBuckets) throw error;
   }
   await sendEmpty(call, 200, ['Location', `/${bucket}`]);
 }

@@ -90,6 +90,7 @@ async function start(
     websiteDomains: settings.websiteDomains,
     allowSignatureV2: settings.signatureV2,
     bucketAcls: settings.bucketAcls,
+    recreateBuckets: settings.recreateBuckets,
     customerKeysOverHttp: settings.sseCOverHttp,
     ...users,
     collectIntervalMs: settings.collectEvery * 1000,
