@@ -81,7 +81,10 @@ test.skipIf(missing !== undefined)(
     const mutant = ['env', `NODE_OPTIONS=--import=${MUTANT.href}`];
     await runCutRound({ volume, cuts: CUTS_OF_A_MUTANT, kindOf, dice, ledger, mutant }, results);
     const { cuts, violations } = results;
-    reportProof({ part: 'power cuts of mutants', counts: { cuts, caught: violations.length } });
+    reportProof({
+      part: 'power cuts of mutants',
+      counts: { mutants: cuts, killed: violations.length },
+    });
     expect(cuts).toBe(CUTS_OF_A_MUTANT);
     expect(violations).toHaveLength(CUTS_OF_A_MUTANT);
   },
