@@ -22,6 +22,8 @@ export interface ClusterOptions {
   readonly founders?: number;
   /** Further arguments of `holdfast serve`. */
   readonly arguments?: readonly string[];
+  /** The command of the nodes. Default: that of the workspace. */
+  readonly launcher?: string | undefined;
   /** Where each node has a network of its own. Default: all on loopback. */
   readonly networks?: NetworkNamespaces;
 }
@@ -121,6 +123,7 @@ export class Cluster implements AsyncDisposable {
     const listed = at < founders ? this.all.slice(0, founders) : this.all;
     const started = HoldfastProcess.spawn({
       directory: this.folder(at),
+      launcher: this.#options.launcher,
       arguments: [
         '--node',
         `n${at + 1}`,

@@ -116,7 +116,8 @@ function bodySize(kind: number, dice: SeededDice): number {
   return PART_BYTES + dice.below(MIB) + 1;
 }
 
-async function putInParts(
+/** Puts an object in parts of 5 MiB, all on their way at once. */
+export async function putInParts(
   client: S3Client,
   Bucket: string,
   Key: string,

@@ -44,22 +44,29 @@ export async function verifyObjects(
   return { seen, violations };
 }
 
-async function digestOf(client: S3Client, Bucket: string, Key: string): Promise<Version> {
+/** Reads an object whole, or a version of it. */
+export async function digestOf(
+  client: S3Client,
+  Bucket: string,
+  Key: string,
+  VersionId?: string,
+): Promise<Version> {
   try {
-    const answer = await client.send(new GetObjectCommand({ Bucket, Key }));
+    const answer = await client.send(new GetObjectCommand({ Bucket, Key, VersionId }));
     const hash = createHash('sha256');
     for await (const piece of answer.Body as AsyncIterable<Uint8Array>) hash.update(piece);
     return hash.digest('hex');
   } catch (error) {
-    if (error instanceof S3ServiceException && error.name === 'NoSuchKey') return ABSENT;
+    if (error instanceof S3ServiceException && ['NoSuchKey', 'NoSuchVersion'].includes(error.name))
+      return ABSENT;
     throw error;
   }
 }
 
-/** Every key, by small pages. */
-export async function listedKeys(client: S3Client, Bucket: string): Promise<string[]> {
+/** Every key that begins with `Prefix`, by small pages. */
+export async function listedKeys(client: S3Client, Bucket: string, Prefix = ''): Promise<string[]> {
   const keys: string[] = [];
-  for await (const page of paginateListObjectsV2({ client }, { Bucket, MaxKeys: 20 })) {
+  for await (const page of paginateListObjectsV2({ client }, { Bucket, Prefix, MaxKeys: 20 })) {
     keys.push(...(page.Contents ?? []).map(({ Key }) => Key ?? ''));
   }
   return keys;
