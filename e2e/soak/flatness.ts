@@ -24,7 +24,7 @@ export interface Allowance {
 const MIB = 1024 * 1024;
 
 /** Memory may rise by a tenth, which garbage collection moves it by; descriptors by a few, of files and clients. */
-export const ALLOWANCES: Readonly<Record<Measure, Allowance>> = {
+const ALLOWANCES: Readonly<Record<Measure, Allowance>> = {
   residentBytes: { share: 0.1, more: 4 * MIB },
   descriptors: { share: 0, more: 8 },
 };
