@@ -27,6 +27,7 @@ export type { EncodedEntry } from './entry-codec.ts';
 export { encodeEntry, KV_ENTRY_KIND } from './entry-codec.ts';
 export type { KvErrorCode } from './errors.ts';
 export { KvError } from './errors.ts';
+export { readWholeFile, replaceFile } from './file-replacement.ts';
 export type { ImageEntry, ImageRecord, StoredRecord, ValueName } from './image/image-entry.ts';
 export {
   decodeImageEntry,
@@ -69,6 +70,8 @@ export type { LocalRecovery, RecoveryStep } from './local-recovery.ts';
 export type { LocalStore, LocalStoreOptions } from './local-store.ts';
 export { openLocalStore, openStore } from './local-store.ts';
 export { readIdentity } from './node-identity.ts';
+export type { ClosableFolder } from './open-folder.ts';
+export { openFolder, viewFolder } from './open-folder.ts';
 export type { OverlayStore } from './overlay-store.ts';
 export { openOverlayStore } from './overlay-store.ts';
 export type { SalvageFinding } from './salvage.ts';

@@ -1,6 +1,5 @@
 import { OperatingError } from '@holdfast/bytes';
-import type { Env, FileLock } from '@holdfast/env';
-import { FileError } from '@holdfast/env';
+import type { Env } from '@holdfast/env';
 import type { Extent } from '@holdfast/wal';
 import { KvError } from './errors.ts';
 import { extentReader } from './extent-files.ts';
@@ -15,6 +14,7 @@ import { recover } from './local-recovery.ts';
 import type { LocalStore } from './local-store.ts';
 import { openLocalStore } from './local-store.ts';
 import { loadIdentity } from './node-identity.ts';
+import { lockStopped } from './open-folder.ts';
 import { OverlayFiles } from './overlay-files.ts';
 import type { SortedTable } from './sorted-table.ts';
 import { decodeBlock } from './table-block.ts';
@@ -63,7 +63,7 @@ export async function* salvageStore(
   target: string,
 ): AsyncGenerator<SalvageFinding> {
   await checkTarget(env, directory, target);
-  const lock = await lockSource(env, directory);
+  const lock = await lockStopped(env, directory);
   const files = new OverlayFiles(env.files);
   try {
     const notices: SalvageFinding[] = [];
@@ -83,21 +83,6 @@ export async function* salvageStore(
   } finally {
     await files.close();
     await lock?.release();
-  }
-}
-
-/**
- * Nobody may write to the source meanwhile: what is read here and there would not fit together. KV_UNAVAILABLE where
- * a process has it open; undefined where the folder takes no lock, as on a volume that is mounted to be read only.
- */
-async function lockSource(env: Env, directory: string): Promise<FileLock | undefined> {
-  try {
-    return await env.files.lock(`${directory}/LOCK`);
-  } catch (cause) {
-    if (!(cause instanceof FileError)) throw cause;
-    if (cause.code !== 'FILE_LOCKED') return undefined;
-    const message = `another process has ${directory} open; stop it first`;
-    throw new KvError('KV_UNAVAILABLE', message, { cause });
   }
 }
 

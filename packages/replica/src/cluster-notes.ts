@@ -14,10 +14,17 @@ import type { Address } from '@holdfast/env';
 import type { KvEngine } from '@holdfast/kv';
 import { KvError } from '@holdfast/kv';
 import type { Configuration } from '@holdfast/raft';
-import { ADDRESS_KIND, decodeConfiguration, MEMBERSHIP_KIND } from './entry-format.ts';
+import {
+  ADDRESS_KIND,
+  CLUSTER_KIND,
+  decodeClusterId,
+  decodeConfiguration,
+  MEMBERSHIP_KIND,
+} from './entry-format.ts';
 
 const CONFIGURATION_PREFIX = 'configuration/';
 const ADDRESS_PREFIX = 'address/';
+const CLUSTER_NOTE = 'cluster';
 /** Digits of an index in a note's name, so that names sort as indexes do. */
 const INDEX_DIGITS = 16;
 
@@ -28,6 +35,8 @@ export interface ClusterNotes {
     readonly configuration: Configuration;
   }[];
   readonly addresses: ReadonlyMap<string, Address>;
+  /** What the cluster has been called since its last recovery from the loss of a quorum; undefined where there was none. */
+  readonly clusterId: string | undefined;
 }
 
 /** Applies an entry that is no transaction. KV_CORRUPTION where it cannot be read. */
@@ -45,6 +54,9 @@ export function applyNote(
       const { nodeId, address } = decodeAddress(head);
       const isGone = address === undefined;
       engine.note(index, `${ADDRESS_PREFIX}${nodeId}`, isGone ? undefined : head);
+    } else if (kind === CLUSTER_KIND) {
+      decodeClusterId(head);
+      engine.note(index, CLUSTER_NOTE, head);
     } else {
       engine.skip(index);
     }
@@ -74,7 +86,9 @@ export function clusterNotesOf(notes: ReadonlyMap<string, Uint8Array>): ClusterN
     }
   }
   configurations.sort((left, right) => left.index - right.index);
-  return { configurations, addresses };
+  const cluster = notes.get(CLUSTER_NOTE);
+  const clusterId = cluster === undefined ? undefined : decodeClusterId(cluster);
+  return { configurations, addresses, clusterId };
 }
 
 /** The head of an address entry; without an address it is forgotten. */

@@ -18,6 +18,8 @@ export const MEMBERSHIP_KIND = 3;
 export const CHECKPOINT_KIND = 4;
 /** A command: where a member is reached. */
 export const ADDRESS_KIND = 5;
+/** A command: what the cluster is called from here on. Only a recovery from the loss of a quorum writes one. */
+export const CLUSTER_KIND = 6;
 
 const FORMAT_VERSION = 1;
 const MEMBER_LIMIT = 64;
@@ -59,7 +61,8 @@ export function recordOf(content: EntryContent, crc32c: Crc32c): RecordParts {
 export function contentOf({ kind, head, body, bodyCrc }: RecordParts): EntryContent {
   switch (kind) {
     case KV_ENTRY_KIND:
-    case ADDRESS_KIND: {
+    case ADDRESS_KIND:
+    case CLUSTER_KIND: {
       const command: StoredCommand = { kind, head, bodyCrc, ...(body && { body }) };
       return { type: 'command', command };
     }
@@ -104,6 +107,17 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration {
   };
   end(reader);
   return configuration;
+}
+
+export function encodeClusterId(clusterId: string): Uint8Array {
+  return new ByteWriter(48).u8(FORMAT_VERSION).text(clusterId).finish();
+}
+
+export function decodeClusterId(bytes: Uint8Array): string {
+  const reader = versioned(bytes);
+  const clusterId = reader.text();
+  end(reader);
+  return clusterId;
 }
 
 function commandRecord(command: Command, crc32c: Crc32c): RecordParts {

@@ -1,16 +1,18 @@
-import { logIndex } from '@holdfast/bytes';
 import type { Address, Random } from '@holdfast/env';
 import type { CommitterContext, OpenedFolder, StoreSeam } from '@holdfast/kv';
-import { openStore } from '@holdfast/kv';
+import { KvError, openStore } from '@holdfast/kv';
 import { nodeId, Raft } from '@holdfast/raft';
 import { ClusterControl } from './cluster-control.ts';
-import { applyNote, readClusterNotes } from './cluster-notes.ts';
+import { readClusterNotes } from './cluster-notes.ts';
 import { markDiverged, refuseDiverged } from './divergence-mark.ts';
 import { ReplicaDriver } from './driver.ts';
+import type { Member } from './member-file.ts';
+import { drawIncarnation, readMember, writeMember } from './member-file.ts';
 import { PeerLinks } from './peer-links.ts';
+import { finishRecovery } from './recover-quorum.ts';
 import type { Replica, ReplicaOptions } from './replica.ts';
 import { resolveReplicaSettings } from './settings.ts';
-import { beginLog, identityOf, readStoredState } from './stored-state.ts';
+import { beginLog, identityOf, MEMBER_LOG, readStoredState } from './stored-state.ts';
 import { TransferHub } from './transfer/transfer-hub.ts';
 
 const TWO_TO_32 = 0x1_0000_0000;
@@ -21,8 +23,11 @@ const TWO_TO_32 = 0x1_0000_0000;
  */
 export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const { env, network, directory, clusterId, members, settings = {} } = options;
-  const identity = identityOf(env.digests, clusterId, network.nodeId);
   await refuseDiverged(env.files, directory);
+  const member = await readMember(env, directory);
+  refuseOtherCluster(member, clusterId, directory);
+  const filesClusterId = member?.filesClusterId ?? clusterId;
+  const identity = identityOf(env.digests, filesClusterId, network.nodeId);
   const addresses = new Map(Object.entries(members));
   let driver: ReplicaDriver | undefined;
   const links = new PeerLinks({
@@ -38,11 +43,10 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     onFault: (peerId, error) => options.onPeerFault?.(peerId, error),
   });
   const seam: StoreSeam = {
-    hashesState: true,
-    committedIndex: (wal) => logIndex(Math.min(wal.hardState.commitIndex, wal.lastIndex)),
-    applyForeign: applyNote,
+    ...MEMBER_LOG,
     prepare: async (folder) => {
-      const raft = await openRaft(options, folder, addresses);
+      const own = await ownMember(options, folder, member);
+      const raft = await openRaft(options, folder, addresses, own);
       return (context) => {
         driver = openDriver(options, context, raft, links, addresses);
         return driver;
@@ -65,7 +69,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       driver: driver as unknown as ReplicaDriver,
       links,
       addresses,
-      identity,
+      identity: { clusterId, nodeId: identity.nodeId },
       clock: env.clock,
     });
     return { store, cluster, address };
@@ -75,20 +79,51 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   }
 }
 
+/** Safety: a folder keeps its cluster, whatever the command line says. */
+function refuseOtherCluster(
+  member: Member | undefined,
+  clusterId: string,
+  directory: string,
+): void {
+  if (member === undefined || member.clusterId === clusterId) return;
+  throw new KvError(
+    'KV_INCOMPATIBLE',
+    `${directory} is a node's of cluster ${member.clusterId}, not of cluster ${clusterId}; give each node its own folder`,
+  );
+}
+
+/**
+ * Which folder this is. Safety: one whose log has nothing in it may have had one before, so it is another one from now on.
+ * Durable before anything is said to anybody.
+ */
+async function ownMember(
+  { env, directory, clusterId }: ReplicaOptions,
+  { wal, engine }: OpenedFolder,
+  found: Member | undefined,
+): Promise<Member> {
+  const isNew = wal.lastIndex === 0 && wal.hardState.term === 0 && engine.appliedIndex === 0;
+  if (found !== undefined && !isNew) return found;
+  const drawn = { incarnation: drawIncarnation(env), clusterId, filesClusterId: clusterId };
+  await writeMember(env, directory, drawn);
+  return drawn;
+}
+
 async function openRaft(
   { network, members, settings = {}, env }: ReplicaOptions,
   folder: OpenedFolder,
   addresses: Map<string, Address>,
+  member: Member,
 ): Promise<Raft> {
   const names = Object.keys(members);
   // A node that joins is not among those that it is told of.
   if (names.includes(network.nodeId)) await beginLog(folder, names);
+  await finishRecovery(folder, member, network.nodeId);
   const notes = await readClusterNotes(folder.engine);
   // What the command line says of a member is newer.
   for (const [member, address] of notes.addresses) {
     if (!addresses.has(member)) addresses.set(member, address);
   }
-  const stored = await readStoredState(folder, notes);
+  const { stored } = await readStoredState(folder, notes);
   const { raft } = resolveReplicaSettings(settings);
   const random = fractions(env.random);
   return new Raft({ ...raft, nodeId: nodeId(network.nodeId), random }, stored);

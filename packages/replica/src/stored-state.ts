@@ -1,17 +1,38 @@
 /** What a start finds on disk, as Raft wants to be told. */
 import { invariant, logIndex, term, toHex, utf8 } from '@holdfast/bytes';
 import type { Digests } from '@holdfast/env';
-import type { OpenedFolder } from '@holdfast/kv';
+import type { OpenedFolder, StoreSeam } from '@holdfast/kv';
 import { KvError } from '@holdfast/kv';
 import type { Configuration, StoredEntry, StoredState } from '@holdfast/raft';
 import { configurationOf, contentSizeBytes, nodeId } from '@holdfast/raft';
 import type { Wal, WalIdentity } from '@holdfast/wal';
 import type { ClusterNotes } from './cluster-notes.ts';
-import { decodeConfiguration, encodeConfiguration, MEMBERSHIP_KIND } from './entry-format.ts';
+import { applyNote } from './cluster-notes.ts';
+import {
+  CLUSTER_KIND,
+  decodeClusterId,
+  decodeConfiguration,
+  encodeConfiguration,
+  MEMBERSHIP_KIND,
+} from './entry-format.ts';
 
 /** Of the first entry of every cluster, which says who belongs to it. */
 const FIRST_TERM = term(1);
 const ID_BYTES = 16;
+
+/** What of a member's log a start may apply, and what its records mean that are no transactions. */
+export const MEMBER_LOG: Pick<StoreSeam, 'hashesState' | 'committedIndex' | 'applyForeign'> = {
+  hashesState: true,
+  committedIndex: (wal) => logIndex(Math.min(wal.hardState.commitIndex, wal.lastIndex)),
+  applyForeign: applyNote,
+};
+
+/** What a member's folder says. */
+export interface FoundMember {
+  readonly stored: StoredState;
+  /** As `ClusterNotes.clusterId`, or what an entry says that is not applied yet. */
+  readonly clusterId: string | undefined;
+}
 
 /**
  * Who a node is to its own files: the same name in the same cluster is the same node. Why a digest: a folder's ids have a
@@ -61,10 +82,11 @@ export async function beginLog(
 export async function readStoredState(
   { wal, engine }: OpenedFolder,
   notes: ClusterNotes,
-): Promise<StoredState> {
+): Promise<FoundMember> {
   const baseIndex = logIndex(wal.firstIndex - 1);
   const entries: StoredEntry[] = [];
   const memberships: { index: typeof baseIndex; configuration: Configuration }[] = [];
+  let { clusterId } = notes;
   if (wal.lastIndex >= wal.firstIndex) {
     for await (const record of wal.replay(wal.firstIndex)) {
       const { index, kind, head, body } = record;
@@ -74,12 +96,13 @@ export async function readStoredState(
       if (kind === MEMBERSHIP_KIND) {
         memberships.push({ index, configuration: decodeConfiguration(head) });
       }
+      if (kind === CLUSTER_KIND) clusterId = decodeClusterId(head);
     }
   }
   const known = notes.configurations.findLast(({ index }) => index <= baseIndex);
   if (known === undefined && memberships[0]?.index !== 1 && wal.lastIndex > 0) throw foreign();
   const { hardState } = wal;
-  return {
+  const stored = {
     hardState: {
       term: hardState.term,
       votedFor: hardState.votedFor === undefined ? undefined : nodeId(hardState.votedFor),
@@ -93,6 +116,7 @@ export async function readStoredState(
     memberships,
     appliedIndex: logIndex(engine.appliedIndex),
   };
+  return { stored, clusterId };
 }
 
 function termBefore(wal: Wal): typeof FIRST_TERM {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { ClusterRequest } from './cluster/cluster-requests.ts';
 import type { ClusterCommandOptions } from './commands/cluster.ts';
+import type { RecoverQuorumOptions } from './commands/recover-quorum.ts';
 import type { ExitCode, Terminal } from './terminal.ts';
 
 type SetExitCode = (code: ExitCode) => void;
@@ -65,7 +66,7 @@ function addCluster(program: Command, terminal: Terminal, setExitCode: SetExitCo
       'after',
       `
 A node is asked through a socket in its data folder, so by its owner on its machine. What changes something is asked of
-the leader.
+the leader. recover-quorum alone is for a node that is stopped.
 
 Examples:
   holdfast cluster status --data /srv/holdfast
@@ -102,6 +103,35 @@ Examples:
     do: 'transfer-leader',
     ...(node !== '' && { to: node }),
   }));
+  addRecoverQuorum(cluster, terminal, setExitCode);
+}
+
+function addRecoverQuorum(cluster: Command, terminal: Terminal, setExitCode: SetExitCode): void {
+  cluster
+    .command('recover-quorum')
+    .description(
+      'When no majority will ever come back: make a stopped node that is left a cluster of its own. Writes may be lost.',
+    )
+    .option('--data <folder>', 'The data folder of the node.', './holdfast-data')
+    .option(
+      '--confirm <cluster id>',
+      'Do it, and give this cluster up. Without it: only say what may be lost.',
+    )
+    .option('--json', 'Print one JSON object a line.', false)
+    .addHelpText(
+      'after',
+      `
+Prints what the node has and what may be lost, changes nothing, and exits with 1; with --confirm it does what it says.
+The node gets a new cluster id, so no other node of the old cluster can ever speak to it.
+
+Examples:
+  holdfast cluster recover-quorum --data /srv/holdfast
+  holdfast cluster recover-quorum --data /srv/holdfast --confirm 5d41402abc4b2a76b9719d911017c592`,
+    )
+    .action(async (options: RecoverQuorumOptions) => {
+      const { recoverQuorumOf } = await import('./commands/recover-quorum.ts');
+      setExitCode(await recoverQuorumOf(terminal, options));
+    });
 }
 
 function addDemo(program: Command, terminal: Terminal, setExitCode: SetExitCode): void {

@@ -92,8 +92,8 @@ function addServe(program: Command, terminal: Terminal, setExitCode: SetExitCode
       `
 The keys are taken from HOLDFAST_ACCESS_KEY and HOLDFAST_SECRET_KEY, or from MINIO_ROOT_USER and
 MINIO_ROOT_PASSWORD. If neither is set, a pair is made once and kept in the data folder.
-HOLDFAST_NODE, HOLDFAST_CLUSTER, HOLDFAST_CLUSTER_SECRET_FILE, HOLDFAST_PEER_LISTEN and HOLDFAST_JOIN stand in for the
-options of these names.
+HOLDFAST_NODE, HOLDFAST_CLUSTER, HOLDFAST_CLUSTER_SECRET_FILE, HOLDFAST_PEER_LISTEN, HOLDFAST_JOIN and
+HOLDFAST_CLUSTER_ID stand in for the options of these names.
 
 Examples:
   holdfast serve --bucket photos
@@ -176,6 +176,10 @@ function addClusterOptions(serve: Command): void {
     .option('--cluster-secret-file <file>', 'What all nodes know: at least 32 random bytes.')
     .option('--peer-listen <address>', 'Take connections of other nodes at this HOST:PORT.')
     .option('--join', 'The cluster is there already, and will be told to add this node.')
+    .option(
+      '--cluster-id <id>',
+      'With --join: the id of a cluster that was recovered from the loss of a quorum.',
+    )
     .option('--replace-root-keys', 'The key pair is new: let it take the place of the old.', false)
     .option('--until-input-ends', 'Stop too when the standard input ends.', false);
 }

@@ -185,6 +185,7 @@ const serveSchema = z.object({
   clusterSecretFile: z.string().optional(),
   peerListen: z.string().optional(),
   join: z.boolean().optional(),
+  clusterId: z.string().optional(),
   replaceRootKeys: z.boolean().default(false),
   untilInputEnds: z.boolean().default(false),
 });

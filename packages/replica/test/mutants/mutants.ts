@@ -63,7 +63,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a start applies what is not known to be committed',
-    file: 'open-replica.ts',
+    file: 'stored-state.ts',
     from: 'logIndex(Math.min(wal.hardState.commitIndex, wal.lastIndex))',
     to: 'logIndex(Math.max(wal.hardState.commitIndex, wal.lastIndex))',
     seeds: 'whatOnlyACutOffLeaderWrote',

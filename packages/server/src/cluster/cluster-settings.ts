@@ -17,6 +17,8 @@ export interface ClusterSettings {
   readonly listen: Address;
   /** The cluster is there already, and will be told to add this node. */
   readonly join: boolean;
+  /** Of a cluster that was recovered from the loss of a quorum; undefined where the folder, or the secret, says it. */
+  readonly clusterId: string | undefined;
 }
 
 /** As the command line, or the environment in its place, gave it. */
@@ -26,6 +28,7 @@ export interface ClusterOptions {
   readonly clusterSecretFile?: string | undefined;
   readonly peerListen?: string | undefined;
   readonly join?: boolean | undefined;
+  readonly clusterId?: string | undefined;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -33,6 +36,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** It goes into TLS identities: as `@holdfast/env` takes it. */
 const NODE_NAME = /^[A-Za-z0-9._-]{1,64}$/;
 const ADDRESS = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})$/;
+const CLUSTER_ID = /^[0-9a-f]{32}$/;
 const MEMBER_LIMIT = 9;
 
 const NODE_RULE = 'has 1 to 64 letters, digits, dots, hyphens and underscores';
@@ -51,6 +55,7 @@ export function clusterOptionsOf(
     clusterSecretFile: options.clusterSecretFile ?? variable('HOLDFAST_CLUSTER_SECRET_FILE'),
     peerListen: options.peerListen ?? variable('HOLDFAST_PEER_LISTEN'),
     join: options.join === true || variable('HOLDFAST_JOIN') !== undefined,
+    clusterId: options.clusterId ?? variable('HOLDFAST_CLUSTER_ID'),
   };
 }
 
@@ -61,7 +66,7 @@ export function clusterOptionsOf(
 export function parseClusterSettings(
   options: ClusterOptions,
 ): ClusterSettings | readonly string[] | undefined {
-  const { node, cluster, clusterSecretFile, peerListen, join = false } = options;
+  const { node, cluster, clusterSecretFile, peerListen, join = false, clusterId } = options;
   if (node === undefined && cluster === undefined) return orphans(options);
   const problems: string[] = [];
   if (node === undefined) problems.push('--cluster needs --node, the name of this node in it.');
@@ -82,8 +87,13 @@ export function parseClusterSettings(
   if (peerListen !== undefined && listen === undefined) {
     problems.push('--peer-listen is an address with a port, such as 0.0.0.0:9400.');
   }
+  if (clusterId !== undefined && !CLUSTER_ID.test(clusterId)) {
+    problems.push(
+      '--cluster-id has 32 hexadecimal digits, as `holdfast cluster status` prints it.',
+    );
+  }
   if (problems.length > 0 || !node || !clusterSecretFile || !listen) return problems;
-  return { nodeId: node, members, secretFile: clusterSecretFile, listen, join };
+  return { nodeId: node, members, secretFile: clusterSecretFile, listen, join, clusterId };
 }
 
 /** `host:port`, or `[v6]:port`; undefined for anything else. */
@@ -137,6 +147,7 @@ function orphans(options: ClusterOptions): readonly string[] | undefined {
     options.clusterSecretFile !== undefined && '--cluster-secret-file',
     options.peerListen !== undefined && '--peer-listen',
     options.join === true && '--join',
+    options.clusterId !== undefined && '--cluster-id',
   ].filter((name) => name !== false);
   if (found.length === 0) return undefined;
   return found.map((name) => `${name} is for a node of a cluster: give --node and --cluster too.`);

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Env } from '@holdfast/env';
 import { createNodeEnv, NodeNetwork, SharedSecret, secretSecurity } from '@holdfast/env/node';
-import { readIdentity } from '@holdfast/kv';
+import { readClusterId } from '@holdfast/replica';
 import type { ClusterConfig } from '../cluster/cluster-config.ts';
 import { canHaveControlSocket, controlPath } from '../control-socket.ts';
 import type { ResolvedCredentials } from '../credentials.ts';
@@ -118,8 +118,9 @@ async function clusterConfig(
   const path = resolve(terminal.workingDirectory, cluster.secretFile);
   const secret = await SharedSecret.fromFile(path);
   // Why the folder first: after a recovery from the loss of a quorum the cluster has another id.
-  const identity = await readIdentity(env, directory);
-  const clusterId = identity?.clusterId ?? secret.clusterId();
+  const found = await readClusterId(env, directory);
+  // Safety: what both say must be the same; `openReplica` refuses a folder of another cluster.
+  const clusterId = cluster.clusterId ?? found ?? secret.clusterId();
   const { nodeId } = cluster;
   const network = new NodeNetwork({
     clusterId,

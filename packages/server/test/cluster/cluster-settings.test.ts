@@ -20,6 +20,7 @@ test('a node knows itself, the others, and where it listens', () => {
     secretFile: '/run/secret',
     listen: { host: '10.0.0.1', port: 9400 },
     join: false,
+    clusterId: undefined,
   });
 });
 
@@ -37,6 +38,7 @@ test('without a word of a cluster there is none', () => {
 
 test('each half without the other is refused, and says which is missing', () => {
   const only = (given: object) => parseClusterSettings(given) as readonly string[];
+  expect(only({ ...options, clusterId: 'new' }).join('\n')).toContain('--cluster-id has 32');
   expect(only({ node: 'n1' }).join('\n')).toContain('--node needs --cluster.');
   expect(only({ cluster: three }).join('\n')).toContain('--cluster needs --node');
   expect(only({ node: 'n1', cluster: three })).toEqual([
