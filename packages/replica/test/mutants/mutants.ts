@@ -24,7 +24,7 @@ export const mutants: readonly Mutant[] = [
     file: 'driver.ts',
     from: 'if (ready.persist !== undefined) this.#persist.submit(ready.persist);',
     to: 'if (ready.persist !== undefined) { this.#persist.submit(ready.persist); this.#raft.persisted(ready.persist.ack); }',
-    seeds: SEEDS,
+    seeds: [29, ...SEEDS],
   },
   {
     name: 'a read does not ask whether this node is up to date',
