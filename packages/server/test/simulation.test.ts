@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { commandOf } from './simulation/plan.ts';
 import { type SimulationReport, simulate } from './simulation/simulate.ts';
 import { turn } from './simulation/turn.ts';
 
@@ -7,14 +8,14 @@ const SECONDS = 12;
 const SEEDS = [1, 3, 5, 7, 9, 11];
 
 function run(seed: number): Promise<SimulationReport> {
-  return simulate({ seed, safetyMs: SECONDS * 1000, drain: turn });
+  return simulate({ seed, safetyMs: SECONDS * 1000 }, { drain: turn });
 }
 
 test.each(SEEDS)(
   'whatever happens to a cluster, nothing acknowledged is lost: seed %i',
   async (seed) => {
     const report = await run(seed);
-    const again = `node scripts/run.mjs packages/replica/test/simulation/prove-simulation.ts --seed ${seed} --seconds ${SECONDS} --trace`;
+    const again = commandOf({ seed, safetyMs: SECONDS * 1000 });
     expect(report.violations, `repeat with: ${again}`).toEqual([]);
     // A cluster that answers nobody breaks no promise.
     expect(report.answers).toBeGreaterThan(100);

@@ -1,21 +1,26 @@
 /** Nodes of real code on seeded disks and one network, and what is done to all of them. */
 import type { Address } from '@holdfast/env';
 import { type LinkFaults, MemoryNetwork, type SeededRandom } from '@holdfast/env/memory';
-import type { Replica } from '../../src/index.ts';
+import type { Replica, ReplicaSettings } from '@holdfast/replica';
 import { SimulatedNode, type World } from './simulated-node.ts';
 import type { SimulatedTime } from './simulated-time.ts';
 import type { Trace } from './trace.ts';
 
 const FIRST_PORT = 7000;
 const RESTART_MS = 3000;
-/** Why so small: segments rotate, tables are flushed and merged within a short run. */
-const SETTINGS = {
-  store: {
-    reserveSizeBytes: 64 * 1024,
-    memtableSizeBytes: 32 * 1024,
-    wal: { segmentSizeBytes: 256 * 1024, preallocate: false, cacheSizeBytes: 128 * 1024 },
-  },
-} as const;
+
+/** Why so small: segments rotate, tables are flushed and merged within a short run. By the dice, some more often than others. */
+function settingsOf(random: SeededRandom): ReplicaSettings {
+  return {
+    store: {
+      reserveSizeBytes: 64 * 1024,
+      // Why not less: a memtable takes whole slabs of 64 KiB.
+      memtableSizeBytes: 96 * 1024,
+      replaySizeBytes: (16 << random.below(4)) * 1024,
+      wal: { segmentSizeBytes: 256 * 1024, preallocate: false, cacheSizeBytes: 128 * 1024 },
+    },
+  };
+}
 
 export interface ClusterOptions extends Pick<World, 'time' | 'trace' | 'shared' | 'violate'> {
   readonly size: number;
@@ -56,7 +61,7 @@ export class SimulatedCluster {
       violate,
       founders,
       network: this.network,
-      settings: SETTINGS,
+      settings: settingsOf(random),
     };
     this.#next = size + 1;
     for (const [name, address] of Object.entries(founders)) this.#make(name, address);

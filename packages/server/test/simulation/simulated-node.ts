@@ -1,7 +1,7 @@
 /** A machine: its disk outlives its processes. */
 import type { Address, Env } from '@holdfast/env';
 import { MemoryFiles, type MemoryNetwork, SeededRandom } from '@holdfast/env/memory';
-import { clusterIdOf, openReplica, type Replica, type ReplicaSettings } from '../../src/index.ts';
+import { clusterIdOf, openReplica, type Replica, type ReplicaSettings } from '@holdfast/replica';
 import { ProcessClock, type SimulatedTime } from './simulated-time.ts';
 import type { Trace } from './trace.ts';
 
@@ -45,6 +45,8 @@ export class SimulatedNode {
   isExcused = false;
   #process: Process | undefined;
   starts = 0;
+  powerCuts = 0;
+  kills = 0;
 
   constructor(
     world: World,
@@ -132,6 +134,7 @@ export class SimulatedNode {
   /** As a power cut does: what was not synced may be lost, in any way that the seed chooses. */
   crash(): void {
     this.#world.trace.event(`${this.name} loses its power`);
+    this.powerCuts++;
     this.#end();
     this.files = this.files.crash().files.clone(this.#random.below(2 ** 31));
   }
@@ -139,6 +142,7 @@ export class SimulatedNode {
   /** As kill -9 does: what was written stays. */
   kill(): void {
     this.#world.trace.event(`${this.name} is killed`);
+    this.kills++;
     const next = this.files.killed(this.#random.below(2 ** 31));
     this.#end();
     this.files = next;

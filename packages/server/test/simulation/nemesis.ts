@@ -1,4 +1,5 @@
 /** What goes wrong: each seed has faults of its own choice, and some of them more often than others. */
+import { invariant } from '@holdfast/bytes';
 import type { SeededRandom } from '@holdfast/env/memory';
 import type { SimulatedCluster } from './simulated-cluster.ts';
 import type { SimulatedNode } from './simulated-node.ts';
@@ -35,10 +36,19 @@ export class Nemesis {
   #isOver = false;
   readonly counts: Record<string, number> = {};
 
-  constructor(cluster: SimulatedCluster, random: SeededRandom) {
+  /** `without`: faults that never strike. */
+  constructor(cluster: SimulatedCluster, random: SeededRandom, without: readonly string[] = []) {
     this.#cluster = cluster;
     this.#random = random;
-    this.#weights = FAULTS.map((name) => [name, random.below(3) === 0 ? 0 : 1 + random.below(4)]);
+    const unknown = without.filter((name) => !(FAULTS as readonly string[]).includes(name));
+    invariant(
+      unknown.length === 0,
+      `no faults: ${unknown.join(', ')}; there are: ${FAULTS.join(', ')}`,
+    );
+    this.#weights = FAULTS.map((name) => {
+      const weight = random.below(3) === 0 ? 0 : 1 + random.below(4);
+      return [name, without.includes(name) ? 0 : weight];
+    });
     this.#wait();
   }
 

@@ -11,19 +11,14 @@ import {
   registerModel,
 } from '@holdfast/sim/history';
 import { Nemesis } from './nemesis.ts';
+import type { SimulationPlan } from './plan.ts';
 import { SimulatedCluster } from './simulated-cluster.ts';
 import { SimulatedTime } from './simulated-time.ts';
 import { Trace } from './trace.ts';
 import { Workload } from './workload.ts';
 
-export interface SimulationOptions {
-  /** An integer from 0 to 2^31. */
-  readonly seed: number;
-  /** Of the safety phase, in simulated milliseconds. Default 60,000. */
-  readonly safetyMs?: number;
-  /** Default: 3 to 5, by the seed. */
-  readonly nodes?: number;
-  /** Resolves when all that needs no time has happened: after the next turn of the event loop. */
+export interface Surroundings {
+  /** Resolves when all that needs no time has happened. */
   readonly drain: () => Promise<void>;
   /** Is shown what happens. */
   readonly print?: (line: string) => void;
@@ -37,11 +32,19 @@ export interface SimulationReport {
   readonly traceHash: string;
   readonly events: number;
   readonly simulatedMs: number;
+  /** What it took of the processor. */
+  readonly processorMs: number;
+  readonly nodes: number;
+  readonly clients: number;
   /** Requests that had an answer, and all. */
   readonly answers: number;
   readonly operations: number;
   readonly acknowledgedWrites: number;
+  /** Keys whose history was checked. */
+  readonly histories: number;
   readonly starts: number;
+  readonly powerCuts: number;
+  readonly kills: number;
   /** How often each fault struck. */
   readonly faults: Readonly<Record<string, number>>;
 }
@@ -51,27 +54,33 @@ const THINK_MS = 50;
 /** How long a healed cluster may take to agree, to answer, and to be the same everywhere. */
 const LIVENESS_MS = 60_000;
 
-export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
-  const random = new SeededRandom(options.seed);
+export async function simulate(
+  plan: SimulationPlan,
+  { drain, print }: Surroundings,
+): Promise<SimulationReport> {
+  const began = process.cpuUsage();
+  const random = new SeededRandom(plan.seed);
   const violations: string[] = [];
   const trace = new Trace();
-  const time = new SimulatedTime(options.drain, trace);
-  const shown = options.print;
+  const time = new SimulatedTime(drain, trace);
   const told = new Trace(
-    shown && ((line) => shown(`${(time.monotonicMs() / 1000).toFixed(4).padStart(9)} ${line}`)),
+    print && ((line) => print(`${(time.monotonicMs() / 1000).toFixed(4).padStart(9)} ${line}`)),
   );
   const violate = (what: string): void => {
     told.event(`VIOLATION: ${what}`);
     violations.push(what);
   };
   const { crc32c, digests, ciphers } = await createMemoryEnv();
+  // Thrown in any case, so that the rest of the run has the same numbers.
+  const diced = 3 + random.below(3);
+  const { nodes = diced, clients = CLIENTS } = plan;
   const cluster = new SimulatedCluster({
     time,
     trace: told,
     violate,
     random: random.fork(),
     shared: { crc32c, digests, ciphers },
-    size: options.nodes ?? 3 + random.below(3),
+    size: nodes,
   });
   const recorder = new HistoryRecorder<RegisterCall, RegisterResult>();
   const workload = new Workload({
@@ -81,15 +90,15 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     violate,
     nodes: () => cluster.nodes,
     random: random.fork(),
-    clients: CLIENTS,
+    clients,
     thinkMs: THINK_MS,
   });
-  const nemesis = new Nemesis(cluster, random.fork());
+  const nemesis = new Nemesis(cluster, random.fork(), plan.without);
   const isBroken = (): boolean => {
     cluster.notice();
     return violations.length > 0;
   };
-  await time.runUntil(isBroken, options.safetyMs ?? 60_000);
+  await time.runUntil(isBroken, plan.safetyMs);
   told.event('all is well from here on');
   nemesis.stop();
   workload.stop();
@@ -105,17 +114,24 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   }
   cluster.stop();
   told.number(Number.parseInt(trace.hash.slice(8), 16));
+  const used = process.cpuUsage(began);
   return {
-    seed: options.seed,
+    seed: plan.seed,
     violations,
     traceHash: told.hash,
     events: trace.count,
     simulatedMs: time.monotonicMs(),
+    processorMs: (used.user + used.system) / 1000,
+    nodes,
+    clients,
     answers: workload.answers,
     operations: history.length,
     acknowledgedWrites: history.filter(
       ({ result }) => result?.kind === 'written' || result?.kind === 'deleted',
     ).length,
+    histories: new Set(history.map(({ key }) => key)).size,
+    powerCuts: cluster.nodes.reduce((sum, node) => sum + node.powerCuts, 0),
+    kills: cluster.nodes.reduce((sum, node) => sum + node.kills, 0),
     starts: cluster.nodes.reduce((sum, { starts }) => sum + starts, 0),
     faults: nemesis.counts,
   };

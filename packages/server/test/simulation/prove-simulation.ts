@@ -1,0 +1,82 @@
+/**
+ * Simulations by seed, for `npm run prove:simulation`: a line of JSON for each seed and one for all, and exit code 1 where something
+ * was wrong.
+ *
+ *     npm run prove:simulation -- --seed 1 --count 20 --seconds 60 [--jobs 2]
+ *     npm run prove:simulation -- --seed 7 --seconds 60 --trace          shows what happens
+ *     npm run prove:simulation -- --seed 7 --seconds 60 --minimise       leaves out of a failing run what it can do without
+ *
+ * `--nodes`, `--clients` and `--without 'kill,pause'` change the run of a seed.
+ */
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { minimise } from './minimise.ts';
+import { commandOf, type SimulationPlan } from './plan.ts';
+import { simulate } from './simulate.ts';
+import { SimulationProcesses } from './simulation-processes.ts';
+import { summarise } from './summary.ts';
+import { turn } from './turn.ts';
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    count: { type: 'string', default: '1' },
+    /** Simulated, of the safety phase. */
+    seconds: { type: 'string', default: '60' },
+    nodes: { type: 'string' },
+    clients: { type: 'string' },
+    without: { type: 'string' },
+    /** Processes at once. */
+    jobs: { type: 'string', default: String(Math.min(2, availableParallelism())) },
+    trace: { type: 'boolean', default: false },
+    minimise: { type: 'boolean', default: false },
+  },
+});
+const first = Number(values.seed);
+const plans: SimulationPlan[] = Array.from({ length: Number(values.count) }, (_, at) => ({
+  seed: first + at,
+  safetyMs: Number(values.seconds) * 1000,
+  ...(values.nodes === undefined ? {} : { nodes: Number(values.nodes) }),
+  ...(values.clients === undefined ? {} : { clients: Number(values.clients) }),
+  ...(values.without === undefined ? {} : { without: values.without.split(',') }),
+}));
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  if (values.trace) return await show(plans[0] as SimulationPlan);
+  const processes = new SimulationProcesses(Math.min(Number(values.jobs), plans.length));
+  try {
+    if (values.minimise) {
+      await minimise(plans[0] as SimulationPlan, (plan) => processes.run(plan), say);
+      return 0;
+    }
+    return await runAll(processes);
+  } finally {
+    processes.close();
+  }
+}
+
+async function runAll(processes: SimulationProcesses): Promise<number> {
+  const reports = await Promise.all(
+    plans.map(async (plan) => {
+      const report = await processes.run(plan);
+      say(JSON.stringify(report));
+      if (report.violations.length > 0) process.stderr.write(`repeat with: ${commandOf(plan)}\n`);
+      return report;
+    }),
+  );
+  const summary = summarise(reports);
+  say(JSON.stringify(summary));
+  return summary.violations > 0 ? 1 : 0;
+}
+
+async function show(plan: SimulationPlan): Promise<number> {
+  const report = await simulate(plan, { drain: turn, print: say });
+  say(JSON.stringify(report));
+  return report.violations.length > 0 ? 1 : 0;
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
