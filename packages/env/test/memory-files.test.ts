@@ -214,3 +214,29 @@ test('direct writes need a buffer of allocate: a real disk would refuse any othe
   await expect(file.writeSynced(new Uint8Array(4096), 0)).rejects.toThrow('aligned');
   await file.writeSynced(files.allocate(4096), 0);
 });
+
+describe('misdirectWhen', () => {
+  test('one write lands elsewhere, for readers and on the medium, and its caller is told of nothing', async () => {
+    const files = new MemoryFiles();
+    const file = await makeFile(files, '/a', 3 * 4096);
+    files.misdirectWhen(({ path, position }) =>
+      path === '/a' && position === 0 ? 8192 : undefined,
+    );
+    await file.writeSynced(new Uint8Array(512).fill(2), 4096);
+    await file.writeSynced(new Uint8Array(512).fill(3), 0);
+    await file.writeSynced(new Uint8Array(512).fill(4), 0);
+    const expected = new Uint8Array(3 * 4096).fill(1);
+    expected.fill(4, 0, 512).fill(2, 4096, 4608).fill(3, 8192, 8704);
+    expect(await contentAt(files, '/a')).toEqual(expected);
+    expect(await contentAt(files.crash().files, '/a')).toEqual(expected);
+  });
+
+  test('taken back, it strikes no more', async () => {
+    const files = new MemoryFiles();
+    const file = await makeFile(files, '/a', 4096);
+    files.misdirectWhen(() => 8192);
+    files.misdirectWhen(undefined);
+    await file.writeSynced(new Uint8Array(512).fill(2), 0);
+    expect((await contentAt(files, '/a'))?.[0]).toBe(2);
+  });
+});

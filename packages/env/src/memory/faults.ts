@@ -46,6 +46,9 @@ export interface Fault {
   readonly applied?: 'none' | 'part' | 'all';
 }
 
+/** Where a write lands instead, from byte 0 of its file; undefined where it lands where it should. */
+export type Misdirection = (operation: DiskOperation) => number | undefined;
+
 /**
  * The disk was stopped by `stopAt`: as far as the caller can know, the operation never completed. The
  * process that used the disk is to be thought of as dead.
@@ -67,6 +70,7 @@ export class FaultPlan {
   #stopped = false;
   #operations: DiskOperation[] = [];
   readonly #faults = new Set<{ readonly fault: Fault; left: number }>();
+  #misdirection: Misdirection | undefined;
 
   /** Changes so far. */
   get count(): number {
@@ -116,6 +120,18 @@ export class FaultPlan {
   beginRead(kind: ReadKind, details: OperationDetails): DiskOperation {
     if (this.#stopped) throw new DiskStoppedError(details.path);
     return { number: this.#number, kind, ...details };
+  }
+
+  misdirect(misdirection: Misdirection | undefined): void {
+    this.#misdirection = misdirection;
+  }
+
+  /** Of a write at a position: where it lands. A misdirection is used up by one. */
+  landingOf(operation: DiskOperation, position: number): number {
+    const landing = this.#misdirection?.(operation);
+    if (landing === undefined) return position;
+    this.#misdirection = undefined;
+    return landing;
   }
 
   faultOf(operation: DiskOperation): Fault | undefined {

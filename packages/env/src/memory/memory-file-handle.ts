@@ -1,6 +1,6 @@
 import { invariant } from '@holdfast/bytes';
 import { FileError, type FileHandle } from '../files.ts';
-import type { Fault } from './faults.ts';
+import type { DiskOperation, Fault } from './faults.ts';
 import { type FileNode, type PendingChange, SECTOR_BYTES } from './file-node.ts';
 import type { OperationRunner } from './operation-runner.ts';
 import { PAGE_BYTES } from './page-image.ts';
@@ -106,10 +106,11 @@ export class MemoryFileHandle implements FileHandle {
   ): Promise<void> {
     const node = this.#node;
     const details = { path: this.path, position, length: source.length };
-    const apply = (): PendingChange => {
-      const room = this.#options.roomFor(position, source.length);
+    const apply = (operation: DiskOperation): PendingChange => {
+      const landing = this.#runner.plan.landingOf(operation, position);
+      const room = this.#options.roomFor(landing, source.length);
       node.modifiedMs = this.#runner.nowMs();
-      const change = node.write(source.subarray(0, room), position, sectorBytes);
+      const change = node.write(source.subarray(0, room), landing, sectorBytes);
       if (room === source.length) return change;
       change.state = 'dirty';
       throw new FileError('NO_SPACE', this.path, `${kind} failed: the volume is full`);

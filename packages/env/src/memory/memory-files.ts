@@ -18,7 +18,7 @@ import {
 } from './crash-states.ts';
 import { type CrashPlan, Disk } from './disk.ts';
 import type { DiskFingerprints } from './disk-fingerprint.ts';
-import type { DiskOperation, Fault } from './faults.ts';
+import type { DiskOperation, Fault, Misdirection } from './faults.ts';
 import { FileNode } from './file-node.ts';
 import { MemoryFileHandle } from './memory-file-handle.ts';
 import {
@@ -249,9 +249,31 @@ export class MemoryFiles implements Files {
     return this.#runner.plan.add(fault);
   }
 
+  /**
+   * Lets one write land elsewhere in its file, and tell nobody: no cache hides it. It is asked of every write until one is
+   * misdirected; positions are in whole sectors of the handle. undefined takes it back.
+   */
+  misdirectWhen(misdirection: Misdirection | undefined): void {
+    this.#runner.plan.misdirect(misdirection);
+  }
+
   /** Makes the volume smaller or larger. */
   setCapacity(capacityBytes: number): void {
     this.#capacityBytes = capacityBytes;
+  }
+
+  /** The files below a folder, with their sizes as readers see them; sorted by path. */
+  listAll(path: string): { readonly path: string; readonly sizeBytes: number }[] {
+    const found: { readonly path: string; readonly sizeBytes: number }[] = [];
+    const visit = (directory: DirectoryNode, prefix: string): void => {
+      for (const [name, node] of directory.live) {
+        const below = `${prefix}/${name}`;
+        if (node.kind === 'directory') visit(node, below);
+        else found.push({ path: below, sizeBytes: node.live.sizeBytes });
+      }
+    };
+    visit(this.#directory(path, 'list'), path);
+    return found.sort((one, other) => (one.path < other.path ? -1 : 1));
   }
 
   /** Bytes in whole pages of all files that have a name. */

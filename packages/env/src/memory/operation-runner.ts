@@ -22,7 +22,7 @@ export type DiskWatcher = (operation: DiskOperation, moment: 'begun' | 'done') =
 /** The three moments of a change. */
 export interface Change<T> {
   /** When it is called: readers see it, a crash may keep it. May throw a `FileError`. */
-  readonly apply: () => T;
+  readonly apply: (operation: DiskOperation) => T;
   /** When it returns to the caller: now it is dirty, or durable. Never called on a stopped disk. */
   readonly complete?: (result: T) => void;
   /** Instead of both, when it is to fail: what reaches the disk all the same. */
@@ -55,7 +55,7 @@ export class OperationRunner {
         change.fail?.(fault, this.#random);
         throw faultError(fault, operation);
       }
-      outcome = { result: change.apply() };
+      outcome = { result: change.apply(operation) };
     } catch (error) {
       outcome = { error };
     }

@@ -50,6 +50,7 @@ function* smallerPlans(
   plan: SimulationPlan,
   { nodes, clients, simulatedMs }: SimulationReport,
 ): Generator<{ readonly plan: SimulationPlan; readonly what: string }, void, undefined> {
+  if (plan.objects !== false) yield { plan: { ...plan, objects: false }, what: 'no objects' };
   for (const count of [1, 2, Math.ceil(clients / 2)]) {
     if (count < clients) yield { plan: { ...plan, clients: count }, what: `${count} clients` };
   }

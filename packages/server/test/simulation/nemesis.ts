@@ -17,6 +17,8 @@ const FAULTS = [
   'slow disk',
   'failing disk',
   'full disk',
+  'misdirected write',
+  'bit rot',
   'broken connections',
   'transfer of leadership',
   'change of members',
@@ -75,6 +77,7 @@ export class Nemesis {
       left -= weight;
       if (left >= 0) continue;
       const node = this.#pick(this.#cluster.nodes);
+      if (node.isFragile) return;
       this.#cluster.trace.event(`fault: ${name} (${node.name})`);
       this.counts[name] = (this.counts[name] ?? 0) + 1;
       this.#begin(name, node);
@@ -120,6 +123,13 @@ export class Nemesis {
         return this.#failDisk(node);
       case 'full disk':
         return this.#fillDisk(node);
+      case 'misdirected write':
+      case 'bit rot':
+        // One good copy is left: that of every other node.
+        if (this.#cluster.nodes.some(({ isRotten }) => isRotten)) return;
+        if (name === 'bit rot') node.rot(this.#random);
+        else node.misdirect(this.#random);
+        return;
       case 'broken connections':
         return network.breakConnections(node.name);
       case 'transfer of leadership':

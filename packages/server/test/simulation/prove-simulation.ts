@@ -6,7 +6,7 @@
  *     npm run prove:simulation -- --seed 7 --seconds 60 --trace          shows what happens
  *     npm run prove:simulation -- --seed 7 --seconds 60 --minimise       leaves out of a failing run what it can do without
  *
- * `--nodes`, `--clients` and `--without 'kill,pause'` change the run of a seed.
+ * `--nodes`, `--clients`, `--objects`, `--no-objects` and `--without 'kill,pause'` change the run of a seed.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -14,10 +14,11 @@ import { minimise } from './minimise.ts';
 import { commandOf, type SimulationPlan } from './plan.ts';
 import { simulate } from './simulate.ts';
 import { SimulationProcesses } from './simulation-processes.ts';
-import { summarise } from './summary.ts';
+import { describe, summarise } from './summary.ts';
 import { turn } from './turn.ts';
 
 const { values } = parseArgs({
+  allowNegative: true,
   options: {
     seed: { type: 'string', default: '1' },
     count: { type: 'string', default: '1' },
@@ -25,6 +26,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '60' },
     nodes: { type: 'string' },
     clients: { type: 'string' },
+    objects: { type: 'boolean' },
     without: { type: 'string' },
     /** Processes at once. */
     jobs: { type: 'string', default: String(Math.min(2, availableParallelism())) },
@@ -38,6 +40,7 @@ const plans: SimulationPlan[] = Array.from({ length: Number(values.count) }, (_,
   safetyMs: Number(values.seconds) * 1000,
   ...(values.nodes === undefined ? {} : { nodes: Number(values.nodes) }),
   ...(values.clients === undefined ? {} : { clients: Number(values.clients) }),
+  ...(values.objects === undefined ? {} : { objects: values.objects }),
   ...(values.without === undefined ? {} : { without: values.without.split(',') }),
 }));
 
@@ -66,9 +69,9 @@ async function runAll(processes: SimulationProcesses): Promise<number> {
       return report;
     }),
   );
-  const summary = summarise(reports);
-  say(JSON.stringify(summary));
-  return summary.violations > 0 ? 1 : 0;
+  say(describe(reports));
+  say(JSON.stringify(summarise(reports)));
+  return reports.some(({ violations }) => violations.length > 0) ? 1 : 0;
 }
 
 async function show(plan: SimulationPlan): Promise<number> {

@@ -6,16 +6,18 @@ import { createMemoryEnv, SeededRandom } from '@holdfast/env/memory';
 import {
   checkLinearizable,
   HistoryRecorder,
-  type RegisterCall,
-  type RegisterResult,
+  type RegisterOperation,
   registerModel,
 } from '@holdfast/sim/history';
+import { converge, LIVENESS_MS } from './convergence.ts';
 import { Nemesis } from './nemesis.ts';
+import { ObjectWorkload } from './object-workload.ts';
 import type { SimulationPlan } from './plan.ts';
 import { SimulatedCluster } from './simulated-cluster.ts';
+import type { SimulatedNode } from './simulated-node.ts';
 import { SimulatedTime } from './simulated-time.ts';
 import { Trace } from './trace.ts';
-import { Workload } from './workload.ts';
+import { type Recorder, Workload, type WorkloadOptions } from './workload.ts';
 
 export interface Surroundings {
   /** Resolves when all that needs no time has happened. */
@@ -38,28 +40,32 @@ export interface SimulationReport {
   readonly clients: number;
   /** Requests that had an answer, and all. */
   readonly answers: number;
+  readonly objectAnswers: number;
   readonly operations: number;
   readonly acknowledgedWrites: number;
   /** Keys whose history was checked. */
   readonly histories: number;
+  /** Reads of single versions of objects that were as they were acknowledged. */
+  readonly verifiedVersions: number;
   readonly starts: number;
   readonly powerCuts: number;
   readonly kills: number;
+  /** Machines that others took the place of, since their disk was damaged. */
+  readonly replacements: number;
   /** How often each fault struck. */
   readonly faults: Readonly<Record<string, number>>;
 }
 
 const CLIENTS = 6;
 const THINK_MS = 50;
-/** How long a healed cluster may take to agree, to answer, and to be the same everywhere. */
-const LIVENESS_MS = 60_000;
+/** Why longer: each operation of an object is several of the store below. */
+const OBJECT_THINK_MS = 200;
 
 export async function simulate(
   plan: SimulationPlan,
   { drain, print }: Surroundings,
 ): Promise<SimulationReport> {
   const began = process.cpuUsage();
-  const random = new SeededRandom(plan.seed);
   const violations: string[] = [];
   const trace = new Trace();
   const time = new SimulatedTime(drain, trace);
@@ -70,30 +76,8 @@ export async function simulate(
     told.event(`VIOLATION: ${what}`);
     violations.push(what);
   };
-  const { crc32c, digests, ciphers } = await createMemoryEnv();
-  // Thrown in any case, so that the rest of the run has the same numbers.
-  const diced = 3 + random.below(3);
-  const { nodes = diced, clients = CLIENTS } = plan;
-  const cluster = new SimulatedCluster({
-    time,
-    trace: told,
-    violate,
-    random: random.fork(),
-    shared: { crc32c, digests, ciphers },
-    size: nodes,
-  });
-  const recorder = new HistoryRecorder<RegisterCall, RegisterResult>();
-  const workload = new Workload({
-    time,
-    trace: told,
-    recorder,
-    violate,
-    nodes: () => cluster.nodes,
-    random: random.fork(),
-    clients,
-    thinkMs: THINK_MS,
-  });
-  const nemesis = new Nemesis(cluster, random.fork(), plan.without);
+  const world = await begin(plan, { time, trace: told, violate });
+  const { cluster, workload, objects, recorder, nemesis } = world;
   const isBroken = (): boolean => {
     cluster.notice();
     return violations.length > 0;
@@ -102,16 +86,13 @@ export async function simulate(
   told.event('all is well from here on');
   nemesis.stop();
   workload.stop();
+  objects?.stop();
   cluster.heal();
-  await time.runUntil(() => isBroken() || workload.isIdle, LIVENESS_MS);
-  if (violations.length === 0) await converge(cluster, workload, violate, isBroken);
+  const isIdle = (): boolean => workload.isIdle && objects?.isIdle !== false;
+  await time.runUntil(() => isBroken() || isIdle(), LIVENESS_MS);
+  if (violations.length === 0) await converge({ cluster, workload, objects, violate, isBroken });
   const history = recorder.history();
-  if (violations.length === 0) {
-    const verdict = checkLinearizable(registerModel, history);
-    if (verdict.kind === 'violation') {
-      violate(verdict.conflicts.map(({ text }) => text).join('\n'));
-    } else if (verdict.kind === 'undecided') violate(`undecided: ${verdict.reason}`);
-  }
+  if (violations.length === 0) check(history, violate);
   cluster.stop();
   told.number(Number.parseInt(trace.hash.slice(8), 16));
   const used = process.cpuUsage(began);
@@ -122,71 +103,90 @@ export async function simulate(
     events: trace.count,
     simulatedMs: time.monotonicMs(),
     processorMs: (used.user + used.system) / 1000,
-    nodes,
-    clients,
-    answers: workload.answers,
-    operations: history.length,
-    acknowledgedWrites: history.filter(
-      ({ result }) => result?.kind === 'written' || result?.kind === 'deleted',
-    ).length,
-    histories: new Set(history.map(({ key }) => key)).size,
-    powerCuts: cluster.nodes.reduce((sum, node) => sum + node.powerCuts, 0),
-    kills: cluster.nodes.reduce((sum, node) => sum + node.kills, 0),
-    starts: cluster.nodes.reduce((sum, { starts }) => sum + starts, 0),
-    faults: nemesis.counts,
+    ...countsOf(world, history),
   };
 }
 
-/** A healed cluster answers on every member, and has the same everywhere. */
-async function converge(
-  cluster: SimulatedCluster,
-  workload: Workload,
-  violate: (what: string) => void,
-  isBroken: () => boolean,
-): Promise<void> {
-  const { time } = cluster;
-  const hasLeader = await time.runUntil(
-    () => isBroken() || cluster.leader() !== undefined,
-    LIVENESS_MS,
-  );
-  const leader = cluster.leader();
-  if (!hasLeader || leader === undefined) return violate('a healed cluster has no leader');
-  const members = new Set<string>(leader.cluster.status().members.map(({ nodeId }) => nodeId));
-  const nodes = cluster.nodes.filter(({ name }) => members.has(name));
-  const contents: string[] = [];
-  for (const node of nodes) {
-    const store = node.replica?.store;
-    if (store === undefined) return violate(`${node.name} is not up`);
-    let text: string | undefined;
-    let problem = 'does not answer';
-    for (let attempt = 0; attempt < 5 && text === undefined; attempt++) {
-      let isSettled = false;
-      void store
-        .scan({ limit: 1000 })
-        .then(
-          ({ entries }) => {
-            text = entries
-              .map(({ key, version, value }) => [key, version, value].map(String).join(' '))
-              .join('\n');
-          },
-          (error: unknown) => {
-            problem = String(error);
-          },
-        )
-        .finally(() => {
-          isSettled = true;
-        });
-      await time.runUntil(() => isBroken() || isSettled, LIVENESS_MS);
-    }
-    if (text === undefined) return violate(`a healed cluster: ${node.name} ${problem}`);
-    contents.push(text);
-    for (let key = 0; key < 8; key++) {
-      let isDone = false;
-      void workload.read(`reader of ${node.name}`, `k${key}`, node).finally(() => {
-        isDone = true;
-      });
-      await time.runUntil(() => isBroken() || isDone, LIVENESS_MS);
-    }
-  }
-  if (new Set(contents).size > 1) violate('a healed cluster has not the same on every node');
+interface SimulatedWorld {
+  readonly cluster: SimulatedCluster;
+  readonly workload: Workload;
+  readonly objects: ObjectWorkload | undefined;
+  readonly recorder: Recorder;
+  readonly nemesis: Nemesis;
+  readonly nodes: number;
+  readonly clients: number;
+}
+
+async function begin(
+  plan: SimulationPlan,
+  shared: Pick<WorkloadOptions, 'time' | 'trace' | 'violate'>,
+): Promise<SimulatedWorld> {
+  const random = new SeededRandom(plan.seed);
+  const { crc32c, digests, ciphers } = await createMemoryEnv();
+  // Thrown in any case, so that the rest of the run has the same numbers.
+  const diced = { nodes: 3 + random.below(3), objects: random.below(3) === 0 };
+  const { nodes = diced.nodes, objects: hasObjects = diced.objects, clients = CLIENTS } = plan;
+  const cluster = new SimulatedCluster({
+    ...shared,
+    hasObjects,
+    random: random.fork(),
+    shared: { crc32c, digests, ciphers },
+    size: nodes,
+  });
+  const recorder: Recorder = new HistoryRecorder();
+  const common = { ...shared, recorder, nodes: () => cluster.nodes };
+  const workload = new Workload({
+    ...common,
+    random: random.fork(),
+    clients,
+    thinkMs: THINK_MS,
+  });
+  const objectRandom = random.fork();
+  const objectClients = Math.ceil(clients / 2);
+  const objects = hasObjects
+    ? new ObjectWorkload({
+        ...common,
+        random: objectRandom,
+        clients: objectClients,
+        thinkMs: OBJECT_THINK_MS,
+      })
+    : undefined;
+  const nemesis = new Nemesis(cluster, random.fork(), plan.without);
+  return { cluster, workload, objects, recorder, nemesis, nodes, clients };
+}
+
+function check(history: readonly RegisterOperation[], violate: (what: string) => void): void {
+  const verdict = checkLinearizable(registerModel, history);
+  if (verdict.kind === 'violation') {
+    violate(verdict.conflicts.map(({ text }) => text).join('\n'));
+  } else if (verdict.kind === 'undecided') violate(`undecided: ${verdict.reason}`);
+}
+
+function countsOf(
+  { cluster, workload, objects, nemesis, nodes, clients }: SimulatedWorld,
+  history: readonly RegisterOperation[],
+): Omit<
+  SimulationReport,
+  'seed' | 'violations' | 'traceHash' | 'events' | 'simulatedMs' | 'processorMs'
+> {
+  const machines = cluster.allNodes;
+  const sum = (of: (node: SimulatedNode) => number): number =>
+    machines.reduce((total, node) => total + of(node), 0);
+  const isWrite = ({ result }: RegisterOperation): boolean =>
+    result?.kind === 'written' || result?.kind === 'deleted';
+  return {
+    nodes,
+    clients,
+    answers: workload.answers,
+    objectAnswers: objects?.answers ?? 0,
+    operations: history.length,
+    acknowledgedWrites: history.filter(isWrite).length,
+    histories: new Set(history.map(({ key }) => key)).size,
+    verifiedVersions: objects?.verifiedVersions ?? 0,
+    powerCuts: sum((node) => node.powerCuts),
+    kills: sum((node) => node.kills),
+    starts: sum((node) => node.starts),
+    replacements: machines.filter(({ isRetired }) => isRetired).length,
+    faults: nemesis.counts,
+  };
 }

@@ -8,10 +8,14 @@ import type { Trace } from './trace.ts';
 
 const FIRST_PORT = 7000;
 const RESTART_MS = 3000;
+/** Between the steps of a replacement. */
+const STEP_MS = 500;
 
 /** Why so small: segments rotate, tables are flushed and merged within a short run. By the dice, some more often than others. */
 function settingsOf(random: SeededRandom): ReplicaSettings {
   return {
+    // What rots is had from other nodes where it can be.
+    repairsFromPeers: true,
     store: {
       reserveSizeBytes: 64 * 1024,
       // Why not less: a memtable takes whole slabs of 64 KiB.
@@ -22,7 +26,8 @@ function settingsOf(random: SeededRandom): ReplicaSettings {
   };
 }
 
-export interface ClusterOptions extends Pick<World, 'time' | 'trace' | 'shared' | 'violate'> {
+export interface ClusterOptions
+  extends Pick<World, 'time' | 'trace' | 'shared' | 'violate' | 'hasObjects'> {
   readonly size: number;
   readonly random: SeededRandom;
 }
@@ -40,10 +45,11 @@ export class SimulatedCluster {
   #isTended = true;
   #next: number;
   #isChanging = false;
-  starts = 0;
+  /** Machines that were thrown away. */
+  readonly #retired: SimulatedNode[] = [];
 
   constructor(options: ClusterOptions) {
-    const { time, trace, shared, violate, size, random } = options;
+    const { time, trace, shared, violate, size, random, hasObjects } = options;
     this.time = time;
     this.trace = trace;
     this.#random = random;
@@ -59,6 +65,7 @@ export class SimulatedCluster {
       trace,
       shared,
       violate,
+      hasObjects,
       founders,
       network: this.network,
       settings: settingsOf(random),
@@ -71,6 +78,11 @@ export class SimulatedCluster {
 
   get nodes(): readonly SimulatedNode[] {
     return [...this.#nodes.values()];
+  }
+
+  /** Those that are no more among them. */
+  get allNodes(): readonly SimulatedNode[] {
+    return [...this.#retired, ...this.#nodes.values()];
   }
 
   /** To be called after every event. */
@@ -123,11 +135,48 @@ export class SimulatedCluster {
       node.isSlow = false;
       node.files.setCapacity(Number.POSITIVE_INFINITY);
       if (node.files.stopped) node.notice();
+      node.files.misdirectWhen(undefined);
       // What is still to fail is a fault that was planted: a disk that is copied has none.
-      if (node.isUp && node.isExcused) node.crash();
+      if (node.isUp && node.isExcused && !node.isFragile) node.crash();
       node.isExcused = false;
       node.start();
     }
+  }
+
+  /** A new machine takes the place of one whose disk is damaged: resolves when it is a voter, and the old one no member. */
+  async replace(old: SimulatedNode): Promise<void> {
+    while (this.#isChanging) await this.time.sleep(STEP_MS);
+    if (old.isRetired) return;
+    this.#isChanging = true;
+    this.trace.event(`${old.name} is to be replaced`);
+    const fresh = this.#makeLater();
+    for (let isDone = false; !isDone && this.#isTended; ) {
+      fresh.start();
+      isDone = await this.#stepToReplace(old, fresh).catch((error: unknown) => {
+        this.trace.event(`not replaced yet: ${String(error)}`);
+        return false;
+      });
+      await this.time.sleep(STEP_MS);
+    }
+    old.retire();
+    this.#nodes.delete(old.name);
+    this.#retired.push(old);
+    this.#isChanging = false;
+    this.trace.event(`${fresh.name} has taken the place of ${old.name}`);
+  }
+
+  /** Whether it was the last step. The new one is a voter before the old one goes, so that no majority gets smaller. */
+  async #stepToReplace(old: SimulatedNode, fresh: SimulatedNode): Promise<boolean> {
+    const leader = this.leader();
+    if (leader === undefined) return false;
+    const { members } = leader.cluster.status();
+    const role = members.find(({ nodeId }) => nodeId === fresh.name)?.role;
+    if (role === undefined) await leader.cluster.add(fresh.name, fresh.address);
+    else if (role === 'learner') await leader.cluster.promote(fresh.name);
+    else if (members.some(({ nodeId }) => nodeId === old.name)) {
+      await leader.cluster.remove(old.name);
+    } else return true;
+    return false;
   }
 
   stop(): void {
@@ -135,10 +184,8 @@ export class SimulatedCluster {
   }
 
   async #add(leader: Replica): Promise<void> {
-    const number = this.#next++;
-    const name = `n${number}`;
-    const joins = Object.fromEntries(this.nodes.map((node) => [node.name, node.address]));
-    const node = this.#make(name, addressOf(number), joins);
+    const node = this.#makeLater();
+    const { name } = node;
     node.start();
     this.trace.event(`${name} is to join`);
     await leader.cluster.add(name, node.address);
@@ -163,6 +210,13 @@ export class SimulatedCluster {
     this.trace.event(`${name} is no member any more`);
   }
 
+  /** A machine that is to join. */
+  #makeLater(): SimulatedNode {
+    const number = this.#next++;
+    const joins = Object.fromEntries(this.nodes.map((node) => [node.name, node.address]));
+    return this.#make(`n${number}`, addressOf(number), joins);
+  }
+
   #make(name: string, address: Address, joins?: Readonly<Record<string, Address>>): SimulatedNode {
     const node = new SimulatedNode(this.#world, name, address, this.#random.fork(), joins);
     this.#nodes.set(name, node);
@@ -173,6 +227,8 @@ export class SimulatedCluster {
   #tend(): void {
     this.time.setTimer((RESTART_MS * (1 + this.#random.below(1000))) / 1000, () => {
       if (!this.#isTended) return;
+      const lost = this.nodes.find(({ isBeyondRepair }) => isBeyondRepair);
+      if (lost !== undefined && !this.#isChanging) void this.replace(lost);
       const down = this.nodes.filter(({ isUp }) => !isUp);
       if (down.length > 0) down[this.#random.below(down.length)]?.start();
       this.#tend();

@@ -1,7 +1,11 @@
 /** A machine: its disk outlives its processes. */
+import { OperatingError } from '@holdfast/bytes';
 import type { Address, Env } from '@holdfast/env';
 import { MemoryFiles, type MemoryNetwork, SeededRandom } from '@holdfast/env/memory';
+import type { KvStore } from '@holdfast/kv';
+import { createObjectStore, type ObjectStore } from '@holdfast/objects';
 import { clusterIdOf, openReplica, type Replica, type ReplicaSettings } from '@holdfast/replica';
+import { simulatedTasks } from './simulated-tasks.ts';
 import { ProcessClock, type SimulatedTime } from './simulated-time.ts';
 import type { Trace } from './trace.ts';
 
@@ -13,6 +17,8 @@ export interface World {
   /** What keeps no state. */
   readonly shared: Pick<Env, 'crc32c' | 'digests' | 'ciphers'>;
   readonly settings: ReplicaSettings;
+  /** Whether nodes have the object layer. */
+  readonly hasObjects: boolean;
   /** The first members. */
   readonly founders: Readonly<Record<string, Address>>;
   /** Something that must never be. */
@@ -24,6 +30,7 @@ interface Process {
   readonly closeNetwork: () => void;
   /** undefined while it starts. */
   replica: Replica | undefined;
+  objects: ObjectStore | undefined;
   /** Called when the process is gone: its clients see that their connection broke. */
   readonly whenEnded: Set<() => void>;
 }
@@ -31,6 +38,12 @@ interface Process {
 /** How long a machine may take for a write: usually, and while its disk is slow. Milliseconds. */
 const WRITE_MS = 0.2;
 const SLOW_WRITE_MS = 150;
+const INTENT_GRACE_MS = 20_000;
+const PAGE_BYTES = 4096;
+/** More than the last two batches of a log take. */
+const LOG_END_BYTES = 64 * 1024;
+/** Batches after which damage before them can be told. The misdirected one is among them. */
+const FOLLOWING_WRITES = 4;
 
 export class SimulatedNode {
   readonly name: string;
@@ -43,6 +56,13 @@ export class SimulatedNode {
   isSlow = false;
   /** Why a process of this machine may fail or not start: a fault was planted since it last ran well. */
   isExcused = false;
+  /** Bytes of its disk are wrong, by a fault: it may refuse to start or to answer, but never be wrong itself. */
+  isRotten = false;
+  /** It has refused something for that, and is to be replaced. */
+  isBeyondRepair = false;
+  isRetired = false;
+  /** A write to its log went elsewhere, and few have followed: the damage could still be taken for a torn end. */
+  #isFragile = false;
   #process: Process | undefined;
   starts = 0;
   powerCuts = 0;
@@ -72,6 +92,50 @@ export class SimulatedNode {
     });
   }
 
+  /** Until then its power must stay on: docs/formats/wal.md says what cannot be told after a crash. */
+  get isFragile(): boolean {
+    return this.#isFragile;
+  }
+
+  /** Lets one of the next writes land elsewhere in its file. */
+  misdirect(random: SeededRandom): void {
+    this.isRotten = true;
+    let waits = random.below(40);
+    this.files.misdirectWhen(({ kind, path, position = 0 }) => {
+      if (kind !== 'write' && kind !== 'writeSynced') return undefined;
+      if (waits-- > 0) return undefined;
+      const landing =
+        position + (1 + random.below(8)) * PAGE_BYTES * (random.below(2) === 0 ? 1 : -1);
+      if (landing < 0) return undefined;
+      this.#world.trace.event(
+        `${this.name}: a write to ${path} at ${position} lands at ${landing}`,
+      );
+      if (path.includes('/wal/')) this.#beFragile();
+      return landing;
+    });
+  }
+
+  /** Damages bytes on its disk. Safety: not at the end of the log, where damage cannot be told from a torn end. */
+  rot(random: SeededRandom): void {
+    const all = this.files.listAll('/data').filter(({ sizeBytes }) => sizeBytes > 0);
+    const newest = all.findLast(({ path }) => path.endsWith('.wal'));
+    const places = all
+      .map(({ path, sizeBytes }) => {
+        return { path, sizeBytes: path === newest?.path ? sizeBytes - LOG_END_BYTES : sizeBytes };
+      })
+      .filter(({ sizeBytes }) => sizeBytes > 0);
+    if (places.length === 0) return;
+    this.isRotten = true;
+    for (let count = 1 + random.below(4); count > 0; count--) {
+      const { path, sizeBytes } = places[random.below(places.length)] as (typeof places)[number];
+      const offset = random.below(sizeBytes);
+      const length = Math.min(sizeBytes - offset, 1 + random.below(600));
+      const how = (['flip', 'zero', 'garble'] as const)[random.below(3)] ?? 'flip';
+      this.#world.trace.event(`${this.name}: ${length} bytes of ${path} at ${offset}: ${how}`);
+      this.files.corrupt(path, { offset, length, how });
+    }
+  }
+
   get isUp(): boolean {
     return this.#process !== undefined;
   }
@@ -81,10 +145,15 @@ export class SimulatedNode {
     return this.#process?.replica;
   }
 
+  /** undefined where there is no replica. */
+  get objects(): ObjectStore | undefined {
+    return this.#process?.objects;
+  }
+
   /** Begins to start a process; does nothing where there is one. */
   start(): void {
-    if (this.#process !== undefined) return;
-    const { time, network, trace, shared, settings, founders } = this.#world;
+    if (this.#process !== undefined || this.isRetired) return;
+    const { time, network, trace, shared, settings, founders, hasObjects } = this.#world;
     this.starts++;
     const clock = new ProcessClock(time);
     const port = network.node(this.name);
@@ -92,14 +161,16 @@ export class SimulatedNode {
       clock,
       closeNetwork: () => void port.close(),
       replica: undefined,
+      objects: undefined,
       whenEnded: new Set(),
     };
     this.#process = process;
     trace.event(`${this.name} starts`);
     const random = new SeededRandom(this.#random.below(2 ** 31));
     const isCurrent = (): boolean => this.#process === process;
+    const env = { ...shared, files: this.files, clock, random };
     openReplica({
-      env: { ...shared, files: this.files, clock, random },
+      env,
       network: port,
       directory: '/data',
       clusterId: clusterIdOf(shared.digests, 'simulation', Object.keys(founders)),
@@ -116,6 +187,7 @@ export class SimulatedNode {
       (replica) => {
         if (!isCurrent()) return;
         process.replica = replica;
+        if (hasObjects) process.objects = this.#openObjects(env, replica.store);
         trace.event(`${this.name} is up`);
       },
       (error: unknown) => {
@@ -137,6 +209,12 @@ export class SimulatedNode {
     this.powerCuts++;
     this.#end();
     this.files = this.files.crash().files.clone(this.#random.below(2 ** 31));
+  }
+
+  /** Is thrown away. */
+  retire(): void {
+    this.isRetired = true;
+    this.#end();
   }
 
   /** As kill -9 does: what was written stays. */
@@ -177,11 +255,39 @@ export class SimulatedNode {
     for (const callback of process?.whenEnded ?? []) callback();
   }
 
+  /** Small limits, so that small objects have several chunks and what is left over is collected within a run. */
+  #openObjects(env: Env, kv: KvStore): ObjectStore {
+    const { trace } = this.#world;
+    const tasks = simulatedTasks(env.clock, (name, error) => {
+      trace.event(`${this.name} gives up a task of ${name}: ${String(error)}`);
+    });
+    return createObjectStore({
+      kv,
+      env,
+      tasks,
+      chunkSizeBytes: 4096,
+      inlineSizeBytes: 1024,
+      minPartSizeBytes: 1,
+      intentGraceMs: INTENT_GRACE_MS,
+    });
+  }
+
+  #beFragile(): void {
+    this.#isFragile = true;
+    let left = FOLLOWING_WRITES;
+    this.files.watch(({ kind, path }, moment) => {
+      if (moment !== 'done' || kind !== 'writeSynced' || !path.includes('/wal/')) return;
+      if (--left === 0) this.#isFragile = false;
+    });
+  }
+
   #failed(how: string, error: unknown): void {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     if (this.files.stopped) return;
     this.#world.trace.event(`${this.name} ${how}: ${String(error)}`);
-    if (!this.isExcused)
+    // What it found wrong it must say in words of its own.
+    if (this.isRotten && error instanceof OperatingError) this.isBeyondRepair = true;
+    else if (!this.isExcused)
       this.#world.violate(`${this.name} ${how}, though nothing was done to it: ${text}`);
     // Why not only the process: what a cache still shows after a failed sync is on no disk, and a log on a file system without
     // direct writes cannot tell (docs/limits.md).

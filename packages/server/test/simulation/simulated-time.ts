@@ -27,7 +27,7 @@ export class SimulatedTime implements Clock {
   }
 
   nowMs(): number {
-    return START_MS + this.#monotonicMs;
+    return START_MS + Math.floor(this.#monotonicMs);
   }
 
   monotonicMs(): number {

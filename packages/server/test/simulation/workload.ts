@@ -21,7 +21,8 @@ export interface WorkloadOptions {
   readonly thinkMs: number;
 }
 
-const KEYS = 8;
+/** `k0` to `k7`. */
+export const KEYS = 8;
 /** A client that waits longer gives up: its node may be gone. */
 const PATIENCE_MS = 20_000;
 const MOST_TRIES = 3;
@@ -93,7 +94,7 @@ export class Workload {
       pending.answered({ kind: 'absent' });
       return null;
     }
-    const text = String.fromCharCode(...entry.value);
+    const text = Buffer.from(entry.value).toString('latin1');
     const value = text.slice(0, text.indexOf(';'));
     if (text !== textOf(value)) violate(`${key} on a read of ${client}: a wrong byte in ${value}`);
     pending.answered({ kind: 'found', value });
@@ -178,7 +179,7 @@ export class Workload {
     const limit = time.setTimer(PATIENCE_MS, () => resolve(new Failed('has no answer')));
     const forget = node.whenEnded(() => resolve(new Failed(`loses ${node.name}`)));
     const answer = promise.catch((error: unknown) => {
-      if (!(error instanceof KvError) || !EXPECTED.has(error.code)) {
+      if (!isExpected(error, node)) {
         const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
         violate(`${client} was told what nobody should be told: ${text}`);
       }
@@ -193,7 +194,6 @@ export class Workload {
   }
 }
 
-/** What a client may be told while things go wrong. */
 const EXPECTED = new Set([
   'KV_UNAVAILABLE',
   'KV_BUSY',
@@ -201,6 +201,12 @@ const EXPECTED = new Set([
   'KV_CLOSED',
   'KV_SESSION_STALE',
 ]);
+
+/** What a client may be told while things go wrong. */
+export function isExpected(error: unknown, node: SimulatedNode): boolean {
+  if (!(error instanceof KvError)) return false;
+  return EXPECTED.has(error.code) || (node.isRotten && error.code === 'KV_CORRUPTION');
+}
 
 class Failed {
   readonly why: string;
