@@ -94,6 +94,21 @@ export const crashes: Check = {
   command: [script('prove.ts')],
 };
 
+/** Clusters by seed, with every fault, on two cores. Runs after the tests. */
+export const simulations: Check = {
+  name: 'simulation',
+  title: 'no cluster that everything happens to loses anything',
+  command: [
+    join(home, 'packages/server/test/simulation/prove-simulation.ts'),
+    '--seed',
+    '1',
+    '--count',
+    '200',
+    '--seconds',
+    '30',
+  ],
+};
+
 /** The command that runs the tests of one vitest project. */
 export function testCommand(project: string, more: readonly string[]): readonly string[] {
   return [tool('vitest/vitest.mjs'), 'run', '--project', project, ...more];

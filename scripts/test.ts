@@ -10,7 +10,15 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Check, checks, crashes, proofs, runCheck, testCommand } from './checks.ts';
+import {
+  type Check,
+  checks,
+  crashes,
+  proofs,
+  runCheck,
+  simulations,
+  testCommand,
+} from './checks.ts';
 
 type Tally = { passed: number; failed: number; skipped: number };
 
@@ -29,7 +37,11 @@ const steps: readonly Step[] = [
     run: () => tallyOfCheck(check),
   })),
   { name: 'unit', title: 'tests of the packages', run: () => tallyOfTests('packages') },
-  { name: crashes.name, title: crashes.title, run: () => tallyOfCheck(crashes) },
+  ...[crashes, simulations].map((check) => ({
+    name: check.name,
+    title: check.title,
+    run: () => tallyOfCheck(check),
+  })),
   { name: 'e2e', title: 'end-to-end tests', run: () => tallyOfTests('e2e') },
 ];
 
