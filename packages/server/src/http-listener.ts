@@ -108,38 +108,53 @@ async function stop(
   cut.cancel();
 }
 
+/** One connection. */
+interface Connection {
+  /** Bytes that had come when it was last idle. More of them are the start of a request. */
+  idleAtBytes: number;
+  /** Answers that are not complete; more than one where the client pipelines. */
+  readonly responses: ServerResponse[];
+}
+
 /**
  * Knows which connections are idle.
  *
  * Why not Node's `closeIdleConnections`: it takes a connection for idle as soon as the answer was handed over,
  * and would cut one that a slow client has not read yet.
+ *
+ * Why by connection and not a set of answers: a set that something enters and leaves with every request makes itself anew
+ * every few dozen, each old one refers to the next, and the collector of the young generation keeps what all of them held.
  */
 class ConnectionTable {
-  /** By connection: bytes that had come when it was last idle. More of them are the start of a request. */
-  readonly #idleAt = new Map<Socket, number>();
-  readonly #responses = new Set<ServerResponse>();
+  readonly #connections = new Map<Socket, Connection>();
+  #requestsInFlight = 0;
   #draining = false;
 
   constructor(server: Server) {
     // Node calls this within `close`.
     server.closeIdleConnections = () => this.#closeIdle();
     server.on('connection', (socket: Socket) => {
-      this.#idleAt.set(socket, 0);
-      socket.once('close', () => this.#idleAt.delete(socket));
+      this.#connections.set(socket, { idleAtBytes: 0, responses: [] });
+      socket.once('close', () => this.#connections.delete(socket));
     });
   }
 
   requestsInFlight(): number {
-    return this.#responses.size;
+    return this.#requestsInFlight;
   }
 
   begin(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
-    this.#responses.add(response);
+    const connection = this.#connections.get(socket);
+    this.#requestsInFlight++;
+    connection?.responses.push(response);
     if (this.#draining) response.shouldKeepAlive = false;
     response.once('close', () => {
-      this.#responses.delete(response);
-      if (this.#idleAt.has(socket)) this.#idleAt.set(socket, socket.bytesRead);
+      this.#requestsInFlight--;
+      if (connection !== undefined) {
+        connection.responses.splice(connection.responses.indexOf(response), 1);
+        connection.idleAtBytes = socket.bytesRead;
+      }
       if (this.#draining) this.#closeIdle();
     });
   }
@@ -148,17 +163,17 @@ class ConnectionTable {
   drain(): void {
     this.#draining = true;
     // An answer not yet begun says `Connection: close`.
-    for (const response of this.#responses) {
-      if (!response.headersSent) response.shouldKeepAlive = false;
+    for (const { responses } of this.#connections.values()) {
+      for (const response of responses) {
+        if (!response.headersSent) response.shouldKeepAlive = false;
+      }
     }
     this.#closeIdle();
   }
 
   #closeIdle(): void {
-    const busy = new Set<Socket>();
-    for (const response of this.#responses) busy.add(response.req.socket);
-    for (const [socket, bytesRead] of this.#idleAt) {
-      if (!busy.has(socket) && socket.bytesRead === bytesRead) socket.destroySoon();
+    for (const [socket, { idleAtBytes, responses }] of this.#connections) {
+      if (responses.length === 0 && socket.bytesRead === idleAtBytes) socket.destroySoon();
     }
   }
 }
