@@ -37,10 +37,14 @@ export interface ServiceSource {
 /** Prometheus metrics of one server instance: nothing is shared with another one in the process. */
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #requests: Counter<'operation' | 'status'>;
+  /**
+   * Answers by operation and status. Why not in the counters until they are scraped: to find a series by its labels costs
+   * more than to count.
+   */
+  readonly #answers = new Map<string, Map<number, number>>();
+  #receivedBytes = 0;
+  #sentBytes = 0;
   readonly #durations: Histogram<'operation'>;
-  readonly #received: Counter;
-  readonly #sent: Counter;
   readonly #collected: Counter<'kind'>;
   readonly #lifecycle: Counter<'kind'>;
   readonly #errors: Counter<'code'>;
@@ -54,12 +58,6 @@ export class Metrics {
   constructor(options: MetricsOptions) {
     this.#options = options;
     const registers = [this.#registry];
-    this.#requests = new Counter({
-      name: 'holdfast_requests_total',
-      help: 'Requests answered, by operation and HTTP status.',
-      labelNames: ['operation', 'status'],
-      registers,
-    });
     this.#durations = new Histogram({
       name: 'holdfast_request_duration_seconds',
       help: 'From the head of the request to the end of the answer.',
@@ -67,16 +65,7 @@ export class Metrics {
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60],
       registers,
     });
-    this.#received = new Counter({
-      name: 'holdfast_received_bytes_total',
-      help: 'Bytes of request bodies read.',
-      registers,
-    });
-    this.#sent = new Counter({
-      name: 'holdfast_sent_bytes_total',
-      help: 'Bytes of the bodies of answers written.',
-      registers,
-    });
+    this.#addTraffic(registers);
     this.#collected = new Counter({
       name: 'holdfast_garbage_collected_total',
       help: 'What garbage collection has removed, by kind.',
@@ -117,10 +106,13 @@ export class Metrics {
   }
 
   recordRequest(sample: RequestSample): void {
-    this.#requests.inc({ operation: sample.operation, status: String(sample.status) });
-    this.#durations.observe({ operation: sample.operation }, sample.durationMs / 1000);
-    this.#received.inc(sample.bytesIn);
-    this.#sent.inc(sample.bytesOut);
+    const { operation, status } = sample;
+    let byStatus = this.#answers.get(operation);
+    if (byStatus === undefined) this.#answers.set(operation, (byStatus = new Map()));
+    byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
+    this.#receivedBytes += sample.bytesIn;
+    this.#sentBytes += sample.bytesOut;
+    this.#durations.observe({ operation }, sample.durationMs / 1000);
     if (sample.errorCode !== undefined) this.#errors.inc({ code: sample.errorCode });
     if (sample.durationMs > (this.#options.service?.slowAfterMs ?? Infinity)) {
       this.#slow.inc({ operation: sample.operation });
@@ -153,6 +145,38 @@ export class Metrics {
   close(): void {
     this.#loopDelay.disable();
     this.#registry.clear();
+  }
+
+  #addTraffic(registers: Registry[]): void {
+    const answers = this.#answers;
+    new Counter({
+      name: 'holdfast_requests_total',
+      help: 'Requests answered, by operation and HTTP status.',
+      labelNames: ['operation', 'status'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [operation, byStatus] of answers) {
+          for (const [status, count] of byStatus) {
+            this.inc({ operation, status: String(status) }, count);
+          }
+        }
+      },
+    });
+    for (const [name, help, value] of [
+      ['received', 'Bytes of request bodies read.', () => this.#receivedBytes],
+      ['sent', 'Bytes of the bodies of answers written.', () => this.#sentBytes],
+    ] as const) {
+      new Counter({
+        name: `holdfast_${name}_bytes_total`,
+        help,
+        registers,
+        collect() {
+          this.reset();
+          this.inc(value());
+        },
+      });
+    }
   }
 
   #addProcessGauges(registers: Registry[], options: ServiceSource): void {
