@@ -10,6 +10,7 @@ const FIRST_SIZE_BYTES = 4096;
  * it is shorter or longer than declared, EntityTooLarge past the limit.
  */
 export class BodyIntake {
+  readonly #body: BodySource;
   readonly #declared: number | undefined;
   readonly #limits: ObjectStoreLimits;
   readonly #pieces: AsyncIterator<Uint8Array>;
@@ -21,9 +22,22 @@ export class BodyIntake {
   #pending: Uint8Array | undefined;
 
   constructor(body: BodySource, limits: ObjectStoreLimits) {
+    this.#body = body;
     this.#declared = body.sizeBytes;
     this.#limits = limits;
     this.#pieces = body.pieces[Symbol.asyncIterator]();
+  }
+
+  /** The whole body if it is small and all of it has come; undefined: go on with `readStart`. */
+  takeArrived(): Uint8Array | undefined {
+    const declared = this.#declared ?? 0;
+    const { putSizeLimitBytes, inlineSizeBytes } = this.#limits;
+    if (declared === 0 || declared > Math.min(putSizeLimitBytes, inlineSizeBytes)) return undefined;
+    const bytes = this.#body.takeArrived?.();
+    if (bytes === undefined) return undefined;
+    this.#ended = true;
+    if (bytes.length !== declared) throw incomplete();
+    return bytes;
   }
 
   /** The whole body if it is at most `inlineSizeBytes`; undefined where it is larger: go on with `rest`. */

@@ -181,6 +181,11 @@ export interface BodySource {
   readonly sizeBytes?: number;
   /** Pieces of any size. A piece may be reused by its producer once the next one is asked for. */
   readonly pieces: AsyncIterable<Uint8Array>;
+  /**
+   * Takes all `sizeBytes` of the body at once, instead of `pieces`, if they have come and nothing was read yet; else it
+   * changes nothing. The bytes are the taker's.
+   */
+  readonly takeArrived?: () => Uint8Array | undefined;
 }
 
 export interface BodyVerification {

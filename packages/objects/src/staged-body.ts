@@ -65,7 +65,7 @@ export async function stageBody(context: StoreContext, options: StageOptions): P
   const { body, verification, encryption } = options;
   const algorithms = wantedDigests(options);
   const intake = new BodyIntake(body, intakeLimits(context, encryption));
-  const start = await intake.readStart();
+  const start = intake.takeArrived() ?? (await intake.readStart());
   if (start !== undefined) {
     const digests = context.env.digests.compute(algorithms, start);
     const checksum = accept(verification, digests, start.length);

@@ -58,6 +58,30 @@ test.each([100, 400, 5000])(
   },
 );
 
+test('a small body that has come is taken instead of its pieces; another size than declared stores nothing', async () => {
+  const { store, kv, tasks } = await openFixture(LIMITS);
+  const put = (sizeBytes: number, arrived: Uint8Array | undefined) => {
+    const body = {
+      sizeBytes,
+      pieces: piecesOf(pattern(sizeBytes), 90),
+      takeArrived: () => arrived,
+    };
+    return store.putObject({ ...KEY, metadata: METADATA, body });
+  };
+  expect(await refusalCode(put(400, pattern(399)))).toBe('IncompleteBody');
+  expect(await countIn(kv, KEY_SPACE.object)).toBe(0);
+  const other = pattern(400).map((byte) => ~byte);
+  await put(400, other);
+  expect(await getBytes(store, 'k')).toEqual(other);
+  await put(400, undefined);
+  expect(await getBytes(store, 'k')).toEqual(pattern(400));
+  // More than goes into the transaction is read in pieces whatever has come.
+  await put(501, other);
+  expect(await getBytes(store, 'k')).toEqual(pattern(501));
+  await tasks.runAll();
+  expect(await violations(kv, { swept: true })).toEqual([]);
+});
+
 test('accept gets every digest that was asked for, and MD5, and says what is stored', async () => {
   const { store } = await openFixture(LIMITS);
   for (const length of [0, 400, 5000]) {

@@ -66,6 +66,20 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     this.#signal();
   }
 
+  /**
+   * All of a body of this size if it came along with the head. Why by size: this may run before the parser has said that
+   * the body is complete, and nothing can follow the last of the declared bytes.
+   */
+  takeWhole(sizeBytes: number): Uint8Array | undefined {
+    const req = this.#req;
+    if (this.#continueDue || this.#started || this.#bytesRead > 0) return undefined;
+    if (this.#failure !== undefined || req.readableLength !== sizeBytes) return undefined;
+    const piece: Uint8Array | null = req.read();
+    if (piece === null) return undefined;
+    this.#bytesRead = piece.byteLength;
+    return new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength);
+  }
+
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
     if (!this.#started) {
       const arrived = this.#takeArrived();

@@ -5,12 +5,16 @@ import { expect, test } from 'vitest';
 import { RequestBody } from '../src/request-body.ts';
 
 /** A body of which the test sends the bytes, and time that it moves. */
-function openBody(): { body: RequestBody; client: PassThrough; clock: ManualClock } {
+function openBody(expectContinue: boolean = false): {
+  body: RequestBody;
+  client: PassThrough;
+  clock: ManualClock;
+} {
   const client = new PassThrough();
   const clock = new ManualClock();
   // The parts of a request that are used are those of every readable stream.
   const body = new RequestBody(client as unknown as IncomingMessage, {} as ServerResponse, clock, {
-    expectContinue: false,
+    expectContinue,
     idleMs: 20_000,
     leastBytesPerSecond: 1000,
   });
@@ -69,4 +73,32 @@ test('time that the consumer takes is not counted', async () => {
   open.client.write('x');
   await turn();
   expect((await open.body.next()).value?.byteLength).toBe(1);
+});
+
+test('a body that came whole is taken at once, and nothing is left of it', async () => {
+  const { body, client, clock } = openBody();
+  client.end('whole');
+  expect(body.takeWhole(4)).toBeUndefined();
+  expect(Buffer.from(body.takeWhole(5) ?? []).toString()).toBe('whole');
+  expect(body.bytesRead).toBe(5);
+  expect(body.takeWhole(5)).toBeUndefined();
+  expect((await body.next()).done).toBe(true);
+  expect(clock.pendingTimers).toBe(0);
+});
+
+test('a body of which bytes are missing or read already is left to be read', async () => {
+  const { body, client } = openBody();
+  client.write('be');
+  expect(body.takeWhole(5)).toBeUndefined();
+  expect(Buffer.from((await body.next()).value ?? []).toString()).toBe('be');
+  client.end('gin');
+  expect(body.takeWhole(3)).toBeUndefined();
+  expect(Buffer.from((await body.next()).value ?? []).toString()).toBe('gin');
+});
+
+test('a body that waits for 100 Continue is not taken before it was asked for', () => {
+  const { body, client } = openBody(true);
+  client.end('early');
+  expect(body.takeWhole(5)).toBeUndefined();
+  expect(body.continueDue).toBe(true);
 });

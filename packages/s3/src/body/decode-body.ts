@@ -11,6 +11,12 @@ const DEFAULT_MAX_SIZE_BYTES = 5 * 1024 ** 3;
 const DEFAULT_MIN_CHUNK_BYTES = 8192;
 const LENGTH = /^[0-9]{1,15}$/;
 
+/** The raw body of a request, and the whole of it at once where it can be had. */
+export interface BodyPieces extends AsyncIterable<Uint8Array> {
+  /** Takes a body of exactly this size if all of it has come and nothing was read yet; else changes nothing. */
+  takeWhole?(sizeBytes: number): Uint8Array | undefined;
+}
+
 export interface DecodedBody {
   /** Size of the body proper: `x-amz-decoded-content-length` or `Content-Length`. Absent: unknown. */
   readonly sizeBytes?: number;
@@ -23,6 +29,8 @@ export interface DecodedBody {
    * iteration has ended without an error; whoever stores them must commit after that.
    */
   readonly pieces: AsyncIterable<Uint8Array>;
+  /** The body proper at once, instead of `pieces`, where all of it has come: only of one without frames. */
+  readonly takeArrived?: () => Uint8Array | undefined;
   /** Trailers by lower-case name; complete, and checked, once `pieces` has ended. */
   readonly trailers: () => ReadonlyMap<string, string>;
   /** Lower-case names of the trailers that the headers declare. */
@@ -43,7 +51,7 @@ export interface DecodeBodyOptions {
  * `BodyError` when the headers alone are wrong, before anything is read.
  */
 export function decodeBody(
-  source: AsyncIterable<Uint8Array>,
+  source: BodyPieces,
   authentication: Authentication,
   headers: RequestHeaders,
   options: DecodeBodyOptions = {},
@@ -55,7 +63,10 @@ export function decodeBody(
     const sizeBytes = plainSize(headers, options.requireLength ?? true);
     checkSize(sizeBytes, maxSizeBytes);
     return {
-      ...(sizeBytes === undefined ? {} : { sizeBytes }),
+      ...(sizeBytes !== undefined && {
+        sizeBytes,
+        takeArrived: () => source.takeWhole?.(sizeBytes),
+      }),
       pieces: new PlainPieces(source, sizeBytes, maxSizeBytes),
       trailers: () => new Map(),
       declaredTrailers: declared,
