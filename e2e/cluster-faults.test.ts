@@ -11,6 +11,7 @@ import { Cluster } from './harness/cluster.ts';
 import { ClusterHistory, checkHistory } from './harness/cluster-history.ts';
 import { runHoldfast } from './harness/command.ts';
 import { patternBytes, sha256 } from './harness/pattern-bytes.ts';
+import { reportProof } from './harness/proof-report.ts';
 import { runSeed, SeededDice } from './harness/seeded-dice.ts';
 import { temporaryFolder } from './harness/temporary-folder.ts';
 
@@ -30,10 +31,12 @@ test(`what clients see is linearizable while leaders are killed and paused, ${RO
   await using cluster = await Cluster.start({ directory: folder.path, ...options });
   const history = new ClusterHistory(cluster, BUCKET);
   history.begin(3, dice);
+  let kills = 0;
   for (let round = 0; round < ROUNDS; round++) {
     await history.more(ANSWERS);
     const killed = await cluster.leader();
     await cluster.node(killed).kill();
+    kills += 1;
     await cluster.leader(cluster.running);
     await history.more(ANSWERS);
     await cluster.restart(killed);
@@ -50,6 +53,7 @@ test(`what clients see is linearizable while leaders are killed and paused, ${RO
   }
   await history.more(ANSWERS);
   checkHistory(await history.end(), seed);
+  reportProof({ part: 'leaders killed', counts: { kills } });
 });
 
 test('two of three are down: reads and writes get 503 within two seconds, and it passes by itself', async () => {

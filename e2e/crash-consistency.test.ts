@@ -10,6 +10,7 @@ import { expect, test } from 'vitest';
 import { runHoldfast } from './harness/command.ts';
 import { putSources, runLoad } from './harness/crash-load.ts';
 import { HoldfastProcess } from './harness/holdfast-process.ts';
+import { reportProof } from './harness/proof-report.ts';
 import { runSeed, SeededDice } from './harness/seeded-dice.ts';
 import { temporaryFolder } from './harness/temporary-folder.ts';
 import { listedKeys, verifyObjects } from './harness/verify-objects.ts';
@@ -24,12 +25,18 @@ const BUCKET = 'crash';
 /** The kill falls somewhere inside the requests after the last acknowledgement that is waited for. */
 const KILL_JITTER_MS = 25;
 
+interface Tally {
+  objects: number;
+  violations: number;
+}
+
 test(`${ROUNDS} times kill -9 under load: nothing acknowledged is lost, nothing else appears`, async () => {
   const seed = runSeed();
   console.info(`seed ${seed}: repeat with HOLDFAST_SEED=${seed}`);
   const dice = new SeededDice(seed);
   await using folder = await temporaryFolder();
   const ledger = new WriteLedger();
+  const tally: Tally = { objects: 0, violations: 0 };
   const options = { directory: folder.path, arguments: ['--bucket', BUCKET] };
   {
     await using server = await HoldfastProcess.start(options);
@@ -38,7 +45,7 @@ test(`${ROUNDS} times kill -9 under load: nothing acknowledged is lost, nothing 
   for (let round = 1; round <= ROUNDS; round++) {
     await using server = await HoldfastProcess.start(options);
     const client = server.client({ requestChecksumCalculation: 'WHEN_REQUIRED' });
-    await verify(client, ledger, `seed ${seed}, after ${round - 1} kills`);
+    await verify(client, ledger, tally, `seed ${seed}, after ${round - 1} kills`);
     await loadAndKill(server, client, ledger, dice);
   }
   console.info(`${ledger.acknowledged} writes were acknowledged in ${ROUNDS} rounds`);
@@ -48,15 +55,17 @@ test(`${ROUNDS} times kill -9 under load: nothing acknowledged is lost, nothing 
       ...options,
       arguments: [...options.arguments, '--collect-every', '1'],
     });
-    await verify(server.client(), ledger, `seed ${seed}, after the last kill`);
+    await verify(server.client(), ledger, tally, `seed ${seed}, after the last kill`);
     await expectOnlyLiveBytes(server);
-    await verify(server.client(), ledger, `seed ${seed}, after garbage collection`);
+    await verify(server.client(), ledger, tally, `seed ${seed}, after garbage collection`);
     await deleteEverything(server);
     expect(await server.stop()).toBe(0);
   }
   // Chunks are the keys whose first byte is 0x30, the digit 0.
   const chunks = await runHoldfast(['kv', '--data', folder.path], { input: 'SCAN 0 1\n' });
   expect(chunks.output).toBe('(0)\n');
+  const { acknowledged } = ledger;
+  reportProof({ part: 'kills', counts: { kills: ROUNDS, acknowledged, ...tally } });
 });
 
 /** Crashed uploads leave chunks that nothing refers to: garbage collection finds them all. */
@@ -142,8 +151,15 @@ async function loadAndKill(
 }
 
 /** Reads everything, and compares it with what the ledger allows. */
-async function verify(client: S3Client, ledger: WriteLedger, when: string): Promise<void> {
+async function verify(
+  client: S3Client,
+  ledger: WriteLedger,
+  tally: Tally,
+  when: string,
+): Promise<void> {
   const { seen, violations } = await verifyObjects(client, BUCKET, ledger.allAllowed());
+  tally.objects += seen.size;
+  tally.violations += violations.length;
   expect(violations, when).toEqual([]);
   for (const [key, version] of seen) ledger.settle(key, version);
 }

@@ -63,6 +63,8 @@ async function prove(words: readonly string[]): Promise<number> {
   for (const { name, report } of violated) {
     process.stdout.write(`\nVIOLATION in ${name}: ${report.violation}\n`);
   }
+  const counts = { states: distinctStates(results), violations: violated.length };
+  process.stdout.write(`\n${JSON.stringify({ part: 'crash states', counts })}\n`);
   if (words.includes('--write') && wanted.length === 0) writePage(text);
   const tooFew = wanted.length === 0 && distinctStates(results) < fewestStates;
   if (tooFew) process.stdout.write(`\nfewer than ${fewestStates} states\n`);

@@ -1,17 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
-  checkLinearizable,
-  checkVersionedRegisters,
   HistoryRecorder,
   type RegisterCall,
   type RegisterOperation,
   type RegisterResult,
-  registerModel,
 } from '@holdfast/sim/history';
 import type { Cluster } from './cluster.ts';
+import { reportProof } from './proof-report.ts';
 import type { RegisterRecorder } from './recorded-client.ts';
 import { RecordedClient } from './recorded-client.ts';
-import { CHAINED, MIXED, registerStep } from './register-workload.ts';
+import { CHAINED, MIXED, registerStep, violationsOf } from './register-workload.ts';
 import { SeededDice } from './seeded-dice.ts';
 import { waitUntil } from './wait-until.ts';
 
@@ -91,13 +89,8 @@ export function checkHistory(history: readonly RegisterOperation[], seed: number
   };
   console.info(`seed ${seed}: ${history.length} operations: ${JSON.stringify(counts)}`);
   if (counts.found === 0 || counts.written === 0) throw new Error('nothing was read or written');
-  const chained = history.filter(({ key }) => CHAINED.includes(key));
-  for (const verdict of [
-    checkLinearizable(registerModel, history),
-    checkVersionedRegisters(chained),
-  ]) {
-    if (verdict.kind === 'linearizable') continue;
-    const shown = verdict.kind === 'violation' ? verdict.conflicts.map(({ text }) => text) : [];
-    throw new Error(`seed ${seed}: ${verdict.kind}\n${shown.join('\n\n')}`);
-  }
+  const violations = violationsOf(history);
+  const reported = { histories: 1, operations: history.length, violations: violations.length };
+  reportProof({ part: 'linearizability of a cluster', counts: reported });
+  if (violations.length > 0) throw new Error(`seed ${seed}\n${violations.join('\n\n')}`);
 }

@@ -21,6 +21,9 @@ export interface HoldfastOptions {
   readonly wrapper?: readonly string[];
 }
 
+/** A second, where the machine has nothing else to do. */
+const START_LIMIT_MS = 60_000;
+
 type Child = ChildProcessByStdio<null, Readable, Readable>;
 
 /** Ends with the test process, however that ends. */
@@ -62,7 +65,12 @@ export class HoldfastProcess implements AsyncDisposable {
   /** Resolves when the server answers. Rejects with what it printed where it does not. */
   static async start(options: HoldfastOptions): Promise<HoldfastProcess> {
     const server = HoldfastProcess.spawn(options);
-    await server.ready();
+    try {
+      await server.ready();
+    } catch (error) {
+      await server.kill();
+      throw error;
+    }
     return server;
   }
 
@@ -92,7 +100,7 @@ export class HoldfastProcess implements AsyncDisposable {
   }
 
   /** Resolves when the server answers. Rejects with what it printed where it does not. */
-  async ready(limitMs?: number): Promise<void> {
+  async ready(limitMs = START_LIMIT_MS): Promise<void> {
     await waitUntil(
       'the server prints its endpoint',
       () => {

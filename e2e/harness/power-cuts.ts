@@ -6,7 +6,7 @@ import { putSources, runLoad } from './crash-load.ts';
 import type { CutVolume, Kept } from './cut-volume.ts';
 import { HoldfastProcess } from './holdfast-process.ts';
 import type { SeededDice } from './seeded-dice.ts';
-import type { Verified } from './verify-objects.ts';
+import type { Allowed, Verified } from './verify-objects.ts';
 import { verifyObjects } from './verify-objects.ts';
 import { waitUntil, within } from './wait-until.ts';
 import type { WriteLedger } from './write-ledger.ts';
@@ -19,6 +19,8 @@ const MOST_WRITES = 40;
 /** And of a mutant at least: one of them alone may be a deletion of nothing. */
 const LEAST_WRITES = 10;
 const MOST_TRIES = 20;
+/** Images that are opened at a time, beside the server that writes. */
+const OPENINGS = 2;
 /** A cut falls somewhere inside the requests after the last acknowledgement that is waited for. */
 const JITTER_MS = 15;
 
@@ -75,27 +77,65 @@ export async function runCutRound(round: CutRound, results: CutResults): Promise
     await delay(dice.next() * JITTER_MS);
     await standStill(server);
   };
-  let image = '';
-  for (let cut = 0; cut < cuts; cut++) {
-    if (cut > 0) {
-      await rm(image);
-      server.signal('SIGCONT');
-    }
+  const takeImage = async (cut: number): Promise<string> => {
     if (round.mutant === undefined) {
       await writeAndStop(1);
-      image = await volume.cut(round.kindOf(cut), dice);
-    } else {
-      image = await cutUnflushed(round, server, () => writeAndStop(LEAST_WRITES));
+      return volume.cut(round.kindOf(cut), dice);
     }
-    const { seen, violations } = await open(volume, image, ledger);
-    results.cuts += 1;
-    results.objects += seen.size;
-    if (violations.length > 0) results.violations.push(violations.join('\n'));
-    if (cut + 1 === cuts) for (const [key, version] of seen) ledger.settle(key, version);
+    return cutUnflushed(round, server, () => writeAndStop(LEAST_WRITES));
+  };
+  const openings = new Openings(volume, results);
+  for (let cut = 1; cut < cuts; cut++) {
+    await openings.open(await takeImage(cut - 1), ledger.allAllowed());
+    server.signal('SIGCONT');
   }
+  const image = await takeImage(cuts - 1);
+  const { seen } = await openings.openAndKeep(image, ledger.allAllowed());
+  await openings.done();
+  for (const [key, version] of seen) ledger.settle(key, version);
   await server.kill();
   await load;
   return image;
+}
+
+/** Opens images while the server writes on: a few at a time, on the other cores. */
+class Openings {
+  readonly #volume: CutVolume;
+  readonly #results: CutResults;
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(volume: CutVolume, results: CutResults) {
+    this.#volume = volume;
+    this.#results = results;
+  }
+
+  /** Resolves when there is room for another one. The image is removed when it was read. */
+  async open(image: string, allowed: Allowed): Promise<void> {
+    const running = (async () => {
+      await this.openAndKeep(image, allowed);
+      await rm(image);
+    })();
+    this.#running.add(running);
+    // A failure is thrown by whoever waits.
+    running.then(
+      () => this.#running.delete(running),
+      () => undefined,
+    );
+    if (this.#running.size >= OPENINGS) await Promise.race(this.#running);
+  }
+
+  async openAndKeep(image: string, allowed: Allowed): Promise<Verified> {
+    const verified = await open(this.#volume, image, allowed);
+    const { seen, violations } = verified;
+    this.#results.cuts += 1;
+    this.#results.objects += seen.size;
+    if (violations.length > 0) this.#results.violations.push(violations.join('\n'));
+    return verified;
+  }
+
+  async done(): Promise<void> {
+    await Promise.all(this.#running);
+  }
 }
 
 /** Cuts the power before anything that was written since the call has reached the medium. */
@@ -127,8 +167,7 @@ async function standStill(server: HoldfastProcess): Promise<void> {
 }
 
 /** Starts a server on an image, and reads all of it. That it does not start is a loss like any other. */
-async function open(volume: CutVolume, image: string, ledger: WriteLedger): Promise<Verified> {
-  const allowed = ledger.allAllowed();
+async function open(volume: CutVolume, image: string, allowed: Allowed): Promise<Verified> {
   try {
     await using server = await HoldfastProcess.start({
       directory: volume.directory,

@@ -1,4 +1,10 @@
-import type { RegisterResult } from '@holdfast/sim/history';
+import {
+  checkLinearizable,
+  checkVersionedRegisters,
+  type RegisterOperation,
+  type RegisterResult,
+  registerModel,
+} from '@holdfast/sim/history';
 import type { RecordedClient } from './recorded-client.ts';
 import type { SeededDice } from './seeded-dice.ts';
 
@@ -21,4 +27,16 @@ export async function registerStep(
   const seen = await client.get(key);
   if (seen === undefined || kind === 4) return seen;
   return client.put(key, body, seen.kind === 'found' ? seen.value : null);
+}
+
+/** What no order of the operations explains, in words: by the definition, and by the ETags of the chained keys. */
+export function violationsOf(history: readonly RegisterOperation[]): string[] {
+  const chained = history.filter(({ key }) => CHAINED.includes(key));
+  const verdicts = [checkLinearizable(registerModel, history), checkVersionedRegisters(chained)];
+  return verdicts.flatMap((verdict) => {
+    if (verdict.kind === 'linearizable') return [];
+    return verdict.kind === 'violation'
+      ? verdict.conflicts.map(({ text }) => text)
+      : [verdict.kind];
+  });
 }

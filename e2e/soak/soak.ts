@@ -7,8 +7,7 @@
  * Ends with exit code 1 where an acknowledged write was lost or never compared, where an answer was wrong, or where memory or
  * descriptors are not flat (`flatness.ts` has the rule). Ctrl-C ends it early, and what was seen until then is judged.
  */
-import { execFileSync } from 'node:child_process';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -16,6 +15,7 @@ import { ROOT, runCommand } from '../harness/command.ts';
 import { reportProof } from '../harness/proof-report.ts';
 import { runSeed } from '../harness/seeded-dice.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
+import { dateAndCommit, writeTestingPage } from '../harness/written-page.ts';
 import type { Flatness, Sample } from './flatness.ts';
 import { judgeFlatness } from './flatness.ts';
 import type { PlannedKill } from './kill-plan.ts';
@@ -30,8 +30,6 @@ const SAMPLE_EVERY_MS = 5_000;
 const TICK_MS = 100;
 const LANES = 6;
 const MIB = 1024 * 1024;
-const BEGINNING = '<!-- soak: written by `npm run soak -- --write` -->';
-const ENDING = '<!-- end of soak -->';
 
 interface SoakResult {
   readonly seed: number;
@@ -54,9 +52,9 @@ const stop = new AbortController();
 process.once('SIGINT', () => {
   stop.abort();
 });
-const commit = commitName();
+const when = dateAndCommit();
 const result = await soak(Number(values.minutes), values.nodes === '1' ? 1 : 3);
-const text = describe(result, commit);
+const text = describe(result);
 process.stdout.write(`${text}\n`);
 reportProof({
   part: 'soak',
@@ -146,15 +144,14 @@ function hasPassed({ counts, flatness, kills }: SoakResult): boolean {
   return isProven && kills.length > 0 && flatness.every(({ isFlat }) => isFlat);
 }
 
-function describe(result: SoakResult, commitOfRun: string): string {
+function describe(result: SoakResult): string {
   const { counts, flatness, kills, minutes, nodes, seed } = result;
   const { acknowledged, verified, answered, failed, violations } = counts;
-  const date = new Date(Date.now()).toISOString().slice(0, 10);
   const kinds = Object.entries(answered).map(([kind, count]) => `${count} ${kind}`);
   return [
     `${minutes.toFixed(1)} minutes, ${nodes} ${nodes === 1 ? 'node' : 'nodes'}, ${kills.length} times kill -9, ` +
       `and all of them at the end; ${acknowledged} writes acknowledged, ${verified} of them read and compared, ` +
-      `${violations.length} violations; ${date}, commit ${commitOfRun}, seed ${seed}.`,
+      `${violations.length} violations; ${when}, seed ${seed}.`,
     '',
     `Requests: ${kinds.join(', ')}; ${failed} without an answer or refused.`,
     '',
@@ -180,21 +177,8 @@ async function write({ samples, kills, minutes, nodes }: SoakResult, page: strin
     [(atMs / 1000).toFixed(0), node, life, residentBytes, descriptors].join(','),
   );
   await writeFile(join(ROOT, 'docs', 'soak.csv'), `${[header, ...rows].join('\n')}\n`);
-  const date = new Date(Date.now()).toISOString().slice(0, 10);
-  const title = `${nodes} nodes under load for ${minutes.toFixed(0)} minutes, ${kills.length} kills; ${date}, commit ${commit}`;
+  const title = `${nodes} nodes under load for ${minutes.toFixed(0)} minutes, ${kills.length} kills; ${when}`;
   const picture = plotSoak({ title, lengthMs: minutes * MINUTE_MS, samples, kills });
   await writeFile(join(ROOT, 'docs', 'soak.svg'), picture);
-  const path = join(ROOT, 'docs', 'testing.md');
-  const before = await readFile(path, 'utf8');
-  const from = before.indexOf(BEGINNING) + BEGINNING.length;
-  const to = before.indexOf(ENDING);
-  if (from < BEGINNING.length || to < from) throw new Error('docs/testing.md has no place for it');
-  await writeFile(path, `${before.slice(0, from)}\n\n${page}\n\n${before.slice(to)}`);
-}
-
-function commitName(): string {
-  const git = (...words: string[]): string =>
-    execFileSync('git', words, { cwd: ROOT, encoding: 'utf8' }).trim();
-  const changed = git('status', '--porcelain', '--untracked-files=no') === '' ? '' : ', changed';
-  return git('rev-parse', '--short', 'HEAD') + changed;
+  await writeTestingPage('soak', page);
 }

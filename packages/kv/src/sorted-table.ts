@@ -267,7 +267,7 @@ async function readParts(env: Env, file: FileHandle, listing: TableListing): Pro
   if (version !== TABLE_FORMAT_VERSION && version !== TABLE_FORMAT_OTHER_FILTER) {
     throw new KvError(
       'KV_INCOMPATIBLE',
-      `${path} has table format ${version}; this Holdfast reads up to ${TABLE_FORMAT_VERSION}`,
+      `${path} has table format ${version}; this Holdfast reads up to ${TABLE_FORMAT_VERSION}: use the newer one`,
       { path, offset: 0 },
     );
   }
