@@ -33,10 +33,16 @@ export function setU64(view: DataView, at: number, value: number): void {
   view.setUint32(at + 4, high, true);
 }
 
-/** Reads eight bytes, little-endian; NaN where they are no safe integer, which no comparison accepts. */
+/**
+ * Reads eight bytes, little-endian; NaN where they are no safe integer, which no comparison accepts.
+ *
+ * Why a small one is not multiplied: the engine would keep the sum as a floating-point number, as in `ByteReader.u64`.
+ */
 export function getU64(view: DataView, at: number): number {
   const high = view.getUint32(at + 4, true);
-  return high > 0x1f_ffff ? Number.NaN : high * TWO_TO_32 + view.getUint32(at, true);
+  const low = view.getUint32(at, true);
+  if (high === 0) return low;
+  return high > 0x1f_ffff ? Number.NaN : high * TWO_TO_32 + low;
 }
 
 /** A view on exactly the bytes of `bytes`. */

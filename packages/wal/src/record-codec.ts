@@ -136,9 +136,9 @@ export function recordCrc(view: DataView, at: number): number {
 }
 
 export function recordTerm(view: DataView, at: number): number {
-  return (
-    view.getUint16(at + TERM_AT + 4, true) * 0x1_0000_0000 + view.getUint32(at + TERM_AT, true)
-  );
+  const high = view.getUint16(at + TERM_AT + 4, true);
+  const low = view.getUint32(at + TERM_AT, true);
+  return high === 0 ? low : high * 0x1_0000_0000 + low;
 }
 
 /** Head and body bytes of a record that was verified. */
