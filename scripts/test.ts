@@ -17,6 +17,7 @@ import {
   proofs,
   runCheck,
   simulations,
+  surfaceCheck,
   testCommand,
 } from './checks.ts';
 
@@ -92,7 +93,9 @@ async function tallyOfTests(project: string): Promise<Tally> {
     const ran = tally.passed + tally.failed;
     if (ran === 0) process.stdout.write(`no test of ${project} ran\n`);
     if (tally.failed === 0 && (code !== 0 || ran === 0)) tally.failed = 1;
-    return tally;
+    if (project !== 'packages' || tally.failed > 0) return tally;
+    const { passed, failed } = await tallyOfCheck(surfaceCheck(reportFile));
+    return { ...tally, passed: tally.passed + passed, failed };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

@@ -1,7 +1,17 @@
 import { OperatingError } from '@holdfast/bytes';
 
-/** What S3 names: MD5 for ETags, the rest for checksums. All digests are big-endian bytes. */
-export type DigestAlgorithm = 'md5' | 'sha1' | 'sha256' | 'crc32' | 'crc32c' | 'crc64nvme';
+/** What S3 names: MD5 for ETags, and all of them for checksums. All digests are big-endian bytes. */
+export type DigestAlgorithm =
+  | 'md5'
+  | 'sha1'
+  | 'sha256'
+  | 'sha512'
+  | 'crc32'
+  | 'crc32c'
+  | 'crc64nvme'
+  | 'xxhash64'
+  | 'xxhash3'
+  | 'xxhash128';
 
 export type DigestResults = ReadonlyMap<DigestAlgorithm, Uint8Array>;
 

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { createMemoryEnv, ManualClock, MemoryFiles, SeededRandom } from '../src/memory/index.ts';
 import {
   loadCrc32c,
+  loadXxHashes,
   NodeCiphers,
   NodeClock,
   NodeDigests,
@@ -64,12 +65,15 @@ randomContract('seeded random bytes', () => new SeededRandom(42));
 
 digestsContract(
   'digests on the thread',
-  async () => new ThreadDigests((await loadCrc32c()).crc32c),
+  async () => new ThreadDigests((await loadCrc32c()).crc32c, await loadXxHashes()),
 );
-digestsContract('digests in workers', async () => new NodeDigests(await loadCrc32c()));
+digestsContract(
+  'digests in workers',
+  async () => new NodeDigests(await loadCrc32c(), await loadXxHashes()),
+);
 digestsContract('digests in one worker, with little in flight', async () => {
   const options = { workerCount: 1, threadLimitBytes: 1000, inFlightLimitBytes: 100_000 };
-  return new NodeDigests(await loadCrc32c(), options);
+  return new NodeDigests(await loadCrc32c(), await loadXxHashes(), options);
 });
 
 ciphersContract('ciphers on the thread', async () => ({
@@ -78,7 +82,7 @@ ciphersContract('ciphers on the thread', async () => ({
   close: async () => {},
 }));
 ciphersContract('ciphers in workers', async () => {
-  const digests = new NodeDigests(await loadCrc32c());
+  const digests = new NodeDigests(await loadCrc32c(), await loadXxHashes());
   return {
     ciphers: new NodeCiphers(digests),
     allocate: (sizeBytes) => digests.allocate(sizeBytes),

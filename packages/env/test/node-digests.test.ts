@@ -3,13 +3,18 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import { DigestError } from '../src/index.ts';
 import { DigestLane } from '../src/node/digest-lane.ts';
-import { loadCrc32c, NodeDigests, type NodeDigestsOptions } from '../src/node/index.ts';
+import {
+  loadCrc32c,
+  loadXxHashes,
+  NodeDigests,
+  type NodeDigestsOptions,
+} from '../src/node/index.ts';
 
 const LARGE_BYTES = 1_000_000;
 const opened: NodeDigests[] = [];
 
 async function make(options: NodeDigestsOptions = {}): Promise<NodeDigests> {
-  const digests = new NodeDigests(await loadCrc32c(), options);
+  const digests = new NodeDigests(await loadCrc32c(), await loadXxHashes(), options);
   opened.push(digests);
   return digests;
 }

@@ -1,36 +1,56 @@
+import type { ReadView } from '@holdfast/kv';
+import type { KnownBucket } from './buckets.ts';
 import { objectInfo, versionIdText } from './object-record.ts';
 import type { ListVersionsPage, ListVersionsRequest, ObjectVersion } from './object-store.ts';
 import type { StoreContext } from './store-context.ts';
 import { commonPrefixOf, VersionWalk, type WalkedVersion } from './version-walk.ts';
 
-/** One page of all versions of a bucket's keys, delete markers among them, at one revision. */
+/**
+ * One page of all versions of a bucket's keys, delete markers among them, at one revision. KV_BUSY where too many listings
+ * are pinned; InvalidArgument where the pinned one has ended.
+ */
 export async function listObjectVersions(
   context: StoreContext,
   request: ListVersionsRequest,
 ): Promise<ListVersionsPage> {
   const bucket = await context.buckets.fresh(request.bucket);
-  const page = new VersionsPage(request);
-  if (request.limit === 0) return page.result(false);
+  if (request.limit === 0) return new VersionsPage(request).result(false);
+  const pin = await context.pinnedViews.of(request.pinned, bucket.record.bucketId);
+  if (pin !== undefined) {
+    const page = await readPage(pin.view, bucket, request);
+    if (page.more) return { ...page, pin: pin.id };
+    context.pinnedViews.close(pin.id);
+    return page;
+  }
   const view = await context.kv.readView({ maxAgeMs: context.limits.readViewAgeMs });
   try {
-    const walk = await VersionWalk.open(view, bucket, request);
-    try {
-      for (;;) {
-        const version = await walk.next();
-        if (version === undefined) return page.result(false);
-        if (page.isFull) return page.result(true);
-        const commonPrefix = commonPrefixOf(version.key, request);
-        if (commonPrefix === undefined) page.add(version);
-        else {
-          page.addPrefix(commonPrefix);
-          walk.skip(commonPrefix);
-        }
-      }
-    } finally {
-      walk.close();
-    }
+    return await readPage(view, bucket, request);
   } finally {
     view.close();
+  }
+}
+
+async function readPage(
+  view: ReadView,
+  bucket: KnownBucket,
+  request: ListVersionsRequest,
+): Promise<ListVersionsPage> {
+  const page = new VersionsPage(request);
+  const walk = await VersionWalk.open(view, bucket, request);
+  try {
+    for (;;) {
+      const version = await walk.next();
+      if (version === undefined) return page.result(false);
+      if (page.isFull) return page.result(true);
+      const commonPrefix = commonPrefixOf(version.key, request);
+      if (commonPrefix === undefined) page.add(version);
+      else {
+        page.addPrefix(commonPrefix);
+        walk.skip(commonPrefix);
+      }
+    }
+  } finally {
+    walk.close();
   }
 }
 

@@ -1,4 +1,3 @@
-import type { KvReader } from '@holdfast/kv';
 import { keyAfter } from './key-range.ts';
 import { KEY_SPACE, objectKeyOf, objectKvKey, spaceRange } from './keys.ts';
 import { NameWalk } from './name-walk.ts';
@@ -24,7 +23,7 @@ export async function listObjects(
     after: request.after,
     past: (after) => keyAfter(objectKvKey(bucketId, after)),
   });
-  const pin = await pinOf(context, request.pinned, bucketId);
+  const pin = await context.pinnedViews.of(request.pinned, bucketId);
   const objects: ObjectInfo[] = [];
   const commonPrefixes: string[] = [];
   let last: string | undefined;
@@ -42,14 +41,4 @@ export async function listObjects(
   if (more) return { objects, commonPrefixes, more, last, pin: pin.id };
   context.pinnedViews.close(pin.id);
   return { objects, commonPrefixes, more, last };
-}
-
-async function pinOf(
-  { pinnedViews }: StoreContext,
-  pinned: ListObjectsRequest['pinned'],
-  bucketId: Uint8Array,
-): Promise<{ readonly id: string; readonly view: KvReader } | undefined> {
-  if (pinned === undefined) return undefined;
-  if (pinned === true) return await pinnedViews.open(bucketId);
-  return { id: pinned, view: pinnedViews.find(pinned, bucketId) };
 }

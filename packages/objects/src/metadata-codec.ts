@@ -64,7 +64,18 @@ export interface RawChecksum {
 }
 
 /** Position + 1 is the number on disk, 0 means none: append only. */
-const ALGORITHMS: readonly ChecksumAlgorithm[] = ['crc32', 'crc32c', 'crc64nvme', 'sha1', 'sha256'];
+const ALGORITHMS: readonly ChecksumAlgorithm[] = [
+  'crc32',
+  'crc32c',
+  'crc64nvme',
+  'sha1',
+  'sha256',
+  'sha512',
+  'md5',
+  'xxhash64',
+  'xxhash3',
+  'xxhash128',
+];
 
 export function writeAlgorithm(writer: ByteWriter, algorithm: ChecksumAlgorithm | undefined): void {
   writer.u8(algorithm === undefined ? 0 : ALGORITHMS.indexOf(algorithm) + 1);

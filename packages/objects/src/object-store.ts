@@ -111,7 +111,7 @@ export interface VersionAddress extends ObjectAddress {
 }
 
 /** Checksum algorithms that S3 stores with an object. */
-export type ChecksumAlgorithm = Exclude<DigestAlgorithm, 'md5'>;
+export type ChecksumAlgorithm = DigestAlgorithm;
 
 export interface StoredChecksum {
   readonly algorithm: ChecksumAlgorithm;
@@ -339,9 +339,13 @@ export interface ListVersionsRequest {
   readonly afterVersionId?: string;
   /** At most so many versions and common prefixes together; 0 to 1000. */
   readonly limit: number;
+  /** As of a `ListObjectsRequest`. */
+  readonly pinned?: true | string;
 }
 
 export interface ListVersionsPage {
+  /** Of a pinned listing that goes on. */
+  readonly pin?: string;
   /** By key, and then newest first. */
   readonly versions: readonly ObjectVersion[];
   readonly commonPrefixes: readonly string[];

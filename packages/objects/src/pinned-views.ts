@@ -3,6 +3,12 @@ import type { Env } from '@holdfast/env';
 import { KvError, type KvStore, type ReadView } from '@holdfast/kv';
 import { ObjectStoreError } from './errors.ts';
 
+/** A view and what the next page names it by. */
+interface NamedView {
+  readonly id: string;
+  readonly view: ReadView;
+}
+
 interface PinnedView {
   readonly view: ReadView;
   /** Whose listing it is: a bucket made anew has another id. */
@@ -33,8 +39,29 @@ export class PinnedViews {
     this.#ageMs = ageMs;
   }
 
-  /** A view of now. KV_BUSY where as many as may be are open. */
-  async open(bucketId: Uint8Array): Promise<{ readonly id: string; readonly view: ReadView }> {
+  /**
+   * The view of a page: a new one for `true`, that of an earlier page by its name. KV_BUSY where as many as may be are
+   * open; InvalidArgument where the named one has ended, or was of another bucket.
+   */
+  async of(
+    pinned: true | string | undefined,
+    bucketId: Uint8Array,
+  ): Promise<NamedView | undefined> {
+    if (pinned === undefined) return undefined;
+    if (pinned === true) return await this.#open(bucketId);
+    return { id: pinned, view: this.#find(pinned, bucketId) };
+  }
+
+  close(id: string): void {
+    this.#views.get(id)?.view.close();
+    this.#views.delete(id);
+  }
+
+  closeAll(): void {
+    for (const id of this.#views.keys()) this.close(id);
+  }
+
+  async #open(bucketId: Uint8Array): Promise<NamedView> {
     this.#closeOld();
     if (this.#views.size + this.#opening >= this.#count) {
       throw new KvError('KV_BUSY', `${this.#count} listings are pinned already; try again later`);
@@ -51,8 +78,7 @@ export class PinnedViews {
     }
   }
 
-  /** The view of an earlier page. InvalidArgument where it has ended, or was of another bucket. */
-  find(id: string, bucketId: Uint8Array): ReadView {
+  #find(id: string, bucketId: Uint8Array): ReadView {
     this.#closeOld();
     const pinned = this.#views.get(id);
     if (pinned !== undefined && equalBytes(pinned.bucketId, bucketId)) return pinned.view;
@@ -60,15 +86,6 @@ export class PinnedViews {
       'InvalidArgument',
       'The pinned listing has ended, or was begun at another server. Begin it again.',
     );
-  }
-
-  close(id: string): void {
-    this.#views.get(id)?.view.close();
-    this.#views.delete(id);
-  }
-
-  closeAll(): void {
-    for (const id of this.#views.keys()) this.close(id);
   }
 
   #closeOld(): void {

@@ -194,6 +194,34 @@ test('the pages of a pinned listing are of the revision of the first', async () 
   ]);
 });
 
+test('the pages of a pinned listing of versions are of the revision of the first', async () => {
+  const { store } = await openFixture();
+  await store.putBucketSetting('bucket', 'versioning', 'Enabled');
+  for (const key of ['a', 'a', 'b', 'c']) await putBytes(store, key, pattern(1));
+  const names = (page: Awaited<ReturnType<typeof store.listObjectVersions>>) =>
+    page.versions.map(({ key, isLatest, isDeleteMarker }) =>
+      [key, isLatest && 'latest', isDeleteMarker && 'marker'].filter(Boolean).join(' '),
+    );
+  const first = await store.listObjectVersions({ bucket: 'bucket', limit: 1, pinned: true });
+  expect([names(first), first.pin]).toEqual([
+    ['a latest'],
+    expect.stringMatching(/^[0-9a-f]{32}$/),
+  ]);
+  await putBytes(store, 'a', pattern(2));
+  await store.deleteObject({ bucket: 'bucket', key: 'b' });
+  await store.deleteObject({ bucket: 'bucket', key: 'c' });
+  await putBytes(store, 'd', pattern(1));
+  const pinned = first.pin ?? '';
+  const { lastKey: afterKey = '', lastVersionId: afterVersionId = '' } = first;
+  const rest = { bucket: 'bucket', afterKey, afterVersionId, limit: 9 };
+  const last = await store.listObjectVersions({ ...rest, pinned });
+  expect([names(last), last.pin]).toEqual([['a', 'b latest', 'c latest'], undefined]);
+  // Its end gave the view back.
+  expect(await refusalCode(store.listObjectVersions({ ...rest, pinned }))).toBe('InvalidArgument');
+  const now = await store.listObjectVersions(rest);
+  expect(names(now)).toContain('b latest marker');
+});
+
 test('pinned listings are bounded in number and age, and are of their bucket', async () => {
   const { store, env } = await openFixture({ pinnedListings: 2 });
   for (const key of ['a', 'b']) await putBytes(store, key, pattern(1));

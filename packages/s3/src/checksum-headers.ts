@@ -11,6 +11,11 @@ const XML_NAMES: Readonly<Record<ChecksumAlgorithm, string>> = {
   crc64nvme: 'CRC64NVME',
   sha1: 'SHA1',
   sha256: 'SHA256',
+  sha512: 'SHA512',
+  md5: 'MD5',
+  xxhash64: 'XXHASH64',
+  xxhash3: 'XXHASH3',
+  xxhash128: 'XXHASH128',
 };
 
 /** Every algorithm, in the order in which documents list them. */
@@ -20,6 +25,11 @@ export const CHECKSUM_ALGORITHMS: readonly ChecksumAlgorithm[] = [
   'crc64nvme',
   'sha1',
   'sha256',
+  'sha512',
+  'md5',
+  'xxhash64',
+  'xxhash3',
+  'xxhash128',
 ];
 
 /** S3's name of an algorithm: `CRC64NVME`. */
@@ -65,7 +75,7 @@ export function readChecksumAlgorithm(call: S3Call): ChecksumAlgorithm | undefin
   if (algorithm === undefined) {
     throw new S3Error(
       'InvalidRequest',
-      'Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]',
+      `Checksum algorithm provided is unsupported. Please try again with any of the valid types: [${CHECKSUM_ALGORITHMS.map(checksumName).join(', ')}]`,
     );
   }
   return algorithm;

@@ -44,7 +44,14 @@ type HeaderField = (typeof FIELD_HEADERS)[number][0];
 const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 
 /** Headers that promise something this store does not do. To ignore them would be to lie. */
-const REFUSED_HEADERS: readonly string[] = ['x-amz-write-offset-bytes'];
+const REFUSED_HEADERS: readonly string[] = [
+  'x-amz-bucket-namespace',
+  'x-amz-if-match-initiated-time',
+  'x-amz-object-lock-event-hold',
+  'x-amz-object-lock-event-hold-duration-days',
+  'x-amz-object-lock-event-hold-duration-years',
+  'x-amz-write-offset-bytes',
+];
 
 /**
  * Reads what the client says about the object that it writes.
@@ -136,9 +143,7 @@ function readUserMetadata(call: S3Call): Record<string, string> {
   return user;
 }
 
-/**
- * Refuses headers of a write that ask for what does not exist here: appending.
- */
+/** Refuses headers of a write that ask for what does not exist here. @throws S3Error NotImplemented */
 export function refuseUnsupportedHeaders(call: S3Call): void {
   for (const name of call.headers.keys()) {
     if (!name.startsWith('x-amz-')) continue;

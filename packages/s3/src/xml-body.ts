@@ -1,6 +1,7 @@
 import { concatBytes } from '@holdfast/bytes';
 import type { RequestHeaders } from './auth/index.ts';
 import { bodyVerification, decodeBody } from './body/index.ts';
+import { CHECKSUM_ALGORITHMS } from './checksum-headers.ts';
 import type { S3Call } from './s3-call.ts';
 import { S3Error } from './s3-error.ts';
 import { malformed, parseXml, type XmlElement } from './xml-reader.ts';
@@ -70,7 +71,7 @@ function withoutChecksums(headers: RequestHeaders): RequestHeaders {
 }
 
 function isChecksumName(name: string): boolean {
-  return /^x-amz-checksum-(crc32|crc32c|crc64nvme|sha1|sha256)$/.test(name);
+  return CHECKSUM_ALGORITHMS.some((algorithm) => name === `x-amz-checksum-${algorithm}`);
 }
 
 async function collect(pieces: AsyncIterable<Uint8Array>, limitBytes: number): Promise<Uint8Array> {

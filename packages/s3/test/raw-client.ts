@@ -93,6 +93,19 @@ export function send(server: TestServer, request: RawRequest): Promise<RawAnswer
   });
 }
 
+/** Sends it, and fails unless it is answered with success. */
+export async function succeed(
+  server: TestServer,
+  method: string,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+  body?: string,
+): Promise<RawAnswer> {
+  const answer = await send(server, { method, path, headers, ...(body !== undefined && { body }) });
+  if (answer.status < 400) return answer;
+  throw new Error(`${method} ${path} was answered ${answer.status}: ${answer.body}`);
+}
+
 function readAnswer(status: number, headers: IncomingHttpHeaders, body: string): RawAnswer {
   const element = (name: string): string | undefined =>
     new RegExp(`<${name}>([^<]*)</${name}>`).exec(body)?.[1];

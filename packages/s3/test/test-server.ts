@@ -13,6 +13,7 @@ import {
 } from '@holdfast/objects';
 import type { S3Handler, S3HandlerOptions, S3RequestRecord } from '../src/index.ts';
 import { createS3Handler } from '../src/index.ts';
+import { SurfaceRecord } from './surface-record.ts';
 import { identitiesOf, type TestUser } from './test-users.ts';
 
 export const ACCESS_KEY = 'AKIDEXAMPLE';
@@ -74,6 +75,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const kv = createMemoryStore();
   const store = createObjectStore({ kv, env, tasks: runAtOnce, ...keysOf(env) });
   const records: S3RequestRecord[] = [];
+  const surface = new SurfaceRecord();
   const logged: object[] = [];
   const warned: object[] = [];
   const waiting: { readonly count: number; readonly resolve: () => void }[] = [];
@@ -90,10 +92,12 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     },
     onRequest: (record) => {
       records.push(record);
+      surface.onRequest(record);
       for (const { count, resolve } of waiting) if (records.length >= count) resolve();
     },
   });
   const server = await listen(handler);
+  surface.listen(server);
   const { port } = server.address() as AddressInfo;
   const endpoint = `http://127.0.0.1:${port}`;
   const clients: S3Client[] = [];

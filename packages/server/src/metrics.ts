@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { TargetStatus } from './events/target-table.ts';
 import { histogramText } from './histogram-text.ts';
 import type { StorageMetric, StorageSample } from './storage-sample.ts';
 
@@ -32,6 +33,8 @@ export interface ServiceSource {
   readonly scrubbed: () => { readonly passes: number; readonly bytes: number };
   /** Age of the newest backup; undefined where there was none. */
   readonly backupAgeMs: () => number | undefined;
+  /** The queues of events, by webhook. */
+  readonly eventQueues: () => readonly TargetStatus[];
 }
 
 /** Prometheus metrics of one server instance: nothing is shared with another one in the process. */
@@ -99,6 +102,7 @@ export class Metrics {
     if (options.service !== undefined) {
       this.#addProcessGauges(registers, options.service);
       this.#addCare(registers, options.service);
+      this.#addEvents(registers, options.service);
     }
     this.#sample = options.sampleStorage();
     this.#addStorage(registers);
@@ -248,6 +252,29 @@ export class Metrics {
         },
       });
     }
+  }
+
+  #addEvents(registers: Registry[], { eventQueues }: ServiceSource): void {
+    const labelNames = ['webhook'] as const;
+    new Gauge({
+      name: 'holdfast_events_waiting',
+      help: 'Events that wait for a webhook, up to the limit of its queue.',
+      labelNames,
+      registers,
+      collect() {
+        for (const { webhook, waiting } of eventQueues()) this.set({ webhook }, waiting);
+      },
+    });
+    new Counter({
+      name: 'holdfast_events_dropped_total',
+      help: 'Events that were not queued, because the queue of their webhook was full.',
+      labelNames,
+      registers,
+      collect() {
+        this.reset();
+        for (const { webhook, dropped } of eventQueues()) this.inc({ webhook }, dropped);
+      },
+    });
   }
 
   #addStorage(registers: Registry[]): void {

@@ -290,6 +290,7 @@ async function openMetrics(state: ServerState): Promise<Metrics> {
       uptimeMs: () => clock.monotonicMs() - startedMs,
       scrubbed: () => state.scrubber?.counters ?? { passes: 0, bytes: 0 },
       backupAgeMs: () => state.backups.ageMs,
+      eventQueues: () => state.changes.targets(),
     },
   });
 }

@@ -182,8 +182,24 @@ test('a full queue takes no more events, the writes are done, and it takes them 
   await until(clock, () => !targets.takesEvents('hook'));
   await put(objects, 'not told');
   expect(await queue.count('hook', 10)).toBe(3);
+  const [{ waiting, dropped } = { waiting: 0, dropped: 0 }] = targets.status();
+  expect(waiting).toBe(3);
+  // Among them the question of the test itself.
+  expect(dropped).toBeGreaterThanOrEqual(2);
   mood.fails = false;
   await until(clock, () => targets.takesEvents('hook'));
   await put(objects, 'told');
   await until(clock, () => isEmpty(queue));
+});
+
+test('a node that does not lead queues no events into a full queue either', async () => {
+  const { objects, queue, targets, start, clock } = await openStore(async () => {
+    throw new Error('a node that does not lead sends nothing');
+  }, 3);
+  start(() => false);
+  for (const key of ['1', '2', '3']) await put(objects, key);
+  await until(clock, () => targets.status()[0]?.waiting === 3);
+  await put(objects, 'not told');
+  expect(targets.status()).toEqual([{ webhook: 'hook', waiting: 3, dropped: 1 }]);
+  expect(await queue.count('hook', 10)).toBe(3);
 });

@@ -18,6 +18,7 @@ const SERVICE: ServiceSource = {
   uptimeMs: () => 60_000,
   scrubbed: () => ({ passes: 3, bytes: 4096 }),
   backupAgeMs: () => undefined,
+  eventQueues: () => [],
 };
 
 const LEADER: SampledStatus = {
@@ -124,6 +125,13 @@ test('the age of a backup is infinite where there was none', async () => {
   const known = await rendered({ ...SERVICE, backupAgeMs: () => 5000 });
   expect(new MetricsText(known).get('holdfast_backup_age_seconds')).toBe(5);
   expect(statsReport(new MetricsText(known))).toMatch(/backup +5\.0 s old/);
+});
+
+test('the queue of each webhook is shown: what waits, and what was dropped', async () => {
+  const eventQueues = () => [{ webhook: 'hook', waiting: 3, dropped: 2 }];
+  const text = new MetricsText(await rendered({ ...SERVICE, eventQueues }));
+  expect(text.get('holdfast_events_waiting{webhook="hook"}')).toBe(3);
+  expect(text.get('holdfast_events_dropped_total{webhook="hook"}')).toBe(2);
 });
 
 test('the report for people has a line for each thing to watch', async () => {

@@ -4,6 +4,7 @@ import type { Env } from '../env.ts';
 import { loadCrc32c } from '../node/crc32c.ts';
 import { ThreadCiphers } from '../node/thread-ciphers.ts';
 import { ThreadDigests } from '../node/thread-digests.ts';
+import { loadXxHashes } from '../node/xx-hashes.ts';
 import { ManualClock } from './manual-clock.ts';
 import { MemoryFiles, type MemoryFilesOptions } from './memory-files.ts';
 import { SeededRandom } from './seeded-random.ts';
@@ -37,7 +38,7 @@ export async function createMemoryEnv(options: MemoryEnvOptions = {}): Promise<M
     clock,
     manualClock,
     random: new SeededRandom(seed),
-    digests: new ThreadDigests(crc32c),
+    digests: new ThreadDigests(crc32c, await loadXxHashes()),
     ciphers: new ThreadCiphers(),
     crc32c,
   };

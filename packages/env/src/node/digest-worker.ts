@@ -8,10 +8,13 @@ import { openOver, sealOver } from './aes-gcm.ts';
 import { crc32cOf } from './crc32c.ts';
 import type { DigestAnswer, DigestRequest, DigestWorkerData } from './digest-messages.ts';
 import { HashSet, makeChecksums } from './hash-set.ts';
+import { loadXxHashes } from './xx-hashes.ts';
 
 if (parentPort !== null) {
   const { crc32c } = workerData as DigestWorkerData;
-  const checksums = makeChecksums(crc32cOf(crc32c, createRequire(import.meta.url)));
+  // What is sent meanwhile waits for the listener.
+  const xxHashes = await loadXxHashes();
+  const checksums = makeChecksums(crc32cOf(crc32c, createRequire(import.meta.url)), xxHashes);
   const streams = new Map<number, HashSet>();
   const port = parentPort;
   port.on('message', (request: DigestRequest) => {

@@ -30,3 +30,4 @@ export { certificateSecurity, loadPeerSecurity, secretSecurity } from './peer-se
 export { SharedSecret } from './shared-secret.ts';
 export { ThreadCiphers } from './thread-ciphers.ts';
 export { ThreadDigests } from './thread-digests.ts';
+export { loadXxHashes } from './xx-hashes.ts';

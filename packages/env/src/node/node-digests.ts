@@ -10,6 +10,7 @@ import type { LoadedCrc32c } from './crc32c.ts';
 import { DigestLane } from './digest-lane.ts';
 import { type Checksums, digestOf, makeChecksums } from './hash-set.ts';
 import { type DigestStreamHost, WorkerDigestStream } from './worker-digest-stream.ts';
+import type { XxHashes } from './xx-hashes.ts';
 
 export interface NodeDigestsOptions {
   /** Worker threads at most, started when they are first needed. Default 2, or 1 on two cores and less. */
@@ -31,9 +32,9 @@ export class NodeDigests implements Digests, DigestStreamHost {
   #streamIds = 0;
   #closed: DigestError | undefined;
 
-  constructor(loaded: LoadedCrc32c, options: NodeDigestsOptions = {}) {
+  constructor(loaded: LoadedCrc32c, xxHashes: XxHashes, options: NodeDigestsOptions = {}) {
     this.#loaded = loaded;
-    this.#checksums = makeChecksums(loaded.crc32c);
+    this.#checksums = makeChecksums(loaded.crc32c, xxHashes);
     // Why one less: the calling thread is busy too, and each worker costs 25 MB.
     this.#workerCount = options.workerCount ?? Math.max(1, Math.min(2, availableParallelism() - 1));
     this.threadLimitBytes = options.threadLimitBytes ?? 256 * 1024;

@@ -5,6 +5,7 @@ import { NodeClock } from './node-clock.ts';
 import { NodeDigests, type NodeDigestsOptions } from './node-digests.ts';
 import { NodeFiles, type NodeFilesOptions } from './node-files.ts';
 import { NodeRandom } from './node-random.ts';
+import { loadXxHashes } from './xx-hashes.ts';
 
 export interface NodeEnvOptions {
   readonly files?: NodeFilesOptions;
@@ -13,8 +14,8 @@ export interface NodeEnvOptions {
 
 /** The environment of the machine. Its owner closes `digests` at the end. */
 export async function createNodeEnv(options: NodeEnvOptions = {}): Promise<Env> {
-  const loaded = await loadCrc32c();
-  const digests = new NodeDigests(loaded, options.digests);
+  const [loaded, xxHashes] = await Promise.all([loadCrc32c(), loadXxHashes()]);
+  const digests = new NodeDigests(loaded, xxHashes, options.digests);
   return {
     files: new NodeFiles(options.files),
     clock: new NodeClock(),

@@ -7,6 +7,7 @@ import {
   type Digests,
 } from '../digests.ts';
 import { type Checksums, digestOf, HashSet, makeChecksums } from './hash-set.ts';
+import type { XxHashes } from './xx-hashes.ts';
 
 /** `Digests` on the calling thread alone: of tests, and of environments without threads. */
 export class ThreadDigests implements Digests {
@@ -14,8 +15,8 @@ export class ThreadDigests implements Digests {
   readonly #open = new Set<ThreadDigestStream>();
   #closed = false;
 
-  constructor(crc32c: Crc32c) {
-    this.#checksums = makeChecksums(crc32c);
+  constructor(crc32c: Crc32c, xxHashes: XxHashes) {
+    this.#checksums = makeChecksums(crc32c, xxHashes);
   }
 
   compute(algorithms: readonly DigestAlgorithm[], bytes: Uint8Array): DigestResults {

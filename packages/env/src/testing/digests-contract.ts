@@ -92,14 +92,16 @@ export function digestsContract(name: string, makeDigests: () => Promise<Digests
       const bodies = [1, 2, 3, 4, 5].map((factor) => patternBytes(factor * 300_000));
       const results = await Promise.all(
         bodies.map(async (body) => {
-          const stream = digests.stream(['md5', 'crc32']);
+          const stream = digests.stream(DIGEST_ALGORITHMS);
           for (let at = 0; at < body.length; at += 70_000) {
             await stream.update(body.subarray(at, at + 70_000));
           }
           return hexOf(await stream.finish());
         }),
       );
-      expect(results).toEqual(bodies.map((body) => hexOf(digests.compute(['md5', 'crc32'], body))));
+      expect(results).toEqual(
+        bodies.map((body) => hexOf(digests.compute(DIGEST_ALGORITHMS, body))),
+      );
     });
 
     test('a stream that was finished or aborted refuses more, by its code', async () => {

@@ -14,6 +14,11 @@ const CHECKSUM_BYTES: Readonly<Record<ChecksumAlgorithm, number>> = {
   crc64nvme: 8,
   sha1: 20,
   sha256: 32,
+  sha512: 64,
+  md5: 16,
+  xxhash64: 8,
+  xxhash3: 8,
+  xxhash128: 16,
 };
 
 /** A checksum that a request says its body has. */
@@ -38,7 +43,7 @@ export function checksumClaim(
   const [name, ...more] = [...inHeaders, ...declaredTrailers];
   if (more.length > 0) throw moreThanOne(inHeaders.length > 0 && declaredTrailers.length > 0);
   const claim = name === undefined ? undefined : claimOf(name, headers.get(name));
-  checkSdkAlgorithm(headers.get('x-amz-sdk-checksum-algorithm'), claim?.algorithm);
+  checkSdkAlgorithm(headers, claim?.algorithm);
   return claim;
 }
 
@@ -75,11 +80,13 @@ function isChecksumAlgorithm(name: string): name is ChecksumAlgorithm {
 }
 
 function checkSdkAlgorithm(
-  header: string | undefined,
+  headers: RequestHeaders,
   algorithm: ChecksumAlgorithm | undefined,
 ): void {
-  if (header === undefined) return;
-  const named = header.toLowerCase();
+  const named = headers.get('x-amz-sdk-checksum-algorithm')?.toLowerCase();
+  if (named === undefined) return;
+  // Why: it is where SDKs put an MD5 that they computed.
+  if (named === 'md5' && algorithm === undefined && headers.has('content-md5')) return;
   if (!isChecksumAlgorithm(named) || (algorithm !== undefined && algorithm !== named)) {
     throw new BodyError(
       'InvalidRequest',

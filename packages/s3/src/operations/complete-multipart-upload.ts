@@ -65,15 +65,15 @@ function readObjectSize(call: S3Call): number | undefined {
   throw invalidArgument('The object size must be a number', 'x-amz-mp-object-size', value);
 }
 
+const OPTIONAL_CHECKSUMS = Object.fromEntries(
+  CHECKSUM_ALGORITHMS.map((algorithm) => [checksumElementName(algorithm), 'optional' as const]),
+);
+
 function readPart(part: XmlElement): CompletedPart {
   const children = checkChildren(part, {
     PartNumber: 'one',
     ETag: 'one',
-    ChecksumCRC32: 'optional',
-    ChecksumCRC32C: 'optional',
-    ChecksumCRC64NVME: 'optional',
-    ChecksumSHA1: 'optional',
-    ChecksumSHA256: 'optional',
+    ...OPTIONAL_CHECKSUMS,
   });
   const number = children.text('PartNumber')?.trim() ?? '';
   if (!/^\d{1,5}$/.test(number)) throw malformed();

@@ -3,6 +3,7 @@ import { sendXml } from '../answer.ts';
 import { checksumName, checksumTypeName } from '../checksum-headers.ts';
 import { isoDate } from '../http-date.ts';
 import { MAX_PAGE, type NameEncoder, readCount, readEncoding } from '../list-parameters.ts';
+import { pinHeaders, readPin } from '../listing-pin.ts';
 import { ownerElement } from '../owner-element.ts';
 import type { S3Call } from '../s3-call.ts';
 import { invalidArgument } from '../s3-error.ts';
@@ -24,6 +25,7 @@ export async function listObjectVersions(call: S3Call): Promise<void> {
   const limit = readCount(call, 'max-keys', MAX_PAGE);
   const encode = readEncoding(call);
   const show: NameEncoder = encode ?? ((name) => name);
+  const pinned = readPin(call);
   const page = await call.service.store.listObjectVersions({
     bucket: call.bucket,
     limit,
@@ -31,6 +33,7 @@ export async function listObjectVersions(call: S3Call): Promise<void> {
     ...(delimiter !== undefined && { delimiter }),
     ...(keyMarker !== undefined && { afterKey: keyMarker }),
     ...(versionIdMarker !== undefined && { afterVersionId: versionIdMarker }),
+    ...(pinned !== undefined && { pinned }),
   });
   const next = page.more ? page.lastKey : undefined;
   const { ownerId } = call.openBucket.bucket;
@@ -55,7 +58,7 @@ export async function listObjectVersions(call: S3Call): Promise<void> {
     page.commonPrefixes
       .map((name) => `<CommonPrefixes>${element('Prefix', show(name))}</CommonPrefixes>`)
       .join('');
-  await sendXml(call, 200, xmlDocument('ListVersionsResult', inner));
+  await sendXml(call, 200, xmlDocument('ListVersionsResult', inner), pinHeaders(page.pin));
 }
 
 function versionElement(version: ObjectVersion, owner: string, show: NameEncoder): string {

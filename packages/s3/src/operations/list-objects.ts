@@ -4,13 +4,11 @@ import { checksumName, checksumTypeName } from '../checksum-headers.ts';
 import { decodeToken, encodeToken, type ListPosition } from '../continuation-token.ts';
 import { isoDate } from '../http-date.ts';
 import { MAX_PAGE, type NameEncoder, readCount, readEncoding } from '../list-parameters.ts';
+import { pinHeaders, readPin } from '../listing-pin.ts';
 import { ownerElement } from '../owner-element.ts';
 import type { S3Call } from '../s3-call.ts';
 import { invalidArgument } from '../s3-error.ts';
 import { element, escapeXml, optionalElement, xmlDocument } from '../xml-writer.ts';
-
-/** Asks for a listing whose pages are of one revision. AWS has no such thing. */
-const PIN_HEADER = 'x-holdfast-pin';
 
 interface ListQuery {
   readonly prefix: string;
@@ -31,37 +29,40 @@ export async function listObjects(call: S3Call): Promise<void> {
     limit: readCount(call, 'max-keys', MAX_PAGE),
     encode: readEncoding(call),
   };
-  const inner =
+  const { page, inner } =
     listType === '2' ? await listVersion2(call, query) : await listVersion1(call, query);
   await sendXml(call, 200, xmlDocument('ListBucketResult', inner), [
     'x-amz-bucket-region',
     call.service.region,
+    ...pinHeaders(page.pin),
   ]);
 }
 
-async function listVersion1(call: S3Call, query: ListQuery): Promise<string> {
+interface ListAnswer {
+  readonly page: ListObjectsPage;
+  readonly inner: string;
+}
+
+async function listVersion1(call: S3Call, query: ListQuery): Promise<ListAnswer> {
   call.operation = 'ListObjects';
   const marker = call.parameter('marker') ?? '';
-  if (readPin(call) === true) {
-    throw invalidArgument('A pinned listing needs list-type=2', PIN_HEADER, 'true');
-  }
-  const page = await readPage(call, query, marker);
+  const page = await readPage(call, query, marker, readPin(call));
   const show = query.encode ?? identity;
   const bucketOwnerId = call.openBucket.bucket.ownerId;
   // Why only with a delimiter: without one the last key is the marker, and AWS does not repeat it.
   const next = page.more && query.delimiter !== undefined ? page.last : undefined;
-  return (
+  const inner =
     // Why not encoded: AWS leaves it so in version 1, and SDKs do not decode it.
     element('Prefix', query.prefix) +
     head(call, query, page) +
     element('Marker', show(marker)) +
     (next === undefined ? '' : element('NextMarker', show(next))) +
     contents(page, query.encode, (id) => ownerElement(call, id ?? bucketOwnerId)) +
-    commonPrefixes(page, query.encode)
-  );
+    commonPrefixes(page, query.encode);
+  return { page, inner };
 }
 
-async function listVersion2(call: S3Call, query: ListQuery): Promise<string> {
+async function listVersion2(call: S3Call, query: ListQuery): Promise<ListAnswer> {
   call.operation = 'ListObjectsV2';
   const token = call.parameter('continuation-token');
   const startAfter = call.parameter('start-after');
@@ -69,9 +70,10 @@ async function listVersion2(call: S3Call, query: ListQuery): Promise<string> {
   const bucketOwnerId = call.openBucket.bucket.ownerId;
   // An empty token begins at the beginning, and is given back as it came.
   const { after, pin }: ListPosition = token ? decodeToken(token) : { after: startAfter ?? '' };
+  // Why not of a token without a pin: its listing has no revision that could be kept.
   const page = await readPage(call, query, after, pin ?? (token ? undefined : readPin(call)));
   const show = query.encode ?? identity;
-  return (
+  const inner =
     element('Prefix', show(query.prefix)) +
     head(call, query, page) +
     element('KeyCount', String(page.objects.length + page.commonPrefixes.length)) +
@@ -83,16 +85,8 @@ async function listVersion2(call: S3Call, query: ListQuery): Promise<string> {
     contents(page, query.encode, (id) =>
       withOwner ? ownerElement(call, id ?? bucketOwnerId) : '',
     ) +
-    commonPrefixes(page, query.encode)
-  );
-}
-
-/** Whether all pages are to be of the revision of the first. @throws S3Error InvalidArgument */
-function readPin(call: S3Call): true | undefined {
-  const value = call.headers.get(PIN_HEADER);
-  if (value === undefined || value === 'false') return undefined;
-  if (value === 'true') return true;
-  throw invalidArgument('true or false', PIN_HEADER, value);
+    commonPrefixes(page, query.encode);
+  return { page, inner };
 }
 
 function readPage(

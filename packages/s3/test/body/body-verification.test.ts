@@ -151,8 +151,15 @@ describe('checksums', () => {
     });
   });
 
+  test('an MD5 that an SDK has computed is in Content-MD5', () => {
+    const headers = { 'x-amz-sdk-checksum-algorithm': 'MD5', 'content-md5': base64('md5') };
+    expect(verification({ headers }).digests).not.toContain('md5');
+    const alone = { 'x-amz-sdk-checksum-algorithm': 'MD5' };
+    expect(refusal(() => verification({ headers: alone })).code).toBe('InvalidRequest');
+  });
+
   test('of an algorithm that is not implemented are refused, not ignored', () => {
-    for (const name of ['xxhash64', 'constructor']) {
+    for (const name of ['blake3', 'constructor']) {
       const headers = { [`x-amz-checksum-${name}`]: 'AAAAAAAAAAA=' };
       expect(refusal(() => verification({ headers })).code).toBe('NotImplemented');
     }

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { loadCrc32c, ThreadDigests } from '@holdfast/env/node';
+import { loadCrc32c, loadXxHashes, ThreadDigests } from '@holdfast/env/node';
 import { parseAmzDate } from '../../src/auth/amz-date.ts';
 import type { Authentication } from '../../src/auth/index.ts';
 import { createAuthenticator, requestHeaders } from '../../src/auth/index.ts';
@@ -27,7 +27,7 @@ export interface VerifyingServer {
 /** Checks each request whole, stores nothing. Its clock is that of whoever signed the request. */
 export async function startVerifyingServer(): Promise<VerifyingServer> {
   const { crc32c } = await loadCrc32c();
-  const digests = new ThreadDigests(crc32c);
+  const digests = new ThreadDigests(crc32c, await loadXxHashes());
   const received: Received[] = [];
   const refused: string[] = [];
   const read = async (req: IncomingMessage): Promise<Received> => {

@@ -6,7 +6,7 @@ import { closeChangeFeed, createEventQueue, openChangeFeed } from '@holdfast/obj
 import { createAuthenticator } from '@holdfast/s3';
 import type { Credentials } from '../credentials.ts';
 import { EventDelivery } from '../events/event-delivery.ts';
-import { TargetTable } from '../events/target-table.ts';
+import { type TargetStatus, TargetTable } from '../events/target-table.ts';
 import { createWebhookSender, type Webhook } from '../events/webhook.ts';
 import type { Log } from '../log.ts';
 import { startPeriodicPass } from '../periodic-pass.ts';
@@ -42,6 +42,8 @@ export interface ChangeServices {
   /** For the object store. undefined where nobody is to be told. */
   readonly journal: JournalOptions | undefined;
   readonly isTarget: (name: string) => boolean;
+  /** The queues of the targets, for metrics. */
+  readonly targets: () => readonly TargetStatus[];
   /**
    * Opens the feed, or ends one that is no longer kept, and begins to deliver what is queued. The store must take
    * writes; after a rejection it may be called again.
@@ -84,6 +86,7 @@ export function openChangeServices(options: ChangeServicesOptions): ChangeServic
   return {
     journal: keeps || names.length > 0 ? journal : undefined,
     isTarget: (name) => targets.has(name),
+    targets: () => targets.status(),
     begin: async () => {
       if (keeps) {
         const feed = await openChangeFeed(kv);

@@ -94,7 +94,11 @@ class DeliveryLane {
   async #deliver(): Promise<number | undefined> {
     const { queue, region, send, leads, log } = this.#options;
     const { name } = this.#webhook;
-    if (!leads()) return LOOK_MS;
+    if (!leads()) {
+      // Why here too: writes at this node queue events as well, and are told here when they must not.
+      await this.#count(BATCH).catch(() => undefined);
+      return LOOK_MS;
+    }
     try {
       const events = await queue.oldest(name, BATCH);
       await this.#count(events.length);
@@ -118,12 +122,12 @@ class DeliveryLane {
     const { clock, queue, targets, queueLimit = EVENT_QUEUE_LIMIT } = this.#options;
     const nowMs = clock.monotonicMs();
     if (oldestCount < BATCH && oldestCount < queueLimit) {
-      return targets.setFull(this.#webhook.name, false);
+      return targets.setWaiting(this.#webhook.name, oldestCount, queueLimit);
     }
     if (nowMs - this.#countedMs < LOOK_MS) return;
     this.#countedMs = nowMs;
     const count = await queue.count(this.#webhook.name, queueLimit);
-    targets.setFull(this.#webhook.name, count >= queueLimit);
+    targets.setWaiting(this.#webhook.name, count, queueLimit);
   }
 
   /** Pauses. While the target is to be left alone its queue is still counted, so that it stays bounded. */

@@ -1,0 +1,100 @@
+/** What the public suite taught that no other test here asks for: one fact each. */
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type RawAnswer, type RawRequest, send } from './raw-client.ts';
+import { startTestServer, type TestServer } from './test-server.ts';
+
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await startTestServer({ bucketAcls: true });
+});
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+});
+
+const ask = (method: string, path: string, more: Partial<RawRequest> = {}): Promise<RawAnswer> =>
+  send(server, { method, path, ...more });
+
+test('a part is copied from a key that must be percent-encoded', async () => {
+  await ask('PUT', '/encoded');
+  await ask('PUT', '/encoded/a%20%2B%25%3F%C3%BC', { body: 'text' });
+  const { element } = await ask('POST', '/encoded/parts?uploads');
+  const part = await ask('PUT', `/encoded/parts?partNumber=1&uploadId=${element('UploadId')}`, {
+    headers: {
+      'x-amz-copy-source': '/encoded/a%20%2B%25%3F%C3%BC',
+      'x-amz-copy-source-range': 'bytes=1-2',
+    },
+  });
+  const md5 = createHash('md5').update('ex').digest('hex');
+  expect([part.status, part.element('ETag')]).toEqual([200, `&quot;${md5}&quot;`]);
+});
+
+test('a list of deletes comes with Content-MD5 or with a checksum, and one of them is asked for', async () => {
+  await ask('PUT', '/many');
+  const body = '<Delete><Object><Key>k</Key></Object></Delete>';
+  const md5 = createHash('md5').update(body).digest('base64');
+  const sha256 = createHash('sha256').update(body).digest('base64');
+  const statuses: number[] = [];
+  for (const headers of [{ 'content-md5': md5 }, { 'x-amz-checksum-sha256': sha256 }, {}]) {
+    statuses.push((await ask('POST', '/many?delete', { headers, body })).status);
+  }
+  expect(statuses).toEqual([200, 200, 400]);
+});
+
+test('a bucket is deleted though uploads are open in it', async () => {
+  await ask('PUT', '/open-uploads');
+  const { element } = await ask('POST', '/open-uploads/key?uploads');
+  const upload = `/open-uploads/key?partNumber=1&uploadId=${element('UploadId')}`;
+  expect((await ask('PUT', upload, { body: 'part' })).status).toBe(200);
+  expect((await ask('DELETE', '/open-uploads')).status).toBe(204);
+  expect((await ask('PUT', upload, { body: 'part' })).code).toBe('NoSuchBucket');
+});
+
+test('a form whose every field says that it is a file is read as a form', async () => {
+  await ask('PUT', '/forms', { headers: { 'x-amz-acl': 'public-read-write' } });
+  const field = (name: string, value: string): string =>
+    `--B\r\nContent-Disposition: form-data; name="${name}"; filename="${name}"\r\n\r\n${value}\r\n`;
+  const answer = await ask('POST', '/forms', {
+    anonymous: true,
+    headers: { 'content-type': 'multipart/form-data; boundary=B' },
+    body: `${field('key', 'from-form')}${field('acl', 'public-read')}${field('x-amz-meta-color', 'blue')}${field('file', 'text')}--B--\r\n`,
+  });
+  expect([answer.status, answer.body]).toEqual([204, '']);
+  const { body, headers } = await ask('GET', '/forms/from-form');
+  expect([body, headers['x-amz-meta-color']]).toEqual(['text', 'blue']);
+});
+
+test('an object of no bytes is an object', async () => {
+  await ask('PUT', '/empty');
+  for (const headers of [{}, { 'x-amz-server-side-encryption': 'AES256' }]) {
+    expect((await ask('PUT', '/empty/key', { body: '', headers })).status).toBe(200);
+    const { status, body, headers: answered } = await ask('GET', '/empty/key');
+    expect([status, body, answered['content-length']]).toEqual([200, '', '0']);
+    expect(answered.etag).toBe('"d41d8cd98f00b204e9800998ecf8427e"');
+    expect((await ask('GET', '/empty/key', { headers: { range: 'bytes=0-0' } })).status).toBe(416);
+  }
+});
+
+test('a put under If-None-Match with the ETag that is there is 412, with another it is done', async () => {
+  await ask('PUT', '/none-match');
+  const { headers } = await ask('PUT', '/none-match/key', { body: 'text' });
+  const put = (etag: string) =>
+    ask('PUT', '/none-match/key', { body: 'new', headers: { 'if-none-match': etag } });
+  expect((await put(headers.etag ?? '')).status).toBe(412);
+  expect((await put('"other"')).status).toBe(200);
+});
+
+test('a bucket without a policy is public as far as its ACL makes it so', async () => {
+  await ask('PUT', '/shut');
+  await ask('PUT', '/public', { headers: { 'x-amz-acl': 'public-read' } });
+  const isPublic = async (bucket: string) =>
+    (await ask('GET', `/${bucket}?policyStatus`)).element('IsPublic');
+  expect([await isPublic('shut'), await isPublic('public')]).toEqual(['false', 'true']);
+});
+
+test('what its owner makes again with another ACL is a bucket that exists', async () => {
+  await ask('PUT', '/again');
+  const again = await ask('PUT', '/again', { headers: { 'x-amz-acl': 'public-read' } });
+  expect([again.status, again.code]).toEqual([409, 'BucketAlreadyExists']);
+});
