@@ -6,6 +6,8 @@ import { bucketKey } from './keys.ts';
 /** A bucket's record as it was at one version. */
 export interface KnownBucket {
   readonly name: string;
+  /** Where its record is. */
+  readonly kvKey: Uint8Array;
   readonly version: number;
   readonly record: BucketRecord;
 }
@@ -33,14 +35,15 @@ export class Buckets {
 
   /** As it is now. NoSuchBucket where it is not. */
   async fresh(name: string): Promise<KnownBucket> {
-    const entry = await this.#kv.get(bucketKey(name));
+    const kvKey = this.#known.get(name)?.kvKey ?? bucketKey(name);
+    const entry = await this.#kv.get(kvKey);
     if (entry === undefined) {
       this.forget(name);
       throw noSuchBucket(name);
     }
     const known = this.#known.get(name);
     if (known?.version === entry.version) return known;
-    const bucket = { name, version: entry.version, record: decodeBucketRecord(entry.value) };
+    const bucket = { name, kvKey, version: entry.version, record: decodeBucketRecord(entry.value) };
     this.#remember(bucket);
     return bucket;
   }
@@ -64,7 +67,7 @@ export class Buckets {
 
 /** Holds in a transaction only if the bucket is still this one, and no delete of it has got ahead. */
 export function pinBucket(bucket: KnownBucket): Condition {
-  return { kind: 'versionEquals', key: bucketKey(bucket.name), version: bucket.version };
+  return { kind: 'versionEquals', key: bucket.kvKey, version: bucket.version };
 }
 
 /**
@@ -75,7 +78,7 @@ export function pinBucket(bucket: KnownBucket): Condition {
 export function unmarkBucket(bucket: KnownBucket): Operation[] {
   if (!bucket.record.deleting) return [];
   const value = encodeBucketRecord({ ...bucket.record, deleting: false });
-  return [{ kind: 'put', key: bucketKey(bucket.name), value }];
+  return [{ kind: 'put', key: bucket.kvKey, value }];
 }
 
 function noSuchBucket(name: string): ObjectStoreError {

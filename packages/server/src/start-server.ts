@@ -347,10 +347,11 @@ function openListener(state: ServerState, metrics: Metrics | undefined): Promise
     metricsContentType: metrics?.contentType ?? 'text/plain',
     answerChanges: state.changes.answer,
   };
+  const allDomains = [...domains, ...websiteDomains];
   const route =
     (handle: S3Handler['handleRequest']) =>
     (request: IncomingMessage, response: ServerResponse): void => {
-      const ownRoute = matchOwnRoute(request, [...domains, ...websiteDomains]);
+      const ownRoute = matchOwnRoute(request, allDomains);
       if (ownRoute) void answerOwnRoute(ownRoute, request, response, own);
       else if (state.users.isLoaded) handle(request, response);
       else answerUnready(request, response);
@@ -372,10 +373,10 @@ function recordRequest(
 ): void {
   metrics?.recordRequest(record);
   if (record.durationMs > (config.slowAfterMs ?? SLOW_AFTER_MS)) {
-    log.warn({ ...record }, 'slow request');
+    log.warn(record, 'slow request');
     return;
   }
-  log[requestLevel(record.status)]({ ...record }, 'request');
+  log[requestLevel(record.status)](record, 'request');
 }
 
 /** What was refused is in the log with its request id by default; a client that left was told none. */
