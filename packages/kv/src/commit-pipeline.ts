@@ -15,6 +15,10 @@ interface Caller {
   reject(error: unknown): void;
 }
 
+/** What is appended, or applied and answered, between two turns of the event loop: so many records, or bytes. */
+const SLICE_RECORDS = 512;
+const SLICE_BYTES: number = 1024 * 1024;
+
 /** Appended, and not yet applied. */
 interface InFlight extends Caller {
   readonly index: number;
@@ -137,7 +141,8 @@ export class CommitPipeline implements Committer {
       while (this.#waiting.length > 0) {
         if (!(await this.#hasRoom())) continue;
         await this.#options.wal.whenWritable();
-        this.#appendWaiting();
+        this.#appendSlice();
+        await this.#options.clock.turn();
       }
     } catch (cause) {
       this.fail(cause);
@@ -159,24 +164,31 @@ export class CommitPipeline implements Committer {
     }
   }
 
-  #appendWaiting(): void {
-    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+  /** Hands the next of what waits to the log, as far as it takes them. */
+  #appendSlice(): void {
+    let count = 0;
+    let sizeBytes = 0;
+    for (const next of this.#waiting) {
       try {
-        if (!this.#append(next.entry, next)) return;
+        if (!this.#append(next.entry, next)) break;
       } catch (cause) {
         next.reject(cause);
       }
-      this.#waiting.shift();
-      this.#waitingBytes -= next.sizeBytes;
+      count++;
+      sizeBytes += next.sizeBytes;
+      if (count === SLICE_RECORDS || sizeBytes >= SLICE_BYTES) break;
     }
+    // Why together: whatever is taken off the front of a long array moves all the rest.
+    this.#waiting.splice(0, count);
+    this.#waitingBytes -= sizeBytes;
   }
 
-  /** Applies what is durable, batch by batch, until nothing is in flight. Never rejects. */
+  /** Applies what is durable, slice by slice, until nothing is in flight. Never rejects. */
   async #applyAll(): Promise<void> {
     const { wal } = this.#options;
     try {
       for (let first = this.#inFlight[0]; first !== undefined; first = this.#inFlight[0]) {
-        if (await this.#isDurable(first)) await this.#applyUpTo(wal.durableIndex);
+        if (await this.#isDurable(first)) await this.#applySlice(wal.durableIndex);
       }
     } catch (cause) {
       this.fail(cause);
@@ -200,11 +212,12 @@ export class CommitPipeline implements Committer {
     }
   }
 
-  async #applyUpTo(durableIndex: number): Promise<void> {
+  /** Applies the oldest of what is durable, one slice of it. */
+  async #applySlice(durableIndex: number): Promise<void> {
     let count = 0;
     let sizeBytes = 0;
     for (const record of this.#inFlight) {
-      if (record.index > durableIndex) break;
+      if (record.index > durableIndex || count === SLICE_RECORDS) break;
       sizeBytes += record.sizeBytes;
       count++;
     }

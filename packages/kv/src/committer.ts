@@ -3,6 +3,7 @@
  * agreement of a cluster (`@holdfast/replica`). Everything else of a store is the same for both.
  */
 import type { Crc32c, LogIndex } from '@holdfast/bytes';
+import type { Clock } from '@holdfast/env';
 import type { Wal, WalIdentity, WalRecord } from '@holdfast/wal';
 import type { KvError } from './errors.ts';
 import type { ValueName } from './image/image-entry.ts';
@@ -43,6 +44,7 @@ export interface CommitterContext {
   readonly wal: Wal;
   readonly engine: KvEngine;
   readonly crc32c: Crc32c;
+  readonly clock: Pick<Clock, 'turn'>;
   /** The store's state for other nodes, and other nodes' states for it. */
   readonly images: StoreImages;
   /** Bytes of transactions that may wait for the log to take them; beyond it KV_BUSY. */

@@ -127,6 +127,7 @@ export class EngineStore implements LocalStore {
       engine,
       images: this.images,
       crc32c: env.crc32c,
+      clock: env.clock,
       waitingSizeLimitBytes: limits.waitingSizeLimitBytes,
       whenRoom: () => this.#maintenance.whenRoom() ?? this.#whenLessScarce(),
       onApplied: (sizeBytes) => this.#maintenance.noteApplied(sizeBytes),

@@ -10,6 +10,9 @@ export const VALUE_SIZE_LIMIT_BYTES: number = 1024 * 1024;
  */
 export const TRANSACTION_SIZE_LIMIT_BYTES: number = 2 * 1024 * 1024 - 4096;
 
+/** Most conditions and operations of a transaction, together. Why: they are applied in one turn of the event loop. */
+export const TRANSACTION_PARTS_LIMIT = 16_384;
+
 /** Longest session client id, in bytes of UTF-8; the shortest is 1. */
 export const CLIENT_ID_SIZE_LIMIT_BYTES = 256;
 

@@ -5,6 +5,7 @@ import type { Condition, Operation, ScanOptions, Transaction } from './kv-store.
 import {
   CLIENT_ID_SIZE_LIMIT_BYTES,
   KEY_SIZE_LIMIT_BYTES,
+  TRANSACTION_PARTS_LIMIT,
   TRANSACTION_SIZE_LIMIT_BYTES,
   VALUE_SIZE_LIMIT_BYTES,
 } from './limits.ts';
@@ -30,6 +31,13 @@ export function transactionSizeBytes(transaction: Transaction): number {
 
 /** Refuses a transaction that no implementation takes. Throws a KvError. */
 export function checkTransaction(transaction: Transaction): void {
+  const partCount = (transaction.conditions?.length ?? 0) + transaction.operations.length;
+  if (partCount > TRANSACTION_PARTS_LIMIT) {
+    throw new KvError(
+      'KV_TRANSACTION_TOO_LARGE',
+      `a transaction of ${partCount} conditions and operations is over the limit of ${TRANSACTION_PARTS_LIMIT}; split it`,
+    );
+  }
   for (const condition of transaction.conditions ?? []) checkCondition(condition);
   for (const operation of transaction.operations) checkOperation(operation);
   checkAppends(transaction.operations);

@@ -1,5 +1,5 @@
 import type { MemoryEnv } from '@holdfast/env/memory';
-import { createMemoryEnv } from '@holdfast/env/memory';
+import { createMemoryEnv, ManualClock } from '@holdfast/env/memory';
 import { NodeClock } from '@holdfast/env/node';
 import { describe, expect, test } from 'vitest';
 import type { LocalStore, LocalStoreSettings } from '../src/index.ts';
@@ -47,7 +47,80 @@ function transactAll(store: LocalStore, each: number): Promise<unknown> {
   );
 }
 
+/** Stands still until it is told to go on, and gives turns of the event loop. */
+class ManualClockWithTurns extends ManualClock {
+  override turn(): Promise<void> {
+    return new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+}
+
+/** The most that a number changes by between two turns of the event loop while the body runs. */
+async function greatestChange(
+  watched: () => number,
+  body: () => Promise<unknown>,
+): Promise<number> {
+  let greatest = 0;
+  let last = watched();
+  let over = false;
+  const look = (): void => {
+    const now = watched();
+    greatest = Math.max(greatest, Math.abs(now - last));
+    last = now;
+    if (!over) setImmediate(look);
+  };
+  setImmediate(look);
+  await body();
+  over = true;
+  look();
+  return greatest;
+}
+
+/** A store to which a burst comes while its disk does nothing until `go`. The log takes so much of it, the rest waits. */
+async function withBurst(pendingSizeLimitBytes: number) {
+  const clock = new ManualClockWithTurns();
+  let stands = false;
+  const env = await createMemoryEnv({
+    clock,
+    latencyMs: ({ kind }) => (stands && kind === 'writeSynced' ? 1000 : 0),
+  });
+  const settings = { ...SETTINGS, wal: { preallocate: false, pendingSizeLimitBytes } };
+  const store = await openLocalStore({ env, directory: '/data', settings });
+  await store.transact({ operations: [put('first', 1)] });
+  stands = true;
+  let answered = 0;
+  const transact = async (name: string, sizeBytes: number): Promise<void> => {
+    await store.transact({ operations: [put(name, sizeBytes)] });
+    answered++;
+  };
+  const all = Array.from({ length: 4 }, (_, number) => transact(`large-${number}`, 1_000_000));
+  for (let number = 0; number < KEYS; number++) all.push(transact(`small-${number}`, 200));
+  const go = async (): Promise<void> => {
+    stands = false;
+    clock.advance(2000);
+    await Promise.all(all);
+  };
+  return { store, go, answered: () => answered };
+}
+
 describe('the event loop has its turns', () => {
+  test('while what waited for the log is handed to it', async () => {
+    const { store, go } = await withBurst(4_100_000);
+    const waitingBytes = (): number => store.status().waitingBytes;
+    const before = waitingBytes();
+    expect(before).toBeGreaterThan(KEYS * 200);
+    expect(await greatestChange(waitingBytes, go)).toBeLessThanOrEqual(before / 8);
+    await store.close();
+  });
+
+  test('while the writers of a burst are answered', async () => {
+    const { store, go, answered } = await withBurst(16_000_000);
+    expect(store.status().waitingBytes).toBe(0);
+    expect(await greatestChange(answered, go)).toBeLessThanOrEqual(KEYS / 8);
+    await store.close();
+  });
+
   for (const each of [1, 500]) {
     test(`while a burst of transactions of ${each} operations is applied`, async () => {
       const store = await open(await envWithTurns());

@@ -40,6 +40,18 @@ export function refusalContract(withStore: WithStore): void {
       }),
     );
 
+    test(
+      'a transaction of 16,384 conditions and operations is taken, and one more is refused',
+      withStore(async (store) => {
+        const conditions = ['a', 'b'].map((key) => ({ kind: 'absent' as const, key: utf8(key) }));
+        const operations = Array.from({ length: 16_383 }, (_, at) => put(`${at}`, ''));
+        await expectCode(store.transact({ conditions, operations }), 'KV_TRANSACTION_TOO_LARGE');
+        expect(await store.get(utf8('0'))).toBeUndefined();
+        await commit(store, ...operations, put('last', ''));
+        expect(await store.get(utf8('last'))).toBeDefined();
+      }),
+    );
+
     test('arguments that mean nothing are refused', withStore(badArguments));
 
     test(
