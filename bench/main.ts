@@ -2,12 +2,15 @@
  * `npm run bench [-- suite…]`: measures, prints, and writes bench/RESULTS.md when every suite ran.
  * `npm run bench -- bounds [OBJECTS [FOLDER]]`: what does not grow with the data, on ten million objects or as many as
  * are asked for, and writes bench/RESULTS-bounds.md. Takes 20 GB of the temporary folder, and removes them.
+ * `npm run bench -- objects [OBJECTS [FOLDER]]`: the same of whole objects, as the object layer writes them; writes
+ * bench/RESULTS-objects.md. Three times the entries, and three times as long.
  * `npm run bench -- cluster [small]`: three nodes beside three members of etcd, and failover; writes
  * bench/RESULTS-cluster.md, unless it is the small one, which only prints.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ObjectShape } from './load/bounds-entries.ts';
 import { renderMarkdown, type SuiteResult } from './report.ts';
 import { measureBounds } from './suites/bounds.ts';
 import { measureCluster, SMALL, WHOLE } from './suites/cluster.ts';
@@ -57,14 +60,19 @@ async function main(asked: readonly string[]): Promise<void> {
 }
 
 /** `kept`: a folder that is not removed, for another run on the same data. */
-async function bounds(objects: number, kept: string | undefined): Promise<void> {
+async function bounds(
+  shape: ObjectShape,
+  objects: number,
+  kept: string | undefined,
+): Promise<void> {
   if (!Number.isSafeInteger(objects) || objects < 10_000) throw new Error('10000 objects at least');
   const root = kept ?? mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
   try {
-    const result = await measureBounds(root, objects);
-    const page = renderMarkdown([result], new Date().toISOString().slice(0, 10), 'bounds');
+    const result = await measureBounds(root, objects, shape);
+    const name = shape === 'objects' ? 'objects' : 'bounds';
+    const page = renderMarkdown([result], new Date().toISOString().slice(0, 10), name);
     process.stdout.write(page);
-    writeFileSync(new URL('./RESULTS-bounds.md', import.meta.url), page);
+    writeFileSync(new URL(`./RESULTS-${name}.md`, import.meta.url), page);
   } finally {
     if (kept === undefined) rmSync(root, { recursive: true, force: true });
   }
@@ -84,6 +92,8 @@ async function cluster(mode: string | undefined): Promise<void> {
 }
 
 const [first, ...others] = process.argv.slice(2);
-if (first === 'bounds') await bounds(Number(others[0] ?? 10_000_000), others[1]);
-else if (first === 'cluster') await cluster(others[0]);
+if (first === 'bounds' || first === 'objects') {
+  const shape = first === 'bounds' ? 'records' : 'objects';
+  await bounds(shape, Number(others[0] ?? 10_000_000), others[1]);
+} else if (first === 'cluster') await cluster(others[0]);
 else await main(process.argv.slice(2));

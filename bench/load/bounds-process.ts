@@ -1,11 +1,22 @@
 /**
- * One step of the bounds in a process of its own: `bounds-process.ts STEP FOLDER OBJECTS LOG_BYTES`. Prints what it
- * measured as JSON.
+ * One step of the bounds in a process of its own: `bounds-process.ts STEP FOLDER OBJECTS LOG_BYTES SHAPE`. Prints what
+ * it measured as JSON. `LOG_BYTES`: chunks are written between the objects until the log has so much of them.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createNodeEnv } from '@holdfast/env/node';
-import { type LocalStore, type LocalStoreStatus, openLocalStore } from '@holdfast/kv';
-import { CHUNK_BYTES, chunkKey, objectKey, putObject } from './bounds-entries.ts';
+import {
+  type LocalStore,
+  type LocalStoreStatus,
+  type Operation,
+  openLocalStore,
+} from '@holdfast/kv';
+import {
+  CHUNK_BYTES,
+  chunkKey,
+  type ObjectShape,
+  objectKey,
+  operationsOf,
+} from './bounds-entries.ts';
 import type {
   LoadResult,
   OpenResult,
@@ -25,9 +36,11 @@ const PRESS_SECONDS = 60;
 const SMALL_OBJECTS = 10_000;
 
 const env = await createNodeEnv();
-const [step = '', folder = '', objectsText = '', logBytesText = ''] = process.argv.slice(2);
+const [step = '', folder = '', objectsText = '', logBytesText = '', shape = ''] =
+  process.argv.slice(2);
 const objects = Number(objectsText);
 const chunks = Math.floor(Number(logBytesText) / CHUNK_BYTES);
+const putObject = await operationsOf(shape as ObjectShape);
 
 function open(name: string): Promise<LocalStore> {
   return openLocalStore({ env, directory: `${folder}/${name}` });
@@ -41,7 +54,7 @@ async function fill(store: LocalStore, from: number, to: number): Promise<void> 
       const first = next;
       const last = Math.min(to, first + BATCH_OBJECTS);
       next = last;
-      const operations = Array.from({ length: last - first }, (_, at) => putObject(first + at));
+      const operations = putObjects(first, last);
       await store.transact({ operations });
       const chunkTo = Math.floor((last / objects) * chunks);
       for (let chunk = Math.floor((first / objects) * chunks); chunk < chunkTo; chunk++) {
@@ -52,6 +65,12 @@ async function fill(store: LocalStore, from: number, to: number): Promise<void> 
   await Promise.all(Array.from({ length: BATCHES_AT_ONCE }, writer));
 }
 
+function putObjects(from: number, to: number): Operation[] {
+  const operations: Operation[] = [];
+  for (let number = from; number < to; number++) operations.push(...putObject(number));
+  return operations;
+}
+
 async function putChunk(store: LocalStore, number: number, sizeBytes: number): Promise<void> {
   const value = new Uint8Array(sizeBytes).fill(number);
   await store.transact({ operations: [{ kind: 'put', key: chunkKey(number), value }] });
@@ -60,8 +79,7 @@ async function putChunk(store: LocalStore, number: number, sizeBytes: number): P
 async function load(): Promise<LoadResult> {
   const small = await open('small');
   for (let at = 0; at < SMALL_OBJECTS; at += BATCH_OBJECTS) {
-    const operations = Array.from({ length: BATCH_OBJECTS }, (_, each) => putObject(at + each));
-    await small.transact({ operations });
+    await small.transact({ operations: putObjects(at, at + BATCH_OBJECTS) });
   }
   await small.flush();
   await small.close();
@@ -148,9 +166,12 @@ async function press(): Promise<PressResult> {
   const writers = Array.from({ length: 8 }, (_, writer) =>
     repeat(async (turn) => {
       const number = scatter(turn * 8 + writer) % objects;
-      const others = [1, 2, 3].map((each) => putObject((number + each) % objects));
-      const deleted = { kind: 'delete', key: objectKey((number + 4) % objects) } as const;
-      await store.transact({ operations: [putObject(number), ...others, deleted] });
+      const written = [0, 1, 2, 3].flatMap((each) => putObject((number + each) % objects));
+      const deleted = putObject((number + 4) % objects).map(({ key }) => ({
+        kind: 'delete' as const,
+        key,
+      }));
+      await store.transact({ operations: [...written, ...deleted] });
       counts.writes++;
     }),
   );

@@ -4,6 +4,7 @@ import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { BODY_BYTES, type ObjectShape } from '../load/bounds-entries.ts';
 import type {
   LoadResult,
   OpenResult,
@@ -25,13 +26,18 @@ const LOG_BYTES_PER_OBJECT: number = (10 * GIB) / 10_000_000;
 
 /**
  * What does not grow with the data: memory, start, a page, stalls. Each step in a process of its own. A folder that an
- * earlier run has filled is taken as it is, and what was measured then is read from it.
+ * earlier run has filled is taken as it is, and what was measured then is read from it. `shape`: what is written of each object.
  */
-export async function measureBounds(folder: string, objects: number): Promise<SuiteResult> {
+export async function measureBounds(
+  folder: string,
+  objects: number,
+  shape: ObjectShape,
+): Promise<SuiteResult> {
   const step = async <Result>(name: string): Promise<Result> => {
     process.stderr.write(`  ${name}\n`);
-    const logBytes = Math.floor(objects * LOG_BYTES_PER_OBJECT);
-    const args = [PROCESS, name, folder, String(objects), String(logBytes)];
+    // Whole objects have bodies, which are the log.
+    const logBytes = shape === 'objects' ? 0 : Math.floor(objects * LOG_BYTES_PER_OBJECT);
+    const args = [PROCESS, name, folder, String(objects), String(logBytes), shape];
     const { stdout } = await promisify(execFile)(process.execPath, args);
     return JSON.parse(stdout) as Result;
   };
@@ -53,12 +59,16 @@ export async function measureBounds(folder: string, objects: number): Promise<Su
     }),
     ...stallRows('all is read, written and compacted at once', pressed.stalls, pressed),
   ];
-  return { title: titleOf(objects, loaded), rows };
+  return { title: titleOf(objects, shape, loaded), rows };
 }
 
-function titleOf(objects: number, { counts, seconds }: LoadResult): string {
-  const entries = (objects / 1e6).toFixed(objects < 1e6 ? 2 : 0);
-  return `${entries} million objects, ${gib(counts.logBytes)} of log, ${gib(counts.tableBytes)} of tables, loaded in ${Math.round(seconds)} s`;
+function titleOf(objects: number, shape: ObjectShape, { counts, seconds }: LoadResult): string {
+  const many = `${(objects / 1e6).toFixed(objects < 1e6 ? 2 : 0)} million`;
+  const what = {
+    records: `${many} objects`,
+    objects: `${many} whole objects of ${BODY_BYTES} bytes`,
+  };
+  return `${what[shape]}, ${(counts.tableEntries / 1e6).toFixed(1)} million entries, ${gib(counts.logBytes)} of log, ${gib(counts.tableBytes)} of tables, loaded in ${Math.round(seconds)} s`;
 }
 
 function memoryRow(when: string, peakBytes: number): Row {
