@@ -93,6 +93,50 @@ test('a running server is backed up by command and by itself, under load', async
   await expectAll(second.client(), 2);
 });
 
+test('an earlier state is restored by index and by time, and the newest without either', async () => {
+  await using folder = await temporaryFolder();
+  const data = join(folder.path, 'data');
+  const to = join(folder.path, 'backups');
+  await using server = await HoldfastProcess.start({
+    directory: data,
+    arguments: ['--bucket', 'photos'],
+  });
+  const backedUp = async (
+    seed: number,
+  ): Promise<{ readonly time: string; readonly last: string }> => {
+    await putAll(server.client(), seed);
+    expect((await runHoldfast(['backup', '--data', data, '--to', to])).errors).toBe('');
+    const { output } = await runHoldfast(['backup', 'verify', to]);
+    const backups = [...output.matchAll(/^backup of (\S+): whole; index \d+ to (\d+)/gm)];
+    const [, time = '', last = ''] =
+      backups.toSorted((left, right) => Number(left[2]) - Number(right[2])).at(-1) ?? [];
+    return { time, last };
+  };
+  const earlier = await backedUp(1);
+  await backedUp(2);
+  expect(await server.stop()).toBe(0);
+  const cases: [string[], number][] = [
+    [['--at-index', earlier.last], 1],
+    [['--at-time', earlier.time], 1],
+    [[], 2],
+  ];
+  for (const [at, [how, seed]] of cases.entries()) {
+    const restored = join(folder.path, `restored-${at}`);
+    const { errors, exitCode } = await runHoldfast([
+      'restore',
+      '--from',
+      to,
+      '--data',
+      restored,
+      ...how,
+    ]);
+    expect(errors).toBe('');
+    expect(exitCode).toBe(0);
+    await using second = await HoldfastProcess.start({ directory: restored });
+    await expectAll(second.client(), seed);
+  }
+});
+
 test('what cannot be done is refused with a sentence', async () => {
   await using folder = await temporaryFolder();
   const { path } = folder;

@@ -134,7 +134,7 @@ function recoveryLines(metrics: MetricsText): string[] {
       `read ${bytes(metrics.get('holdfast_recovery_scanned_bytes'))} of log, ` +
         `replayed ${metrics.get('holdfast_recovery_replayed_records')} records, ` +
         `cut ${bytes(metrics.get('holdfast_recovery_cut_bytes'))}, ` +
-        `removed ${metrics.get('holdfast_recovery_removed_files')} files`,
+        `healed ${metrics.get('holdfast_recovery_healed_files')} and removed ${metrics.get('holdfast_recovery_removed_files')} files`,
     ),
   ];
 }
