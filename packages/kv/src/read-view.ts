@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '@holdfast/env';
 import { KvError } from './errors.ts';
 import type { IndexRecord } from './index-record.ts';
-import { liveRecord } from './index-record.ts';
+import { liveRecord, valueSizeBytes } from './index-record.ts';
 import { userKey } from './key-space.ts';
 import type { IndexSnapshot } from './kv-index.ts';
 import type {
@@ -18,7 +18,7 @@ import { RangeWalk } from './range-walk.ts';
 import type { ReaderPin, ReaderPins } from './reader-pins.ts';
 import { checkKey, checkRange, checkScan } from './request-check.ts';
 import type { ReadExtent } from './value-reader.ts';
-import { entryOf, readEntry, readEntryInto } from './value-reader.ts';
+import { entryOf, inlineEntry, readEntry, readEntryInto } from './value-reader.ts';
 import { WorkSlices } from './work-slices.ts';
 
 /** Values of a page that are read from the log at the same time. */
@@ -142,7 +142,7 @@ export class EngineView implements ReadView {
       if (found.length === options.limit || valuesBytes >= PAGE_VALUES_LIMIT_BYTES) {
         return { entries: await entries(), more: true };
       }
-      if (withValues) valuesBytes += entryOf(next.key, next.record).valueSizeBytes;
+      if (withValues) valuesBytes += valueSizeBytes(next.record);
       found.push(next);
     }
   }
@@ -156,11 +156,11 @@ export class EngineView implements ReadView {
         if (withValues && record.kind === 'extent') {
           entries[at] = await readEntry(this.#context.readExtent, key, record);
         } else {
-          const entry = entryOf(key, record);
           // Why the cast: without values a page's entries are plain `KvEntry`s, as the overload says.
-          entries[at] = (
-            withValues && record.kind === 'inline' ? { ...entry, value: record.value } : entry
-          ) as KvEntryWithValue;
+          entries[at] =
+            withValues && record.kind === 'inline'
+              ? inlineEntry(key, record)
+              : (entryOf(key, record) as KvEntryWithValue);
         }
       }
     };

@@ -111,8 +111,10 @@ export function decodeBlock(bytes: Uint8Array): DecodedBlock {
       used = 0;
     }
     const key = slab.subarray(used, used + length);
-    for (let at = 0; at < scanner.shared; at++) key[at] = last[at] as number;
-    key.set(bytes.subarray(scanner.suffixOffset, scanner.offset), scanner.shared);
+    const { shared, suffixOffset, suffixLength } = scanner;
+    for (let at = 0; at < shared; at++) key[at] = last[at] as number;
+    // Not `set`, which would want a view of these few bytes first.
+    for (let at = 0; at < suffixLength; at++) key[shared + at] = bytes[suffixOffset + at] as number;
     used += length;
     keys.push(key);
     recordOffsets.push(scanner.offset);
