@@ -5,8 +5,9 @@ import { isVoter, membersOf, nodeId } from '@holdfast/raft';
 import type { WalIdentity } from '@holdfast/wal';
 import { encodeAddress } from './cluster-notes.ts';
 import type { ReplicaDriver } from './driver.ts';
-import { ADDRESS_KIND } from './entry-format.ts';
+import { ADDRESS_KIND, INCARNATION_KIND } from './entry-format.ts';
 import { ReplicaError } from './errors.ts';
+import { encodeIncarnation } from './member-guard.ts';
 import type { PeerLinks } from './peer-links.ts';
 import type { Cluster, ClusterStatus, MemberInfo } from './replica.ts';
 
@@ -72,6 +73,12 @@ export class ClusterControl implements Cluster {
 
   async add(name: string, address: Address): Promise<void> {
     const member = nodeId(name);
+    // Safety: which folder counts is open only for a name that is no member's.
+    await this.#agree((raft) =>
+      membersOf(raft.status().configuration).includes(member)
+        ? { accepted: false, code: 'ALREADY_MEMBER' as const, leaderId: undefined }
+        : raft.propose({ kind: INCARNATION_KIND, head: encodeIncarnation(name, undefined) }),
+    );
     await this.#agree((raft) =>
       raft.propose({ kind: ADDRESS_KIND, head: encodeAddress(name, address) }),
     );

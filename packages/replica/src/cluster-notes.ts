@@ -19,11 +19,15 @@ import {
   CLUSTER_KIND,
   decodeClusterId,
   decodeConfiguration,
+  INCARNATION_KIND,
   MEMBERSHIP_KIND,
 } from './entry-format.ts';
+import type { IncarnationRecord } from './member-guard.ts';
+import { decodeIncarnation } from './member-guard.ts';
 
 const CONFIGURATION_PREFIX = 'configuration/';
 const ADDRESS_PREFIX = 'address/';
+const INCARNATION_PREFIX = 'incarnation/';
 const CLUSTER_NOTE = 'cluster';
 /** Digits of an index in a note's name, so that names sort as indexes do. */
 const INDEX_DIGITS = 16;
@@ -37,6 +41,8 @@ export interface ClusterNotes {
   readonly addresses: ReadonlyMap<string, Address>;
   /** What the cluster has been called since its last recovery from the loss of a quorum; undefined where there was none. */
   readonly clusterId: string | undefined;
+  /** Which folder of each member counts; their `index` is 0. */
+  readonly incarnations: readonly IncarnationRecord[];
 }
 
 /** Applies an entry that is no transaction. KV_CORRUPTION where it cannot be read. */
@@ -54,6 +60,10 @@ export function applyNote(
       const { nodeId, address } = decodeAddress(head);
       const isGone = address === undefined;
       engine.note(index, `${ADDRESS_PREFIX}${nodeId}`, isGone ? undefined : head);
+    } else if (kind === INCARNATION_KIND) {
+      const { nodeId, incarnation } = decodeIncarnation(head);
+      const isOpen = incarnation === undefined;
+      engine.note(index, `${INCARNATION_PREFIX}${nodeId}`, isOpen ? undefined : head);
     } else if (kind === CLUSTER_KIND) {
       decodeClusterId(head);
       engine.note(index, CLUSTER_NOTE, head);
@@ -76,6 +86,7 @@ export async function readClusterNotes(engine: KvEngine): Promise<ClusterNotes> 
 export function clusterNotesOf(notes: ReadonlyMap<string, Uint8Array>): ClusterNotes {
   const configurations: { index: LogIndex; configuration: Configuration }[] = [];
   const addresses = new Map<string, Address>();
+  const incarnations: IncarnationRecord[] = [];
   for (const [name, value] of notes) {
     if (name.startsWith(CONFIGURATION_PREFIX)) {
       const index = logIndex(Number(name.slice(CONFIGURATION_PREFIX.length)));
@@ -83,12 +94,14 @@ export function clusterNotesOf(notes: ReadonlyMap<string, Uint8Array>): ClusterN
     } else if (name.startsWith(ADDRESS_PREFIX)) {
       const { nodeId, address } = decodeAddress(value);
       if (address !== undefined) addresses.set(nodeId, address);
+    } else if (name.startsWith(INCARNATION_PREFIX)) {
+      incarnations.push({ index: 0, ...decodeIncarnation(value) });
     }
   }
   configurations.sort((left, right) => left.index - right.index);
   const cluster = notes.get(CLUSTER_NOTE);
   const clusterId = cluster === undefined ? undefined : decodeClusterId(cluster);
-  return { configurations, addresses, clusterId };
+  return { configurations, addresses, clusterId, incarnations };
 }
 
 /** The head of an address entry; without an address it is forgotten. */

@@ -32,6 +32,8 @@ import { decodeAddress, readClusterNotes } from './cluster-notes.ts';
 import { ADDRESS_KIND } from './entry-format.ts';
 import { ReplicaError } from './errors.ts';
 import { retainedFromOf } from './log-reading.ts';
+import type { MemberGuard } from './member-guard.ts';
+import { ENVELOPE_BYTES } from './member-guard.ts';
 import { decodeMessage } from './message-codec.ts';
 import { MessageSender } from './message-sender.ts';
 import type { PeerLinks } from './peer-links.ts';
@@ -47,6 +49,7 @@ const SLOT_LIMIT = 2048;
 
 export interface DriverOptions {
   readonly raft: Raft;
+  readonly guard: MemberGuard;
   readonly links: PeerLinks;
   readonly clock: Clock;
   readonly random: Random;
@@ -140,6 +143,7 @@ export class ReplicaDriver implements Committer {
       wal: context.wal,
       links: options.links,
       crc32c: context.crc32c,
+      envelopeFor: (peer) => options.guard.envelopeFor(peer),
       onLost: (peer) => this.#noteLost(peer),
       onFault: options.onPeerFault,
     });
@@ -259,7 +263,7 @@ export class ReplicaDriver implements Committer {
   receive(peerId: string, frames: readonly Uint8Array[]): void {
     if (this.#refusal() !== undefined) return;
     const from = nodeId(peerId);
-    for (const frame of frames) this.#step(this.#decode(from, frame));
+    for (const frame of frames) this.#step(frame, this.#decode(from, frame));
     this.#plan();
   }
 
@@ -303,7 +307,12 @@ export class ReplicaDriver implements Committer {
 
   #decode(from: NodeId, frame: Uint8Array): Message {
     try {
-      return decodeMessage(frame, from, this.#status.nodeId, this.#context.crc32c);
+      return decodeMessage(
+        frame.subarray(ENVELOPE_BYTES),
+        from,
+        this.#status.nodeId,
+        this.#context.crc32c,
+      );
     } catch (cause) {
       if (!(cause instanceof MalformedBytesError)) throw cause;
       throw new ReplicaError(
@@ -314,8 +323,11 @@ export class ReplicaDriver implements Committer {
     }
   }
 
-  #step(message: Message): void {
-    this.#guarded(() => this.#raft.step(message));
+  #step(envelope: Uint8Array, message: Message): void {
+    this.#guarded(() => {
+      const admitted = this.#options.guard.admit(envelope, message, this.#status);
+      if (admitted !== undefined) this.#raft.step(admitted);
+    });
   }
 
   /** Safety: what Raft throws says that going on would be unsafe. */
@@ -372,6 +384,8 @@ export class ReplicaDriver implements Committer {
   }
 
   #turn(): void {
+    // Why before all others: what an acknowledgement counts for comes behind it in the log.
+    for (const command of this.#options.guard.unrecorded(this.#status)) this.#raft.propose(command);
     this.#proposals.propose(this.#raft, this.#status.role === 'leader');
     this.#reads.ask(this.#raft);
     const ready = this.#raft.ready();
@@ -381,6 +395,7 @@ export class ReplicaDriver implements Committer {
 
   #carryOut(ready: Ready): void {
     for (const message of ready.messages) this.#sender.send(message);
+    if (ready.persist !== undefined) this.#options.guard.follow(ready.persist);
     if (ready.persist !== undefined) this.#persist.submit(ready.persist);
     this.#applier.push(ready.committed);
     for (const outcome of ready.readResults) this.#reads.note(outcome);
@@ -454,7 +469,8 @@ export class ReplicaDriver implements Committer {
     await this.#applier.whenIdle();
     await this.#transfers.install();
     invariant(engine.appliedIndex >= snapshot.index, 'a state that is installed is there');
-    const { addresses } = await readClusterNotes(engine);
+    const { addresses, incarnations } = await readClusterNotes(engine);
+    this.#options.guard.restart(incarnations, snapshot.index);
     for (const [member, address] of addresses) this.#options.addresses.set(member, address);
     this.#applier.goOnBehind(snapshot.term);
     this.#followMembers();

@@ -20,6 +20,8 @@ export const CHECKPOINT_KIND = 4;
 export const ADDRESS_KIND = 5;
 /** A command: what the cluster is called from here on. Only a recovery from the loss of a quorum writes one. */
 export const CLUSTER_KIND = 6;
+/** A command: which folder of a member counts. */
+export const INCARNATION_KIND = 7;
 
 const FORMAT_VERSION = 1;
 const MEMBER_LIMIT = 64;
@@ -62,7 +64,8 @@ export function contentOf({ kind, head, body, bodyCrc }: RecordParts): EntryCont
   switch (kind) {
     case KV_ENTRY_KIND:
     case ADDRESS_KIND:
-    case CLUSTER_KIND: {
+    case CLUSTER_KIND:
+    case INCARNATION_KIND: {
       const command: StoredCommand = { kind, head, bodyCrc, ...(body && { body }) };
       return { type: 'command', command };
     }

@@ -9,6 +9,8 @@ export interface MessageSenderOptions {
   readonly wal: Wal;
   readonly links: PeerLinks;
   readonly crc32c: Crc32c;
+  /** What goes before a message to the peer. */
+  readonly envelopeFor: (peer: NodeId) => Uint8Array;
   /** Entries for the peer did not leave. */
   readonly onLost: (peer: NodeId) => void;
   /** What the peer needs cannot be read. */
@@ -49,8 +51,9 @@ export class MessageSender {
 
   #sendNow(message: Message): void {
     const lane = laneOf(message);
-    const parts = encodeMessage(message, this.#options.crc32c);
-    const isSent = this.#options.links.send(message.to, lane, parts);
+    const { links, crc32c, envelopeFor } = this.#options;
+    const parts = [envelopeFor(message.to), ...encodeMessage(message, crc32c)];
+    const isSent = links.send(message.to, lane, parts);
     if (isSent || message.type !== 'appendEntries' || message.entries.length === 0) return;
     this.#options.onLost(message.to);
   }

@@ -5,13 +5,16 @@ import { nodeId, Raft } from '@holdfast/raft';
 import { ClusterControl } from './cluster-control.ts';
 import { readClusterNotes } from './cluster-notes.ts';
 import { markDiverged, refuseDiverged } from './divergence-mark.ts';
+import type { DriverOptions } from './driver.ts';
 import { ReplicaDriver } from './driver.ts';
 import type { Member } from './member-file.ts';
 import { drawIncarnation, readMember, writeMember } from './member-file.ts';
+import { MemberGuard } from './member-guard.ts';
 import { PeerLinks } from './peer-links.ts';
 import { finishRecovery } from './recover-quorum.ts';
 import type { Replica, ReplicaOptions } from './replica.ts';
 import { resolveReplicaSettings } from './settings.ts';
+import type { FoundMember } from './stored-state.ts';
 import { beginLog, identityOf, MEMBER_LOG, readStoredState } from './stored-state.ts';
 import { TransferHub } from './transfer/transfer-hub.ts';
 
@@ -46,9 +49,14 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     ...MEMBER_LOG,
     prepare: async (folder) => {
       const own = await ownMember(options, folder, member);
-      const raft = await openRaft(options, folder, addresses, own);
+      const { raft, incarnations } = await openRaft(options, folder, addresses, own);
+      const guard = new MemberGuard({
+        own: own.incarnation,
+        records: incarnations,
+        onRefused: (peerId, error) => options.onPeerFault?.(peerId, error),
+      });
       return (context) => {
-        driver = openDriver(options, context, raft, links, addresses);
+        driver = openDriver(options, context, { raft, guard, links, addresses });
         return driver;
       };
     },
@@ -113,7 +121,7 @@ async function openRaft(
   folder: OpenedFolder,
   addresses: Map<string, Address>,
   member: Member,
-): Promise<Raft> {
+): Promise<Pick<FoundMember, 'incarnations'> & { readonly raft: Raft }> {
   const names = Object.keys(members);
   // A node that joins is not among those that it is told of.
   if (names.includes(network.nodeId)) await beginLog(folder, names);
@@ -123,35 +131,34 @@ async function openRaft(
   for (const [member, address] of notes.addresses) {
     if (!addresses.has(member)) addresses.set(member, address);
   }
-  const { stored } = await readStoredState(folder, notes);
+  const { stored, incarnations } = await readStoredState(folder, notes);
   const { raft } = resolveReplicaSettings(settings);
   const random = fractions(env.random);
-  return new Raft({ ...raft, nodeId: nodeId(network.nodeId), random }, stored);
+  return {
+    raft: new Raft({ ...raft, nodeId: nodeId(network.nodeId), random }, stored),
+    incarnations,
+  };
 }
 
 function openDriver(
   options: ReplicaOptions,
   context: CommitterContext,
-  raft: Raft,
-  links: PeerLinks,
-  addresses: Map<string, Address>,
+  parts: Pick<DriverOptions, 'raft' | 'guard' | 'links' | 'addresses'>,
 ): ReplicaDriver {
   const { env, settings = {} } = options;
   return new ReplicaDriver(
     {
-      raft,
-      links,
+      ...parts,
       clock: env.clock,
       random: env.random,
       settings: resolveReplicaSettings(settings),
       afterTurn: options.afterTurn ?? ((run) => void Promise.resolve().then(run)),
-      addresses,
       openTransfers: (images, hooks) =>
         new TransferHub({
           env,
           network: options.network,
           images,
-          addresses,
+          addresses: parts.addresses,
           settings: resolveReplicaSettings(settings),
           hooks,
           onTrouble: options.onPeerFault ?? (() => undefined),

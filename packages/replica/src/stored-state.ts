@@ -13,8 +13,11 @@ import {
   decodeClusterId,
   decodeConfiguration,
   encodeConfiguration,
+  INCARNATION_KIND,
   MEMBERSHIP_KIND,
 } from './entry-format.ts';
+import type { IncarnationRecord } from './member-guard.ts';
+import { decodeIncarnation } from './member-guard.ts';
 
 /** Of the first entry of every cluster, which says who belongs to it. */
 const FIRST_TERM = term(1);
@@ -32,6 +35,8 @@ export interface FoundMember {
   readonly stored: StoredState;
   /** As `ClusterNotes.clusterId`, or what an entry says that is not applied yet. */
   readonly clusterId: string | undefined;
+  /** Which folder of each member counts, and what entries say of it that are not applied yet. */
+  readonly incarnations: readonly IncarnationRecord[];
 }
 
 /**
@@ -87,6 +92,7 @@ export async function readStoredState(
   const entries: StoredEntry[] = [];
   const memberships: { index: typeof baseIndex; configuration: Configuration }[] = [];
   let { clusterId } = notes;
+  const incarnations = [...notes.incarnations];
   if (wal.lastIndex >= wal.firstIndex) {
     for await (const record of wal.replay(wal.firstIndex)) {
       const { index, kind, head, body } = record;
@@ -97,6 +103,9 @@ export async function readStoredState(
         memberships.push({ index, configuration: decodeConfiguration(head) });
       }
       if (kind === CLUSTER_KIND) clusterId = decodeClusterId(head);
+      if (kind === INCARNATION_KIND && index > engine.appliedIndex) {
+        incarnations.push({ index, ...decodeIncarnation(head) });
+      }
     }
   }
   const known = notes.configurations.findLast(({ index }) => index <= baseIndex);
@@ -116,7 +125,7 @@ export async function readStoredState(
     memberships,
     appliedIndex: logIndex(engine.appliedIndex),
   };
-  return { stored, clusterId };
+  return { stored, clusterId, incarnations };
 }
 
 function termBefore(wal: Wal): typeof FIRST_TERM {

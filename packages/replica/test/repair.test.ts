@@ -31,7 +31,14 @@ async function damaged(
     .status()
     .segments.find(({ released, liveBytes }) => released && liveBytes > 0);
   if (segment === undefined) throw new Error('nothing was released');
-  cluster.node('n2').env.files.corrupt(segment.path, { offset: 20_000, length: 10, how: 'garble' });
+  const { files } = cluster.node('n2').env;
+  const bytes = Buffer.alloc(segment.sizeBytes);
+  const file = await files.open(segment.path, 'read');
+  await file.read(bytes, 0);
+  await file.close();
+  // In the middle of the third value.
+  const offset = bytes.indexOf(valueOf(2)) + 4000;
+  files.corrupt(segment.path, { offset, length: 10, how: 'garble' });
   return { cluster, path: segment.path };
 }
 

@@ -13,6 +13,10 @@ const FACTS: Readonly<Record<keyof typeof stories, string>> = {
   aBrokenDiskGivesLeadershipAway: 'a leader whose disk fails stops, and another one leads at once',
   aMemberThatIsBehindCatchesUpFromTheLog:
     'a member that was away is brought up from the log that is kept behind the tables',
+  aVoterThatLostItsFolderDoesNotVote:
+    'a voter that comes back with an empty folder elects nobody, and is told what to do',
+  aVoterThatLostItsFolderDoesNotAcknowledge:
+    'a voter with an empty folder acknowledges nothing until it was removed and added again',
 };
 
 test.each(Object.entries(FACTS))('%s: %s', async (name) => {
