@@ -1,6 +1,7 @@
 /**
  * `npm run prove:containers`: the image of docker/ as three nodes on a private network behind the balancer, one of them
- * cut off, one killed, and the store checked.
+ * cut off, one killed, and the store checked. docker/compose.yaml starts them where there is a Compose; else they are
+ * started one by one, and the last line says that.
  *
  *     npm run prove:containers                  the base is made of Debian packages (debootstrap)
  *     npm run prove:containers -- --base DIR    the base is this folder, a root file system
@@ -20,10 +21,20 @@ const root = join(import.meta.dirname, '..');
 const nodes = ['n1', 'n2', 'n3'];
 /** Debian's own command line and daemon fit each other; another `docker` in the path need not. */
 const docker = existsSync('/usr/bin/docker') ? '/usr/bin/docker' : 'docker';
-const network = 'peers';
+const project = 'holdfast';
 const members = nodes.map((name) => `${name}=${name}:9400`).join(',');
 const keys = { id: 'prove', secret: randomBytes(16).toString('hex') };
 const bigBytes = 12 * 1024 * 1024;
+
+/** How the nodes were started. */
+interface Deployment {
+  readonly network: string;
+  /** By node. */
+  readonly containers: ReadonlyMap<string, string>;
+  readonly volumeOf: (name: string) => string;
+  /** The program that ran compose.yaml, and its version; undefined where there was none. */
+  readonly compose: string | undefined;
+}
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -40,8 +51,9 @@ async function main(words: readonly string[]): Promise<number> {
       words[0] === '--base' ? (words[1] as string) : await makeBase(join(folder, 'base'));
     daemon = await startDaemon(folder);
     await buildImages(folder, base);
-    await proveCluster(folder);
-    process.stdout.write('containers: proven\n');
+    const compose = await proveCluster(folder);
+    const how = compose ?? 'without compose.yaml: no Compose is installed (Debian: docker-compose)';
+    process.stdout.write(`containers: proven, ${how}\n`);
     return 0;
   } catch (error) {
     process.stdout.write(`containers: ${error instanceof Error ? error.message : String(error)}\n`);
@@ -129,52 +141,106 @@ async function buildImages(folder: string, base: string): Promise<void> {
   await inDocker('build', '--build-arg', 'BASE=base', '-t', 'holdfast', context);
 }
 
-async function proveCluster(folder: string): Promise<void> {
-  say('three nodes and a balancer');
-  await inDocker('network', 'create', network);
-  await inDocker('volume', 'create', 'secret');
-  const secret = ['--network', 'none', '-v', 'secret:/secret'];
-  await inDocker('run', '--rm', ...secret, 'holdfast', 'secret', '/secret/cluster');
-  for (const name of nodes) await startNode(name);
-  await startBalancer(folder);
+/** What compose.yaml was run by, if it was. */
+async function proveCluster(folder: string): Promise<string | undefined> {
+  await buildBalancer(folder);
+  const deployment = (await compose(folder)) ?? (await startAlone());
+  const { network, containers } = deployment;
+  const containerOf = (name: string): string => containers.get(name) as string;
+  const isHealthy = async (name: string): Promise<boolean> =>
+    (await healthOf(containerOf(name))) === 'healthy';
   await until('every node is healthy', async () => {
-    const states = await Promise.all(nodes.map((name) => healthOf(name)));
-    return states.every((state) => state === 'healthy');
+    return (await Promise.all(nodes.map(isHealthy))).every((healthy) => healthy);
   });
-  const user = (await inDocker('exec', 'n1', 'node', '-p', 'process.getuid()')).trim();
-  if (user !== '10001') throw new Error(`a node runs as user ${user}`);
+  const user = await inDocker('exec', containerOf('n1'), 'node', '-p', 'process.getuid()');
+  if (user.trim() !== '10001') throw new Error(`a node runs as user ${user.trim()}`);
 
-  await ask(`await client.put('before', 'written by all')`);
+  await ask(network, `await client.put('', ''); await client.put('before', 'written by all')`);
   say('one is cut off');
-  const cut = await leaderName();
-  await inDocker('network', 'disconnect', network, cut);
+  const cut = await leaderName(containers);
+  await inDocker('network', 'disconnect', network, containerOf(cut));
   await ask(
+    network,
     `await client.put('cut', 'written by two'); await client.expectBody('before', 'written by all')`,
   );
-  await inDocker('network', 'connect', network, cut);
-  await until('it is healthy again', async () => (await healthOf(cut)) === 'healthy');
+  await inDocker('network', 'connect', '--alias', cut, network, containerOf(cut));
+  await until('it is healthy again', () => isHealthy(cut));
 
   say('one is killed');
-  const killed = await leaderName();
-  await inDocker('kill', '--signal', 'KILL', killed);
+  const killed = await leaderName(containers);
+  await inDocker('kill', '--signal', 'KILL', containerOf(killed));
   await ask(
+    network,
     `await client.put('killed', 'written by the other two'); await client.putBig('big', ${bigBytes})`,
   );
-  await inDocker('start', killed);
-  await until('it is healthy again', async () => (await healthOf(killed)) === 'healthy');
+  await inDocker('start', containerOf(killed));
+  await until('it is healthy again', () => isHealthy(killed));
+  await proveStore(deployment);
+  return deployment.compose;
+}
 
+async function proveStore({ network, containers, volumeOf, compose }: Deployment): Promise<void> {
   say('the store is checked');
   for (const name of nodes) {
     await ask(
+      network,
       `await client.expectBody('before', 'written by all'); await client.expectBody('cut', 'written by two');
        await client.expectBody('killed', 'written by the other two'); await client.expectBig('big', ${bigBytes})`,
       `http://${name}:9000`,
     );
   }
-  await proveStop();
+  // The one port before all nodes, as it is published.
+  const published = 'http://127.0.0.1:9000';
+  if (compose !== undefined)
+    await ask('host', `await client.expectBody('cut', 'written by two')`, published);
+  await proveStop(containers, volumeOf);
 }
 
-async function startNode(name: string): Promise<void> {
+/** Runs compose.yaml itself; undefined where there is no Compose. */
+async function compose(folder: string): Promise<Deployment | undefined> {
+  for (const [program = '', ...words] of [['docker-compose'], [docker, 'compose']]) {
+    const version = await runCommand(program, [...words, 'version', '--short'], root).catch(
+      () => undefined,
+    );
+    if (version?.code !== 0) continue;
+    say('three nodes and a balancer, by compose.yaml');
+    const file = join(root, 'docker', 'compose.yaml');
+    const settings = join(folder, 'settings');
+    writeFileSync(
+      settings,
+      `HOLDFAST_ACCESS_KEY=${keys.id}\nHOLDFAST_SECRET_KEY=${keys.secret}\nNGINX_IMAGE=balancer\n`,
+    );
+    const composing = [...words, '--project-name', project, '--file', file, '--env-file', settings];
+    await run(program, [...composing, 'up', '--detach']);
+    const containers = new Map<string, string>();
+    for (const name of nodes) {
+      containers.set(name, (await run(program, [...composing, 'ps', '--quiet', name])).trim());
+    }
+    return {
+      network: `${project}_default`,
+      containers,
+      volumeOf: (name) => `${project}_${name}`,
+      compose: `by ${program} ${version.output.trim()} from docker/compose.yaml`,
+    };
+  }
+  return undefined;
+}
+
+/** The same without a Compose. */
+async function startAlone(): Promise<Deployment> {
+  say('three nodes and a balancer, one by one');
+  const network = 'peers';
+  await inDocker('network', 'create', network);
+  await inDocker('volume', 'create', 'secret');
+  const secret = ['--network', 'none', '-v', 'secret:/secret'];
+  await inDocker('run', '--rm', ...secret, 'holdfast', 'secret', '/secret/cluster');
+  for (const name of nodes) await startNode(network, name);
+  await inDocker('run', '-d', '--name', 'balancer', '--network', network, 'balancer');
+  const containers = new Map(nodes.map((name) => [name, name]));
+  return { network, containers, volumeOf: (name) => name, compose: undefined };
+}
+
+async function startNode(network: string, name: string): Promise<void> {
   await inDocker(
     'run',
     '-d',
@@ -208,35 +274,41 @@ async function startNode(name: string): Promise<void> {
     '0.0.0.0',
     '--data',
     '/data',
-    '--bucket',
-    'proof',
   );
 }
 
 /** The balancer of compose.yaml, with its configuration, from the same base. */
-async function startBalancer(folder: string): Promise<void> {
+async function buildBalancer(folder: string): Promise<void> {
   const context = join(folder, 'balancer');
   mkdirSync(context);
   cpSync(join(root, 'docker', 'nginx.conf'), join(context, 'nginx.conf'));
-  writeFileSync(join(context, 'Dockerfile'), 'FROM base\nCOPY nginx.conf /etc/nginx/nginx.conf\n');
+  writeFileSync(
+    join(context, 'Dockerfile'),
+    'FROM base\nCOPY nginx.conf /etc/nginx/nginx.conf\nCMD ["nginx", "-g", "daemon off;"]\n',
+  );
   await inDocker('build', '-t', 'balancer', context);
-  const command = ['nginx', '-g', 'daemon off;'];
-  await inDocker('run', '-d', '--name', 'balancer', '--network', network, 'balancer', ...command);
 }
 
 /** All are stopped by their signal, in order: code 0, and nothing is left to recover. */
-async function proveStop(): Promise<void> {
-  for (const name of nodes) {
-    await inDocker('stop', '--time', '15', name);
-    const code = (await inDocker('inspect', '--format', '{{.State.ExitCode}}', name)).trim();
+async function proveStop(
+  containers: Deployment['containers'],
+  volumeOf: Deployment['volumeOf'],
+): Promise<void> {
+  for (const [name, container] of containers) {
+    await inDocker('stop', '--time', '15', container);
+    const code = (await inDocker('inspect', '--format', '{{.State.ExitCode}}', container)).trim();
     if (code !== '0') throw new Error(`${name} ended with code ${code}`);
   }
-  const verify = ['--network', 'none', '-v', 'n1:/data'];
+  const verify = ['--network', 'none', '-v', `${volumeOf('n1')}:/data`];
   await inDocker('run', '--rm', ...verify, 'holdfast', 'verify', '--data', '/data');
 }
 
-/** Runs a client on the private network; `script` calls it `client`. */
-async function ask(script: string, endpoint = 'http://balancer:9000'): Promise<void> {
+/** Runs a client on a network; `script` calls it `client`. */
+async function ask(
+  network: string,
+  script: string,
+  endpoint = 'http://balancer:9000',
+): Promise<void> {
   const settings = JSON.stringify({ endpoint, bucket: 'proof', ...keys });
   const opened = `import { Client } from '/client.mjs'; const client = new Client(${settings});`;
   await inDocker(
@@ -255,11 +327,20 @@ async function ask(script: string, endpoint = 'http://balancer:9000'): Promise<v
   );
 }
 
-async function leaderName(): Promise<string> {
+async function leaderName(containers: Deployment['containers']): Promise<string> {
   let leader = '';
   await until('there is a leader', async () => {
-    for (const name of nodes) {
-      const status = ['exec', name, 'holdfast', 'cluster', 'status', '--data', '/data', '--json'];
+    for (const container of containers.values()) {
+      const status = [
+        'exec',
+        container,
+        'holdfast',
+        'cluster',
+        'status',
+        '--data',
+        '/data',
+        '--json',
+      ];
       const { code, output } = await tryDocker(...status);
       if (code !== 0) continue;
       const view = JSON.parse(output.slice(output.indexOf('{'))) as Record<string, string>;
@@ -271,8 +352,8 @@ async function leaderName(): Promise<string> {
   return leader;
 }
 
-async function healthOf(name: string): Promise<string> {
-  return (await inDocker('inspect', '--format', '{{.State.Health.Status}}', name)).trim();
+async function healthOf(container: string): Promise<string> {
+  return (await inDocker('inspect', '--format', '{{.State.Health.Status}}', container)).trim();
 }
 
 async function inDocker(...words: readonly string[]): Promise<string> {
