@@ -113,7 +113,7 @@ export const simulations: Check = {
     '--seed',
     '1',
     '--count',
-    '200',
+    '150',
     '--seconds',
     '30',
   ],

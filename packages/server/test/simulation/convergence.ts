@@ -35,8 +35,8 @@ export async function converge(world: Healed): Promise<void> {
     await time.run(LIVENESS_MS / MOST_TRIES);
   }
   for (const node of nodes) {
-    for (let key = 0; key < KEYS; key++) {
-      await finish(world, world.workload.read(`reader of ${node.name}`, `k${key}`, node));
+    for (const key of KEYS) {
+      await finish(world, world.workload.read(`reader of ${node.name}`, key, node));
     }
   }
   if (world.objects !== undefined) await verifyObjects(world, world.objects, nodes);

@@ -4,7 +4,7 @@ import type { SeededRandom } from '@holdfast/env/memory';
 import type { SimulatedCluster } from './simulated-cluster.ts';
 import type { SimulatedNode } from './simulated-node.ts';
 
-const FAULTS = [
+export const FAULTS = [
   'power cut',
   'power cut at an operation',
   'kill',
@@ -124,12 +124,9 @@ export class Nemesis {
       case 'full disk':
         return this.#fillDisk(node);
       case 'misdirected write':
+        return this.#badDisk(node).misdirect(this.#random);
       case 'bit rot':
-        // One good copy is left: that of every other node.
-        if (this.#cluster.nodes.some(({ isRotten }) => isRotten)) return;
-        if (name === 'bit rot') node.rot(this.#random);
-        else node.misdirect(this.#random);
-        return;
+        return this.#badDisk(node).rot(this.#random);
       case 'broken connections':
         return network.breakConnections(node.name);
       case 'transfer of leadership':
@@ -165,6 +162,11 @@ export class Nemesis {
     const kinds = ['write', 'writeSynced', 'sync', 'rename', 'syncDirectory', 'create', 'unlink'];
     const kind = kinds[this.#random.below(kinds.length)];
     node.files.failWhen({ when: (operation) => operation.kind === kind, code: 'FILE_IO' });
+  }
+
+  /** One copy at least is good: that of every node but one, which is the same until another has taken its place. */
+  #badDisk(node: SimulatedNode): SimulatedNode {
+    return this.#cluster.nodes.find(({ isRotten }) => isRotten) ?? node;
   }
 
   #fillDisk(node: SimulatedNode): void {

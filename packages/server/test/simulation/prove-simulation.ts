@@ -6,11 +6,12 @@
  *     npm run prove:simulation -- --seed 7 --seconds 60 --trace          shows what happens
  *     npm run prove:simulation -- --seed 7 --seconds 60 --minimise       leaves out of a failing run what it can do without
  *
- * `--nodes`, `--clients`, `--objects`, `--no-objects` and `--without 'kill,pause'` change the run of a seed.
+ * `--nodes`, `--clients`, `--objects`, `--no-objects` `--only 'bit rot'` and `--without 'kill,pause'` change the run of a seed.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { minimise } from './minimise.ts';
+import { FAULTS } from './nemesis.ts';
 import { commandOf, type SimulationPlan } from './plan.ts';
 import { simulate } from './simulate.ts';
 import { SimulationProcesses } from './simulation-processes.ts';
@@ -27,6 +28,8 @@ const { values } = parseArgs({
     nodes: { type: 'string' },
     clients: { type: 'string' },
     objects: { type: 'boolean' },
+    /** Faults by their names, with commas. */
+    only: { type: 'string' },
     without: { type: 'string' },
     /** Processes at once. */
     jobs: { type: 'string', default: String(Math.min(2, availableParallelism())) },
@@ -41,7 +44,7 @@ const plans: SimulationPlan[] = Array.from({ length: Number(values.count) }, (_,
   ...(values.nodes === undefined ? {} : { nodes: Number(values.nodes) }),
   ...(values.clients === undefined ? {} : { clients: Number(values.clients) }),
   ...(values.objects === undefined ? {} : { objects: values.objects }),
-  ...(values.without === undefined ? {} : { without: values.without.split(',') }),
+  ...withoutOf(values.only?.split(','), values.without?.split(',')),
 }));
 
 process.exitCode = await main();
@@ -78,6 +81,14 @@ async function show(plan: SimulationPlan): Promise<number> {
   const report = await simulate(plan, { drain: turn, print: say });
   say(JSON.stringify(report));
   return report.violations.length > 0 ? 1 : 0;
+}
+
+function withoutOf(
+  only: readonly string[] | undefined,
+  without: readonly string[] = [],
+): Pick<SimulationPlan, 'without'> {
+  const others = only === undefined ? [] : FAULTS.filter((name) => !only.includes(name));
+  return without.length + others.length === 0 ? {} : { without: [...without, ...others] };
 }
 
 function say(line: string): void {

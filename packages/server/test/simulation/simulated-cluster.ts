@@ -21,7 +21,12 @@ function settingsOf(random: SeededRandom): ReplicaSettings {
       // Why not less: a memtable takes whole slabs of 64 KiB.
       memtableSizeBytes: 96 * 1024,
       replaySizeBytes: (16 << random.below(4)) * 1024,
-      wal: { segmentSizeBytes: 256 * 1024, preallocate: false, cacheSizeBytes: 128 * 1024 },
+      wal: {
+        segmentSizeBytes: 256 * 1024,
+        preallocate: false,
+        // Without one every value is read from the disk.
+        cacheSizeBytes: random.below(2) * 128 * 1024,
+      },
     },
   };
 }

@@ -40,6 +40,9 @@ const WRITE_MS = 0.2;
 const SLOW_WRITE_MS = 150;
 const INTENT_GRACE_MS = 20_000;
 const PAGE_BYTES = 4096;
+/** Where a disk rots: here and there, or wherever one looks. */
+const FEW_PLACES = 4;
+const MANY_PLACES = 200;
 /** More than the last two batches of a log take. */
 const LOG_END_BYTES = 64 * 1024;
 /** Batches after which damage before them can be told. The misdirected one is among them. */
@@ -126,8 +129,12 @@ export class SimulatedNode {
       .filter(({ sizeBytes }) => sizeBytes > 0);
     if (places.length === 0) return;
     this.isRotten = true;
-    for (let count = 1 + random.below(4); count > 0; count--) {
-      const { path, sizeBytes } = places[random.below(places.length)] as (typeof places)[number];
+    const most = random.below(2) === 0 ? FEW_PLACES : MANY_PLACES;
+    for (let count = 1 + random.below(most); count > 0; count--) {
+      // Any file as well, for the small ones: by their bytes it would always be the log.
+      const place =
+        count % 8 === 1 ? places[random.below(places.length)] : placeOfByte(places, random);
+      const { path, sizeBytes } = place as (typeof places)[number];
       const offset = random.below(sizeBytes);
       const length = Math.min(sizeBytes - offset, 1 + random.below(600));
       const how = (['flip', 'zero', 'garble'] as const)[random.below(3)] ?? 'flip';
@@ -293,4 +300,15 @@ export class SimulatedNode {
     // direct writes cannot tell (docs/limits.md).
     this.crash();
   }
+}
+
+function placeOfByte<Place extends { readonly sizeBytes: number }>(
+  places: readonly Place[],
+  random: SeededRandom,
+): Place | undefined {
+  let at = random.below(places.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
+  return places.find(({ sizeBytes }) => {
+    at -= sizeBytes;
+    return at < 0;
+  });
 }

@@ -21,8 +21,15 @@ export interface WorkloadOptions {
   readonly thinkMs: number;
 }
 
-/** `k0` to `k7`. */
-export const KEYS = 8;
+/** Keys that everybody is at, `k0` to `k7`, and keys whose values stay for a while, in older files. */
+const HOT_KEYS = 8;
+const COLD_KEYS = 48;
+/** One operation of so many is on a cold key. */
+const COLD_SHARE = 20;
+export const KEYS: readonly string[] = [
+  ...Array.from({ length: HOT_KEYS }, (_, at) => `k${at}`),
+  ...Array.from({ length: COLD_KEYS }, (_, at) => `cold${at}`),
+];
 /** A client that waits longer gives up: its node may be gone. */
 const PATIENCE_MS = 20_000;
 const MOST_TRIES = 3;
@@ -66,7 +73,7 @@ export class Workload {
   }
 
   async #step(client: string, sequence: number, random: SeededRandom): Promise<void> {
-    const key = `k${random.below(KEYS)}`;
+    const key = KEYS[keyAt(random)] as string;
     const kind = random.below(10);
     if (kind === 0) return this.#delete(client, sequence, key, random);
     if (kind < 4) return this.#put(client, sequence, key, random);
@@ -108,7 +115,8 @@ export class Workload {
     random: SeededRandom,
     replaces?: Seen | null,
   ): Promise<void> {
-    const sizeBytes = random.below(5) === 0 ? 1 + random.below(LARGE_BYTES) : random.below(60);
+    const isLarge = key.startsWith('cold') || random.below(5) === 0;
+    const sizeBytes = isLarge ? 1 + random.below(LARGE_BYTES) : random.below(60);
     const value = `${client}.${sequence}.${sizeBytes}`;
     const call: RegisterCall = {
       kind: 'put',
@@ -206,6 +214,11 @@ const EXPECTED = new Set([
 export function isExpected(error: unknown, node: SimulatedNode): boolean {
   if (!(error instanceof KvError)) return false;
   return EXPECTED.has(error.code) || (node.isRotten && error.code === 'KV_CORRUPTION');
+}
+
+function keyAt(random: SeededRandom): number {
+  const isCold = random.below(COLD_SHARE) === 0;
+  return isCold ? HOT_KEYS + random.below(COLD_KEYS) : random.below(HOT_KEYS);
 }
 
 class Failed {
