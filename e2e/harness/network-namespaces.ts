@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
 import { runCommand } from './command.ts';
 
 /** A hardware address that nobody has: frames to it are lost, as on a cut cable. */
@@ -23,8 +24,8 @@ export class NetworkNamespaces implements AsyncDisposable {
   readonly #cuts = new Set<string>();
 
   private constructor(count: number) {
-    const id = randomBytes(4).toString('hex');
-    this.#name = `hf${id}`;
+    // Of a link's name 15 characters are taken; the process that made it is in it, so that a later one can tell.
+    this.#name = `hf${process.pid.toString(36)}x${randomBytes(2).toString('hex')}`;
     // Source: RFC 2544: addresses for tests, which no real network has.
     this.#prefix = `198.${18 + ((randomBytes(1)[0] as number) % 2)}.${randomBytes(1)[0]}`;
     this.#count = count;
@@ -35,6 +36,7 @@ export class NetworkNamespaces implements AsyncDisposable {
     if (process.platform !== 'linux' || process.getuid?.() !== 0) {
       return 'networks of their own can only be made by root on Linux';
     }
+    await removeAbandoned();
     const networks = new NetworkNamespaces(count);
     made.add(networks);
     try {
@@ -118,6 +120,38 @@ export class NetworkNamespaces implements AsyncDisposable {
 
   #link(at: number): string {
     return `${this.#name}v${at}`;
+  }
+}
+
+/** What a test process that was killed by a signal has left: its networks, and the servers in them. */
+async function removeAbandoned(): Promise<void> {
+  for (const folder of ['/run/netns', '/sys/class/net']) {
+    for (const name of await readdir(folder).catch(() => [])) {
+      const maker = /^hf([0-9a-z]+)x[0-9a-f]{4}(?:n\d+|v\d+)?$/.exec(name)?.[1];
+      if (maker === undefined || isRunning(Number.parseInt(maker, 36))) continue;
+      if (folder === '/sys/class/net') remove(['link', 'del', name]);
+      else {
+        const { output } = await runCommand('ip', ['netns', 'pids', name]);
+        for (const pid of output.split('\n').filter(Boolean)) end(Number(pid));
+        remove(['netns', 'del', name]);
+      }
+    }
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
   }
 }
 

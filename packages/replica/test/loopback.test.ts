@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { LoopbackCluster } from './fixtures/loopback-cluster.ts';
 
 test('three nodes on real files agree over TLS, lose one, restart, and hold everything', async () => {
-  const cluster = await LoopbackCluster.open();
+  await using cluster = await LoopbackCluster.open();
   const put = (at: number, by: string) => {
     const value = at % 20 === 0 ? new Uint8Array(300_000).fill(at) : utf8(`value ${at}`);
     return cluster.replica(by).store.transact({
@@ -39,12 +39,11 @@ test('three nodes on real files agree over TLS, lose one, restart, and hold ever
     }
     expect(entry?.valueSizeBytes).toBe(at % 20 === 0 ? 300_000 : `value ${at}`.length);
   }
-  await cluster.close();
   expect(cluster.failures).toEqual([]);
 });
 
 test('a node that was away until the log was released gets the state of another, over TLS', async () => {
-  const cluster = await LoopbackCluster.open(3, {
+  await using cluster = await LoopbackCluster.open(3, {
     store: {
       memtableSizeBytes: 256 * 1024,
       wal: { segmentSizeBytes: 1024 * 1024, preallocate: false },
@@ -72,7 +71,6 @@ test('a node that was away until the log was released gets the state of another,
     expect(entry?.value).toEqual(valueOf(at));
   }
   expect(control.status().firstIndex).toBeGreaterThanOrEqual(firstIndex);
-  await cluster.close();
   expect(cluster.failures).toEqual([]);
 });
 
