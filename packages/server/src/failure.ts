@@ -16,6 +16,8 @@ export interface FailureContext {
   readonly directory?: string;
   readonly host?: string;
   readonly port?: number;
+  /** Of a cluster: the name of this node. */
+  readonly node?: string;
 }
 
 /** One sentence or two for whatever stopped a command. */
@@ -59,13 +61,28 @@ function sentenceFor(error: Error, context: FailureContext): string | undefined 
     case 'WAL_NO_SPACE':
     case 'KV_NO_SPACE':
       return `There is no space left for ${where}. Free some, or choose a folder on another volume with --data.`;
+    case 'KV_CORRUPTION':
+      return context.node === undefined ? undefined : `${error.message} ${replaceNode(context)}`;
     case 'WAL_CORRUPTION':
+      if (context.node !== undefined) return `${error.message} ${replaceNode(context)}`;
       return `The log in ${context.directory ?? where} is damaged, and nothing was changed: ${error.message} Restore the folder from a backup, or look at it with "holdfast wal inspect".`;
     case 'WAL_POISONED':
       return `Writing to ${context.directory ?? where} failed: ${rootMessage(error)}. Nothing was acknowledged after it. Check the disk, then start again.`;
     default:
       return undefined;
   }
+}
+
+/**
+ * What to do with a node that cannot start on its folder. Why not by itself: what its log has lost it may have acknowledged,
+ * so it must not count until the cluster was told that it is another folder.
+ */
+function replaceNode({ node, directory = 'the data folder' }: FailureContext): string {
+  return (
+    `The others have what ${node} has acknowledged. On the leader: "holdfast cluster remove ${node}". Then move ` +
+    `${directory} away, start ${node} on an empty folder with --join, and on the leader: ` +
+    `"holdfast cluster add ${node}=HOST:PORT", and when it has everything "holdfast cluster promote ${node}".`
+  );
 }
 
 /** What the operating system said. */

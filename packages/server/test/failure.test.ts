@@ -43,6 +43,20 @@ test('a damaged log says where the damage is', () => {
   expect(exitCode).toBe(1);
 });
 
+test('a node whose folder is damaged is told how it is replaced, command by command', () => {
+  const log = new WalError('WAL_CORRUPTION', 'Segment 3, offset 4096: checksum differs.');
+  const index = new KvError('KV_CORRUPTION', 'A table differs.', { cause: log });
+  for (const error of [log, index]) {
+    const { message, exitCode } = describeFailure(error, { ...context, node: 'n2' });
+    expect(message).toContain(error.message);
+    const commands = [...message.matchAll(/"holdfast cluster ([^"]+)"/g)].map(([, words]) => words);
+    expect(commands).toEqual(['remove n2', 'add n2=HOST:PORT', 'promote n2']);
+    expect(message).toContain('move /srv/data away, start n2 on an empty folder with --join');
+    expect(exitCode).toBe(1);
+  }
+  expect(describeFailure(index, context).message).not.toContain('cluster');
+});
+
 test('an error of the program is told with its stack', () => {
   const failure = describeFailure(new TypeError('x is not a function'), context);
   expect(failure.unexpected).toBe(true);

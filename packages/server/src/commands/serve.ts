@@ -30,7 +30,8 @@ const REFUSAL_MS = 1_000;
 export async function serve(terminal: Terminal, options: unknown): Promise<ExitCode> {
   const settings = parseServeSettings(options, terminal.environment);
   const directory = resolve(terminal.workingDirectory, settings.data);
-  const context = { directory, host: settings.host, port: settings.port };
+  const { cluster: ofCluster, host, port } = settings;
+  const context = { directory, host, port, ...(ofCluster && { node: ofCluster.nodeId }) };
   const log = createLogger({
     level: settings.logLevel,
     pretty: terminal.errorsAreScreen,
