@@ -6,7 +6,7 @@ import { parseQuery } from '../src/query.ts';
 
 declare module 'vitest' {
   interface TaskMeta {
-    /** `PutObject` and `PutObject header if-match` of requests that succeeded; `PutObject answer etag` of all. */
+    /** `PutObject` and `PutObject header if-match` of requests that succeeded; `PutObject answer etag` of all, and `Any answer etag`. */
     s3?: string[];
   }
 }
@@ -48,10 +48,7 @@ export class SurfaceRecord {
     // `…NotFoundError` is how S3 says that a configuration was never set.
     const succeeded = status < 400 || errorCode.endsWith('NotFoundError');
     const shown = succeeded ? ['', ...names.asked, ...names.answered] : names.answered;
-    for (const name of shown) {
-      const fact = `${operation}${name}`;
-      if (!names.facts.includes(fact)) names.facts.push(fact);
-    }
+    for (const name of shown) add(names.facts, `${operation}${name}`);
   }
 
   #watch(
@@ -62,6 +59,8 @@ export class SurfaceRecord {
     const writeHead = res.writeHead.bind(res) as (status: number, headers: string[]) => typeof res;
     res.writeHead = ((status: number, headers: string[]) => {
       const answered = requestHeaders(headers);
+      // Why here too: a client may be content with the head, and its test be over before the request is.
+      for (const name of answered.keys()) add(facts, `Any answer ${name}`);
       this.#answers.set(answered.get('x-amz-request-id') ?? '', {
         asked: [
           ...[...requestHeaders(req.rawHeaders).keys()].map((name) => ` header ${name}`),
@@ -73,6 +72,10 @@ export class SurfaceRecord {
       return writeHead(status, headers);
     }) as typeof res.writeHead;
   }
+}
+
+function add(facts: string[], fact: string): void {
+  if (!facts.includes(fact)) facts.push(fact);
 }
 
 function queryOf(url: string): ReadonlyMap<string, string> {
