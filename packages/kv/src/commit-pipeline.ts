@@ -62,11 +62,6 @@ export class CommitPipeline implements Committer {
     return this.#waitingBytes;
   }
 
-  /** Nothing is ever applied here that is not the newest, and nothing committed elsewhere. */
-  whenCurrent(): undefined {
-    return undefined;
-  }
-
   releasable(flushedIndex: LogIndex): LogIndex {
     return flushedIndex;
   }

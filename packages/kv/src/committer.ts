@@ -21,9 +21,9 @@ export interface Committer {
   submit(transaction: Transaction): Promise<TransactResult>;
   /**
    * What a read waits for before it looks at this node's state: then that state holds everything that was committed
-   * when the read began. undefined where it does at once.
+   * when the read began. Absent where it always does.
    */
-  whenCurrent(): Promise<void> | undefined;
+  whenCurrent?(): Promise<void>;
   /**
    * Asked right before records are released: up to where that may be, at most `flushedIndex`. The tables hold,
    * durably, the effect of every record up to there.

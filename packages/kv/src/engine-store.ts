@@ -10,21 +10,19 @@ import { KvError } from './errors.ts';
 import { extentReader } from './extent-files.ts';
 import { fileIdOf, segmentIdOfFile } from './extent-format.ts';
 import { StoreImages } from './image/store-images.ts';
-import type { IndexRecord, LiveRecord } from './index-record.ts';
-import { liveRecord } from './index-record.ts';
 import type { StoreDamage } from './inspect-damage.ts';
-import { userKey } from './key-space.ts';
 import type {
   KvCursor,
   KvEntry,
   KvEntryWithValue,
+  LocalReads,
   ReadView,
   ScanOptions,
   ScanPage,
   Transaction,
   TransactResult,
 } from './kv-store.ts';
-import { VALUE_SIZE_LIMIT_BYTES, VIEW_MAX_AGE_MS } from './limits.ts';
+import { VALUE_SIZE_LIMIT_BYTES } from './limits.ts';
 import type { LocalRecovery, Recovered } from './local-recovery.ts';
 import type { LocalStore } from './local-store.ts';
 import type { CompactionSettings } from './maintenance.ts';
@@ -32,19 +30,12 @@ import { Maintenance } from './maintenance.ts';
 import { EngineView } from './read-view.ts';
 import { ReaderPins } from './reader-pins.ts';
 import { repairingReader } from './repairing-reader.ts';
-import {
-  checkKey,
-  checkMaxAgeMs,
-  checkRange,
-  checkScan,
-  checkTransaction,
-  transactionSizeBytes,
-} from './request-check.ts';
+import { checkTransaction, transactionSizeBytes } from './request-check.ts';
 import type { HealReport } from './segment-healing.ts';
 import type { SpaceReserve } from './space-reserve.ts';
+import { StateReads } from './state-reads.ts';
 import type { LocalStoreStatus } from './store-status.ts';
 import type { ReadExtent } from './value-reader.ts';
-import { inlineEntry, readEntry, readEntryInto } from './value-reader.ts';
 
 export interface StoreLimits {
   readonly directory: string;
@@ -61,11 +52,13 @@ export class EngineStore implements LocalStore {
   readonly identity: WalIdentity;
   readonly recovery: LocalRecovery;
   readonly images: StoreImages;
+  readonly local: LocalReads | undefined;
   readonly #env: Env;
   readonly #recovered: Recovered;
   readonly #reserve: SpaceReserve;
   readonly #committer: Committer;
   readonly #maintenance: Maintenance;
+  readonly #reads: StateReads;
   readonly #pins: ReaderPins;
   readonly #views = new Set<EngineView>();
   readonly #readExtent: ReadExtent;
@@ -134,6 +127,19 @@ export class EngineStore implements LocalStore {
       onNoSpace: () => this.#reserve.noteFull(),
       onFailure: limits.onFailure,
     });
+    this.#reads = this.#readsOf(this.#committer);
+    this.local = this.#committer.whenCurrent === undefined ? undefined : this.#reads;
+  }
+
+  #readsOf(committer: Committer): StateReads {
+    return new StateReads({
+      engine: this.#recovered.engine,
+      pins: this.#pins,
+      readExtent: this.#readExtent,
+      checkOpen: () => this.#checkOpen(),
+      openView: () => this.#openView(),
+      whenCurrent: async () => committer.whenCurrent?.(),
+    });
   }
 
   async transact(transaction: Transaction): Promise<TransactResult> {
@@ -153,66 +159,32 @@ export class EngineStore implements LocalStore {
     return this.#reserve.isScarce ? this.#maintenance.makeRoom() : undefined;
   }
 
-  async get(key: Uint8Array): Promise<KvEntryWithValue | undefined> {
-    this.#checkOpen();
-    checkKey(key);
-    const current = this.#committer.whenCurrent();
-    if (current !== undefined) await this.#stillOpen(current);
-    const internal = userKey(key);
-    const found = this.#recovered.engine.index.get(internal);
-    // Why first: small values are mostly in memory, and then nothing is pinned and nothing awaited.
-    if (found === undefined) return undefined;
-    if (!(found instanceof Promise) && found.kind === 'inline') return inlineEntry(internal, found);
-    return this.#pinned(found, (record) => readEntry(this.#readExtent, internal, record));
+  get(key: Uint8Array): Promise<KvEntryWithValue | undefined> {
+    return this.#whenCurrent(() => this.#reads.get(key));
   }
 
-  async getInto(key: Uint8Array, target: Uint8Array): Promise<KvEntry | undefined> {
-    this.#checkOpen();
-    checkKey(key);
-    const current = this.#committer.whenCurrent();
-    if (current !== undefined) await this.#stillOpen(current);
-    const internal = userKey(key);
-    return this.#pinned(this.#recovered.engine.index.get(internal), (record) =>
-      readEntryInto(this.#readExtent, internal, record, target),
-    );
+  getInto(key: Uint8Array, target: Uint8Array): Promise<KvEntry | undefined> {
+    return this.#whenCurrent(() => this.#reads.getInto(key, target));
   }
 
-  async scan(options: ScanOptions): Promise<ScanPage> {
-    this.#checkOpen();
-    checkScan(options);
-    const current = this.#committer.whenCurrent();
-    if (current !== undefined) await this.#stillOpen(current);
-    const view = this.#openView();
-    try {
-      return await view.scan(options);
-    } finally {
-      view.close();
-    }
+  scan(options: ScanOptions): Promise<ScanPage> {
+    return this.#whenCurrent(() => this.#reads.scan(options));
   }
 
-  async cursor(options: Omit<ScanOptions, 'limit'>): Promise<KvCursor> {
-    this.#checkOpen();
-    checkRange(options);
-    const current = this.#committer.whenCurrent();
-    if (current !== undefined) await this.#stillOpen(current);
-    const view = this.#openView();
-    view.expireAfter(VIEW_MAX_AGE_MS);
-    try {
-      return ownCursor(view, await view.cursor(options));
-    } catch (error) {
-      view.close();
-      throw error;
-    }
+  cursor(options: Omit<ScanOptions, 'limit'>): Promise<KvCursor> {
+    return this.#whenCurrent(() => this.#reads.cursor(options));
   }
 
-  async readView(options: { readonly maxAgeMs?: number } = {}): Promise<ReadView> {
-    this.#checkOpen();
-    const maxAgeMs = checkMaxAgeMs(options.maxAgeMs, VIEW_MAX_AGE_MS);
-    const current = this.#committer.whenCurrent();
-    if (current !== undefined) await this.#stillOpen(current);
-    const view = this.#openView();
-    view.expireAfter(maxAgeMs);
-    return view;
+  readView(options: { readonly maxAgeMs?: number } = {}): Promise<ReadView> {
+    return this.#whenCurrent(() => this.#reads.readView(options));
+  }
+
+  /** Runs a read when it sees everything that was committed when it was called. */
+  #whenCurrent<Result>(read: () => Promise<Result>): Promise<Result> {
+    const { local } = this;
+    // A closed store refuses by itself.
+    if (local === undefined || this.#closing !== undefined) return read();
+    return local.whenCurrent().then(read);
   }
 
   async flush(): Promise<void> {
@@ -348,20 +320,6 @@ export class EngineStore implements LocalStore {
     }
   }
 
-  /** Reads what a look-up of this turn found, while a pin keeps its segment. */
-  async #pinned<Result>(
-    found: IndexRecord | undefined | Promise<IndexRecord | undefined>,
-    read: (record: LiveRecord) => Promise<Result>,
-  ): Promise<Result | undefined> {
-    const pin = this.#pins.acquire();
-    try {
-      const record = liveRecord(await found);
-      return record === undefined ? undefined : await read(record);
-    } finally {
-      this.#pins.release(pin);
-    }
-  }
-
   #openView(): EngineView {
     this.#checkOpen();
     const { engine } = this.#recovered;
@@ -379,31 +337,10 @@ export class EngineStore implements LocalStore {
     return view;
   }
 
-  /** Waits, and sees that the store was not closed meanwhile. */
-  async #stillOpen(waited: Promise<void>): Promise<void> {
-    await waited;
-    this.#checkOpen();
-  }
-
   #checkOpen(): void {
     if (this.#closing !== undefined) throw new KvError('KV_CLOSED', 'the store is closed');
     if (this.#committer.failure !== undefined) throw this.#committer.failure;
   }
-}
-
-/** A cursor whose view ends with it, and otherwise when it has not been used for the age of a view. */
-function ownCursor(view: EngineView, cursor: KvCursor): KvCursor {
-  return {
-    next: () => {
-      view.expireAfter(VIEW_MAX_AGE_MS);
-      return cursor.next();
-    },
-    seek: (key) => cursor.seek(key),
-    close: () => {
-      cursor.close();
-      view.close();
-    },
-  };
 }
 
 function sum(numbers: readonly number[]): number {

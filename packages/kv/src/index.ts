@@ -58,6 +58,7 @@ export type {
   KvEntryWithValue,
   KvReader,
   KvStore,
+  LocalReads,
   Operation,
   ReadView,
   ScanOptions,
@@ -74,6 +75,7 @@ export type { ClosableFolder } from './open-folder.ts';
 export { openFolder, viewFolder } from './open-folder.ts';
 export type { OverlayStore } from './overlay-store.ts';
 export { openOverlayStore } from './overlay-store.ts';
+export { readsOf } from './reads-of.ts';
 export type { SalvageFinding } from './salvage.ts';
 export { describeSalvageFinding, salvageStore } from './salvage.ts';
 export type { ScrubberOptions, ScrubReport } from './scrubber.ts';

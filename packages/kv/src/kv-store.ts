@@ -109,6 +109,17 @@ export type TransactResult =
       readonly failedCondition: number;
     };
 
+/**
+ * Reads of the state that this process has at hand. It may be older than what is committed, by as much as this node is
+ * behind or cut off: so it shows what was, and proves nothing. It never goes back, and holds every transaction and read
+ * that this process was answered. Use: for what a transaction's conditions ask anew, and after `whenCurrent`.
+ */
+export interface LocalReads extends KvReader {
+  readView(options?: { readonly maxAgeMs?: number }): Promise<ReadView>;
+  /** Resolves when these reads see everything that was committed when it was called. KV_UNAVAILABLE. */
+  whenCurrent(): Promise<void>;
+}
+
 export interface KvStore extends KvReader {
   /**
    * Resolves after the transaction is durable (on a majority, in a cluster) and applied: every later read
@@ -119,6 +130,8 @@ export interface KvStore extends KvReader {
   transact(transaction: Transaction): Promise<TransactResult>;
   /** A view of the newest committed state. Must be closed; it ends by itself after `maxAgeMs`. */
   readView(options?: { readonly maxAgeMs?: number }): Promise<ReadView>;
+  /** In a cluster: reads without a question to the others. undefined where no read asks one. */
+  readonly local?: LocalReads | undefined;
   /** Largest value, in bytes. */
   readonly valueSizeLimitBytes: number;
   close(): Promise<void>;

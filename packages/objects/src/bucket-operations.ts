@@ -1,4 +1,5 @@
 import { compareBytes, fromUtf8, utf8 } from '@holdfast/bytes';
+import type { ListBucketsOptions, ListBucketsPage } from './bucket-page.ts';
 import { bucketOf, decodeBucketRecord, encodeBucketRecord } from './bucket-record.ts';
 import { bucketIsBusy } from './bucket-settings.ts';
 import { type KnownBucket, pinBucket } from './buckets.ts';
@@ -6,7 +7,7 @@ import { ObjectStoreError } from './errors.ts';
 import { entriesOf, keyAfter } from './key-range.ts';
 import { bucketKey, KEY_SPACE, spaceRange } from './keys.ts';
 import { checkBucketName } from './names.ts';
-import type { Bucket, ListBucketsOptions, ListBucketsPage } from './object-store.ts';
+import type { Bucket } from './object-store.ts';
 import { releaseById } from './release.ts';
 import { commit, newId, put, remove, type StoreContext } from './store-context.ts';
 
@@ -21,12 +22,11 @@ export async function createBucket(
   const bucketId = newId(context);
   const record = { bucketId, createdMs, deleting: false, ownerId, region, settings };
   const key = bucketKey(name);
-  const failed = await commit(
-    context,
-    [{ kind: 'absent', key }],
-    [put(key, encodeBucketRecord(record))],
-  );
-  if (failed === undefined) return bucketOf(name, record);
+  const created = await context.kv.transact({
+    conditions: [{ kind: 'absent', key }],
+    operations: [put(key, encodeBucketRecord(record))],
+  });
+  if (created.committed) return bucketOf(name, created.revision, record);
   const existing = await context.kv.get(key);
   // Deleted in between: to the caller it was there.
   const owner =
@@ -46,7 +46,8 @@ export async function createBucket(
 }
 
 export async function getBucket(context: StoreContext, name: string): Promise<Bucket> {
-  return bucketOf(name, (await context.buckets.fresh(name)).record);
+  const { version, record } = await context.buckets.fresh(name);
+  return bucketOf(name, version, record);
 }
 
 /**
@@ -110,8 +111,8 @@ export async function listBuckets(
   if (compareBytes(from, range.to) >= 0) return { buckets: [], more: false };
   const { limit, ownerId } = options;
   const buckets: Bucket[] = [];
-  for await (const { key, value } of entriesOf(context.kv, { ...range, from })) {
-    const bucket = bucketOf(fromUtf8(key.subarray(1)), decodeBucketRecord(value));
+  for await (const { key, version, value } of entriesOf(context.kv, { ...range, from })) {
+    const bucket = bucketOf(fromUtf8(key.subarray(1)), version, decodeBucketRecord(value));
     if (ownerId !== undefined && bucket.ownerId !== ownerId) continue;
     if (buckets.length === limit) return { buckets, more: true };
     buckets.push(bucket);

@@ -41,7 +41,7 @@ export function decodeBucketRecord(value: Uint8Array): BucketRecord {
   return { bucketId, deleting, createdMs, ownerId, region, settings };
 }
 
-export function bucketOf(name: string, record: BucketRecord): Bucket {
+export function bucketOf(name: string, version: number, record: BucketRecord): Bucket {
   const { createdMs, ownerId, region, settings } = record;
-  return { name, createdMs, ownerId, region, settings };
+  return { name, version, createdMs, ownerId, region, settings };
 }

@@ -2,6 +2,7 @@ import type { Condition, Operation, Transaction } from '@holdfast/kv';
 import { type KnownBucket, pinBucket, unmarkBucket } from './buckets.ts';
 import { ObjectStoreError } from './errors.ts';
 import type { ChangeName } from './journal/object-change.ts';
+import { checkJudged, type JudgedWrite } from './judged-write.ts';
 import { objectKvKey } from './keys.ts';
 import { readLatest, type Succession, succeed } from './latest-version.ts';
 import { checkLockAllowed, withDefaultRetention } from './object-lock.ts';
@@ -9,7 +10,7 @@ import { encodeObjectRecord, type ObjectRecord } from './object-record.ts';
 import type { ObjectAddress } from './object-store.ts';
 import { put, type StoreContext } from './store-context.ts';
 
-export interface ObjectWrite extends ObjectAddress {
+export interface ObjectWrite extends ObjectAddress, JudgedWrite {
   /** What the write is called where changes are told. */
   readonly event: ChangeName;
   /** Throws where the request's conditions do not hold for the object as it is now. */
@@ -62,6 +63,7 @@ async function tryCommit(
     const fresh = await context.buckets.fresh(write.bucket);
     if (fresh.version !== bucket.version) return 'raced';
   }
+  checkJudged(bucket, write);
   write.check(latest.object?.record);
 
   const nowMs = context.env.clock.nowMs();

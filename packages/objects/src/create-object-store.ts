@@ -1,5 +1,5 @@
 import type { Env } from '@holdfast/env';
-import type { KvStore } from '@holdfast/kv';
+import { type KvStore, type LocalReads, readsOf } from '@holdfast/kv';
 import { abortMultipartUpload } from './abort-multipart-upload.ts';
 import { createBucket, deleteBucket, getBucket, listBuckets } from './bucket-operations.ts';
 import { putBucketObjectLock, putBucketSetting, putBucketVersioning } from './bucket-settings.ts';
@@ -12,6 +12,7 @@ import { deleteObject } from './delete-object.ts';
 import { GarbageCollector } from './garbage-collector.ts';
 import { getObject, headObject } from './get-object.ts';
 import { Journal, type JournalOptions } from './journal/journal.ts';
+import type { LocalObjectStore } from './judged-write.ts';
 import { KeyLocks } from './key-locks.ts';
 import type { KeyService } from './key-service.ts';
 import { LifecycleWorker } from './lifecycle-worker.ts';
@@ -60,6 +61,47 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
   const context = createContext(options);
   const collector = new GarbageCollector(context);
   const lifecycle = new LifecycleWorker(context, options.tasks);
+  const background: Background = {
+    collectGarbage: () => collector.run(),
+    runLifecycle: () => lifecycle.run(),
+    close: async () => {
+      await collector.close();
+      await lifecycle.close();
+      context.pinnedViews.closeAll();
+      await context.sweeper.close();
+    },
+  };
+  const { local } = context.kv;
+  return {
+    ...operationsOn(context, background),
+    local: local && localStore(context, local, background),
+  };
+}
+
+/** What runs beside requests: one of each, whichever reads the requests have. */
+type Background = Pick<ObjectStore, 'collectGarbage' | 'runLifecycle' | 'close'>;
+
+function localStore(
+  context: StoreContext,
+  reads: LocalReads,
+  background: Background,
+): LocalObjectStore {
+  const kv: KvStore = {
+    ...readsOf(reads),
+    valueSizeLimitBytes: context.kv.valueSizeLimitBytes,
+    readView: (view) => reads.readView(view),
+    transact: (transaction) => context.kv.transact(transaction),
+    close: () => context.kv.close(),
+  };
+  // What is remembered of buckets is of these reads too.
+  const buckets = new Buckets(kv, context.limits.cachedBuckets);
+  return {
+    ...operationsOn({ ...context, kv, buckets }, background),
+    whenCurrent: () => reads.whenCurrent(),
+  };
+}
+
+function operationsOn(context: StoreContext, background: Background): ObjectStore {
   const bind =
     <Args extends readonly unknown[], Result>(
       operation: (context: StoreContext, ...args: Args) => Promise<Result>,
@@ -97,14 +139,7 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
     listParts: bind(listParts),
     listMultipartUploads: bind(listMultipartUploads),
     rewrapKeys: (shouldStop) => rewrapKeys(context, shouldStop),
-    collectGarbage: () => collector.run(),
-    runLifecycle: () => lifecycle.run(),
-    close: async () => {
-      await collector.close();
-      await lifecycle.close();
-      context.pinnedViews.closeAll();
-      await context.sweeper.close();
-    },
+    ...background,
   };
 }
 

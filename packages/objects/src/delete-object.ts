@@ -2,6 +2,7 @@ import { type KnownBucket, pinBucket, unmarkBucket } from './buckets.ts';
 import { conflict } from './commit-object.ts';
 import { checkDeleteConditions } from './conditions.ts';
 import { deleteVersion } from './delete-version.ts';
+import { checkJudged, notCurrent } from './judged-write.ts';
 import { deleteChange } from './key-changes.ts';
 import { type LatestVersion, readLatest } from './latest-version.ts';
 import { checkObjectKey } from './names.ts';
@@ -45,10 +46,14 @@ async function tryDelete(
     const fresh = await context.buckets.fresh(request.bucket);
     if (fresh.version !== bucket.version) return undefined;
   }
+  checkJudged(bucket, request);
   const current = latest.object ?? latest.marker;
   checkDeleteConditions(request.conditions, validatorsOf(current?.record), key);
   const versioned = isVersioned(bucket.record);
-  if (current === undefined && (!versioned || request.conditions !== undefined)) return {};
+  if (current === undefined && (!versioned || request.conditions !== undefined)) {
+    if (request.bucketVersion !== undefined) throw notCurrent();
+    return {};
+  }
 
   return await commitDelete(context, bucket, key, latest);
 }

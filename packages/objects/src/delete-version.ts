@@ -3,6 +3,7 @@ import type { Condition, Operation } from '@holdfast/kv';
 import { type KnownBucket, pinBucket } from './buckets.ts';
 import { checkDeleteConditions } from './conditions.ts';
 import { type FoundVersion, findVersion } from './find-version.ts';
+import { checkJudged, notCurrent } from './judged-write.ts';
 import { nullVersionKey } from './keys.ts';
 import { promoteNewest, readLatest } from './latest-version.ts';
 import { checkRemovable } from './object-lock.ts';
@@ -29,9 +30,11 @@ export async function deleteVersion(
   if (found === undefined) {
     const fresh = await context.buckets.fresh(request.bucket);
     if (!equalBytes(fresh.record.bucketId, bucketId)) return undefined;
+    if (request.bucketVersion !== undefined) throw notCurrent();
     checkDeleteConditions(conditions, undefined, key);
     return { versionId };
   }
+  checkJudged(bucket, request);
   const nowMs = context.env.clock.nowMs();
   const isMarker = found.record.body.kind === 'marker';
   checkDeleteConditions(conditions, validatorsOf(found.record), key);

@@ -27,6 +27,7 @@ export type ObjectStoreErrorCode =
   | 'NoSuchKey'
   | 'NoSuchUpload'
   | 'NoSuchVersion'
+  | 'NotCurrent'
   | 'NotImplemented'
   | 'NotModified'
   | 'OperationAborted'

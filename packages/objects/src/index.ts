@@ -10,6 +10,8 @@
  *
  * Source: packages/objects/src
  */
+
+export type { ListBucketsOptions, ListBucketsPage } from './bucket-page.ts';
 export type { ObjectStoreOptions } from './create-object-store.ts';
 export { createObjectStore } from './create-object-store.ts';
 export type { EncryptionRequest, ObjectEncryption } from './encryption.ts';
@@ -23,6 +25,8 @@ export type { JournalOptions } from './journal/journal.ts';
 export type { NotificationRule } from './journal/notification-rules.ts';
 export { NOTIFICATION_SETTING, readNotificationRules } from './journal/notification-rules.ts';
 export type { ChangeName, PlacedChange } from './journal/object-change.ts';
+export type { JudgedWrite, LocalObjectStore } from './judged-write.ts';
+export { notCurrent } from './judged-write.ts';
 export type { DataKey, KeyService, KeyServiceErrorCode, RewrapReport } from './key-service.ts';
 export { KeyServiceError } from './key-service.ts';
 export type {
@@ -56,8 +60,6 @@ export type {
   DeleteObjectRequest,
   DeleteObjectResult,
   HeadObjectRequest,
-  ListBucketsOptions,
-  ListBucketsPage,
   ListObjectPartsPage,
   ListObjectPartsRequest,
   ListObjectsPage,

@@ -1,5 +1,7 @@
 import type { DigestAlgorithm, DigestResults } from '@holdfast/env';
+import type { ListBucketsOptions, ListBucketsPage } from './bucket-page.ts';
 import type { EncryptionRequest, ObjectEncryption } from './encryption.ts';
+import type { JudgedWrite, LocalObjectStore } from './judged-write.ts';
 import type { RewrapReport } from './key-service.ts';
 import type { DefaultRetention, Retention } from './object-lock.ts';
 import type { GarbageReport, LifecycleReport } from './pass-reports.ts';
@@ -7,6 +9,8 @@ import type { ObjectTransactionRequest, TransactionResult } from './transaction-
 
 /** Object semantics without HTTP. Every method rejects with an `ObjectStoreError` or a `KvError`. */
 export interface ObjectStore {
+  /** In a cluster: the same store without a question to the other nodes. undefined where no read asks one. */
+  readonly local?: LocalObjectStore | undefined;
   createBucket(
     name: string,
     options: {
@@ -75,27 +79,14 @@ export interface ObjectStore {
 
 export interface Bucket {
   readonly name: string;
+  /** Another one after each change of the bucket or its settings. */
+  readonly version: number;
   /** Wall-clock milliseconds. */
   readonly createdMs: number;
   readonly ownerId: string;
   readonly region: string;
   /** What its owner has set, by name: `policy`, `acl`, `cors`, … Opaque to the store, and gone with the bucket. */
   readonly settings: ReadonlyMap<string, string>;
-}
-
-export interface ListBucketsOptions {
-  /** At most so many, 1 to 10000. */
-  readonly limit: number;
-  readonly prefix?: string;
-  /** Names after this one, exclusive. */
-  readonly after?: string;
-  /** Only buckets of this owner. */
-  readonly ownerId?: string;
-}
-
-export interface ListBucketsPage {
-  readonly buckets: readonly Bucket[];
-  readonly more: boolean;
 }
 
 export interface ObjectAddress {
@@ -201,7 +192,7 @@ export interface BodyVerification {
   ) => { readonly algorithm: ChecksumAlgorithm; readonly value: string } | undefined;
 }
 
-export interface PutObjectRequest extends ObjectAddress {
+export interface PutObjectRequest extends ObjectAddress, JudgedWrite {
   readonly body: BodySource;
   readonly verification?: BodyVerification;
   readonly metadata: ObjectMetadata;
@@ -261,7 +252,7 @@ export interface ObjectReader {
   close(): void;
 }
 
-export interface DeleteObjectRequest extends VersionAddress {
+export interface DeleteObjectRequest extends VersionAddress, JudgedWrite {
   /** Deletes a version in spite of a GOVERNANCE retention. */
   readonly bypassGovernance?: boolean;
   /**

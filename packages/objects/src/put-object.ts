@@ -4,6 +4,7 @@ import { checkWriteConditions } from './conditions.ts';
 import { newEncryption } from './data-keys.ts';
 import { encryptionInfo } from './encryption.ts';
 import type { ChangeName } from './journal/object-change.ts';
+import type { JudgedWrite } from './judged-write.ts';
 import { objectKvKey } from './keys.ts';
 import { readRecord } from './latest-version.ts';
 import { checkMetadata, checkObjectKey } from './names.ts';
@@ -57,20 +58,22 @@ export async function checkEarly(
 /** Commits a staged body as an object, and ends it either way. */
 export async function commitStaged(
   context: StoreContext,
-  request: ObjectAddress & {
-    readonly metadata: ObjectMetadata;
-    readonly conditions?: ObjectConditions;
-  },
+  request: ObjectAddress &
+    JudgedWrite & {
+      readonly metadata: ObjectMetadata;
+      readonly conditions?: ObjectConditions;
+    },
   staged: StagedBody,
   event: ChangeName,
 ): Promise<PutObjectResult> {
-  const { bucket, key, metadata, conditions } = request;
+  const { bucket, key, metadata, conditions, bucketVersion } = request;
   let written: ObjectRecord | undefined;
   try {
     written = await commitObject(context, {
       event,
       bucket,
       key,
+      ...(bucketVersion !== undefined && { bucketVersion }),
       check: (current) => checkWriteConditions(conditions, validatorsOf(current), key),
       record: (nowMs) => plainRecord(staged, metadata, nowMs),
       conditions: staged.conditions,

@@ -99,3 +99,24 @@ test('a leader that is cut off serves no reads, and its followers go on', async 
   expect(await textAt(cluster, old)).toBe('new');
   await cluster.close();
 });
+
+test('what a node that is cut off has at hand is old, and it says so when it is asked', async () => {
+  const cluster = await MemoryCluster.open();
+  const leader = cluster.nameOf(await cluster.leader());
+  const [cut = '', other = ''] = ['n1', 'n2', 'n3'].filter((name) => name !== leader);
+  const { store } = cluster.replica(cut);
+  const { local } = store;
+  await cluster.until(store.transact(put('old')));
+  cluster.network.partition([cut], [leader, other]);
+  await cluster.until(cluster.replica(other).store.transact(put('new')));
+  const atHand = async () =>
+    Buffer.from((await cluster.until(local?.get(KEY) ?? Promise.reject()))?.value ?? []).toString();
+  expect(await atHand()).toBe('old');
+  const asked = local?.whenCurrent() ?? Promise.resolve();
+  const outcome = await cluster.until(Promise.allSettled([asked]));
+  expect(outcome).toMatchObject([{ status: 'rejected', reason: { code: 'KV_UNAVAILABLE' } }]);
+  cluster.network.heal();
+  await cluster.until(local?.whenCurrent() ?? Promise.reject());
+  expect(await atHand()).toBe('new');
+  await cluster.close();
+});

@@ -28,7 +28,7 @@ export interface OpenObject {
 /** Opens what GetObject or HeadObject asks for. The caller closes the reader. */
 export async function openObject(call: S3Call): Promise<OpenObject> {
   const request = readRequest(call);
-  const reader = await call.service.store.getObject(request);
+  const reader = await call.store.getObject(request);
   try {
     const { info, offset, length } = reader;
     const partial = (request.range ?? request.partNumber) !== undefined && length > 0;

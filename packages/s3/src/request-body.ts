@@ -31,6 +31,10 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   #paused = false;
   #wakes: (() => void)[] = [];
   #bytesRead = 0;
+  /** Pieces that were handed out; undefined where they are not kept. */
+  #kept: Uint8Array[] | undefined;
+  /** Kept pieces that are to be handed out again. */
+  #again: Uint8Array[] = [];
 
   constructor(
     req: IncomingMessage,
@@ -77,10 +81,30 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     const piece: Uint8Array | null = req.read();
     if (piece === null) return undefined;
     this.#bytesRead = piece.byteLength;
+    this.#kept?.push(piece);
     return new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength);
   }
 
+  /** Keeps what is handed out from here on, for `rewind`. The caller bounds the body. */
+  keep(): void {
+    this.#kept = [];
+  }
+
+  /** The next read begins at the first byte again; once. */
+  rewind(): void {
+    this.#again = this.#kept ?? [];
+    this.#kept = undefined;
+  }
+
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    const again = this.#again.shift();
+    if (again !== undefined) return { done: false, value: again };
+    const read = await this.#read();
+    if (read.done !== true) this.#kept?.push(read.value);
+    return read;
+  }
+
+  async #read(): Promise<IteratorResult<Uint8Array, undefined>> {
     if (!this.#started) {
       const arrived = this.#takeArrived();
       if (arrived !== undefined) return arrived;

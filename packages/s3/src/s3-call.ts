@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { JudgedWrite, ObjectStore } from '@holdfast/objects';
 import type { OpenBucket } from './access/authorize.ts';
 import type { Authentication, RequestHeaders } from './auth/index.ts';
 import type { User } from './identities.ts';
@@ -10,6 +11,10 @@ import { S3Error } from './s3-error.ts';
 /** One request on its way through: what it asks, who asks, and what was answered. */
 export class S3Call {
   readonly service: S3Service;
+  /** What the request reads and writes. */
+  store: ObjectStore;
+  /** Whether what `store` shows is of now; otherwise only a commit proves it (`tryAtHand`). */
+  isProven = true;
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly method: string;
@@ -45,6 +50,7 @@ export class S3Call {
     },
   ) {
     this.service = service;
+    this.store = service.store;
     this.req = req;
     this.res = res;
     this.method = req.method ?? 'GET';
@@ -100,6 +106,11 @@ export class S3Call {
 
   set openBucket(open: OpenBucket) {
     this.#openBucket = open;
+  }
+
+  /** What a write says of the bucket by which the request was authorized. */
+  get judgement(): JudgedWrite {
+    return this.isProven ? {} : { bucketVersion: this.openBucket.bucket.version };
   }
 
   /** The raw body, before aws-chunked is decoded. Made on first use: most requests have none. */

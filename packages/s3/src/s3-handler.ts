@@ -13,6 +13,7 @@ import { RequestIds } from './request-ids.ts';
 import { bucketOfHost, originForm, resolveTarget } from './request-target.ts';
 import { S3Call } from './s3-call.ts';
 import { S3Error } from './s3-error.ts';
+import { makeCurrent, tryAtHand } from './try-at-hand.ts';
 import { serveWebsite } from './website/serve-website.ts';
 
 /** The S3 API as the listeners of a `node:http` server. */
@@ -98,11 +99,16 @@ async function answer(call: S3Call, authenticator: Authenticator, route: Route):
 }
 
 async function runSelected(call: S3Call): Promise<void> {
-  if (call.website) return serveWebsite(call);
-  const { name, run } = selectOperation(call);
-  await authorize(call, name);
+  if (call.website) {
+    await makeCurrent(call);
+    return serveWebsite(call);
+  }
+  const operation = selectOperation(call);
+  if (await tryAtHand(call, operation)) return;
+  await makeCurrent(call);
+  await authorize(call, operation.name);
   try {
-    await run(call);
+    await operation.run(call);
   } catch (error) {
     await hideMissingKey(call, error);
   }

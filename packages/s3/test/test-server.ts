@@ -4,7 +4,7 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { createMemoryEnv, ManualClock, type MemoryEnv } from '@holdfast/env/memory';
 import { NodeClock } from '@holdfast/env/node';
 import type { KvStore } from '@holdfast/kv';
-import { createMemoryStore } from '@holdfast/kv/testing';
+import { createLaggingStore, createMemoryStore, type LaggingStore } from '@holdfast/kv/testing';
 import {
   createLocalKeys,
   createObjectStore,
@@ -62,17 +62,38 @@ export interface TestServerOptions
     | 'websiteDomains'
     | 'customerKeysOverHttp'
   > {
+  /** Default: one in memory. */
+  readonly kv?: KvStore;
   /** Users besides the tester. */
   readonly users?: readonly TestUser[];
   /** Stands between the handler and the store, to make it fail. */
   readonly wrap?: (store: ObjectStore) => ObjectStore;
 }
 
+/** A node that hears of what others do only when it asks them, and another one of the same cluster. */
+export interface LaggingServer extends TestServer {
+  readonly elsewhere: ObjectStore;
+  readonly node: LaggingStore;
+}
+
+export async function startLaggingServer(options: TestServerOptions = {}): Promise<LaggingServer> {
+  const agreed = createMemoryStore();
+  const node = await createLaggingStore(agreed);
+  const server = await startTestServer({ ...options, kv: node });
+  const elsewhere = createObjectStore({
+    kv: agreed,
+    env: server.env,
+    tasks: runAtOnce,
+    ...keysOf(server.env),
+  });
+  return { ...server, node, elsewhere };
+}
+
 /** The production stack above a KvStore in memory, on a real socket. */
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
   const clock = new ManualClock(new NodeClock().nowMs());
   const env = await createMemoryEnv({ clock });
-  const kv = createMemoryStore();
+  const kv = options.kv ?? createMemoryStore();
   const store = createObjectStore({ kv, env, tasks: runAtOnce, ...keysOf(env) });
   const records: S3RequestRecord[] = [];
   const surface = new SurfaceRecord();

@@ -9,6 +9,8 @@
 
 export type { KvStoreHarness, OpenStore } from './contract/harness.ts';
 export { kvStoreContract } from './contract.ts';
+export type { LaggingStore } from './lagging-store.ts';
+export { createLaggingStore } from './lagging-store.ts';
 export type { ManualClock } from './manual-clock.ts';
 export { createManualClock } from './manual-clock.ts';
 export type { MemoryStoreOptions } from './memory-store.ts';

@@ -5,7 +5,7 @@
  * Invariant: every transaction that writes or removes the record of a version carries `operations` of that change.
  */
 import { concatBytes, utf8 } from '@holdfast/bytes';
-import type { KvStore, Operation } from '@holdfast/kv';
+import { type KvStore, type Operation, readsOf } from '@holdfast/kv';
 import type { BucketRecord } from '../bucket-record.ts';
 import type { KnownBucket } from '../buckets.ts';
 import { KEY_SPACE } from '../keys.ts';
@@ -70,11 +70,9 @@ export class Journal {
     const options = this.#options;
     if (options === undefined) return kv;
     return {
+      ...readsOf(kv),
       valueSizeLimitBytes: kv.valueSizeLimitBytes,
-      get: (key) => kv.get(key),
-      getInto: (key, target) => kv.getInto(key, target),
-      scan: kv.scan.bind(kv) as KvStore['scan'],
-      cursor: (range) => kv.cursor(range),
+      local: kv.local,
       readView: (view) => kv.readView(view),
       close: () => kv.close(),
       transact: async (transaction) => {

@@ -1,4 +1,4 @@
-import { type Bucket, type ObjectInfo, ObjectStoreError } from '@holdfast/objects';
+import { type Bucket, notCurrent, type ObjectInfo, ObjectStoreError } from '@holdfast/objects';
 import { corsAnswerHeaders } from '../cors/cors-answer.ts';
 import { decodeTags } from '../object-tags.ts';
 import type { S3Call } from '../s3-call.ts';
@@ -64,7 +64,7 @@ export async function authorize(call: S3Call, operation: string): Promise<void> 
 
 /** A bucket with what its settings say. Rejects with NoSuchBucket. */
 export async function openBucket(call: S3Call, name: string): Promise<OpenBucket> {
-  const bucket = await call.service.store.getBucket(name);
+  const bucket = await call.store.getBucket(name);
   return { bucket, access: call.service.bucketAccess.of(bucket) };
 }
 
@@ -145,13 +145,14 @@ function asksForInfo({ access, key, required }: AccessTarget): boolean {
   return access.policyReadsTags && READS_TAGS.test(required.action);
 }
 
-/** The object; undefined where it is not there. */
+/** The object; undefined where it is not there. NotCurrent where nothing would prove that it is so now. */
 async function findInfo(
   call: S3Call,
   { bucket, key = '', versionId }: AccessTarget,
 ): Promise<ObjectInfo | undefined> {
+  if (!call.isProven) throw notCurrent();
   try {
-    return await call.service.store.headObject({
+    return await call.store.headObject({
       bucket: bucket.name,
       key,
       anyKey: true,

@@ -6,6 +6,6 @@ import { readUploadAddress } from '../upload-address.ts';
 /** Source: AWS API reference, "AbortMultipartUpload". */
 export async function abortMultipartUpload(call: S3Call): Promise<void> {
   refuseUnsupportedHeaders(call);
-  await call.service.store.abortMultipartUpload(readUploadAddress(call));
+  await call.store.abortMultipartUpload(readUploadAddress(call));
   await sendEmpty(call, 204);
 }

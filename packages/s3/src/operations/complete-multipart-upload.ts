@@ -38,7 +38,7 @@ export async function completeMultipartUpload(call: S3Call): Promise<void> {
   const parts = checkChildren(root, { Part: 'many' }).all('Part').map(readPart);
   if (parts.length === 0 || parts.length > MAX_PARTS) throw malformed();
   const checksum = readChecksumValue(call);
-  const completed = call.service.store.completeMultipartUpload({
+  const completed = call.store.completeMultipartUpload({
     ...address,
     parts,
     ...key,

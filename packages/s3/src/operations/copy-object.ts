@@ -33,7 +33,7 @@ export async function copyObject(call: S3Call): Promise<void> {
   const access = newObjectAccess(call, call.openBucket);
   const encryption = { ...encryptionField(call), ...sourceKeyField(call) };
   await requireSource(call, source);
-  const copied = call.service.store.copyObject({
+  const copied = call.store.copyObject({
     bucket: call.bucket,
     key: call.key,
     source,

@@ -30,7 +30,7 @@ export async function createBucket(call: S3Call): Promise<void> {
     ...(tags === undefined ? [] : [[TAGGING_SETTING, encodeTags(tags)] as const]),
   ]);
   try {
-    await service.store.createBucket(bucket, { ownerId, region, settings: all });
+    await call.store.createBucket(bucket, { ownerId, region, settings: all });
   } catch (error) {
     const again = error instanceof ObjectStoreError && error.code === 'BucketAlreadyOwnedByYou';
     if (!again) throw error;

@@ -25,7 +25,7 @@ export async function createMultipartUpload(call: S3Call): Promise<void> {
       'The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.',
     );
   }
-  const upload = await call.service.store.createMultipartUpload({
+  const upload = await call.store.createMultipartUpload({
     bucket: call.bucket,
     key: call.key,
     ownerId: call.user?.account.id ?? ANONYMOUS_ID,

@@ -4,6 +4,6 @@ import type { S3Call } from '../s3-call.ts';
 
 /** Source: AWS API reference, "DeleteBucketCors". */
 export async function deleteBucketCors(call: S3Call): Promise<void> {
-  await call.service.store.putBucketSetting(call.bucket, CORS_SETTING, undefined);
+  await call.store.putBucketSetting(call.bucket, CORS_SETTING, undefined);
   await sendEmpty(call, 204);
 }

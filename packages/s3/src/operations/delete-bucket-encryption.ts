@@ -4,6 +4,6 @@ import type { S3Call } from '../s3-call.ts';
 
 /** New objects are then stored as they come. Source: AWS API reference, "DeleteBucketEncryption". */
 export async function deleteBucketEncryption(call: S3Call): Promise<void> {
-  await call.service.store.putBucketSetting(call.bucket, ENCRYPTION_SETTING, undefined);
+  await call.store.putBucketSetting(call.bucket, ENCRYPTION_SETTING, undefined);
   await sendEmpty(call, 204);
 }

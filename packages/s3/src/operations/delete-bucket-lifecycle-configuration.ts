@@ -4,6 +4,6 @@ import type { S3Call } from '../s3-call.ts';
 
 /** Source: AWS API reference, "DeleteBucketLifecycle". */
 export async function deleteBucketLifecycleConfiguration(call: S3Call): Promise<void> {
-  await call.service.store.putBucketSetting(call.bucket, LIFECYCLE_SETTING, undefined);
+  await call.store.putBucketSetting(call.bucket, LIFECYCLE_SETTING, undefined);
   await sendEmpty(call, 204);
 }

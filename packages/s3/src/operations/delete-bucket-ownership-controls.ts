@@ -4,6 +4,6 @@ import type { S3Call } from '../s3-call.ts';
 
 /** Source: AWS API reference, "DeleteBucketOwnershipControls". */
 export async function deleteBucketOwnershipControls(call: S3Call): Promise<void> {
-  await call.service.store.putBucketSetting(call.bucket, ACCESS_SETTINGS.ownership, undefined);
+  await call.store.putBucketSetting(call.bucket, ACCESS_SETTINGS.ownership, undefined);
   await sendEmpty(call, 204);
 }

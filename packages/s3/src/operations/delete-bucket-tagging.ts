@@ -4,6 +4,6 @@ import type { S3Call } from '../s3-call.ts';
 
 /** Source: AWS API reference, "DeleteBucketTagging". */
 export async function deleteBucketTagging(call: S3Call): Promise<void> {
-  await call.service.store.putBucketSetting(call.bucket, TAGGING_SETTING, undefined);
+  await call.store.putBucketSetting(call.bucket, TAGGING_SETTING, undefined);
   await sendEmpty(call, 204);
 }

@@ -4,6 +4,6 @@ import { WEBSITE_SETTING } from '../website/website-rules.ts';
 
 /** Source: AWS API reference, "DeleteBucketWebsite". */
 export async function deleteBucketWebsite(call: S3Call): Promise<void> {
-  await call.service.store.putBucketSetting(call.bucket, WEBSITE_SETTING, undefined);
+  await call.store.putBucketSetting(call.bucket, WEBSITE_SETTING, undefined);
   await sendEmpty(call, 204);
 }

@@ -17,8 +17,9 @@ export async function deleteObject(call: S3Call): Promise<void> {
   if (size !== undefined && !/^\d{1,15}$/.test(size)) {
     throw invalidArgument('The size to match must be a number', 'x-amz-if-match-size', size);
   }
-  const deleted = await call.service.store.deleteObject({
+  const deleted = await call.store.deleteObject({
     ...readVersionAddress(call),
+    ...call.judgement,
     bypassGovernance: await mayBypass(call, call.key),
     ...(conditional && {
       conditions: {

@@ -96,7 +96,7 @@ async function deleteOne(call: S3Call, entry: DeleteEntry, quiet: boolean): Prom
     checkKeyLength(key);
     const required = requiredAction('DeleteObject');
     await requireAccess(call, { ...call.openBucket, required, key, versionId });
-    const deleted = await call.service.store.deleteObject({
+    const deleted = await call.store.deleteObject({
       bucket: call.bucket,
       key,
       bypassGovernance: await mayBypass(call, key),

@@ -7,7 +7,7 @@ import type { S3Call } from '../s3-call.ts';
 /** Source: AWS API reference, "GetObjectAcl". */
 export async function getObjectAcl(call: S3Call): Promise<void> {
   const { bucket, access } = call.openBucket;
-  const info = await call.service.store.headObject({
+  const info = await call.store.headObject({
     ...readVersionAddress(call),
     anyKey: true,
   });

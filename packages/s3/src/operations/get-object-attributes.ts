@@ -29,7 +29,7 @@ export async function getObjectAttributes(call: S3Call): Promise<void> {
     }
   }
   const conditions = readConditions(call.headers);
-  const { info, ...page } = await call.service.store.listObjectParts({
+  const { info, ...page } = await call.store.listObjectParts({
     ...readVersionAddress(call),
     after: readNumberHeader(call, 'x-amz-part-number-marker') ?? 0,
     limit: Math.min(readNumberHeader(call, 'x-amz-max-parts') ?? MAX_PAGE, MAX_PAGE),

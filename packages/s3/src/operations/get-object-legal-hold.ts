@@ -8,7 +8,7 @@ import { element, xmlDocument } from '../xml-writer.ts';
 /** Source: AWS API reference, "GetObjectLegalHold". */
 export async function getObjectLegalHold(call: S3Call): Promise<void> {
   requireObjectLock(call);
-  const info = await call.service.store.headObject({
+  const info = await call.store.headObject({
     ...readVersionAddress(call),
     anyKey: true,
   });

@@ -10,7 +10,7 @@ import { element, xmlDocument } from '../xml-writer.ts';
 /** Source: AWS API reference, "GetObjectRetention". */
 export async function getObjectRetention(call: S3Call): Promise<void> {
   requireObjectLock(call);
-  const info = await call.service.store.headObject({
+  const info = await call.store.headObject({
     ...readVersionAddress(call),
     anyKey: true,
   });

@@ -6,7 +6,7 @@ import type { S3Call } from '../s3-call.ts';
 
 /** Source: AWS API reference, "GetObjectTagging". */
 export async function getObjectTagging(call: S3Call): Promise<void> {
-  const info = await call.service.store.headObject({
+  const info = await call.store.headObject({
     ...readVersionAddress(call),
     anyKey: true,
   });

@@ -6,7 +6,7 @@ import type { S3Call } from '../s3-call.ts';
 export async function headObject(call: S3Call): Promise<void> {
   const request = readRequest(call);
   if (request.range === undefined && request.partNumber === undefined) {
-    const info = await call.service.store.headObject(request);
+    const info = await call.store.headObject(request);
     answer(call, 200, objectAnswerHeaders(call, info, true), info.sizeBytes);
     return;
   }

@@ -14,7 +14,7 @@ export async function listBuckets(call: S3Call): Promise<void> {
   const limit = readCount(call, 'max-buckets', MAX_BUCKETS, { minimum: 1 });
   const token = call.parameter('continuation-token');
   const ownerId = call.requester.account.id;
-  const page = await call.service.store.listBuckets({
+  const page = await call.store.listBuckets({
     limit,
     ownerId,
     ...(prefix !== undefined && { prefix }),

@@ -17,7 +17,7 @@ export async function listMultipartUploads(call: S3Call): Promise<void> {
   const limit = readCount(call, 'max-uploads', MAX_PAGE);
   const encode = readEncoding(call);
   const show: NameEncoder = encode ?? ((name) => name);
-  const page = await call.service.store.listMultipartUploads({
+  const page = await call.store.listMultipartUploads({
     bucket: call.bucket,
     limit,
     ...(prefix !== undefined && { prefix }),

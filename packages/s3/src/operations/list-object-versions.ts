@@ -26,7 +26,7 @@ export async function listObjectVersions(call: S3Call): Promise<void> {
   const encode = readEncoding(call);
   const show: NameEncoder = encode ?? ((name) => name);
   const pinned = readPin(call);
-  const page = await call.service.store.listObjectVersions({
+  const page = await call.store.listObjectVersions({
     bucket: call.bucket,
     limit,
     ...(prefix !== undefined && { prefix }),

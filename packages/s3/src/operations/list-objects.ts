@@ -95,7 +95,7 @@ function readPage(
   after: string,
   pinned?: true | string,
 ): Promise<ListObjectsPage> {
-  return call.service.store.listObjects({
+  return call.store.listObjects({
     bucket: call.bucket,
     limit: query.limit,
     ...(query.prefix !== '' && { prefix: query.prefix }),

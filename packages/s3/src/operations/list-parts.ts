@@ -15,7 +15,7 @@ export async function listParts(call: S3Call): Promise<void> {
   const limit = readCount(call, 'max-parts', MAX_PAGE);
   const after = readInteger(call, 'part-number-marker') ?? 0;
   const encode = readEncoding(call) ?? ((name) => name);
-  const page = await call.service.store.listParts({ ...address, limit, after });
+  const page = await call.store.listParts({ ...address, limit, after });
   const { checksumAlgorithm, checksumType } = page.upload;
   const next = page.more ? (page.parts.at(-1)?.partNumber ?? after) : undefined;
   const inner =

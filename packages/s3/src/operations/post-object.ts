@@ -59,7 +59,7 @@ export async function postObject(call: S3Call): Promise<void> {
   const metadata = { ...readMetadata(call), ...newObjectAccess(call, call.openBucket) };
   const encryption = encryptionField(call);
   const noTrailers = { trailers: () => new Map<string, string>(), declaredTrailers: [] };
-  const result = await call.service.store.putObject({
+  const result = await call.store.putObject({
     bucket: call.bucket,
     key,
     body: { pieces: limited(call, form.content, policy) },

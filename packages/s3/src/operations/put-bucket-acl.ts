@@ -14,6 +14,6 @@ export async function putBucketAcl(call: S3Call): Promise<void> {
   if (access.ownership === 'BucketOwnerEnforced')
     throw new S3Error('AccessControlListNotSupported');
   refusePublicAcl(access.publicAccessBlock, acl);
-  await call.service.store.putBucketSetting(call.bucket, ACCESS_SETTINGS.acl, encodeAcl(acl));
+  await call.store.putBucketSetting(call.bucket, ACCESS_SETTINGS.acl, encodeAcl(acl));
   await sendEmpty(call, 200);
 }

@@ -18,6 +18,6 @@ export async function putBucketCors(call: S3Call): Promise<void> {
   });
   if (root === undefined) throw malformed();
   const text = JSON.stringify(readCorsDocument(root));
-  await call.service.store.putBucketSetting(call.bucket, CORS_SETTING, text);
+  await call.store.putBucketSetting(call.bucket, CORS_SETTING, text);
   await sendEmpty(call, 200);
 }

@@ -13,6 +13,6 @@ export async function putBucketEncryption(call: S3Call): Promise<void> {
   });
   if (root === undefined) throw malformed();
   const document = JSON.stringify(readBucketEncryption(root));
-  await call.service.store.putBucketSetting(call.bucket, ENCRYPTION_SETTING, document);
+  await call.store.putBucketSetting(call.bucket, ENCRYPTION_SETTING, document);
   await sendEmpty(call, 200);
 }

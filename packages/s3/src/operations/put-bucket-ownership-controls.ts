@@ -23,6 +23,6 @@ export async function putBucketOwnershipControls(call: S3Call): Promise<void> {
   if (ownership === 'BucketOwnerEnforced' && !sameAcl(acl, ownerOnly(ownerId))) {
     throw new S3Error('InvalidBucketAclWithObjectOwnership');
   }
-  await call.service.store.putBucketSetting(call.bucket, ACCESS_SETTINGS.ownership, ownership);
+  await call.store.putBucketSetting(call.bucket, ACCESS_SETTINGS.ownership, ownership);
   await sendEmpty(call, 200);
 }

@@ -23,6 +23,6 @@ export async function putBucketPolicy(call: S3Call): Promise<void> {
   if (publicAccessBlock?.blockPublicPolicy === true && isPublicPolicy(policy)) {
     throw new S3Error('AccessDenied');
   }
-  await call.service.store.putBucketSetting(call.bucket, ACCESS_SETTINGS.policy, text);
+  await call.store.putBucketSetting(call.bucket, ACCESS_SETTINGS.policy, text);
   await sendEmpty(call, 204);
 }

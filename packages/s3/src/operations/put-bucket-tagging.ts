@@ -5,6 +5,6 @@ import type { S3Call } from '../s3-call.ts';
 /** Source: AWS API reference, "PutBucketTagging". */
 export async function putBucketTagging(call: S3Call): Promise<void> {
   const tags = encodeTags(await readTagging(call, BUCKET_TAG_LIMIT));
-  await call.service.store.putBucketSetting(call.bucket, TAGGING_SETTING, tags);
+  await call.store.putBucketSetting(call.bucket, TAGGING_SETTING, tags);
   await sendEmpty(call, 204);
 }

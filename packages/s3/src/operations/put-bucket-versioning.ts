@@ -23,6 +23,6 @@ export async function putBucketVersioning(call: S3Call): Promise<void> {
       'The Versioning element must be specified',
     );
   }
-  await call.service.store.putBucketVersioning(call.bucket, status);
+  await call.store.putBucketVersioning(call.bucket, status);
   await sendEmpty(call, 200);
 }

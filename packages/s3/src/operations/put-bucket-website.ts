@@ -14,6 +14,6 @@ export async function putBucketWebsite(call: S3Call): Promise<void> {
   });
   if (root === undefined) throw malformed();
   const text = JSON.stringify(readWebsiteDocument(root));
-  await call.service.store.putBucketSetting(call.bucket, WEBSITE_SETTING, text);
+  await call.store.putBucketSetting(call.bucket, WEBSITE_SETTING, text);
   await sendEmpty(call, 200);
 }

@@ -17,6 +17,6 @@ export async function putObjectLegalHold(call: S3Call): Promise<void> {
   if (root === undefined) throw malformed();
   const status = checkChildren(root, { Status: 'one' }).text('Status')?.trim();
   if (status !== 'ON' && status !== 'OFF') throw malformed();
-  await call.service.store.putObjectLegalHold(address, status);
+  await call.store.putObjectLegalHold(address, status);
   await sendEmpty(call, 200);
 }

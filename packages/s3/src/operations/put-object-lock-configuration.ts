@@ -17,7 +17,7 @@ export async function putObjectLockConfiguration(call: S3Call): Promise<void> {
   if (children.text('ObjectLockEnabled')?.trim() !== 'Enabled') throw malformed();
   const rule = children.all('Rule')[0];
   const retention = rule === undefined ? undefined : readRule(rule);
-  await call.service.store.putBucketObjectLock(call.bucket, retention);
+  await call.store.putBucketObjectLock(call.bucket, retention);
   await sendEmpty(call, 200);
 }
 

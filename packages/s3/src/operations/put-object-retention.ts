@@ -23,7 +23,7 @@ export async function putObjectRetention(call: S3Call): Promise<void> {
   const empty = mode === undefined || until === undefined;
   const retention = empty ? undefined : readRetention(call, mode, until);
   if (!empty && retention === undefined) throw malformed();
-  await call.service.store.putObjectRetention({
+  await call.store.putObjectRetention({
     ...address,
     retention,
     bypassGovernance: await mayBypass(call, call.key),

@@ -9,6 +9,6 @@ export async function putObjectTagging(call: S3Call): Promise<void> {
   const address = readVersionAddress(call);
   const tags = await readTagging(call, OBJECT_TAG_LIMIT);
   const tagging = tags.length === 0 ? undefined : encodeTags(tags);
-  const info = await call.service.store.putObjectTagging(address, tagging);
+  const info = await call.store.putObjectTagging(address, tagging);
   await sendEmpty(call, 200, versionHeaders(info));
 }

@@ -16,12 +16,13 @@ export async function putObject(call: S3Call): Promise<void> {
   const encryption = encryptionField(call);
   // Why CRC64NVME: it is what S3 computes and stores for a client that names no checksum.
   const { body, verification } = readObjectBody(call, 'crc64nvme');
-  const result = await call.service.store.putObject({
+  const result = await call.store.putObject({
     bucket: call.bucket,
     key: call.key,
     body,
     verification,
     metadata,
+    ...call.judgement,
     ...encryption,
     ...(conditions !== undefined && { conditions }),
   });

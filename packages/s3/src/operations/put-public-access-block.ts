@@ -25,7 +25,7 @@ export async function putPublicAccessBlock(call: S3Call): Promise<void> {
     restrictPublicBuckets: readFlag(children, 'RestrictPublicBuckets'),
   };
   const text = JSON.stringify(block);
-  await call.service.store.putBucketSetting(call.bucket, ACCESS_SETTINGS.publicAccessBlock, text);
+  await call.store.putBucketSetting(call.bucket, ACCESS_SETTINGS.publicAccessBlock, text);
   await sendEmpty(call, 200);
 }
 

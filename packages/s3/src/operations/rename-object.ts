@@ -21,7 +21,7 @@ export async function renameObject(call: S3Call): Promise<void> {
     const required = requiredAction(operation);
     await requireAccess(call, { ...call.openBucket, required, key: sourceKey });
   }
-  await call.service.store.renameObject({
+  await call.store.renameObject({
     bucket: call.bucket,
     key: call.key,
     sourceKey,

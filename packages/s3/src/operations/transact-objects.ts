@@ -40,7 +40,7 @@ export async function transactObjects(call: S3Call): Promise<void> {
   });
   const verification = bodyVerification(headers, body, authentication.payload);
   const lines = new TransactionBody(verified(call, body.pieces, verification));
-  const results = await service.store.transactObjects({
+  const results = await call.store.transactObjects({
     bucket: call.bucket,
     operations: readOperations(call, lines, access),
     ...(clientToken !== undefined && { clientToken }),

@@ -22,7 +22,7 @@ export async function uploadPartCopy(call: S3Call): Promise<void> {
   const source = readCopySource(call);
   const keys = { ...customerKeyField(call), ...sourceKeyField(call) };
   await requireSource(call, source);
-  const copied = call.service.store.uploadPartCopy({
+  const copied = call.store.uploadPartCopy({
     ...readUploadAddress(call),
     partNumber,
     source,

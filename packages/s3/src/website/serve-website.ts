@@ -84,7 +84,7 @@ async function findPage(call: S3Call, key: string): Promise<ObjectInfo | undefin
   const { openBucket: open } = call;
   await requireAccess(call, { ...open, required: requiredAction('GetObject'), key });
   try {
-    return await call.service.store.headObject({ bucket: call.bucket, key, anyKey: true });
+    return await call.store.headObject({ bucket: call.bucket, key, anyKey: true });
   } catch (error) {
     if (!(error instanceof ObjectStoreError && error.code === 'NoSuchKey')) throw error;
     if (await mayList(call, open, key)) return undefined;
@@ -123,7 +123,7 @@ async function serveErrorDocument(call: S3Call, key: string, status: number): Pr
     return false;
   }
   call.target = { ...call.target, query: new Map() };
-  const reader = await call.service.store.getObject({ bucket: call.bucket, key });
+  const reader = await call.store.getObject({ bucket: call.bucket, key });
   await sendObject(call, status, objectHeaders(call, reader.info), reader);
   return true;
 }

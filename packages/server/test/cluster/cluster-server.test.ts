@@ -106,6 +106,24 @@ test('two of three are lost: reads and writes are refused with 503 within a limi
   expect(clock.monotonicMs() - beganMs).toBeLessThan(10_000);
 });
 
+test('a node that was cut off refuses a put by what the others did meanwhile', async () => {
+  await using servers = new ThreeServers();
+  await servers.startAll({ buckets: ['photos'] });
+  const leader = await servers.leader();
+  const [cut = 0, other = 0] = [0, 1, 2].filter((at) => at !== leader);
+  const address = { Bucket: 'photos', Key: 'once' };
+  const once = { ...address, Body: 'mine', IfNoneMatch: '*' };
+  servers.network.partition([`n${cut + 1}`], [`n${leader + 1}`, `n${other + 1}`]);
+  const alone = servers.client(cut).send(new PutObjectCommand(once));
+  await expect(alone).rejects.toMatchObject({ $metadata: { httpStatusCode: 503 } });
+  await servers.client(other).send(new PutObjectCommand({ ...once, Body: 'theirs' }));
+  servers.network.heal();
+  const late = servers.client(cut).send(new PutObjectCommand(once));
+  await expect(late).rejects.toMatchObject({ name: 'PreconditionFailed' });
+  const found = await servers.client(cut).send(new GetObjectCommand(address));
+  expect(await found.Body?.transformToString()).toBe('theirs');
+});
+
 test('users that one node stores are known to the others, without a restart', async () => {
   await using servers = new ThreeServers();
   await servers.giveMasterKey(MASTER_KEY_PATH);

@@ -123,6 +123,15 @@ export class ThreeServers implements AsyncDisposable {
     return { status: response.status, text: await response.text() };
   }
 
+  /** Which one says that it leads. */
+  async leader(): Promise<number> {
+    for (;;) {
+      const pages = await Promise.all(NAMES.map((_, at) => this.page(at, '/_/metrics')));
+      const at = pages.findIndex(({ text }) => /^holdfast_cluster_is_leader 1$/m.test(text));
+      if (at !== -1) return at;
+    }
+  }
+
   client(at: number, keys: typeof CREDENTIALS = CREDENTIALS): S3Client {
     const client = new S3Client({
       endpoint: `http://127.0.0.1:${this.server(at).port}`,
