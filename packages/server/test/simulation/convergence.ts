@@ -12,12 +12,13 @@ const MOST_TRIES = 5;
 export async function converge(world: Healed): Promise<void> {
   const { cluster, violate, isBroken } = world;
   const { time } = cluster;
-  const hasLeader = await time.runUntil(
-    () => isBroken() || cluster.leader() !== undefined,
-    LIVENESS_MS,
-  );
-  if (!hasLeader) return violate('a healed cluster has no leader');
+  const leads = (): boolean => cluster.leader() !== undefined;
+  const waitForLeader = (): Promise<boolean> =>
+    time.runUntil(() => isBroken() || leads(), LIVENESS_MS);
+  if (!(await waitForLeader())) return violate('a healed cluster has no leader');
   for (const node of cluster.nodes) if (node.isRotten) await mend(world, node);
+  // Who was replaced may have led.
+  await waitForLeader();
   const leader = cluster.leader();
   if (leader === undefined) return violate('a mended cluster has no leader');
   const members = new Set<string>(leader.cluster.status().members.map(({ nodeId }) => nodeId));

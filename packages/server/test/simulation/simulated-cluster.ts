@@ -16,6 +16,8 @@ function settingsOf(random: SeededRandom): ReplicaSettings {
   return {
     // What rots is had from other nodes where it can be.
     repairsFromPeers: true,
+    // With a short log whoever was away for a while is sent the state and not the entries.
+    retainedLogBytes: random.below(2) === 0 ? 1 : 16 * 1024 * 1024,
     store: {
       reserveSizeBytes: 64 * 1024,
       // Why not less: a memtable takes whole slabs of 64 KiB.
