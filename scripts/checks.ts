@@ -12,6 +12,8 @@ export type Check = {
   readonly filesRead?: RegExp;
   /** True where every source file of the workspace must be among those read. */
   readonly readsEverySource?: boolean;
+  /** Finds in the output how many of what it checks have passed and failed, where it is more than one thing. */
+  readonly counts?: RegExp;
 };
 
 export type CheckResult = { readonly passed: boolean; readonly output: string };
@@ -96,6 +98,14 @@ export function surfaceCheck(reportFile: string): Check {
     filesRead: /operations: (\d+) of the tables/,
   };
 }
+
+/** Rules of safety that are broken one at a time: each must be found out. Runs after the tests that find them out. */
+export const mutants: Check = {
+  name: 'mutants',
+  title: 'every rule of safety that is broken is found out',
+  command: [script('mutants.ts')],
+  counts: /^mutants: (\d+) as they must be, (\d+) not/m,
+};
 
 /** The enumeration of crashes: at least 100,000 states, on two cores in three minutes. Runs after the tests. */
 export const crashes: Check = {

@@ -7,10 +7,9 @@
  *
  * Ends with exit code 1 where a crash lost something, or where fewer states than promised were searched.
  */
-import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { commitName, writeBetween } from './marked-page.ts';
 import { runCommand } from './run-command.ts';
 
 type Counts = {
@@ -29,7 +28,6 @@ type Search = { readonly name: string; readonly command: readonly string[] };
 type Result = { readonly name: string; readonly report: Report; readonly seconds: number };
 
 const root = join(import.meta.dirname, '..');
-const page = join(root, 'docs', 'testing.md');
 const beginning = '<!-- crash states: written by `npm run prove:crash -- --write` -->';
 const ending = '<!-- end of crash states -->';
 
@@ -65,7 +63,9 @@ async function prove(words: readonly string[]): Promise<number> {
   }
   const counts = { states: distinctStates(results), violations: violated.length };
   process.stdout.write(`\n${JSON.stringify({ part: 'crash states', counts })}\n`);
-  if (words.includes('--write') && wanted.length === 0) writePage(text);
+  if (words.includes('--write') && wanted.length === 0) {
+    writeBetween('testing.md', beginning, ending, text);
+  }
   const tooFew = wanted.length === 0 && distinctStates(results) < fewestStates;
   if (tooFew) process.stdout.write(`\nfewer than ${fewestStates} states\n`);
   return violated.length > 0 || tooFew ? 1 : 0;
@@ -147,23 +147,4 @@ function distinctStates(results: readonly Result[]): number {
     }
   }
   return all.size;
-}
-
-function commitName(): string {
-  try {
-    const git = (...words: string[]): string =>
-      execFileSync('git', words, { cwd: root, encoding: 'utf8' }).trim();
-    const changed = git('status', '--porcelain', '--untracked-files=no') === '' ? '' : ', changed';
-    return git('rev-parse', '--short', 'HEAD') + changed;
-  } catch {
-    return 'unknown';
-  }
-}
-
-function writePage(text: string): void {
-  const before = readFileSync(page, 'utf8');
-  const from = before.indexOf(beginning) + beginning.length;
-  const to = before.indexOf(ending);
-  if (from < beginning.length || to < from) throw new Error('docs/testing.md has no place for it');
-  writeFileSync(page, `${before.slice(0, from)}\n\n${text}\n\n${before.slice(to)}`);
 }

@@ -14,6 +14,7 @@ import {
   type Check,
   checks,
   crashes,
+  mutants,
   proofs,
   runCheck,
   simulations,
@@ -38,7 +39,7 @@ const steps: readonly Step[] = [
     run: () => tallyOfCheck(check),
   })),
   { name: 'unit', title: 'tests of the packages', run: () => tallyOfTests('packages') },
-  ...[crashes, simulations].map((check) => ({
+  ...[mutants, crashes, simulations].map((check) => ({
     name: check.name,
     title: check.title,
     run: () => tallyOfCheck(check),
@@ -80,6 +81,8 @@ async function tallyOfCheck(check: Check): Promise<Tally> {
   const { passed, output } = await runCheck(check, root);
   if (!passed) process.stdout.write(`${output.trimEnd()}\n`);
   process.stdout.write(passed ? 'ok\n' : 'FAILED\n');
+  const counted = check.counts?.exec(output);
+  if (counted) return { passed: Number(counted[1]), failed: Number(counted[2]), skipped: 0 };
   return { passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0 };
 }
 

@@ -1,19 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { ReplicaSettings } from '../src/index.ts';
-import { complaintOf, runFaults } from './fixtures/fault-run.ts';
-
-/** So little log is kept that who was away needs the state of another, and states are compared all the time. */
-const SHORT_LOG: ReplicaSettings = {
-  store: {
-    reserveSizeBytes: 0,
-    memtableSizeBytes: 4 * 1024,
-    replaySizeBytes: 8 * 1024,
-    wal: { segmentSizeBytes: 16 * 1024, preallocate: false },
-  },
-  retainedLogBytes: 1,
-  checkpointEntries: 8,
-  transferAnswerLimitMs: 200,
-};
+import { complaintOf, runFaults, SHORT_LOG } from './fixtures/fault-run.ts';
 
 function seedsFrom(first: number, count: number): number[] {
   return Array.from({ length: count }, (_, at) => first + at);

@@ -1,5 +1,5 @@
 import type { Files } from '@holdfast/env';
-import { CrashSearch, type CrashSubject, type Neglect, QUICK } from '@holdfast/env/memory';
+import { CrashSearch, type CrashSubject, QUICK } from '@holdfast/env/memory';
 import { describe, expect, it } from 'vitest';
 import type { LogMoment } from './crash/log-ledger.ts';
 import { everything, logScenarios, TWO_IN_FLIGHT } from './crash/log-scenarios.ts';
@@ -48,33 +48,3 @@ describe('a crash at every operation, with every legal state of the disk after i
     expect(most).toBe(2);
   });
 });
-
-/** Segments: a handle keeps the name that the file was made under. */
-const WRITTEN = /\.(wal|tmp)$/;
-
-describe('the search finds out', () => {
-  const mutants: readonly (readonly [string, Neglect])[] = [
-    [
-      'batches that are not synced',
-      { duty: 'writeSynced', path: WRITTEN, position: (at) => at > 0 },
-    ],
-    ['batches that are acknowledged before they are synced', late({ path: WRITTEN })],
-    [
-      'segment headers that are not synced',
-      { duty: 'writeSynced', path: /\.tmp$/, position: (at) => at === 0 },
-    ],
-    ['a hard state that is not synced', { duty: 'writeSynced', path: /state-/ }],
-    ['a hard state that is acknowledged before it is synced', late({ path: /state-/ })],
-    ['names that are not synced', { duty: 'syncDirectory', path: /\/wal$/ }],
-    ['a folder whose own name is not synced', { duty: 'syncDirectory', path: /^\/$/ }],
-  ];
-  it.each(mutants)('%s', async (_, neglect) => {
-    const { crash = {} } = QUICK;
-    const search = new CrashSearch(logSubject(everything, { neglect }), { crash });
-    await expect(search.run()).rejects.toThrow(/operation/);
-  });
-});
-
-function late(of: Pick<Neglect, 'path'>): Neglect {
-  return { duty: 'writeSynced', until: 20, ...of };
-}

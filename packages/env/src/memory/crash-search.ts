@@ -36,6 +36,8 @@ export interface CrashSearchOptions {
   readonly choose?: <Point extends Pick<CrashPoint<unknown>, 'label'>>(
     points: readonly Point[],
   ) => readonly Point[];
+  /** Where the chance of sampled states begins. Default: 0. */
+  readonly seed?: number;
 }
 
 /**
@@ -53,6 +55,12 @@ export const QUICK: CrashSearchOptions = {
   crash: { exhaustiveLimit: 4, sampleCount: 2 },
   recovery: { exhaustiveLimit: 1, torn: false, garbled: false, sampleCount: 0 },
 };
+
+/** Chance alone, of one crash: some of the states of each point, other ones for every seed. */
+export function sampled(seed: number): CrashSearchOptions {
+  const crash = { exhaustiveLimit: 0, torn: false, garbled: false, sampleCount: 8 };
+  return { crash, seed: seed * 1_000_003 };
+}
 
 /** What was searched. A state is a disk unlike all others, on which recovery was run, twice, and written after. */
 export interface CrashSearchCounts {
@@ -148,7 +156,7 @@ export class CrashSearch<Moment> {
 
   /** The same with every call: chance begins anew. */
   #statesAt({ files, number }: CrashPoint<Moment>): Generator<CrashState, void, undefined> {
-    return files.clone(number).crashStates(this.#options.crash);
+    return files.clone(number + (this.#options.seed ?? 0)).crashStates(this.#options.crash);
   }
 
   #judge(found: string, moments: readonly Moment[], where: string): void {

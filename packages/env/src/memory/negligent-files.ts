@@ -6,13 +6,21 @@ export interface Neglect {
   readonly duty: 'sync' | 'writeSynced' | 'syncDirectory';
   /** Of which files or folders. */
   readonly path: RegExp;
-  /** Of a write: at which byte offsets. Default: all. */
-  readonly position?: (position: number) => boolean;
+  /** Of a write: only at the very start of a file, or only behind it. Default: all. */
+  readonly position?: 'start' | 'later';
   /**
    * `never` (the default): it is not done at all. Else it is called done at once and done late: right after the next
    * `sync`, `rename` or `unlink` of such a path has returned, or, where there is none, so many turns later.
    */
   readonly until?: 'never' | RegExp | number;
+}
+
+/** A neglect from its JSON text, where a path is the source of its expression. */
+export function parseNeglect(text: string): Neglect {
+  return JSON.parse(text, (name, value: unknown) => {
+    const isPath = name === 'path' || (name === 'until' && typeof value === 'string');
+    return isPath && value !== 'never' ? new RegExp(String(value)) : value;
+  }) as Neglect;
 }
 
 type Late = { readonly until: RegExp; readonly run: () => Promise<void> };
@@ -82,7 +90,7 @@ class Duties {
   forgets(duty: Neglect['duty'], path: string, position: number = 0): boolean {
     const neglect = this.#neglect;
     if (neglect.duty !== duty || !neglect.path.test(path)) return false;
-    return neglect.position?.(position) ?? true;
+    return neglect.position === undefined || (neglect.position === 'start') === (position === 0);
   }
 
   async neglect(run: () => Promise<void>): Promise<void> {

@@ -56,7 +56,7 @@ export const mergeBesideFlushes: Run = async (store, script) => {
 };
 
 /** Whatever the seed says, of everything that a store does. */
-function randomly(seed: number): Run {
+export function randomly(seed: number): Run {
   return async (store, script) => {
     const random = new SeededRandom(seed);
     const key = (): string => 'abcdef'[random.below(6)] as string;
@@ -91,6 +91,11 @@ const notProceeding: CrashSearchOptions = { proceeding: undefined };
 export interface StoreScenario {
   readonly subject: (neglect?: Neglect) => CrashSubject<unknown>;
   readonly options?: CrashSearchOptions;
+}
+
+/** A store under a script of its own for each seed. */
+export function randomStore(seed: number, neglect?: Neglect): CrashSubject<unknown> {
+  return storeSubject(randomly(seed), { neglect });
 }
 
 function scenarioOf(run: Run, settings?: LocalStoreSettings): StoreScenario['subject'] {

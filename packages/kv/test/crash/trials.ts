@@ -1,0 +1,72 @@
+/** Crashes of a store, and damage of its folder, for `npm run mutants`: each resolves with what one has lost, or undefined where none has. */
+import {
+  parseNeglect,
+  QUICK,
+  reportCrashSearch,
+  SeededRandom,
+  sampled,
+} from '@holdfast/env/memory';
+import { bitFlips, type Rot, rotAll, rottenFolder } from '../fixtures/bit-rot.ts';
+import { killEverywhere } from '../fixtures/killed.ts';
+import { runBesideTwin } from '../fixtures/run-beside.ts';
+import { randomly, randomStore, type StoreScenario, storeScenarios } from './store-scenarios.ts';
+
+type Trial = (...words: string[]) => Promise<string | undefined>;
+
+export const trials: Readonly<Record<string, Trial>> = {
+  /** Every crash of a scenario, without further ones of its recovery. */
+  crash: async (name = '', neglect = '') => {
+    const { subject, options } = scenarioOf(name);
+    const { crash = {} } = QUICK;
+    const broken = subject(neglect === '' ? undefined : parseNeglect(neglect));
+    return (await reportCrashSearch(broken, { crash, ...options })).violation;
+  },
+  /** Crashes by chance of scripts by chance, of so many seeds. */
+  random: (first = '', count = '1', neglect = '') =>
+    eachSeed(first, count, async (seed) => {
+      const subject = randomStore(seed, neglect === '' ? undefined : parseNeglect(neglect));
+      return (await reportCrashSearch(subject, sampled(seed))).violation;
+    }),
+  /** Crashes by chance of one scenario, of so many seeds. */
+  sampled: (first = '', count = '1', name = '', neglect = '') =>
+    eachSeed(first, count, async (seed) => {
+      const { subject, options } = scenarioOf(name);
+      const broken = subject(neglect === '' ? undefined : parseNeglect(neglect));
+      return (await reportCrashSearch(broken, { ...options, ...sampled(seed) })).violation;
+    }),
+  /** A store beside its twin in memory, of so many seeds. */
+  model: (first = '', count = '1') =>
+    eachSeed(first, count, (seed) => runBesideTwin(seed).then(() => undefined, String)),
+  /** A process that is killed at every operation of a script by chance, of so many seeds. */
+  killed: (first = '', count = '1') =>
+    eachSeed(first, count, (seed) => killEverywhere(randomly(seed)).then(() => undefined, String)),
+  /** Of a folder with every kind of file, so many bits by chance, one at a time. */
+  rot: async (first = '', count = '1') => {
+    const folder = await rottenFolder();
+    const random = new SeededRandom(Number(first));
+    const flips = bitFlips(folder);
+    const rots = Array.from(
+      { length: Number(count) },
+      (): Rot => flips.at(random.below(flips.count)),
+    );
+    return await rotAll(folder, rots).then(() => undefined, String);
+  },
+};
+
+function scenarioOf(name: string): StoreScenario {
+  const scenario = storeScenarios[name];
+  if (scenario === undefined) throw new Error(`there is no scenario ${name}`);
+  return scenario;
+}
+
+async function eachSeed(
+  first: string,
+  count: string,
+  run: (seed: number) => Promise<string | undefined>,
+): Promise<string | undefined> {
+  for (let seed = Number(first); seed < Number(first) + Number(count); seed++) {
+    const violation = await run(seed);
+    if (violation !== undefined) return `${violation} (seed ${seed})`;
+  }
+  return undefined;
+}

@@ -1,0 +1,58 @@
+/** Single runs of the core, for `npm run mutants`: each returns what is wrong with it, or undefined where nothing is. */
+import { readFileSync } from 'node:fs';
+import { Chaos } from './chaos/chaos.ts';
+import { retell } from './fixtures/scenario.ts';
+import { seededRandom } from './fixtures/test-node.ts';
+import { type Scope, Search } from './scope/search.ts';
+
+const scopes: Readonly<Record<string, Scope>> = {
+  'an election': { candidates: [[0, 1]], proposals: 1, crashes: 1 },
+  'another leader': { candidates: [[0], [1]], proposals: 1, crashes: 1, startsElected: true },
+};
+
+export const trials: Readonly<Record<string, (...words: string[]) => string | undefined>> = {
+  /** A small scope, as many states of it as told. */
+  scope: (name = '', limit = '') => {
+    const scope = scopes[name];
+    if (scope === undefined) throw new Error(`there is no scope ${name}`);
+    const { violation, states } = new Search(scope).run(Number(limit));
+    return violation && `${violation.rule} (state ${states})`;
+  },
+  /** A story that goes otherwise than it is written down. */
+  story: (name = '') => {
+    const story = readFileSync(`${import.meta.dirname}/scenarios/${name}.txt`, 'utf8');
+    return retell(story) === story ? undefined : `the story ${name} goes otherwise`;
+  },
+  /** Clusters to which anything happens, of so many seeds. */
+  chaos: (first = '', count = '1') =>
+    eachSeed(first, count, (seed) => {
+      const applied = new Chaos(seed, 3, 2).run(2500).calm().appliedByMembers();
+      const isAtRest = applied.length > 0 && new Set(applied).size === 1;
+      return isAtRest ? undefined : `it does not come to rest: ${applied.join(' ')}`;
+    }),
+  /** Wanders by chance through the small scopes, of so many seeds. */
+  wander: (first = '', count = '1') =>
+    eachSeed(first, count, (seed) => {
+      for (const scope of Object.values(scopes)) {
+        const { violation } = new Search(scope).wander(100, 50, seededRandom(seed));
+        if (violation !== undefined) return violation.rule;
+      }
+      return undefined;
+    }),
+};
+
+function eachSeed(
+  first: string,
+  count: string,
+  run: (seed: number) => string | undefined,
+): string | undefined {
+  for (let seed = Number(first); seed < Number(first) + Number(count); seed++) {
+    try {
+      const complaint = run(seed);
+      if (complaint !== undefined) return `${complaint} (seed ${seed})`;
+    } catch (error) {
+      return `${String(error)} (seed ${seed})`;
+    }
+  }
+  return undefined;
+}

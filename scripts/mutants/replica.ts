@@ -1,0 +1,193 @@
+/** Rules of the node of a cluster. */
+import type { Hunt, Mutant, Trial } from './mutant.ts';
+
+const module = 'packages/replica/test/trials.ts';
+const hunts: readonly Hunt[] = [
+  { module, trial: 'faults', seeds: 12 },
+  { module, trial: 'short log', seeds: 8 },
+  { module: 'packages/server/test/trials.ts', trial: 'simulation', seeds: 8, more: ['30'] },
+];
+
+export const replicaMutants: readonly Mutant[] = [
+  {
+    name: 'what promises something leaves before its write is durable',
+    rule: 'Write, sync, then send.',
+    broken: {
+      file: 'packages/replica/src/driver.ts',
+      from: 'if (ready.persist !== undefined) this.#persist.submit(ready.persist);',
+      to: 'if (ready.persist !== undefined) { for (const message of ready.persist.messages) this.#sender.send(message); this.#persist.submit({ ...ready.persist, messages: [] }); }',
+    },
+    pinned: story('anAcknowledgementWaitsForTheDisk'),
+    hunts: hunts,
+  },
+  {
+    name: 'a write is acknowledged to Raft before it is durable',
+    rule: 'Write, sync, then tell Raft.',
+    broken: {
+      file: 'packages/replica/src/driver.ts',
+      from: 'if (ready.persist !== undefined) this.#persist.submit(ready.persist);',
+      to: 'if (ready.persist !== undefined) { this.#persist.submit(ready.persist); this.#raft.persisted(ready.persist.ack); }',
+    },
+    pinned: faults(29),
+    hunts: hunts,
+  },
+  {
+    name: 'a read does not ask whether this node is up to date',
+    rule: 'A read sees all that was committed when it began.',
+    broken: {
+      file: 'packages/replica/src/driver.ts',
+      from: 'return refusal === undefined ? this.#reads.join() : Promise.reject(refusal);',
+      to: 'return refusal === undefined ? Promise.resolve() : Promise.reject(refusal);',
+    },
+    pinned: faults(1),
+    hunts: hunts,
+  },
+  {
+    name: 'a confirmed read is served before its index is applied',
+    rule: 'A read waits until its index is applied.',
+    broken: {
+      file: 'packages/replica/src/read-rounds.ts',
+      from: 'if ((round.index ?? 0) > appliedIndex) return true;',
+      to: 'if (appliedIndex < 0) return true;',
+    },
+    pinned: faults(2),
+    hunts: hunts,
+  },
+  {
+    name: 'a read joins a question that was asked before it began',
+    rule: 'A read joins no question that was asked before it began.',
+    broken: {
+      file: 'packages/replica/src/read-rounds.ts',
+      from: 'if (round === this.#joinable) this.#joinable = undefined;\n      this.#asked',
+      to: 'this.#asked',
+    },
+    pinned: faults(1),
+    hunts: hunts,
+  },
+  {
+    name: 'two transactions of a slot have one name',
+    rule: 'Each transaction of a session has a name of its own, or a retry is answered by another.',
+    broken: {
+      file: 'packages/replica/src/session-slots.ts',
+      from: 'sequence: free.sequence + 1',
+      to: 'sequence: free.sequence',
+    },
+    pinned: faults(1),
+    hunts: hunts,
+  },
+  {
+    name: 'what is handed to the leader has no name',
+    rule: 'What is handed on keeps its name, or a retry has two effects.',
+    broken: {
+      file: 'packages/replica/src/proposals.ts',
+      from: 'const result = raft.forward(command);',
+      to: 'const named = 3 + (command.head[2] ?? 0) + (proposal.session.sequence > 127 ? 2 : 1); const result = raft.forward({ ...command, head: Uint8Array.of(1, 0, ...command.head.subarray(named)) });',
+    },
+    pinned: faults(31),
+    hunts: hunts,
+  },
+  {
+    name: 'a start applies what is not known to be committed',
+    rule: 'A start applies what is known to be committed, and no more.',
+    broken: {
+      file: 'packages/replica/src/stored-state.ts',
+      from: 'logIndex(Math.min(wal.hardState.commitIndex, wal.lastIndex))',
+      to: 'logIndex(Math.max(wal.hardState.commitIndex, wal.lastIndex))',
+    },
+    pinned: story('whatOnlyACutOffLeaderWrote'),
+    hunts: hunts,
+  },
+  {
+    name: 'a transaction is answered when it is proposed',
+    rule: 'Commit, apply, then answer.',
+    broken: {
+      file: 'packages/replica/src/proposals.ts',
+      from: 'if (result.accepted) proposal.term = result.term;',
+      to: 'if (result.accepted) proposal.resolve({ committed: true, revision: result.index });',
+    },
+    pinned: faults(1),
+    hunts: hunts,
+  },
+  {
+    name: 'term and vote are not saved',
+    rule: 'Term and vote are saved before anything is told of them.',
+    broken: {
+      file: 'packages/replica/src/persist-queue.ts',
+      from: 'if (hardState !== undefined && !write.isStateSaved) {',
+      to: 'if (hardState === null) {',
+    },
+    pinned: story('termAndVoteComeFirst'),
+    hunts: hunts,
+  },
+  {
+    name: 'entries are written before term and vote are',
+    rule: 'Term and vote are on the disk before entries of that term.',
+    broken: {
+      file: 'packages/replica/src/persist-queue.ts',
+      from: 'if (!(await this.#hasRoom(() => wal.saveHardState(hardState)))) return false;',
+      to: 'void this.#hasRoom(() => wal.saveHardState(hardState));',
+    },
+    pinned: story('termAndVoteComeFirst'),
+    hunts: hunts,
+  },
+  {
+    name: 'a request is called durable when the log has taken it',
+    rule: 'Durable is what was synced.',
+    broken: {
+      file: 'packages/replica/src/persist-queue.ts',
+      from: 'const outcome = await outcomeOf(first.durable);',
+      to: "await Promise.resolve(); const outcome = 'done' as 'done' | 'cut' | 'noSpace';",
+    },
+    pinned: story('termAndVoteComeFirst'),
+    hunts: hunts,
+  },
+  {
+    name: 'what the log took back for want of room is not written again',
+    rule: 'What the log took back is not durable.',
+    broken: {
+      file: 'packages/replica/src/persist-queue.ts',
+      from: 'this.#waiting.unshift(...this.#issued.splice(0));',
+      to: 'for (const { request } of this.#issued.splice(0)) this.#options.onDurable(request, false);',
+    },
+    pinned: story('aFullVolumeIsWaitedOut'),
+    hunts: hunts,
+  },
+  {
+    name: 'a checkpoint is not compared',
+    rule: 'Nodes that differ stop instead of serving.',
+    broken: {
+      file: 'packages/replica/src/driver.ts',
+      from: 'onCheckpoint: (checkpoint) => this.#raft.verifyCheckpoint(checkpoint),',
+      to: 'onCheckpoint: () => undefined,',
+    },
+    pinned: story('aNodeThatWentApartStops'),
+    hunts: hunts,
+  },
+  {
+    name: 'a leader with a slow disk goes on leading',
+    rule: 'A leader whose disk does not keep up gives leadership away.',
+    broken: {
+      file: 'packages/replica/src/driver.ts',
+      from: 'if (best !== undefined) this.#raft.transferLeadership(best);',
+      to: '',
+    },
+    pinned: story('aSlowDiskGivesLeadershipAway'),
+    hunts: hunts,
+  },
+  {
+    name: 'a node whose disk failed goes on',
+    rule: 'Nothing goes on after a failed sync.',
+    broken: { file: 'packages/replica/src/driver.ts', from: 'this.#raft.stop(cause);', to: '' },
+    pinned: story('aBrokenDiskGivesLeadershipAway'),
+    hunts: hunts,
+  },
+];
+
+/** Three nodes with faults of this seed. */
+function faults(seed: number): Trial {
+  return { module, words: ['faults', String(seed)] };
+}
+
+function story(name: string): Trial {
+  return { module, words: ['story', name] };
+}
