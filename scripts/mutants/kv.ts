@@ -70,8 +70,8 @@ export const kvMutants: readonly Mutant[] = [
     rule: 'Nothing is applied before it is durable.',
     broken: {
       file: 'packages/kv/src/commit-pipeline.ts',
-      from: 'if (await this.#isDurable(first)) await this.#applyUpTo(wal.durableIndex);',
-      to: 'await this.#applyUpTo(wal.lastIndex);',
+      from: 'if (await this.#isDurable(first)) await this.#applySlice(wal.durableIndex);',
+      to: 'await this.#applySlice(wal.lastIndex);',
     },
     pinned: test('packages/kv/test/waiting.test.ts', 'no reader sees it before it is durable'),
     hunts,

@@ -181,6 +181,61 @@ export const replicaMutants: readonly Mutant[] = [
     pinned: story('aBrokenDiskGivesLeadershipAway'),
     hunts: hunts,
   },
+  {
+    name: 'a vote of another folder than the one that is known counts',
+    rule: 'A voter that lost its folder does not vote for what it promised.',
+    broken: {
+      file: 'packages/replica/src/member-guard.ts',
+      from: 'if (known === sender) return message;',
+      to: "if (known === sender || type !== 'appendAccepted') return message;",
+    },
+    pinned: story('aVoterThatLostItsFolderDoesNotVote'),
+    hunts,
+  },
+  {
+    name: 'a node whose folder does not count is not told',
+    rule: 'A node that lost its folder stops.',
+    broken: {
+      file: 'packages/replica/src/member-guard.ts',
+      from: 'throw lostFolder(status.nodeId,',
+      to: 'void lostFolder(status.nodeId,',
+    },
+    pinned: story('aVoterThatLostItsFolderDoesNotVote'),
+    hunts,
+  },
+  {
+    name: 'which folder counts is known only when it is applied and the log is opened again',
+    rule: 'Which folder is a member counts from its append on.',
+    broken: {
+      file: 'packages/replica/src/driver.ts',
+      from: 'if (ready.persist !== undefined) this.#options.guard.follow(ready.persist);',
+      to: '',
+    },
+    pinned: story('aVoterThatLostItsFolderDoesNotVote'),
+    hunts,
+  },
+  {
+    name: 'a node that was added anew is taken for the one before it',
+    rule: 'A node that is added anew has promised nothing.',
+    broken: {
+      file: 'packages/replica/src/cluster-control.ts',
+      from: 'encodeIncarnation(name, undefined)',
+      to: "encodeIncarnation('nobody', undefined)",
+    },
+    pinned: story('aVoterThatLostItsFolderDoesNotAcknowledge'),
+    hunts,
+  },
+  {
+    name: 'a folder with nothing in it is taken for the one that it was',
+    rule: 'A voter that lost its folder does not vote for what it promised.',
+    broken: {
+      file: 'packages/replica/src/open-replica.ts',
+      from: 'const drawn = { incarnation: drawIncarnation(env),',
+      to: "const drawn = { incarnation: drawIncarnation(env).replaceAll(/./g, '1'),",
+    },
+    pinned: story('aVoterThatLostItsFolderDoesNotVote'),
+    hunts,
+  },
 ];
 
 /** Three nodes with faults of this seed. */
