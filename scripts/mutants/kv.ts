@@ -95,7 +95,7 @@ export const kvMutants: readonly Mutant[] = [
       from: 'return !index.liveBytes.has(segmentId) && space.isRemovable(segmentId, oldestReader);',
       to: 'return index !== null && space.isRemovable(segmentId, oldestReader);',
     },
-    pinned: { module: node, words: ['short log', '103'] },
+    pinned: { module: node, words: ['short log', '102'] },
     hunts,
   },
   {
