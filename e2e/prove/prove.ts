@@ -48,6 +48,7 @@ const PARTS: readonly Part[] = [
   { name: 'cluster', command: e2e('cluster-faults', 'cluster-partition') },
   { name: 'system-call faults', command: e2e('system-call-faults') },
   { name: 'golden folders', command: e2e('golden') },
+  { name: 'mutants', command: ['scripts/mutants.ts'] },
 ];
 
 const { values, positionals } = parseArgs({
