@@ -8,7 +8,7 @@ import { ExtentWriter } from './extent-writer.ts';
 import type { KvEngine, MovedValue } from './kv-engine.ts';
 import type { ReaderPins } from './reader-pins.ts';
 import type { RewritableSegment } from './segment-choice.ts';
-import { segmentsToRewrite } from './segment-choice.ts';
+import { filesToCombine, segmentsToRewrite } from './segment-choice.ts';
 import type { SegmentCopyOptions } from './segment-copy.ts';
 import { copyLiveValues } from './segment-copy.ts';
 import type { ReadExtent } from './value-reader.ts';
@@ -31,6 +31,9 @@ export interface CompactorOptions {
   /** Within `exclusively`: flushes, and removes what nothing refers to. */
   readonly flush: () => Promise<void>;
 }
+
+/** Of `segmentsToRewrite`, for room: whatever gives some is rewritten. */
+const ANY_SPACE_RATIO = 1;
 
 /** What a run of compaction did. */
 export interface CompactionReport {
@@ -57,8 +60,8 @@ export type CompactionProgress = (progress: {
 }) => void;
 
 /**
- * Rewrites segments that are mostly dead: copies what is live into an extent file, lists the file in the
- * MANIFEST, lets the index refer to the new places, flushes it, and only then removes the segments.
+ * Rewrites segments that are mostly dead, and small extent files: copies what is live into an extent file, lists the
+ * file in the MANIFEST, lets the index refer to the new places, flushes it, and only then removes what was copied.
  *
  * Reads and writes go on meanwhile. A value that is replaced or deleted while it is copied stays so.
  */
@@ -87,13 +90,13 @@ export class Compactor {
 
   /** Dead bytes in the segments that would be rewritten now. */
   get debtBytes(): number {
-    const chosen = this.#choose(Number.POSITIVE_INFINITY);
+    const chosen = this.#mostlyDead(Number.POSITIVE_INFINITY);
     return chosen.reduce((sum, { sizeBytes, liveBytes }) => sum + sizeBytes - liveBytes, 0);
   }
 
   /** Starts a run in the background, at the set rate, unless one runs or there is nothing to do. */
   start(): void {
-    if (this.#running !== undefined || this.#stopped || this.#choose(1).length === 0) return;
+    if (this.#running !== undefined || this.#stopped || this.#choose().length === 0) return;
     // What fails is tried again by the next run, or was judged where it failed.
     this.#run({ bytesPerSecond: this.#options.bytesPerSecond }).catch(() => undefined);
   }
@@ -143,7 +146,9 @@ export class Compactor {
     });
     let paused = false;
     while (!this.#stopped) {
-      const chosen = this.#choose(this.#options.fileSizeBytes, forRoom ? 1 : undefined);
+      const chosen = forRoom
+        ? this.#mostlyDead(this.#options.fileSizeBytes, ANY_SPACE_RATIO)
+        : this.#choose();
       if (chosen.length === 0) break;
       const fitting = await this.#fitting(chosen);
       paused = fitting.length === 0 || !(await this.#rewrite(fitting, pace));
@@ -154,18 +159,32 @@ export class Compactor {
     return { ...sums(), paused, damaged: [...this.#damaged.values()] };
   }
 
-  #choose(limitBytes: number, spaceRatioLimit?: number): RewritableSegment[] {
+  /** What the next file is made of. Why small files too: of a mostly dead segment often only a few values are left. */
+  #choose(): RewritableSegment[] {
+    const { engine, fileSizeBytes, liveShare } = this.#options;
+    const dead = this.#mostlyDead(fileSizeBytes);
+    if (dead.length > 0 || liveShare === 0) return dead;
+    const files = engine.extents.all().map(({ id, listing }) => this.#known(id, listing.sizeBytes));
+    return filesToCombine(this.#undamaged(files), fileSizeBytes);
+  }
+
+  #mostlyDead(limitBytes: number, spaceRatioLimit?: number): RewritableSegment[] {
     const { wal, engine, liveShare } = this.#options;
-    const rewritable: RewritableSegment[] = [];
-    const note = (segmentId: number, sizeBytes: number): void => {
-      if (this.#damaged.has(segmentId)) return;
-      rewritable.push({ segmentId, sizeBytes, liveBytes: engine.space.liveBytes(segmentId) });
-    };
-    for (const segment of wal.segments()) {
-      if (segment.released) note(segment.segmentId, segment.sizeBytes);
-    }
-    for (const { id, listing } of engine.extents.all()) note(id, listing.sizeBytes);
-    return segmentsToRewrite(rewritable, { liveShare, limitBytes, spaceRatioLimit });
+    const released = wal.segments().filter((segment) => segment.released);
+    const rewritable = [
+      ...released.map(({ segmentId, sizeBytes }) => this.#known(segmentId, sizeBytes)),
+      ...engine.extents.all().map(({ id, listing }) => this.#known(id, listing.sizeBytes)),
+    ];
+    const choice = { liveShare, limitBytes, spaceRatioLimit };
+    return segmentsToRewrite(this.#undamaged(rewritable), choice);
+  }
+
+  #known(segmentId: number, sizeBytes: number): RewritableSegment {
+    return { segmentId, sizeBytes, liveBytes: this.#options.engine.space.liveBytes(segmentId) };
+  }
+
+  #undamaged(segments: readonly RewritableSegment[]): RewritableSegment[] {
+    return segments.filter(({ segmentId }) => !this.#damaged.has(segmentId));
   }
 
   /** As many of the chosen as there is room for the copies of. */

@@ -18,6 +18,10 @@ export interface SegmentChoice {
 const SPACE_RATIO_LIMIT = 1.4;
 /** Above this share of live bytes rewriting a segment costs more than it gives. */
 const LIVE_SHARE_MOST = 0.85;
+/** A file of values is small up to this part of what one may have. */
+const SMALL_FILE_PART = 8;
+/** Small files are put together when there are as many: each costs a descriptor and an entry of the MANIFEST. */
+const SMALL_FILES_MOST = 16;
 
 /**
  * Which segments to rewrite next, the emptiest first: they give most space for the least copying. Those that are
@@ -45,6 +49,25 @@ export function segmentsToRewrite(
     sizeBytes -= segment.sizeBytes - segment.liveBytes;
   }
   return chosen;
+}
+
+/**
+ * Small files of values to put together into one of at most `limitBytes` live bytes; none while they are few. What was put
+ * together is small again at first: it is copied once more for each fifteen files that come, until it is large.
+ */
+export function filesToCombine(
+  files: readonly RewritableSegment[],
+  limitBytes: number,
+): RewritableSegment[] {
+  const small = files.filter(
+    ({ liveBytes, sizeBytes }) => liveBytes > 0 && sizeBytes <= limitBytes / SMALL_FILE_PART,
+  );
+  if (small.length < SMALL_FILES_MOST) return [];
+  let copiedBytes = 0;
+  return small.filter(({ liveBytes }) => {
+    copiedBytes += liveBytes;
+    return copiedBytes <= limitBytes;
+  });
 }
 
 function shareOf({ liveBytes, sizeBytes }: RewritableSegment): number {

@@ -60,6 +60,27 @@ describe('compaction', () => {
     await again.close();
   });
 
+  test('puts the little that is left of many segments together in one file', async () => {
+    const env = await createMemoryEnv();
+    const settings = { ...TINY, wal: { segmentSizeBytes: 64 * 1024, preallocate: false } };
+    const store = await open(env, settings);
+    const counts: number[] = [];
+    for (let round = 0; round < 40; round++) {
+      await store.transact({ operations: [put(`key-${round}`, 4000), put('gone', 60_000)] });
+      await store.compact();
+      counts.push(store.status().extentFiles.length);
+    }
+    expect(Math.max(...counts)).toBe(16);
+    expect(Math.min(...counts.slice(20))).toBeLessThan(3);
+    const before = await contentsOf(store);
+    expect(before.length).toBe(41);
+    await store.close();
+    const again = await open(env, settings);
+    expect(await contentsOf(again)).toEqual(before);
+    expect(again.status().liveBytes).toBe(40 * 4000 + 60_000);
+    await again.close();
+  });
+
   test('rewrites extent files in their turn, and removes dead ones', async () => {
     const env = await createMemoryEnv();
     const store = await halfDead(env);

@@ -13,7 +13,6 @@ import { Memtable } from '../src/memtable.ts';
 import { tablesToMerge } from '../src/merge-choice.ts';
 import { MergeSource } from '../src/merge-source.ts';
 import { ReaderPins } from '../src/reader-pins.ts';
-import { segmentsToRewrite } from '../src/segment-choice.ts';
 import { SegmentSpace } from '../src/segment-space.ts';
 import { SessionTable } from '../src/session-table.ts';
 import { SortedTable } from '../src/sorted-table.ts';
@@ -355,24 +354,6 @@ describe('the bookkeeping', () => {
     space.settleMoves();
     expect(space.isRemovable(1, Number.POSITIVE_INFINITY)).toBe(true);
     expect(space.isRemovable(2, Number.POSITIVE_INFINITY)).toBe(false);
-  });
-
-  test('the emptiest segments are rewritten first, and full ones only while all are too large', () => {
-    const segment = (segmentId: number, liveBytes: number) => ({
-      segmentId,
-      liveBytes,
-      sizeBytes: 100,
-    });
-    const choose = (liveBytes: readonly number[], limitBytes = 1000) =>
-      segmentsToRewrite(
-        liveBytes.map((bytes, at) => segment(at, bytes)),
-        { liveShare: 0.5, limitBytes },
-      ).map(({ segmentId }) => segmentId);
-    expect(choose([90, 49, 10, 0, 90, 90, 90])).toEqual([2, 1]);
-    expect(choose([90, 90, 90, 50])).toEqual([]);
-    expect(choose([60, 70, 70, 60, 60])).toEqual([0, 3]);
-    expect(choose([49, 10, 20], 30)).toEqual([1, 2]);
-    expect(choose([49], 30)).toEqual([0]);
   });
 
   test('the client that was silent for longest is forgotten first', () => {
