@@ -26,6 +26,8 @@ export interface CompactorOptions {
   readonly fileSizeBytes: number;
   /** Room on the volume that copying leaves alone; 0 asks nothing. */
   readonly floorSizeBytes: number;
+  /** Room that puts leave alone: for what gives back more than it takes. */
+  readonly reserveSizeBytes: number;
   /** Runs `body` while nothing else changes the index's files. */
   readonly exclusively: (body: () => Promise<void>) => Promise<void>;
   /** Within `exclusively`: flushes, and removes what nothing refers to. */
@@ -96,7 +98,7 @@ export class Compactor {
 
   /** Starts a run in the background, at the set rate, unless one runs or there is nothing to do. */
   start(): void {
-    if (this.#running !== undefined || this.#stopped || this.#choose().length === 0) return;
+    if (this.#running !== undefined || this.#stopped || !this.#hasWork()) return;
     // What fails is tried again by the next run, or was judged where it failed.
     this.#run({ bytesPerSecond: this.#options.bytesPerSecond }).catch(() => undefined);
   }
@@ -146,12 +148,12 @@ export class Compactor {
     });
     let paused = false;
     while (!this.#stopped) {
-      const chosen = forRoom
-        ? this.#mostlyDead(this.#options.fileSizeBytes, ANY_SPACE_RATIO)
-        : this.#choose();
-      if (chosen.length === 0) break;
-      const fitting = await this.#fitting(chosen);
-      paused = fitting.length === 0 || !(await this.#rewrite(fitting, pace));
+      const { fileSizeBytes, floorSizeBytes } = this.#options;
+      const dead = this.#mostlyDead(fileSizeBytes, forRoom ? ANY_SPACE_RATIO : undefined);
+      const small = dead.length > 0 || forRoom ? [] : await this.#combinable();
+      if (dead.length === 0 && small.length === 0) break;
+      const sources = dead.length === 0 ? small : await this.#fitting(dead, floorSizeBytes);
+      paused = sources.length === 0 || !(await this.#rewrite(sources, pace));
       if (paused) break;
       onProgress?.(sums());
       if (forRoom) break;
@@ -159,13 +161,24 @@ export class Compactor {
     return { ...sums(), paused, damaged: [...this.#damaged.values()] };
   }
 
-  /** What the next file is made of. Why small files too: of a mostly dead segment often only a few values are left. */
-  #choose(): RewritableSegment[] {
+  #hasWork(): boolean {
+    return this.#mostlyDead(1).length > 0 || this.#small().length > 0;
+  }
+
+  /** Of a mostly dead segment often only a few values are left, and a file for them. */
+  #small(): RewritableSegment[] {
     const { engine, fileSizeBytes, liveShare } = this.#options;
-    const dead = this.#mostlyDead(fileSizeBytes);
-    if (dead.length > 0 || liveShare === 0) return dead;
+    if (liveShare === 0) return [];
     const files = engine.extents.all().map(({ id, listing }) => this.#known(id, listing.sizeBytes));
     return filesToCombine(this.#undamaged(files), fileSizeBytes);
+  }
+
+  /** Small files, if copying all of them leaves the reserve alone: it gives back nothing but their number. */
+  async #combinable(): Promise<RewritableSegment[]> {
+    const small = this.#small();
+    if (small.length === 0) return small;
+    const fitting = await this.#fitting(small, this.#options.reserveSizeBytes);
+    return fitting.length === small.length ? small : [];
   }
 
   #mostlyDead(limitBytes: number, spaceRatioLimit?: number): RewritableSegment[] {
@@ -188,8 +201,11 @@ export class Compactor {
   }
 
   /** As many of the chosen as there is room for the copies of. */
-  async #fitting(chosen: readonly RewritableSegment[]): Promise<RewritableSegment[]> {
-    const { env, engine, floorSizeBytes } = this.#options;
+  async #fitting(
+    chosen: readonly RewritableSegment[],
+    floorSizeBytes: number,
+  ): Promise<RewritableSegment[]> {
+    const { env, engine } = this.#options;
     if (floorSizeBytes === 0) return [...chosen];
     let roomBytes = (await env.files.freeBytes(engine.extents.directory)) - floorSizeBytes;
     const fitting: RewritableSegment[] = [];

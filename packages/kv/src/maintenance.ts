@@ -39,6 +39,7 @@ export interface CompactionSettings {
   readonly fileSizeBytes: number;
   /** Room on the volume that copying leaves alone. */
   readonly floorSizeBytes: number;
+  readonly reserveSizeBytes: number;
 }
 
 export interface MaintenanceCounters {

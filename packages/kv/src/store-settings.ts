@@ -63,6 +63,7 @@ export async function resolveSettings(
       fileSizeBytes: segmentSizeBytes,
       // Why little: copying gives back more than it takes, and nothing else does once puts are refused.
       floorSizeBytes: Math.floor(reserveSizeBytes / 12),
+      reserveSizeBytes,
     },
   };
 }

@@ -27,6 +27,15 @@ async function halfDead(env: MemoryEnv, settings?: LocalStoreSettings): Promise<
   return store;
 }
 
+/** Values of 4000 bytes are a small part of what one of its files may have. */
+const LARGER = { ...TINY, wal: { segmentSizeBytes: 64 * 1024, preallocate: false } };
+
+/** A segment with one value that stays, compacted to a small file. */
+async function leaveLittle(store: LocalStore, round: number): Promise<void> {
+  await store.transact({ operations: [put(`key-${round}`, 4000), put('gone', 60_000)] });
+  await store.compact();
+}
+
 function physicalBytes(store: LocalStore): number {
   const { segments, extentFiles, tableBytes } = store.status();
   const files = [...segments, ...extentFiles].map(({ sizeBytes }) => sizeBytes);
@@ -62,12 +71,10 @@ describe('compaction', () => {
 
   test('puts the little that is left of many segments together in one file', async () => {
     const env = await createMemoryEnv();
-    const settings = { ...TINY, wal: { segmentSizeBytes: 64 * 1024, preallocate: false } };
-    const store = await open(env, settings);
+    const store = await open(env, LARGER);
     const counts: number[] = [];
     for (let round = 0; round < 40; round++) {
-      await store.transact({ operations: [put(`key-${round}`, 4000), put('gone', 60_000)] });
-      await store.compact();
+      await leaveLittle(store, round);
       counts.push(store.status().extentFiles.length);
     }
     expect(Math.max(...counts)).toBe(16);
@@ -75,7 +82,7 @@ describe('compaction', () => {
     const before = await contentsOf(store);
     expect(before.length).toBe(41);
     await store.close();
-    const again = await open(env, settings);
+    const again = await open(env, LARGER);
     expect(await contentsOf(again)).toEqual(before);
     expect(again.status().liveBytes).toBe(40 * 4000 + 60_000);
     await again.close();
@@ -278,6 +285,21 @@ describe('compaction on a volume without room', () => {
     expect(await store.compact()).toMatchObject({ paused: true, movedBytes: 0 });
     env.files.setCapacity(env.files.usedBytes() + 200 * 1024);
     expect(await store.compact()).toMatchObject({ paused: false, movedBytes: 24_000 });
+    await store.close();
+  });
+
+  test('does not put small files together at the cost of the reserve', async () => {
+    const env = await createMemoryEnv();
+    const reserveSizeBytes = 400 * 1024;
+    const store = await open(env, { ...LARGER, reserveSizeBytes });
+    for (let round = 0; round < 16; round++) await leaveLittle(store, round);
+    await store.transact({ operations: [put('key-16', 4000), put('gone', 60_000)] });
+    env.files.setCapacity(env.files.usedBytes() + reserveSizeBytes - 300 * 1024);
+    expect(await store.compact()).toMatchObject({ paused: false, movedBytes: 4000 });
+    expect(store.status().extentFiles.length).toBe(16);
+    env.files.setCapacity(env.files.usedBytes() + 2 * reserveSizeBytes);
+    await store.compact();
+    expect(store.status().extentFiles.length).toBeLessThan(3);
     await store.close();
   });
 });
