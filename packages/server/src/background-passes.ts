@@ -2,7 +2,7 @@ import type { LocalStore } from '@holdfast/kv';
 import type { ObjectStore } from '@holdfast/objects';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
-import { startPeriodicPass } from './periodic-pass.ts';
+import { type PeriodicPass, startPeriodicPass } from './periodic-pass.ts';
 import type { ServerConfig } from './server-config.ts';
 import { reclaimSpace } from './space-reclaim.ts';
 
@@ -55,7 +55,7 @@ function startCollector(
       if (report.deletedChunks > 0) log.info({ ...report }, 'garbage collected');
     },
   });
-  cleanup.defer(() => collector.stop());
+  stopUnawaited(collector, cleanup);
 }
 
 function startLifecycle(
@@ -78,6 +78,10 @@ function startLifecycle(
       if (removed > 0) log.info({ ...report }, 'lifecycle rules applied');
     },
   });
-  // Why not waited for: closing the objects ends a pass at its next step.
-  cleanup.defer(() => void lifecycle.stop());
+  stopUnawaited(lifecycle, cleanup);
+}
+
+/** Why not waited for: closing the objects ends a pass at its next step, and waits for that. */
+function stopUnawaited(pass: PeriodicPass, cleanup: AsyncDisposableStack): void {
+  cleanup.defer(() => void pass.stop());
 }
