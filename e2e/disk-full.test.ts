@@ -7,7 +7,7 @@ import {
   PutObjectCommand,
   S3ServiceException,
 } from '@aws-sdk/client-s3';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFailed, test } from 'vitest';
 import { runHoldfast } from './harness/command.ts';
 import { HoldfastProcess } from './harness/holdfast-process.ts';
 import { patternBytes } from './harness/pattern-bytes.ts';
@@ -103,6 +103,7 @@ class Load {
 async function start(mounted: SmallVolume, made = false): Promise<[HoldfastProcess, S3Client]> {
   const directory = join(mounted.path, 'data');
   const server = await HoldfastProcess.start({ directory, arguments: EVERY_SECOND });
+  onTestFailed(() => console.warn(`The server said: ${server.output}${server.errors}`));
   const client = server.client();
   if (!made) await client.send(new CreateBucketCommand({ Bucket: 'full' }));
   return [server, client];
