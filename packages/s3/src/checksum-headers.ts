@@ -4,7 +4,7 @@ import type { S3Call } from './s3-call.ts';
 import { invalidArgument, S3Error } from './s3-error.ts';
 import { element } from './xml-writer.ts';
 
-/** Element names of checksums in documents, without `Checksum`. */
+/** Element names of checksums in documents, without `Checksum`, in their order there. */
 const XML_NAMES: Readonly<Record<ChecksumAlgorithm, string>> = {
   crc32: 'CRC32',
   crc32c: 'CRC32C',
@@ -19,18 +19,9 @@ const XML_NAMES: Readonly<Record<ChecksumAlgorithm, string>> = {
 };
 
 /** Every algorithm, in the order in which documents list them. */
-export const CHECKSUM_ALGORITHMS: readonly ChecksumAlgorithm[] = [
-  'crc32',
-  'crc32c',
-  'crc64nvme',
-  'sha1',
-  'sha256',
-  'sha512',
-  'md5',
-  'xxhash64',
-  'xxhash3',
-  'xxhash128',
-];
+export const CHECKSUM_ALGORITHMS: readonly ChecksumAlgorithm[] = Object.keys(
+  XML_NAMES,
+) as ChecksumAlgorithm[];
 
 /** S3's name of an algorithm: `CRC64NVME`. */
 export function checksumName(algorithm: ChecksumAlgorithm): string {
