@@ -146,13 +146,15 @@ export class Raft {
   }
 
   /**
-   * A snapshot of the state after `snapshotIndex` is durable, and the log no longer has `releasedIndex` and below.
-   * Persist first, then call this, then truncate.
+   * The state after `snapshotIndex` stands for what the log no longer has, or cannot read: `releasedIndex` and below.
+   * Durability: where the log is truncated, that state is durable before this is called, and the log truncated after it.
    */
   compact(snapshotIndex: LogIndex, releasedIndex: LogIndex): void {
     const state = this.#state;
     invariant(releasedIndex <= snapshotIndex, 'entries are released that no snapshot holds');
-    state.snapshot = snapshotAt(state, snapshotIndex);
+    if (snapshotIndex > (state.snapshot?.index ?? 0)) {
+      state.snapshot = snapshotAt(state, snapshotIndex);
+    }
     releaseLog(state.log, releasedIndex);
     const base = state.configurations.findLastIndex((record) => record.index <= releasedIndex);
     state.configurations.splice(0, Math.max(base, 0));

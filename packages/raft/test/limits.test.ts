@@ -1,4 +1,4 @@
-import { logIndex } from '@holdfast/bytes';
+import { logIndex, term } from '@holdfast/bytes';
 import { describe, expect, it } from 'vitest';
 import { nodeId, Raft } from '../src/index.ts';
 import { type RaftOptions, settingsOf } from '../src/settings.ts';
@@ -143,5 +143,16 @@ describe('settings that cannot work are refused', () => {
     expect(() => settingsOf({ nodeId: n2, random: () => 0, ...options })).toThrow(
       /not a positive integer|too short/,
     );
+  });
+});
+
+describe('what stands for the log', () => {
+  it('is never older than what stands for it already', () => {
+    const node = lone([1, 1]);
+    const { configuration } = node.raft.status();
+    node.raft.restoreSnapshot({ index: logIndex(9), term: term(3), configuration });
+    node.settle();
+    node.raft.compact(logIndex(2), logIndex(2));
+    expect(node.raft.status()).toMatchObject({ firstIndex: 10, lastIndex: 9 });
   });
 });

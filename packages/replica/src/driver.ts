@@ -6,7 +6,7 @@
  * something leaves when the write that it waits for is durable; entries are applied when they are committed and durable
  * here; a transaction is answered, and a read served, when this node has applied it.
  */
-import { invariant, type LogIndex, logIndex, MalformedBytesError } from '@holdfast/bytes';
+import { invariant, type LogIndex, MalformedBytesError } from '@holdfast/bytes';
 import type { Address, Clock, Connection, Lane, Random, Timer } from '@holdfast/env';
 import type {
   Committer,
@@ -31,7 +31,7 @@ import { Applier } from './applier.ts';
 import { decodeAddress, readClusterNotes } from './cluster-notes.ts';
 import { ADDRESS_KIND } from './entry-format.ts';
 import { ReplicaError } from './errors.ts';
-import { retainedFromOf } from './log-reading.ts';
+import { LogRetention } from './log-retention.ts';
 import type { MemberGuard } from './member-guard.ts';
 import { ENVELOPE_BYTES } from './member-guard.ts';
 import { decodeMessage } from './message-codec.ts';
@@ -83,6 +83,7 @@ export class ReplicaDriver implements Committer {
   readonly #reads: ReadRounds;
   readonly #transfers: TransferHub;
   readonly #sender: MessageSender;
+  readonly #retention: LogRetention;
   #watchers: Watcher[] = [];
   #status: RaftStatus;
   #appliedIndex: number;
@@ -139,6 +140,7 @@ export class ReplicaDriver implements Committer {
       onNoSpace: context.onNoSpace,
       onFailure,
     });
+    this.#retention = new LogRetention(raft, context.wal, settings.retainedLogBytes);
     this.#sender = new MessageSender({
       wal: context.wal,
       links: options.links,
@@ -146,6 +148,7 @@ export class ReplicaDriver implements Committer {
       envelopeFor: (peer) => options.guard.envelopeFor(peer),
       onLost: (peer) => this.#noteLost(peer),
       onFault: options.onPeerFault,
+      onDamaged: (first, last, error) => this.#noteDamaged(first, last, error),
     });
     this.#transfers = options.openTransfers(context.images, {
       restore: (snapshot) => this.act((current) => current.restoreSnapshot(snapshot)),
@@ -184,17 +187,8 @@ export class ReplicaDriver implements Committer {
     return refusal === undefined ? this.#reads.join() : Promise.reject(refusal);
   }
 
-  /**
-   * Keeps a part of the log for members that are behind. Durability: Raft is told first that a snapshot (the tables)
-   * stands for what it will not find in the log any more.
-   */
   releasable(flushedIndex: LogIndex): LogIndex {
-    const snapshotIndex = logIndex(Math.min(flushedIndex, this.#raft.status().appliedIndex));
-    const { retainedLogBytes } = this.#options.settings;
-    const retainedFrom = retainedFromOf(this.#context.wal, retainedLogBytes);
-    const released = logIndex(Math.min(snapshotIndex, retainedFrom - 1));
-    if (released < this.#context.wal.firstIndex) return released;
-    this.#raft.compact(snapshotIndex, released);
+    const released = this.#retention.releasable(flushedIndex);
     this.#followStatus();
     return released;
   }
@@ -277,6 +271,14 @@ export class ReplicaDriver implements Committer {
   /** Entries that Raft had sent did not leave. */
   #noteLost(peer: NodeId): void {
     if (this.#refusal() === undefined) this.#guarded(() => this.#raft.unreachable(peer));
+  }
+
+  /** Safety: what is not committed and cannot be read here can be had by nobody from here, nor be applied: others lead. */
+  #noteDamaged(first: LogIndex, last: LogIndex, cause: unknown): void {
+    if (this.#refusal() !== undefined) return;
+    this.#guarded(() => {
+      if (!this.#retention.giveUp(first, last)) this.fail(cause);
+    });
   }
 
   /** Runs an input of Raft, and what follows from it. */

@@ -1,4 +1,4 @@
-import { invariant, logIndex } from '@holdfast/bytes';
+import { logIndex } from '@holdfast/bytes';
 import type { Entry } from '@holdfast/raft';
 import type { Wal } from '@holdfast/wal';
 import { contentOf } from './entry-format.ts';
@@ -33,20 +33,4 @@ export async function loadEntries(
     at += run.length;
   }
   return loaded;
-}
-
-/** The first index of the log to keep: whole segments, the newest ones, up to the limit. */
-export function retainedFromOf(wal: Wal, retainedLogBytes: number): number {
-  let keptBytes = 0;
-  let from: number = wal.lastIndex + 1;
-  for (const segment of wal.segments().toReversed()) {
-    if (segment.released) break;
-    if (keptBytes > 0 && keptBytes + segment.sizeBytes > retainedLogBytes) {
-      break;
-    }
-    keptBytes += segment.sizeBytes;
-    from = Math.min(from, segment.firstIndex);
-  }
-  invariant(from > 0, 'a log begins at 1');
-  return from;
 }

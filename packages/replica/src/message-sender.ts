@@ -1,6 +1,7 @@
-import type { Crc32c } from '@holdfast/bytes';
+import type { Crc32c, LogIndex } from '@holdfast/bytes';
 import type { AppendEntries, Entry, Message, NodeId } from '@holdfast/raft';
 import type { Wal } from '@holdfast/wal';
+import { WalError } from '@holdfast/wal';
 import { loadEntries } from './log-reading.ts';
 import { encodeMessage, laneOf } from './message-codec.ts';
 import type { PeerLinks } from './peer-links.ts';
@@ -15,6 +16,8 @@ export interface MessageSenderOptions {
   readonly onLost: (peer: NodeId) => void;
   /** What the peer needs cannot be read. */
   readonly onFault: (peer: NodeId, error: unknown) => void;
+  /** Among these entries of the log is a damaged one. */
+  readonly onDamaged: (first: LogIndex, last: LogIndex, error: unknown) => void;
 }
 
 /** Sends Raft's messages, those with entries that Raft holds no more after reading them from the log. */
@@ -70,8 +73,19 @@ export class MessageSender {
       }
     } catch (error) {
       this.#options.onFault(message.to, error);
+      this.#noteDamaged(message, error);
     }
     if (!this.#isStopped) this.#options.onLost(message.to);
+  }
+
+  #noteDamaged({ entries }: AppendEntries, error: unknown): void {
+    if (!(error instanceof WalError) || error.code !== 'WAL_CORRUPTION' || this.#isStopped) return;
+    const read = entries.filter(isElsewhere);
+    const [first] = read;
+    const last = read.at(-1);
+    if (first !== undefined && last !== undefined) {
+      this.#options.onDamaged(first.index, last.index, error);
+    }
   }
 }
 
