@@ -297,16 +297,21 @@ export class ObjectWorkload {
   }
 
   async #verifyVersion(
-    { key, versionId, id }: LedgerEntry,
+    entry: LedgerEntry,
     node: SimulatedNode,
     client: string = `reader of ${node.name}`,
   ): Promise<void> {
+    const { key, versionId, id } = entry;
     const where = `${VERSIONED}/${key}, version ${versionId}`;
     const found = await this.#ask(client, node, (store) =>
       read(store, { bucket: VERSIONED, key, versionId }),
     );
     if (found instanceof Unanswered) return;
-    if (found === null) return this.#options.violate(`${where}, that was acknowledged, is gone`);
+    if (found === null) {
+      // Another client may have begun to delete it meanwhile.
+      if (!this.#ledger.includes(entry)) return;
+      return this.#options.violate(`${where}, that was acknowledged, is gone`);
+    }
     const seen = this.#identify(found.bytes, where);
     if (seen !== id) this.#options.violate(`${where} is ${seen}, not ${id}`);
     this.verifiedVersions++;
