@@ -111,7 +111,7 @@ export const mutants: Check = {
 export const crashes: Check = {
   name: 'crash',
   title: 'no crash at any operation loses anything',
-  command: [script('prove.ts')],
+  command: [script('prove.ts'), '--enough'],
 };
 
 /** Clusters by seed, with every fault, on two cores. Runs after the tests. */

@@ -16,7 +16,14 @@ export { recordCrashPoints } from './crash-points.ts';
 export type { CrashReport } from './crash-report.ts';
 export { reportCrashSearch } from './crash-report.ts';
 export type { CrashSearchCounts, CrashSearchOptions, CrashSubject } from './crash-search.ts';
-export { CrashSearch, CrashViolation, QUICK, sampled, THOROUGH } from './crash-search.ts';
+export {
+  CrashSearch,
+  CrashViolation,
+  ENOUGH,
+  QUICK,
+  sampled,
+  THOROUGH,
+} from './crash-search.ts';
 export type { CrashState, CrashStatesOptions } from './crash-states.ts';
 export { DiskFingerprints } from './disk-fingerprint.ts';
 export type { ChangeKind, DiskOperation, Fault, ReadKind } from './faults.ts';
