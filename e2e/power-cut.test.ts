@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Kept } from './harness/cut-volume.ts';
 import { CutVolume } from './harness/cut-volume.ts';
+import { ImageOpener } from './harness/image-opener.ts';
 import type { CutResults } from './harness/power-cuts.ts';
 import { runCutRound } from './harness/power-cuts.ts';
 import { reportProof } from './harness/proof-report.ts';
@@ -38,12 +39,15 @@ test.skipIf(missing !== undefined)(
     const dice = new SeededDice(seed);
     const ledger = new WriteLedger();
     const results: CutResults = { cuts: 0, objects: 0, violations: [] };
+    await using opener = new ImageOpener();
+    await using other = new ImageOpener();
+    const openers = [opener, other];
     let volume = await makeVolume();
     try {
       while (results.cuts < CUTS) {
         const cuts = Math.min(CUTS_OF_A_ROUND, CUTS - results.cuts);
         const kindOf = (cut: number): Kept => KINDS[cut % KINDS.length] ?? 'some';
-        const image = await runCutRound({ volume, cuts, kindOf, dice, ledger }, results);
+        const image = await runCutRound({ volume, cuts, kindOf, dice, ledger, openers }, results);
         const next = await makeVolume(image);
         await volume[Symbol.asyncDispose]();
         volume = next;
@@ -72,14 +76,16 @@ test.skipIf(missing !== undefined)(
     const ledger = new WriteLedger();
     const ready: CutResults = { cuts: 0, objects: 0, violations: [] };
     const kindOf = (): Kept => 'nothing';
+    await using opener = new ImageOpener();
+    const by = { kindOf, dice, ledger, openers: [opener] };
     await using whole = await makeVolume();
     // Its folder was made by one that syncs: what is lost is what the mutant has acknowledged.
-    const image = await runCutRound({ volume: whole, cuts: 1, kindOf, dice, ledger }, ready);
+    const image = await runCutRound({ ...by, volume: whole, cuts: 1 }, ready);
     expect(ready.violations).toEqual([]);
     const results: CutResults = { cuts: 0, objects: 0, violations: [] };
     await using volume = await makeVolume(image);
     const mutant = ['env', `NODE_OPTIONS=--import=${MUTANT.href}`];
-    await runCutRound({ volume, cuts: CUTS_OF_A_MUTANT, kindOf, dice, ledger, mutant }, results);
+    await runCutRound({ ...by, volume, cuts: CUTS_OF_A_MUTANT, mutant }, results);
     const { cuts, violations } = results;
     reportProof({
       part: 'power cuts of mutants',

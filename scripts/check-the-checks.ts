@@ -4,6 +4,8 @@
  *
  *     node scripts/check-the-checks.ts [CHECK...]
  */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Check, checks, runCheck, runNode, testCommand } from './checks.ts';
 import { makeFixture } from './fixture-workspace.ts';
 import { type PlantedViolation, permittedFiles, plantedViolations } from './planted-violations.ts';
@@ -119,6 +121,29 @@ async function proveTests(): Promise<void> {
     leftProcess.code !== 0 && /left behind:\s+process \d+/.test(leftProcess.output),
     `a process that a test left behind is not reported:\n${leftProcess.output}`,
   );
+  await proveRemains(passing);
+}
+
+/** What a run that was killed has left, a process and a folder, is gone after the next one. */
+async function proveRemains(passing: string): Promise<void> {
+  const content = `import { spawn } from 'node:child_process';\nimport { writeFileSync } from 'node:fs';
+    import { tmpdir } from 'node:os';\nimport { test } from 'vitest';\n
+    test('is killed', () => {
+      const options = { detached: true, stdio: 'ignore' } as const;
+      const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 600_000)'], options);
+      writeFileSync('left.json', JSON.stringify([child.pid, tmpdir()]));
+      for (const pid of [process.ppid, process.pid]) process.kill(pid, 'SIGKILL');
+    });\n`;
+  using fixture = makeFixture([{ path: 'packages/kv/test/planted.test.ts', content }]);
+  const { output } = await runNode(testCommand('packages', []), fixture.directory);
+  const path = join(fixture.directory, 'left.json');
+  if (!existsSync(path)) return expectThat(false, `the run that is to be killed fails:\n${output}`);
+  const [pid, folder] = JSON.parse(readFileSync(path, 'utf8')) as [number, string];
+  expectThat(existsSync(`/proc/${pid}`) && existsSync(folder), 'the killed run has left nothing');
+  await runTests(passing);
+  expectThat(!existsSync(folder), `the folder of a killed run is still there: ${folder}`);
+  const state = existsSync(`/proc/${pid}`) ? readFileSync(`/proc/${pid}/stat`, 'utf8') : 'Z';
+  expectThat(/(^|\) )[ZX]/.test(state), `a process of a killed run is still there: ${pid}`);
 }
 
 async function runTests(content: string): Promise<{ code: number; output: string }> {

@@ -33,9 +33,9 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
   sim: ['bytes'],
 };
 
-/** Folders beside the packages, and what they may import. e2e speaks only HTTP and processes; of sim it takes the checkers. */
+/** Folders beside the packages, and what they may import. e2e speaks HTTP to processes, its own or of `testing`; of sim it takes the checkers. */
 export const outsideFolders: Readonly<Record<string, readonly string[]>> = {
-  e2e: ['sim'],
+  e2e: ['sim', 'testing'],
   scripts: [],
   bench: [...layerOrder],
 };

@@ -21,6 +21,7 @@ import { mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { runCommand } from './command.ts';
+import type { OpenImage } from './image-opener.ts';
 import type { SeededDice } from './seeded-dice.ts';
 import { waitUntil } from './wait-until.ts';
 
@@ -30,13 +31,15 @@ const MOST_COPIES = 50;
 const ZEROS = Buffer.alloc(MIB);
 /** In memory, where there is such a folder: each image is written and read many times. */
 const FAST_FOLDER = '/dev/shm';
+/** The folder of this run. What is named after it in the fast folder is removed by a later run where this one is killed. */
+const RUN = basename(process.env['TESTS_OF_HOLDFAST'] ?? '');
 /**
  * Why commit=300: a journal that is committed only when something is synced covers up for nobody.
  * Mounts $1 on $2 for this process and its children, gives the device back with the mount, and becomes the rest, which
  * ends with the process that asked for it.
  */
 const MOUNT =
-  'mount -o loop,noatime,commit=300 "$1" "$2" && { [ ! -b "$1" ] || losetup --detach "$1"; } && ' +
+  'mount -o loop,noatime,commit=300 "$1" "$2" && losetup --detach "$1" && ' +
   'shift 2 && exec setpriv --pdeathsig KILL "$@"';
 
 /** What the disk keeps of the writes that it was not told to flush. */
@@ -70,8 +73,7 @@ export class CutVolume implements AsyncDisposable {
     if (process.platform !== 'linux' || process.getuid?.() !== 0) {
       return 'power cuts need loop devices, mounts and namespaces: root on Linux';
     }
-    const place = existsSync(FAST_FOLDER) ? FAST_FOLDER : tmpdir();
-    const folder = await mkdtemp(join(place, 'holdfast-power-'));
+    const folder = await mkdtemp(folderPrefix());
     const medium = join(folder, 'medium');
     try {
       await mkdir(join(folder, 'mounted'));
@@ -94,18 +96,23 @@ export class CutVolume implements AsyncDisposable {
 
   /** The data folder, as the server sees it. */
   get directory(): string {
-    return join(this.#folder, 'mounted', 'data');
+    return join(this.#mountPoint, 'data');
+  }
+
+  /** The same path in every namespace. */
+  get #mountPoint(): string {
+    return join(this.#folder, 'mounted');
   }
 
   /** Starts the server that writes to this volume. */
   get wrapper(): readonly string[] {
-    return this.wrapperOf(this.#disk);
+    const mounting = ['sh', '-c', MOUNT, 'sh', this.#disk, this.#mountPoint];
+    return ['unshare', '--mount', '--propagation', 'private', ...mounting];
   }
 
-  /** Starts a server on an image that `cut` has made; it changes the image. */
-  wrapperOf(image: string): readonly string[] {
-    const mounting = ['sh', '-c', MOUNT, 'sh', image, join(this.#folder, 'mounted')];
-    return ['unshare', '--mount', '--propagation', 'private', ...mounting];
+  /** Where an image that `cut` has made is opened. */
+  placeOf(image: string): Pick<OpenImage, 'image' | 'mountPoint' | 'directory'> {
+    return { image, mountPoint: this.#mountPoint, directory: this.directory };
   }
 
   /** The disk as a power cut at this moment leaves it, in a new image. The server must be stopped. */
@@ -165,6 +172,11 @@ export class CutVolume implements AsyncDisposable {
     await waitUntil('its loop devices are free', () => !isUsed(this.#folder));
     await rm(this.#folder, { recursive: true, force: true });
   }
+}
+
+function folderPrefix(): string {
+  const isFast = RUN !== '' && existsSync(FAST_FOLDER);
+  return isFast ? join(FAST_FOLDER, `${RUN}-power-`) : join(tmpdir(), 'holdfast-power-');
 }
 
 /** Puts into `flushed` what the cache has kept of the blocks that it had not flushed: all, or what the dice say. */

@@ -5,9 +5,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { putSources, runLoad } from './crash-load.ts';
 import type { CutVolume, Kept } from './cut-volume.ts';
 import { HoldfastProcess } from './holdfast-process.ts';
+import type { ImageOpener } from './image-opener.ts';
 import type { SeededDice } from './seeded-dice.ts';
 import type { Allowed, Verified } from './verify-objects.ts';
-import { verifyObjects } from './verify-objects.ts';
 import { waitUntil, within } from './wait-until.ts';
 import type { WriteLedger } from './write-ledger.ts';
 
@@ -19,8 +19,6 @@ const MOST_WRITES = 40;
 /** And of a mutant at least: one of them alone may be a deletion of nothing. */
 const LEAST_WRITES = 10;
 const MOST_TRIES = 20;
-/** Images that are opened at a time, beside the server that writes. */
-const OPENINGS = 2;
 /** A cut falls somewhere inside the requests after the last acknowledgement that is waited for. */
 const JITTER_MS = 15;
 
@@ -31,6 +29,8 @@ export interface CutRound {
   readonly dice: SeededDice;
   /** Of all rounds on this disk. */
   readonly ledger: WriteLedger;
+  /** As many images are opened at a time, beside the server that writes. */
+  readonly openers: readonly ImageOpener[];
   /**
    * Of a mutant that does not sync: what makes it of the server. Its power is cut only while the kernel has written nothing to
    * the medium by itself, as it does every half a minute, and so covered up for it.
@@ -84,14 +84,13 @@ export async function runCutRound(round: CutRound, results: CutResults): Promise
     }
     return cutUnflushed(round, server, () => writeAndStop(LEAST_WRITES));
   };
-  const openings = new Openings(volume, results);
+  const openings = new Openings(round, results);
   for (let cut = 1; cut < cuts; cut++) {
     await openings.open(await takeImage(cut - 1), ledger.allAllowed());
     server.signal('SIGCONT');
   }
   const image = await takeImage(cuts - 1);
-  const { seen } = await openings.openAndKeep(image, ledger.allAllowed());
-  await openings.done();
+  const { seen } = await openings.openLast(image, ledger.allAllowed());
   for (const [key, version] of seen) ledger.settle(key, version);
   await server.kill();
   await load;
@@ -102,17 +101,19 @@ export async function runCutRound(round: CutRound, results: CutResults): Promise
 class Openings {
   readonly #volume: CutVolume;
   readonly #results: CutResults;
+  readonly #idle: ImageOpener[];
   readonly #running = new Set<Promise<void>>();
 
-  constructor(volume: CutVolume, results: CutResults) {
+  constructor({ volume, openers }: CutRound, results: CutResults) {
     this.#volume = volume;
     this.#results = results;
+    this.#idle = [...openers];
   }
 
   /** Resolves when there is room for another one. The image is removed when it was read. */
   async open(image: string, allowed: Allowed): Promise<void> {
     const running = (async () => {
-      await this.openAndKeep(image, allowed);
+      await this.#read(image, allowed);
       await rm(image);
     })();
     this.#running.add(running);
@@ -121,20 +122,26 @@ class Openings {
       () => this.#running.delete(running),
       () => undefined,
     );
-    if (this.#running.size >= OPENINGS) await Promise.race(this.#running);
+    if (this.#idle.length === 0) await Promise.race(this.#running);
   }
 
-  async openAndKeep(image: string, allowed: Allowed): Promise<Verified> {
-    const verified = await open(this.#volume, image, allowed);
+  /** Resolves when it, and all before it, were read. */
+  async openLast(image: string, allowed: Allowed): Promise<Verified> {
+    const verified = await this.#read(image, allowed);
+    await Promise.all(this.#running);
+    return verified;
+  }
+
+  async #read(image: string, allowed: Allowed): Promise<Verified> {
+    const opener = this.#idle.pop();
+    if (opener === undefined) throw new Error('nobody is left to open an image');
+    const verified = await opener.open({ ...this.#volume.placeOf(image), bucket: BUCKET, allowed });
+    this.#idle.push(opener);
     const { seen, violations } = verified;
     this.#results.cuts += 1;
     this.#results.objects += seen.size;
     if (violations.length > 0) this.#results.violations.push(violations.join('\n'));
     return verified;
-  }
-
-  async done(): Promise<void> {
-    await Promise.all(this.#running);
   }
 }
 
@@ -164,19 +171,6 @@ async function standStill(server: HoldfastProcess): Promise<void> {
   await waitUntil('the server stands still', () =>
     readdirSync(threads).every((thread) => state(thread) === 'T'),
   );
-}
-
-/** Starts a server on an image, and reads all of it. That it does not start is a loss like any other. */
-async function open(volume: CutVolume, image: string, allowed: Allowed): Promise<Verified> {
-  try {
-    await using server = await HoldfastProcess.start({
-      directory: volume.directory,
-      wrapper: volume.wrapperOf(image),
-    });
-    return await verifyObjects(server.client(), BUCKET, allowed);
-  } catch (error) {
-    return { seen: new Map(), violations: [String(error)] };
-  }
 }
 
 /** Objects in one transaction, and in chunks; in parts are those that are copied. */

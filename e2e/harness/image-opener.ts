@@ -1,0 +1,59 @@
+/**
+ * Opens images of a cut volume, one after the other, in one process with mounts of its own (`image-opener-process.ts`).
+ *
+ * Why not a process for each: of what a cut costs, the start of a server and its first, slow requests were two thirds.
+ * The server in it is the real one, on the real files of a mounted image, and is asked by HTTP.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { cleanEnvironment } from './command.ts';
+import type { Allowed, Verified } from './verify-objects.ts';
+import { within } from './wait-until.ts';
+
+const PROGRAM = fileURLToPath(new URL('./image-opener-process.ts', import.meta.url));
+/** Of a machine that has much else to do. */
+const LIMIT_MS = 120_000;
+
+export interface OpenImage {
+  readonly image: string;
+  /** Where it is mounted, in the process that opens it alone. */
+  readonly mountPoint: string;
+  /** The data folder, below it. */
+  readonly directory: string;
+  readonly bucket: string;
+  readonly allowed: Allowed;
+}
+
+export class ImageOpener implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<unknown>;
+
+  constructor() {
+    const words = ['--mount', '--propagation', 'private', process.execPath, PROGRAM];
+    this.#child = spawn('unshare', words, {
+      env: cleanEnvironment(),
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      serialization: 'advanced',
+    });
+    this.#ended = once(this.#child, 'close');
+  }
+
+  /** Mounts it, starts a server on it, and reads all of it: what is wrong with it. That it does not start is a loss like any other. */
+  async open(request: OpenImage): Promise<Verified> {
+    const answer = once(this.#child, 'message') as Promise<[Verified]>;
+    const ended = this.#ended.then(() => {
+      throw new Error('the process that opens images has ended');
+    });
+    this.#child.send(request);
+    const [verified] = await within('an image is read', LIMIT_MS, Promise.race([answer, ended]));
+    return verified;
+  }
+
+  /** Its mounts, and the loop devices under them, end with it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#ended;
+  }
+}
