@@ -1,6 +1,6 @@
 import { ObjectStoreError } from './errors.ts';
 import type { ObjectStoreLimits } from './limits.ts';
-import type { BodySource } from './object-store.ts';
+import type { BodySource, TakePiece } from './object-store.ts';
 
 /** First size of the buffer for a small body whose size is not known. */
 const FIRST_SIZE_BYTES = 4096;
@@ -40,7 +40,7 @@ export class BodyIntake {
     return bytes;
   }
 
-  /** The whole body if it is at most `inlineSizeBytes`; undefined where it is larger: go on with `rest`. */
+  /** The whole body if it is at most `inlineSizeBytes`; undefined where it is larger: go on with `pourRest`. */
   async readStart(): Promise<Uint8Array | undefined> {
     try {
       const declared = this.#declared ?? 0;
@@ -62,16 +62,25 @@ export class BodyIntake {
     }
   }
 
-  /** What `readStart` has read and could not return, then all that follows. */
-  async *rest(): AsyncGenerator<Uint8Array, void, undefined> {
+  /** Gives `take` what `readStart` has read and could not return, then all that follows. */
+  async pourRest(take: TakePiece): Promise<void> {
     try {
-      if (this.#startLength > 0) yield this.#start.subarray(0, this.#startLength);
+      const { pour } = this.#body;
+      if (pour !== undefined && this.#received === 0) {
+        await pour((piece) => {
+          this.#count(piece.length);
+          return take(piece);
+        });
+        this.#end();
+        return;
+      }
+      if (this.#startLength > 0) await take(this.#start.subarray(0, this.#startLength));
       this.#start = new Uint8Array(0);
-      if (this.#pending !== undefined) yield this.#pending;
+      if (this.#pending !== undefined) await take(this.#pending);
       for (;;) {
         const piece = await this.#next();
         if (piece === undefined) return;
-        yield piece;
+        await take(piece);
       }
     } finally {
       await this.stop();
@@ -81,14 +90,22 @@ export class BodyIntake {
   async #next(): Promise<Uint8Array | undefined> {
     const { done, value } = await this.#pieces.next();
     if (done === true) {
-      this.#ended = true;
-      if (this.#declared !== undefined && this.#received < this.#declared) throw incomplete();
+      this.#end();
       return undefined;
     }
-    this.#received += value.length;
+    this.#count(value.length);
+    return value;
+  }
+
+  #count(sizeBytes: number): void {
+    this.#received += sizeBytes;
     if (this.#declared !== undefined && this.#received > this.#declared) throw incomplete();
     if (this.#received > this.#limits.putSizeLimitBytes) throw this.#tooLarge();
-    return value;
+  }
+
+  #end(): void {
+    this.#ended = true;
+    if (this.#declared !== undefined && this.#received < this.#declared) throw incomplete();
   }
 
   #append(piece: Uint8Array): void {

@@ -68,19 +68,31 @@ export class ChunkWriter {
     return new ChunkWriter(context, algorithms, lane, encryption);
   }
 
-  /** Takes the piece's bytes; waits while too much is on its way. */
-  async write(piece: Uint8Array): Promise<void> {
+  /** Takes the piece's bytes, at once where there is room for them; waits while too much is on its way. */
+  write(piece: Uint8Array): Promise<void> | undefined {
+    const room = this.#buffer === undefined ? 0 : this.#chunkSizeBytes - this.#filled;
+    const fits = piece.length < room || (piece.length === room && this.#seals !== undefined);
+    if (!fits) return this.#writeAll(piece);
+    this.#fill(piece);
+    return undefined;
+  }
+
+  async #writeAll(piece: Uint8Array): Promise<void> {
     const chunkSizeBytes = this.#chunkSizeBytes;
     let taken = 0;
     while (taken < piece.length) {
       if (this.#filled === chunkSizeBytes) await this.#send(false);
       this.#buffer ??= await this.#takeBuffer();
       const count = Math.min(piece.length - taken, chunkSizeBytes - this.#filled);
-      this.#buffer.set(piece.subarray(taken, taken + count), this.#filled);
-      this.#filled += count;
+      this.#fill(piece.subarray(taken, taken + count));
       taken += count;
       if (this.#filled === chunkSizeBytes && this.#seals === undefined) await this.#send(false);
     }
+  }
+
+  #fill(bytes: Uint8Array): void {
+    (this.#buffer as Uint8Array).set(bytes, this.#filled);
+    this.#filled += bytes.length;
   }
 
   /** Resolves when all chunks are durable. */

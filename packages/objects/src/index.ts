@@ -86,6 +86,7 @@ export type {
   ReadObjectRequest,
   RenameObjectRequest,
   StoredChecksum,
+  TakePiece,
   UploadAddress,
   UploadInfo,
   UploadPartCopyRequest,

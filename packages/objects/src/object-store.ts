@@ -166,6 +166,12 @@ export interface ObjectConditions {
   readonly ifUnmodifiedSinceMs?: number;
 }
 
+/**
+ * Takes the next bytes of a body. They are the taker's until it returns, or until the promise that it returns has settled;
+ * where it returns none, it needs no waiting.
+ */
+export type TakePiece = (piece: Uint8Array) => Promise<void> | undefined;
+
 /** Body bytes on their way in. */
 export interface BodySource {
   /** Exact size if it is known beforehand; a body that differs is refused with IncompleteBody. */
@@ -177,6 +183,11 @@ export interface BodySource {
    * changes nothing. The bytes are the taker's.
    */
   readonly takeArrived?: () => Uint8Array | undefined;
+  /**
+   * Gives all of the body to `take`, instead of `pieces`; resolves at its end, and rejects with what `take` throws. Why: a
+   * large body then costs no promise for each layer and piece, and its source knows when it may free one.
+   */
+  readonly pour?: (take: TakePiece) => Promise<void>;
 }
 
 export interface BodyVerification {

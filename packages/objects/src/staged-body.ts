@@ -73,7 +73,7 @@ export async function stageBody(context: StoreContext, options: StageOptions): P
   }
   const writer = await openWriter(context, algorithms, { intake, encryption });
   try {
-    for await (const piece of intake.rest()) await writer.write(piece);
+    await intake.pourRest((piece) => writer.write(piece));
     const { digests, blob } = await writer.finish();
     const checksum = accept(verification, digests, blob.sizeBytes);
     return writtenBody(context, writer, { blob, digests, checksum, encryption });

@@ -3,6 +3,7 @@ import type { KvStore } from '@holdfast/kv';
 import { createMemoryStore } from '@holdfast/kv/testing';
 import { expect, test } from 'vitest';
 import { KEY_SPACE, spaceRange } from '../src/keys.ts';
+import type { TakePiece } from '../src/object-store.ts';
 import { countIn, violations } from './consistency.ts';
 import {
   getBytes,
@@ -57,6 +58,32 @@ test.each([100, 400, 5000])(
     expect(await violations(kv, { swept: true })).toEqual([]);
   },
 );
+
+test('a large body that can be poured is poured; another size than declared stores nothing', async () => {
+  const { store, kv, tasks } = await openFixture(LIMITS);
+  async function pour(length: number, take: TakePiece): Promise<void> {
+    // One buffer for all pieces: each must be taken when the next one comes.
+    const buffer = new Uint8Array(97);
+    const whole = pattern(length);
+    for (let at = 0; at < length; at += buffer.length) {
+      const piece = whole.subarray(at, at + buffer.length);
+      buffer.set(piece);
+      await take(buffer.subarray(0, piece.length));
+    }
+  }
+  const put = (sizeBytes: number, poured = sizeBytes) => {
+    const pieces = piecesOf(pattern(1), 1);
+    const body = { sizeBytes, pieces, pour: (take: TakePiece) => pour(poured, take) };
+    return store.putObject({ ...KEY, metadata: METADATA, body });
+  };
+  expect(await refusalCode(put(9000, 8999))).toBe('IncompleteBody');
+  expect(await refusalCode(put(9000, 9001))).toBe('IncompleteBody');
+  await tasks.runAll();
+  expect(await countIn(kv, KEY_SPACE.chunk)).toBe(0);
+  expect(await violations(kv, { swept: true })).toEqual([]);
+  await put(9000);
+  expect(await getBytes(store, 'k')).toEqual(pattern(9000));
+});
 
 test('a small body that has come is taken instead of its pieces; another size than declared stores nothing', async () => {
   const { store, kv, tasks } = await openFixture(LIMITS);

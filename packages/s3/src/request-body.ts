@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '@holdfast/env';
+import type { TakePiece } from '@holdfast/objects';
 import { S3Error } from './s3-error.ts';
 
 /** Bytes that may wait here for the consumer before the socket is paused. */
@@ -12,7 +13,7 @@ const QUEUE_BYTES = 128 * 1024;
  * never gets to read why. This one leaves the connection to the handler. The first `next` sends
  * `100 Continue` where the client waits for it, so all refusals that need no body come before it.
  *
- * Invariant: a piece is never touched again after it was handed out.
+ * Invariant: a piece is never touched again after it was handed out; but by `pour`, which frees it.
  */
 export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   readonly #req: IncomingMessage;
@@ -104,6 +105,26 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     return read;
   }
 
+  /**
+   * Gives all of the body to `take`, and frees each piece that is not kept when it was taken. Why not leave them to the
+   * collector: a piece is 64 KiB that hang on an object of 100 bytes. The young generation fills too slowly to give them
+   * back, and V8 collected the whole heap for each 10 MiB of a body: that was a third of the processor time of a large put.
+   */
+  async pour(take: TakePiece): Promise<void> {
+    for (;;) {
+      const next = await this.next();
+      if (next.done === true) return;
+      let piece: Uint8Array | undefined = next.value;
+      while (piece !== undefined) {
+        const taken = take(piece);
+        if (taken !== undefined) await taken;
+        if (this.#kept !== undefined || this.#again.length > 0) break;
+        free(piece);
+        piece = this.#shift();
+      }
+    }
+  }
+
   async #read(): Promise<IteratorResult<Uint8Array, undefined>> {
     if (!this.#started) {
       const arrived = this.#takeArrived();
@@ -111,12 +132,8 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
       this.#start();
     }
     for (;;) {
-      const piece = this.#queue.shift();
-      if (piece !== undefined) {
-        this.#queuedBytes -= piece.byteLength;
-        if (this.#paused && this.#queuedBytes < QUEUE_BYTES / 2) this.#resume();
-        return { done: false, value: piece };
-      }
+      const piece = this.#shift();
+      if (piece !== undefined) return { done: false, value: piece };
       if (this.#ended) return { done: true, value: undefined };
       if (this.#failure !== undefined) throw this.#failure;
       await this.#wait();
@@ -165,6 +182,14 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     req.on('data', (piece: Uint8Array) => this.#push(piece));
   }
 
+  #shift(): Uint8Array | undefined {
+    const piece = this.#queue.shift();
+    if (piece === undefined) return undefined;
+    this.#queuedBytes -= piece.byteLength;
+    if (this.#paused && this.#queuedBytes < QUEUE_BYTES / 2) this.#resume();
+    return piece;
+  }
+
   #push(piece: Uint8Array): void {
     this.#bytesRead += piece.byteLength;
     this.#queue.push(piece);
@@ -211,4 +236,10 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     this.#wakes = [];
     for (const wake of wakes) wake();
   }
+}
+
+/** Gives the memory of a piece back at once, if nothing else has a part of it. Its bytes are gone then. */
+function free(piece: Uint8Array): void {
+  const { buffer } = piece;
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === piece.byteLength) buffer.transfer(0);
 }

@@ -102,3 +102,65 @@ test('a body that waits for 100 Continue is not taken before it was asked for', 
   expect(body.takeWhole(5)).toBeUndefined();
   expect(body.continueDue).toBe(true);
 });
+
+test('a body that is poured comes whole and in order, and each piece is freed when it was taken', async () => {
+  const { body, client, clock } = openBody();
+  const sent = Array.from({ length: 20 }, (_, at) => Buffer.alloc(40_000, at));
+  const pieces: Uint8Array[] = [];
+  let received = Buffer.alloc(0);
+  const pouring = body.pour((piece) => {
+    expect(pieces.every(({ length }) => length === 0)).toBe(true);
+    pieces.push(piece);
+    received = Buffer.concat([received, piece]);
+    return pieces.length % 3 === 0 ? turn() : undefined;
+  });
+  for (const bytes of sent) {
+    client.write(new Uint8Array(bytes));
+    await turn();
+  }
+  client.end();
+  await pouring;
+  expect(received.equals(Buffer.concat(sent))).toBe(true);
+  expect(pieces.every(({ length }) => length === 0)).toBe(true);
+  expect(clock.pendingTimers).toBe(0);
+});
+
+test('a body that is kept is poured again after a rewind', async () => {
+  const { body, client } = openBody();
+  body.keep();
+  const sent = [Uint8Array.of(1, 2), Uint8Array.of(3)];
+  const texts: string[] = [];
+  const pour = () => body.pour((piece) => void texts.push(piece.join()));
+  const first = pour();
+  for (const bytes of sent) {
+    client.write(bytes);
+    await turn();
+  }
+  client.end();
+  await first;
+  body.rewind();
+  await pour();
+  expect(texts).toEqual(['1,2', '3', '1,2', '3']);
+});
+
+test('a pour ends with what its taker throws, and with RequestTimeout', async () => {
+  const { body, client, clock } = openBody();
+  client.write('x');
+  const fault = new Error('no room');
+  await expect(body.pour(() => Promise.reject(fault))).rejects.toBe(fault);
+  const waiting = body.pour(() => undefined);
+  while (clock.pendingTimers === 0) await turn();
+  clock.advance(30_000);
+  await expect(waiting).rejects.toMatchObject({ code: 'RequestTimeout' });
+});
+
+test('a piece that shares its memory is not freed', async () => {
+  const { body, client } = openBody();
+  const whole = Buffer.from('two pieces of one');
+  const pouring = body.pour(() => undefined);
+  client.write(whole.subarray(0, 3));
+  await turn();
+  client.end(whole.subarray(3));
+  await pouring;
+  expect(whole.toString()).toBe('two pieces of one');
+});

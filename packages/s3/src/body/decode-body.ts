@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { OperatingError } from '@holdfast/bytes';
+import type { TakePiece } from '@holdfast/objects';
 import type { Authentication } from '../auth/authentication.ts';
 import type { RequestHeaders } from '../auth/request-headers.ts';
 import { BodyError } from './body-error.ts';
@@ -15,6 +16,8 @@ const LENGTH = /^[0-9]{1,15}$/;
 export interface BodyPieces extends AsyncIterable<Uint8Array> {
   /** Takes a body of exactly this size if all of it has come and nothing was read yet; else changes nothing. */
   takeWhole?(sizeBytes: number): Uint8Array | undefined;
+  /** Gives all of it to `take`, instead of being iterated; rejects with what `take` throws. */
+  pour?(take: TakePiece): Promise<void>;
 }
 
 export interface DecodedBody {
@@ -31,6 +34,8 @@ export interface DecodedBody {
   readonly pieces: AsyncIterable<Uint8Array>;
   /** The body proper at once, instead of `pieces`, where all of it has come: only of one without frames. */
   readonly takeArrived?: () => Uint8Array | undefined;
+  /** Gives the body proper to `take`, instead of `pieces`, with the same errors; those of `take` go through. */
+  readonly pour: (take: TakePiece) => Promise<void>;
   /** Trailers by lower-case name; complete, and checked, once `pieces` has ended. */
   readonly trailers: () => ReadonlyMap<string, string>;
   /** Lower-case names of the trailers that the headers declare. */
@@ -62,12 +67,14 @@ export function decodeBody(
   if (typeof payload === 'object' || payload === 'unsigned') {
     const sizeBytes = plainSize(headers, options.requireLength ?? true);
     checkSize(sizeBytes, maxSizeBytes);
+    const pieces = new PlainPieces(source, sizeBytes, maxSizeBytes);
     return {
       ...(sizeBytes !== undefined && {
         sizeBytes,
         takeArrived: () => source.takeWhole?.(sizeBytes),
       }),
-      pieces: new PlainPieces(source, sizeBytes, maxSizeBytes),
+      pieces,
+      pour: (take) => pieces.pour(take),
       trailers: () => new Map(),
       declaredTrailers: declared,
     };
@@ -86,6 +93,7 @@ export function decodeBody(
   return {
     sizeBytes,
     pieces: framedPieces(source, decoder),
+    pour: (take) => pourFrames(source, decoder, take),
     trailers: () => trailers?.values ?? new Map(),
     declaredTrailers: declared,
   };
@@ -148,11 +156,7 @@ class PlainPieces implements AsyncIterableIterator<Uint8Array, void> {
   readonly #maxSizeBytes: number;
   #receivedBytes = 0;
 
-  constructor(
-    source: AsyncIterable<Uint8Array>,
-    sizeBytes: number | undefined,
-    maxSizeBytes: number,
-  ) {
+  constructor(source: BodyPieces, sizeBytes: number | undefined, maxSizeBytes: number) {
     this.#source = new SourcePieces(source);
     this.#sizeBytes = sizeBytes;
     this.#maxSizeBytes = maxSizeBytes;
@@ -160,20 +164,39 @@ class PlainPieces implements AsyncIterableIterator<Uint8Array, void> {
 
   async next(): Promise<IteratorResult<Uint8Array, void>> {
     const next = await this.#source.next();
-    const sizeBytes = this.#sizeBytes;
     if (next.done === true) {
-      if (sizeBytes !== undefined && this.#receivedBytes < sizeBytes) {
-        throw wrongLength(sizeBytes, this.#receivedBytes);
-      }
+      this.#end();
       return next;
     }
-    this.#receivedBytes += next.value.length;
-    if (sizeBytes !== undefined && this.#receivedBytes > sizeBytes) {
-      throw await this.#refused(wrongLength(sizeBytes, this.#receivedBytes));
+    const problem = this.#count(next.value.length);
+    if (problem === undefined) return next;
+    await this.#source.stop();
+    throw problem;
+  }
+
+  async pour(take: TakePiece): Promise<void> {
+    await this.#source.pour((piece) => {
+      const problem = this.#count(piece.length);
+      if (problem !== undefined) throw problem;
+      return take(piece);
+    });
+    this.#end();
+  }
+
+  #count(sizeBytes: number): BodyError | undefined {
+    const declaredBytes = this.#sizeBytes;
+    this.#receivedBytes += sizeBytes;
+    if (declaredBytes !== undefined && this.#receivedBytes > declaredBytes) {
+      return wrongLength(declaredBytes, this.#receivedBytes);
     }
-    const tooLarge = sizeProblem(this.#receivedBytes, this.#maxSizeBytes);
-    if (tooLarge !== undefined) throw await this.#refused(tooLarge);
-    return next;
+    return sizeProblem(this.#receivedBytes, this.#maxSizeBytes);
+  }
+
+  #end(): void {
+    const declaredBytes = this.#sizeBytes;
+    if (declaredBytes !== undefined && this.#receivedBytes < declaredBytes) {
+      throw wrongLength(declaredBytes, this.#receivedBytes);
+    }
   }
 
   async return(): Promise<IteratorResult<Uint8Array, void>> {
@@ -184,15 +207,10 @@ class PlainPieces implements AsyncIterableIterator<Uint8Array, void> {
   [Symbol.asyncIterator](): this {
     return this;
   }
-
-  async #refused(error: BodyError): Promise<BodyError> {
-    await this.#source.stop();
-    return error;
-  }
 }
 
 async function* framedPieces(
-  source: AsyncIterable<Uint8Array>,
+  source: BodyPieces,
   decoder: FrameDecoder,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const received = new SourcePieces(source);
@@ -208,13 +226,30 @@ async function* framedPieces(
   }
 }
 
+async function pourFrames(
+  source: BodyPieces,
+  decoder: FrameDecoder,
+  take: TakePiece,
+): Promise<void> {
+  await new SourcePieces(source).pour((piece) => takeAll(decoder.push(piece), take));
+  decoder.end();
+}
+
+function takeAll(pieces: readonly Uint8Array[], take: TakePiece): Promise<void> | undefined {
+  for (const [at, piece] of pieces.entries()) {
+    const taken = take(piece);
+    if (taken !== undefined) return taken.then(() => takeAll(pieces.slice(at + 1), take));
+  }
+  return undefined;
+}
+
 /** The source's pieces but empty ones; a connection that breaks off is a body that ended early. */
 class SourcePieces {
-  readonly #source: AsyncIterable<Uint8Array>;
+  readonly #source: BodyPieces;
   #iterator: AsyncIterator<Uint8Array> | undefined;
   #ended = false;
 
-  constructor(source: AsyncIterable<Uint8Array>) {
+  constructor(source: BodyPieces) {
     this.#source = source;
   }
 
@@ -232,6 +267,36 @@ class SourcePieces {
     }
     this.#ended = true;
     return { done: true, value: undefined };
+  }
+
+  async pour(take: TakePiece): Promise<void> {
+    if (this.#source.pour === undefined) return await this.#pourNexts(take);
+    let isTakers = false;
+    const refuse = (error: unknown): never => {
+      isTakers = true;
+      throw error;
+    };
+    try {
+      await this.#source.pour((piece) => {
+        try {
+          return piece.length === 0 ? undefined : take(piece)?.catch(refuse);
+        } catch (error) {
+          return refuse(error);
+        }
+      });
+    } catch (error) {
+      throw isTakers || error instanceof OperatingError ? error : endedEarly(error);
+    }
+  }
+
+  async #pourNexts(take: TakePiece): Promise<void> {
+    try {
+      for (let next = await this.next(); next.done !== true; next = await this.next()) {
+        await take(next.value);
+      }
+    } finally {
+      await this.stop();
+    }
   }
 
   /** No more is wanted. Idempotent. */

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Authentication } from '../../src/auth/index.ts';
 import { requestHeaders } from '../../src/auth/index.ts';
 import { BodyError, decodeBody, storedContentEncoding } from '../../src/body/index.ts';
-import { decode, from, headerMap, refusalOf } from './body-fixtures.ts';
+import { decode, from, headerMap, pouring, refusalOf } from './body-fixtures.ts';
 import { encodeChunks, signedUpload } from './chunk-encoder.ts';
 
 const anonymous: Authentication = { kind: 'anonymous', payload: 'unsigned', headers: new Map() };
@@ -73,6 +73,51 @@ describe('a plain body', () => {
     const error = await refusalOf(reading());
     expect(error.code).toBe('IncompleteBody');
     expect(error.cause).toMatchObject({ code: 'ECONNRESET' });
+  });
+});
+
+describe('a body that is poured', () => {
+  const headers = headerMap({ 'content-length': '6' });
+
+  test.each([from, pouring])('ends with what its taker throws, unchanged', async (source) => {
+    const fault = new TypeError('a bug of the taker');
+    const takers = [
+      () => {
+        throw fault;
+      },
+      () => Promise.reject(fault),
+    ];
+    for (const take of takers) {
+      const body = decodeBody(source([BODY]), anonymous, headers);
+      await expect(body.pour(take)).rejects.toBe(fault);
+    }
+  });
+
+  test('whose connection breaks off is incomplete', async () => {
+    const cause = new Error('aborted');
+    const source = { ...pouring([]), pour: () => Promise.reject(cause) };
+    const body = decodeBody(source, anonymous, headers);
+    const error = await refusalOf(body.pour(() => undefined));
+    expect([error.code, error.cause]).toEqual(['IncompleteBody', cause]);
+  });
+
+  test('gives the next piece when its taker is done with the one before', async () => {
+    const { bytes } = encodeChunks([Buffer.alloc(3, 'x'), Buffer.alloc(4, 'y')], { signed: true });
+    const body = decodeBody(
+      pouring([bytes]),
+      signedUpload('streaming-signed'),
+      headerMap({ 'x-amz-decoded-content-length': '7' }),
+      { minChunkBytes: 1 },
+    );
+    let taking = 0;
+    const taken: number[] = [];
+    await body.pour(async (piece) => {
+      expect(taking++).toBe(0);
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      taken.push(piece.length);
+      taking--;
+    });
+    expect(taken).toEqual([3, 4]);
   });
 });
 
