@@ -10,6 +10,8 @@ export interface IndexSource {
   readonly key: Uint8Array | undefined;
   /** Record at the position; only where there is a key. */
   readonly record: IndexRecord;
+  /** Bytes that the key shares, at least, with the key before the last `advance`; 0 or left out where that is not known. */
+  readonly shared?: number;
   /** To the first key at or past `key` in the direction of the walk; undefined: the very first. */
   seek(key: Uint8Array | undefined): Promise<void> | undefined;
   advance(): Promise<void> | undefined;

@@ -15,7 +15,7 @@ import { recover } from './local-recovery.ts';
 import { OverlayFiles } from './overlay-files.ts';
 import { holdMoment } from './overlay-store.ts';
 import type { SortedTable, TableListing } from './sorted-table.ts';
-import type { DecodedBlock } from './table-block.ts';
+import type { DecodedEntries } from './table-block.ts';
 import { decodeBlock } from './table-block.ts';
 import { tableFileName } from './table-format.ts';
 
@@ -302,7 +302,10 @@ class StoreInspector {
 }
 
 /** undefined where the block is damaged: that was found before. */
-async function decodedBlock(table: SortedTable, block: number): Promise<DecodedBlock | undefined> {
+async function decodedBlock(
+  table: SortedTable,
+  block: number,
+): Promise<DecodedEntries | undefined> {
   try {
     const [bytes] = await table.readBlocks(block, block + 1);
     return decodeBlock(bytes as Uint8Array);

@@ -87,47 +87,99 @@ export function checksumHolds(bytes: Uint8Array, crc32c: Crc32c): boolean {
   return end >= 0 && crc32c(bytes.subarray(0, end)) === readU32(bytes, end);
 }
 
-/** A block's entries, keys rebuilt, records read when they are asked for. */
-export interface DecodedBlock {
+/** Entries of a block that follow each other, keys rebuilt, records read when they are asked for. */
+export interface DecodedEntries {
   readonly keys: readonly Uint8Array[];
+  /** Bytes that each key shares, at least, with the one before. */
+  readonly shared: readonly number[];
   recordAt(position: number): IndexRecord;
 }
 
 /** Rebuilds all keys of a block whose checksum was checked. Records share memory with it. */
-export function decodeBlock(bytes: Uint8Array): DecodedBlock {
+export function decodeBlock(bytes: Uint8Array): DecodedEntries {
   const scanner = new BlockScanner(bytes);
-  const keys: Uint8Array[] = [];
-  const recordOffsets: number[] = [];
-  let slab = new Uint8Array(KEY_SLAB_SIZE_BYTES);
-  let used = 0;
-  let last: Uint8Array = slab.subarray(0, 0);
-  while (scanner.hasNext()) {
-    scanner.readKey();
-    const length = scanner.shared + scanner.suffixLength;
-    if (scanner.shared > last.length)
-      throw new MalformedBytesError('a prefix of more than the key');
-    if (used + length > slab.length) {
-      slab = new Uint8Array(Math.max(KEY_SLAB_SIZE_BYTES, length));
-      used = 0;
+  return decodeEntries(scanner, scanner.entriesEnd, new KeySlab());
+}
+
+/**
+ * A block whose checksum was checked, in groups: the entries from one restart point to the next. Why: most walks are short, and
+ * of the blocks where they begin and end they need a part.
+ */
+export class BlockGroups {
+  readonly #scanner: BlockScanner;
+  readonly #slab: KeySlab;
+
+  /** Keys are rebuilt in the slab. */
+  constructor(bytes: Uint8Array, slab: KeySlab) {
+    this.#scanner = new BlockScanner(bytes);
+    this.#slab = slab;
+  }
+
+  get count(): number {
+    return this.#scanner.restartCount;
+  }
+
+  /** Throws a MalformedBytesError. */
+  decode(group: number): DecodedEntries {
+    const scanner = this.#scanner;
+    const end = group + 1 === this.count ? scanner.entriesEnd : scanner.restartAt(group + 1);
+    scanner.offset = scanner.restartAt(group);
+    return decodeEntries(scanner, end, this.#slab);
+  }
+
+  /** The last group whose first key is not greater than `key`; the first where none is. */
+  groupOf(key: Uint8Array): number {
+    return Math.max(0, this.#scanner.restartsUpTo(key) - 1);
+  }
+}
+
+/** Memory for keys that are rebuilt one after the other. */
+export class KeySlab {
+  #bytes: Uint8Array = new Uint8Array(KEY_SLAB_SIZE_BYTES);
+  #used = 0;
+
+  take(length: number): Uint8Array {
+    if (this.#used + length > this.#bytes.length) {
+      this.#bytes = new Uint8Array(Math.max(KEY_SLAB_SIZE_BYTES, length));
+      this.#used = 0;
     }
-    const key = slab.subarray(used, used + length);
+    this.#used += length;
+    return this.#bytes.subarray(this.#used - length, this.#used);
+  }
+}
+
+/** From the scanner's position to `end`. */
+function decodeEntries(scanner: BlockScanner, end: number, slab: KeySlab): DecodedEntries {
+  const { bytes } = scanner;
+  const keys: Uint8Array[] = [];
+  const sharedBytes: number[] = [];
+  const recordOffsets: number[] = [];
+  let last: Uint8Array = bytes.subarray(0, 0);
+  while (scanner.offset < end) {
+    scanner.readKey();
     const { shared, suffixOffset, suffixLength } = scanner;
+    if (shared > last.length) throw new MalformedBytesError('a prefix of more than the key');
+    const key = slab.take(shared + suffixLength);
     for (let at = 0; at < shared; at++) key[at] = last[at] as number;
     // Not `set`, which would want a view of these few bytes first.
     for (let at = 0; at < suffixLength; at++) key[shared + at] = bytes[suffixOffset + at] as number;
-    used += length;
     keys.push(key);
+    sharedBytes.push(shared);
     recordOffsets.push(scanner.offset);
     scanner.skipRecord();
     last = key;
   }
-  return { keys, recordAt: (position) => scanner.recordAt(recordOffsets[position] as number) };
+  const recordAt = (position: number): IndexRecord =>
+    scanner.recordAt(recordOffsets[position] as number);
+  return { keys, shared: sharedBytes, recordAt };
 }
 
 /** The record of a key in a block whose checksum was checked; undefined where it is not there. */
 export function findInBlock(bytes: Uint8Array, key: Uint8Array): IndexRecord | undefined {
   const scanner = new BlockScanner(bytes);
-  scanner.offset = scanner.restartBefore(key);
+  const before = scanner.restartsUpTo(key);
+  if (before === 0) return undefined;
+  scanner.offset = scanner.restartAt(before - 1);
   // Invariant: the entry before is smaller than `key` and shares exactly `matched` bytes with it.
   let matched = 0;
   while (scanner.hasNext()) {
@@ -152,9 +204,9 @@ export function findInBlock(bytes: Uint8Array, key: Uint8Array): IndexRecord | u
 
 /** Reads a block's fields in place. */
 class BlockScanner {
-  readonly #bytes: Uint8Array;
-  readonly #entriesEnd: number;
-  readonly #restartCount: number;
+  readonly bytes: Uint8Array;
+  readonly entriesEnd: number;
+  readonly restartCount: number;
   /** Of the next field. */
   offset = 0;
   shared = 0;
@@ -162,14 +214,14 @@ class BlockScanner {
   suffixLength = 0;
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    this.#restartCount = readU32(bytes, bytes.length - BLOCK_TRAILER_SIZE_BYTES);
-    this.#entriesEnd = bytes.length - BLOCK_TRAILER_SIZE_BYTES - this.#restartCount * 4;
-    if (this.#entriesEnd < 0) throw new MalformedBytesError('a block of restart points only');
+    this.bytes = bytes;
+    this.restartCount = readU32(bytes, bytes.length - BLOCK_TRAILER_SIZE_BYTES);
+    this.entriesEnd = bytes.length - BLOCK_TRAILER_SIZE_BYTES - this.restartCount * 4;
+    if (this.entriesEnd < 0) throw new MalformedBytesError('a block of restart points only');
   }
 
   hasNext(): boolean {
-    return this.offset < this.#entriesEnd;
+    return this.offset < this.entriesEnd;
   }
 
   /** Leaves `offset` at the entry's record. */
@@ -178,11 +230,11 @@ class BlockScanner {
     this.suffixLength = this.#varint();
     this.suffixOffset = this.offset;
     this.offset += this.suffixLength;
-    if (this.offset > this.#entriesEnd) throw new MalformedBytesError('a key past the entries');
+    if (this.offset > this.entriesEnd) throw new MalformedBytesError('a key past the entries');
   }
 
   skipRecord(): void {
-    const kind = this.#bytes[this.offset++];
+    const kind = this.bytes[this.offset++];
     this.#varint();
     if (kind === KIND_INLINE) {
       const length = this.#varint();
@@ -197,55 +249,60 @@ class BlockScanner {
 
   recordAt(offset: number): IndexRecord {
     this.offset = offset;
-    const kind = this.#bytes[this.offset++];
+    const kind = this.bytes[this.offset++];
     const version = this.#varint();
     if (kind === KIND_TOMBSTONE) return { kind: 'tombstone', version };
     if (kind === KIND_INLINE) {
       const length = this.#varint();
-      const value = this.#bytes.subarray(this.offset, this.offset + length);
+      const value = this.bytes.subarray(this.offset, this.offset + length);
       return { kind: 'inline', version, value };
     }
     if (kind !== KIND_EXTENT) throw new MalformedBytesError(`unknown record ${kind}`);
     const segmentId = this.#varint();
     const extentOffset = this.#varint();
     const length = this.#varint();
-    const crc = readU32(this.#bytes, this.offset);
+    const crc = readU32(this.bytes, this.offset);
     return { kind: 'extent', version, extent: { segmentId, offset: extentOffset, length, crc } };
   }
 
-  /** Offset of the last restart point whose key is not greater than `key`; 0 where none is. */
-  restartBefore(key: Uint8Array): number {
+  /** Offset of a restart point's entry. */
+  restartAt(restart: number): number {
+    return readU32(this.bytes, this.entriesEnd + restart * 4);
+  }
+
+  /** Restart points whose key is not greater than `key`. */
+  restartsUpTo(key: Uint8Array): number {
     let low = 0;
-    let high = this.#restartCount;
+    let high = this.restartCount;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      this.offset = readU32(this.#bytes, this.#entriesEnd + middle * 4);
+      this.offset = this.restartAt(middle);
       this.readKey();
       if (this.#compareSuffix(key) <= 0) low = middle + 1;
       else high = middle;
     }
-    return low === 0 ? 0 : readU32(this.#bytes, this.#entriesEnd + (low - 1) * 4);
+    return low;
   }
 
   #compareSuffix(key: Uint8Array): number {
     const common = Math.min(this.suffixLength, key.length);
     for (let at = 0; at < common; at++) {
-      const order = (this.#bytes[this.suffixOffset + at] as number) - (key[at] as number);
+      const order = (this.bytes[this.suffixOffset + at] as number) - (key[at] as number);
       if (order !== 0) return order;
     }
     return this.suffixLength - key.length;
   }
 
   #varint(): number {
-    let byte = this.#bytes[this.offset++] as number;
+    let byte = this.bytes[this.offset++] as number;
     if (byte < 0x80) return byte;
     let value = byte & 0x7f;
     let scale = 0x80;
     do {
-      byte = this.#bytes[this.offset++] as number;
+      byte = this.bytes[this.offset++] as number;
       value += (byte & 0x7f) * scale;
       scale *= 0x80;
-    } while (byte >= 0x80 && this.offset < this.#entriesEnd);
+    } while (byte >= 0x80 && this.offset < this.entriesEnd);
     return value;
   }
 }

@@ -2,8 +2,8 @@ import { compareBytes } from '@holdfast/bytes';
 import type { IndexRecord } from './index-record.ts';
 import type { IndexSource } from './index-source.ts';
 import type { SortedTable } from './sorted-table.ts';
-import type { DecodedBlock } from './table-block.ts';
-import { decodeBlock } from './table-block.ts';
+import type { DecodedEntries } from './table-block.ts';
+import { BlockGroups, KeySlab } from './table-block.ts';
 
 // Blocks that a walk reads at once when it needs the next: few at first, since most walks are short.
 const READ_AHEAD_FIRST = 1;
@@ -23,8 +23,12 @@ export class TableSource implements IndexSource {
   #ahead: Map<number, Uint8Array> = new Map();
   #readAhead: number = READ_AHEAD_FIRST;
   #block = -1;
-  #decoded: DecodedBlock | undefined;
+  #groups: BlockGroups | undefined;
+  #group = 0;
+  #entries: DecodedEntries | undefined;
   #position = 0;
+  #shared = 0;
+  readonly #slab = new KeySlab();
 
   constructor(table: SortedTable, options: TableSourceOptions) {
     this.#table = table;
@@ -33,11 +37,15 @@ export class TableSource implements IndexSource {
   }
 
   get key(): Uint8Array | undefined {
-    return this.#decoded?.keys[this.#position];
+    return this.#entries?.keys[this.#position];
   }
 
   get record(): IndexRecord {
-    return (this.#decoded as DecodedBlock).recordAt(this.#position);
+    return (this.#entries as DecodedEntries).recordAt(this.#position);
+  }
+
+  get shared(): number {
+    return this.#shared;
   }
 
   seek(key: Uint8Array | undefined): Promise<void> | undefined {
@@ -53,16 +61,28 @@ export class TableSource implements IndexSource {
   }
 
   advance(): Promise<void> | undefined {
-    if (this.#decoded === undefined) return undefined;
+    const entries = this.#entries;
+    if (entries === undefined) return undefined;
+    const passed = this.#position;
     this.#position += this.#step;
-    if (this.#decoded.keys[this.#position] !== undefined) return undefined;
-    return this.#enter(this.#block + this.#step, undefined);
+    if (entries.keys[this.#position] === undefined) return this.#leaveGroup();
+    this.#shared = entries.shared[this.#step > 0 ? this.#position : passed] as number;
+    return undefined;
+  }
+
+  /** To the group that follows in the direction of the walk, in this block or the next one. */
+  #leaveGroup(): Promise<void> | undefined {
+    const group = this.#group + this.#step;
+    if (group < 0 || group >= (this.#groups as BlockGroups).count) {
+      return this.#enter(this.#block + this.#step, undefined);
+    }
+    return this.#standIn(group, undefined);
   }
 
   /** Stands at `key` in the block, or at the block's start where there is none. */
   #enter(block: number, key: Uint8Array | undefined): Promise<void> | undefined {
     if (block < 0 || block >= this.#table.blockCount) {
-      this.#decoded = undefined;
+      this.#entries = undefined;
       this.#block = -1;
       return undefined;
     }
@@ -88,20 +108,40 @@ export class TableSource implements IndexSource {
   }
 
   #use(block: number, bytes: Uint8Array): void {
-    try {
-      this.#decoded = decodeBlock(bytes);
-    } catch (cause) {
-      throw this.#table.corrupt(block, 'a block with a right checksum cannot be read', cause);
-    }
+    this.#groups = this.#readable(() => new BlockGroups(bytes, this.#slab));
     this.#block = block;
   }
 
   #stand(key: Uint8Array | undefined): Promise<void> | undefined {
-    const { keys } = this.#decoded as DecodedBlock;
+    const groups = this.#groups as BlockGroups;
+    if (key !== undefined)
+      return this.#standIn(
+        this.#readable(() => groups.groupOf(key)),
+        key,
+      );
+    return this.#standIn(this.#step > 0 ? 0 : groups.count - 1, undefined);
+  }
+
+  /** Stands at `key` in the group, or at the group's start; where it ends before that, at what follows. */
+  #standIn(group: number, key: Uint8Array | undefined): Promise<void> | undefined {
+    const groups = this.#groups as BlockGroups;
+    const entries = this.#readable(() => groups.decode(group));
+    const { keys } = entries;
+    this.#entries = entries;
+    this.#group = group;
+    this.#shared = 0;
     if (key === undefined) this.#position = this.#step > 0 ? 0 : keys.length - 1;
     else this.#position = this.#step > 0 ? firstAtOrAfter(keys, key) : lastAtOrBefore(keys, key);
-    if (keys[this.#position] !== undefined) return undefined;
-    return this.#enter(this.#block + this.#step, undefined);
+    return keys[this.#position] === undefined ? this.#leaveGroup() : undefined;
+  }
+
+  #readable<Result>(read: () => Result): Result {
+    try {
+      return read();
+    } catch (cause) {
+      const what = 'a block with a right checksum cannot be read';
+      throw this.#table.corrupt(this.#block, what, cause);
+    }
   }
 }
 

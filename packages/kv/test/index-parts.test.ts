@@ -1,5 +1,5 @@
 import { compareBytes, toHex, utf8 } from '@holdfast/bytes';
-import { createMemoryEnv } from '@holdfast/env/memory';
+import { createMemoryEnv, type MemoryEnv } from '@holdfast/env/memory';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { BlockCache } from '../src/block-cache.ts';
@@ -45,6 +45,26 @@ async function walk(source: IndexSource, from: Uint8Array | undefined): Promise<
     rows.push([toHex(source.key), source.record]);
   }
   return rows;
+}
+
+/** What the memtable holds, as a table. */
+async function tableOf(env: MemoryEnv, memtable: Memtable, tableId: number): Promise<SortedTable> {
+  const path = `/${tableId}`;
+  const request = {
+    tableId,
+    path,
+    appliedIndex: 1,
+    expectedEntries: memtable.count,
+    dropTombstones: false,
+  };
+  const written = await writeTable(env, request, memtable.source(false));
+  const context = {
+    env,
+    cache: new BlockCache(50_000),
+    disposals: new Disposals(),
+    inPlace: new InPlaceReads(env.clock),
+  };
+  return SortedTable.open(context, path, { tableId, ...written });
 }
 
 function expectedRows(
@@ -185,21 +205,7 @@ describe('a sorted table', () => {
             memtable.set(each, recordOf(version, sizeBytes));
             model.set(toHex(each), recordOf(version, sizeBytes));
           }
-          const request = {
-            tableId: 1,
-            path: '/t',
-            appliedIndex: 1,
-            expectedEntries: memtable.count,
-            dropTombstones: false,
-          };
-          const written = await writeTable(env, request, memtable.source(false));
-          const context = {
-            env,
-            cache: new BlockCache(50_000),
-            disposals: new Disposals(),
-            inPlace: new InPlaceReads(env.clock),
-          };
-          const table = await SortedTable.open(context, '/t', { tableId: 1, ...written });
+          const table = await tableOf(env, memtable, 1);
           for (const probe of [...probes, ...keys]) {
             expect(await table.get(probe, hashKey(probe))).toEqual(model.get(toHex(probe)));
           }
@@ -289,25 +295,37 @@ describe('the Bloom filter', () => {
 });
 
 describe('merging', () => {
-  test('the newest record of a key hides the older ones, tombstones too', async () => {
+  test('the newest record of a key hides the older ones, tombstones too, in memory and in tables', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.array(key, { maxLength: 40 }), { maxLength: 4 }),
-        async (layers) => {
+        fc.array(fc.tuple(fc.array(key, { maxLength: 80 }), fc.boolean()), { maxLength: 5 }),
+        fc.array(key, { maxLength: 3 }),
+        async (layers, probes) => {
+          const env = await createMemoryEnv();
           const model = new Map<string, IndexRecord>();
+          const newestFirst: ((reverse: boolean) => IndexSource)[] = [];
           let version = 0;
-          const oldestFirst = layers.map((keys) => {
+          for (const [number, [keys, inTable]] of layers.entries()) {
             const memtable = new Memtable();
             for (const each of keys) {
               memtable.set(each, recordOf(++version, 3));
               model.set(toHex(each), recordOf(version, 3));
             }
-            return memtable;
-          });
+            const table = await tableOf(env, memtable, number);
+            newestFirst.unshift((reverse) =>
+              inTable
+                ? new TableSource(table, { reverse, useCache: true })
+                : memtable.source(reverse),
+            );
+          }
           for (const reverse of [false, true]) {
-            const sources = oldestFirst.map((memtable) => memtable.source(reverse)).reverse();
-            const merged = new MergeSource(sources, reverse);
-            expect(await walk(merged, undefined)).toEqual(expectedRows(model, undefined, reverse));
+            const merged = new MergeSource(
+              newestFirst.map((source) => source(reverse)),
+              reverse,
+            );
+            for (const from of [undefined, ...probes]) {
+              expect(await walk(merged, from)).toEqual(expectedRows(model, from, reverse));
+            }
           }
         },
       ),
