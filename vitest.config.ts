@@ -1,7 +1,9 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './scripts/longest-first.ts';
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
@@ -9,6 +11,8 @@ export default defineConfig({
           globalSetup: ['scripts/leak-check.ts'],
           include: ['packages/*/test/**/*.test.ts'],
           exclude: ['**/node_modules/**', 'packages/*/test/prove/**'],
+          // vitest would leave one core to itself, which next to never needs it.
+          maxWorkers: '100%',
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
@@ -30,7 +34,8 @@ export default defineConfig({
           exclude: ['**/node_modules/**'],
           testTimeout: 600_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          // Why more than two cores: what they do is mostly to wait, for elections, syncs and starts.
+          maxWorkers: 3,
         },
       },
     ],

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { S3Client } from '@aws-sdk/client-s3';
@@ -11,6 +11,9 @@ import { waitUntil } from './wait-until.ts';
 
 const S3_PORT = 9000;
 const PEER_PORT = 9400;
+/** Below those that systems hand out by themselves. */
+const FIRST_PORT = 12_000;
+const PORTS = 20_000;
 /** What a node says of itself is asked for within this. */
 const ASK_LIMIT_MS = 1500;
 
@@ -202,19 +205,27 @@ export class Cluster implements AsyncDisposable {
 }
 
 async function freePlaces(count: number): Promise<Place[]> {
-  const servers = await Promise.all(
-    Array.from({ length: 2 * count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => {
-        server.listen({ host: '127.0.0.1', port: 0 }, resolve);
-      });
-      return server;
-    }),
-  );
+  const servers = await Promise.all(Array.from({ length: 2 * count }, listenBelowOutgoing));
   const ports = servers.map((server) => (server.address() as AddressInfo).port);
   for (const server of servers) await new Promise((resolve) => server.close(resolve));
   return Array.from({ length: count }, (_, at) => {
     const [port = 0, peerPort = 0] = [ports[at], ports[count + at]];
     return { host: '127.0.0.1', port, peerPort };
   });
+}
+
+/**
+ * Takes a port for a moment. Why not any free one: those that the system hands out it gives to outgoing connections too, and
+ * while a node is down, its port must stay free.
+ */
+async function listenBelowOutgoing(): Promise<Server> {
+  for (;;) {
+    const server = createServer();
+    const port = FIRST_PORT + randomInt(PORTS);
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen({ host: '127.0.0.1', port }, () => resolve(true));
+    });
+    if (isFree) return server;
+  }
 }
