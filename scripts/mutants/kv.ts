@@ -8,6 +8,7 @@ const hunts: readonly Hunt[] = [
   { module: store, trial: 'model', seeds: 12 },
   { module: store, trial: 'rot', seeds: 400 },
   { module: store, trial: 'killed', seeds: 3 },
+  { module: store, trial: 'failed', seeds: 2 },
   { module: store, trial: 'sampled', seeds: 4, more: ['state of another node'] },
   { module: store, trial: 'sampled', seeds: 4, more: ['backup'] },
   { module: node, trial: 'short log', seeds: 8 },
@@ -195,12 +196,26 @@ export const kvMutants: readonly Mutant[] = [
     rule: 'What is built upon is on the disk.',
     broken: {
       file: 'packages/kv/src/manifest.ts',
-      from: '    await this.#file?.sync();\n',
-      to: '',
+      from: 'if (this.#isProven || this.#stagedOver !== undefined) return;',
+      to: 'if (this.#file !== undefined || this.#stagedOver !== undefined) return;',
     },
     pinned: test(
       'packages/kv/test/killed.test.ts',
       'what a killed process had left in a cache is not lost with the power later > compaction',
+    ),
+    hunts,
+  },
+  {
+    name: 'an edit of the MANIFEST that the disk failed to write is only synced',
+    rule: 'A sync that failed is never repeated.',
+    broken: {
+      file: 'packages/kv/src/manifest.ts',
+      from: 'if (this.#isProven || this.#stagedOver !== undefined) return;',
+      to: 'if (this.#stagedOver !== undefined) return; if (this.#file !== undefined) return this.#file.sync();',
+    },
+    pinned: test(
+      'packages/kv/test/killed.test.ts',
+      'what the disk failed to write, and a cache shows as written, is not built on > compaction',
     ),
     hunts,
   },

@@ -84,7 +84,7 @@ export const walMutants: readonly Mutant[] = [
     rule: 'What is built upon is on the disk.',
     broken: {
       file: 'packages/wal/src/repair.ts',
-      from: 'for (const segment of findings.unproven) await syncAgain(settings, segment);',
+      from: 'for (const segment of findings.unproven) await prove(settings, segment);',
       to: '',
     },
     pinned: test(
@@ -92,6 +92,22 @@ export const walMutants: readonly Mutant[] = [
       'puts on the disk what a killed process had left in a cache, before anything is built on it',
     ),
     hunts,
+  },
+  {
+    name: 'what the disk failed to write, and a cache shows as written, is only synced',
+    rule: 'A sync that failed is never repeated.',
+    broken: {
+      file: 'packages/wal/src/repair.ts',
+      from: 'if (handle.direct) return await handle.sync();',
+      to: 'if (handle.path !== undefined) return await handle.sync();',
+    },
+    pinned: test(
+      'packages/kv/test/killed.test.ts',
+      'what the disk failed to write, and a cache shows as written, is not built on > compaction, where no write is direct',
+    ),
+    hunts: [
+      { module: 'packages/kv/test/crash/trials.ts', trial: 'failed', seeds: 2, more: ['cached'] },
+    ],
   },
   {
     name: 'a record is acknowledged before the state names its segment',

@@ -74,6 +74,11 @@ export interface FileStat {
 
 export interface FileHandle {
   readonly path: string;
+  /**
+   * Whether `writeSynced` bypasses the page cache: then what it failed to write is not read back afterwards as if it were on
+   * the disk. Never true of a handle that was opened without `direct`.
+   */
+  readonly direct: boolean;
   /** Fills `target` from `position`; returns how many bytes there were (fewer only at the end). */
   read(target: Uint8Array, position: number): Promise<number>;
   /**

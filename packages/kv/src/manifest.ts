@@ -26,7 +26,7 @@ export class Manifest {
   readonly #env: Env;
   readonly #directory: string;
   readonly #identity: WalIdentity;
-  /** Whether all of the file is known to be durable. */
+  /** Whether all of the file is known to be durable: it was written since it was opened. */
   #isProven = false;
   #state: ManifestState;
   /** Not there, or with an edit at its end that was cut short: then the next change writes the file anew. */
@@ -127,18 +127,14 @@ export class Manifest {
   }
 
   /**
-   * Writes the first MANIFEST of a folder, or one that ends in an edit that was cut short. Why the whole file anew: a torn edit
-   * is never cut in place.
+   * Writes the whole file anew, once for each opening, so that files may be removed because of it.
+   *
+   * Durability: what a killed process wrote last may be in a cache only; and what it failed to write the cache may
+   * show as written, which no sync puts right. An edit that was cut short is never cut in place.
    */
   async complete(): Promise<void> {
-    if (this.#file === undefined && this.#stagedOver === undefined)
-      await this.#rewrite(this.#state);
-    if (this.#isProven) return;
-    // Durability: what a killed process wrote last may be in a cache only, and its name not durable. Files are removed because
-    // of it from here on, so it is put on the disk first.
-    await this.#file?.sync();
-    await this.#env.files.syncDirectory(this.#directory);
-    this.#isProven = true;
+    if (this.#isProven || this.#stagedOver !== undefined) return;
+    await this.#rewrite(this.#state);
   }
 
   async close(): Promise<void> {
@@ -151,6 +147,7 @@ export class Manifest {
     this.#file = undefined;
     await replaceFile(this.#env.files, this.#directory, MANIFEST_NAME, content);
     this.#file = await this.#env.files.open(`${this.#directory}/${MANIFEST_NAME}`, 'write');
+    this.#isProven = true;
     this.#sequence = 2;
     this.#sizeBytes = content.length;
     this.#rewrittenSizeBytes = content.length;

@@ -62,6 +62,7 @@ export class OverlayContent {
   handle(path: string): FileHandle {
     return {
       path,
+      direct: false,
       read: (target, position) => this.read(target, position),
       write: (source, position) => this.write(source, position),
       writeSynced: (source, position) => this.write(source, position),

@@ -80,6 +80,7 @@ function pacedHandle(handle: FileHandle, pace: ReadPace): FileHandle {
   };
   return {
     path: handle.path,
+    direct: false,
     read: async (target, position) => {
       const got = await handle.read(target, position);
       await pace.pay(got);

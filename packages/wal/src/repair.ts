@@ -1,5 +1,6 @@
+import type { FileHandle } from '@holdfast/env';
 import { isFileError } from './damage.ts';
-import { pathIn, tornName } from './file-names.ts';
+import { isSpareName, pathIn, spareName, tornName } from './file-names.ts';
 import { roundUpToBlock } from './layout.ts';
 import type { Findings } from './recovery.ts';
 import type { Segment } from './segment.ts';
@@ -19,7 +20,13 @@ export async function repairFolder(
   segmentFiles: SegmentFiles,
 ): Promise<Pick<RecoveryReport, 'tornTail' | 'removedFiles'>> {
   const { files } = settings.env;
-  for (const segment of findings.unproven) await syncAgain(settings, segment);
+  const [spares, voided] = [true, false].map((isSpare) =>
+    findings.leftovers.filter((name) => isSpareName(name) === isSpare),
+  ) as [string[], string[]];
+  const unlink = (name: string): Promise<void> => files.unlink(pathIn(settings.directory, name));
+  // The spares first: on a full volume they are the room for a copy.
+  for (const name of spares) await unlink(name);
+  for (const segment of findings.unproven) await prove(settings, segment);
   let tornTail: RecoveryReport['tornTail'];
   if (findings.tornTail !== undefined) {
     const { segment, offset, end } = findings.tornTail;
@@ -30,24 +37,51 @@ export async function repairFolder(
   for (const { segment, sequence, chain } of findings.unsealed) {
     await segmentFiles.seal(segment, undefined, sequence, chain);
   }
-  for (const name of findings.leftovers) {
-    await files.unlink(pathIn(settings.directory, name));
-  }
+  for (const name of voided) await unlink(name);
   if (findings.leftovers.length > 0) await files.syncDirectory(settings.directory);
   return { tornTail, removedFiles: findings.leftovers };
 }
 
 /**
+ * Makes durable what is read of a segment.
+ *
  * Durability: a process that was killed leaves batches that are read from a cache and are not on the disk. What is built on
- * them, and acknowledged, would be lost with them by a power cut. Why they are not written again: they may have been
- * acknowledged, and a write that is cut off may garble what it meets.
+ * them, and acknowledged, would be lost with them by a power cut. Where no write is direct the cache may also show, as
+ * clean, what the disk failed to write: no sync puts that there, so the segment is written anew and takes the place of the
+ * old one whole. Why not in place: the batches may have been acknowledged, and a write that is cut off may garble what it meets.
  */
-async function syncAgain({ env }: Settings, segment: Segment): Promise<void> {
-  const handle = await env.files.open(segment.path, 'write');
+async function prove({ env, directory }: Settings, { path }: Segment): Promise<void> {
+  const { files } = env;
+  const handle = await files.open(path, 'write', { direct: true });
   try {
-    await handle.sync();
+    if (handle.direct) return await handle.sync();
+    const temporary = pathIn(directory, spareName(0));
+    const copy = await files.open(temporary, 'create');
+    try {
+      await copyBytes(handle, copy, 0, await handle.sizeBytes());
+      await copy.sync();
+    } finally {
+      await copy.close();
+    }
+    await files.rename(temporary, path);
+    await files.syncDirectory(directory);
   } finally {
     await handle.close();
+  }
+}
+
+/** Copies [start, end) to the beginning of another file. Volatile. */
+async function copyBytes(
+  source: FileHandle,
+  target: FileHandle,
+  start: number,
+  end: number,
+): Promise<void> {
+  const piece = new Uint8Array(Math.min(PIECE_BYTES, end - start));
+  for (let at = start; at < end; at += piece.length) {
+    const part = piece.subarray(0, Math.min(piece.length, end - at));
+    const length = await source.read(part, at);
+    await target.write(part.subarray(0, length), at - start);
   }
 }
 
@@ -67,12 +101,7 @@ async function saveTornBytes(
     try {
       const target = await files.open(path, 'create', { mode: 0o600 });
       try {
-        const piece = new Uint8Array(Math.min(PIECE_BYTES, end - offset));
-        for (let at = offset; at < end; at += piece.length) {
-          const part = piece.subarray(0, Math.min(piece.length, end - at));
-          const length = await source.read(part, at);
-          await target.write(part.subarray(0, length), at - offset);
-        }
+        await copyBytes(source, target, offset, end);
         await target.sync();
       } finally {
         await target.close();

@@ -9,6 +9,8 @@ import type { SeededRandom } from './seeded-random.ts';
 export interface MemoryHandleOptions {
   readonly writable: boolean;
   readonly direct: boolean;
+  /** Whether the caller promised aligned writes. */
+  readonly promisedAlignment: boolean;
   /** Whether a buffer is one of `Files.allocate`. */
   readonly isAligned: (bytes: Uint8Array) => boolean;
   /** How many of the bytes at a position find room on the volume. */
@@ -30,6 +32,10 @@ export class MemoryFileHandle implements FileHandle {
     this.#options = options;
   }
 
+  get direct(): boolean {
+    return this.#options.direct;
+  }
+
   async read(target: Uint8Array, position: number): Promise<number> {
     this.#mustBeOpen('read', false);
     const details = { path: this.path, position, length: target.length };
@@ -45,8 +51,8 @@ export class MemoryFileHandle implements FileHandle {
 
   async writeSynced(source: Uint8Array, position: number): Promise<void> {
     this.#mustBeOpen('writeSynced', true);
-    const { direct, isAligned } = this.#options;
-    if (direct) {
+    const { direct, promisedAlignment, isAligned } = this.#options;
+    if (promisedAlignment) {
       const misfit = (source.byteOffset | source.length | position) % PAGE_BYTES;
       invariant(
         misfit === 0 && isAligned(source),
@@ -119,7 +125,9 @@ export class MemoryFileHandle implements FileHandle {
       const length = appliedLength(fault, source.length, sectorBytes, random);
       if (length === 0) return;
       const change = node.write(source.subarray(0, length), position, sectorBytes);
-      change.state = fault.code === 'FILE_IO' ? 'abandoned' : 'dirty';
+      // Why: what a direct write has left is on the device, in its own cache perhaps, and no page of Linux hides it.
+      const isHidden = fault.code === 'FILE_IO' && !this.#options.direct;
+      change.state = isHidden ? 'abandoned' : 'dirty';
     };
     await this.#runner.change(kind, details, { apply, complete, fail });
   }

@@ -42,6 +42,8 @@ export interface MemoryFilesOptions {
   readonly clock?: Clock;
   /** How long an operation takes on `clock`. Default: no time, but never in the caller's turn. */
   readonly latencyMs?: (operation: DiskOperation) => number;
+  /** Whether it takes direct writes. Default true; without them a failed write is still seen by readers, as clean. */
+  readonly direct?: boolean;
 }
 
 /**
@@ -80,9 +82,11 @@ export class MemoryFiles implements Files {
       mode === 'create'
         ? await this.#create(path, () => this.#freeEntry(path, 'create'))
         : await this.#runner.read('open', { path }, () => this.#file(path, 'open'));
+    const promisedAlignment = options.direct === true;
     return new MemoryFileHandle(this.#runner, node, path, {
       writable: mode !== 'read',
-      direct: options.direct === true,
+      direct: promisedAlignment && mode !== 'read' && this.#options.direct !== false,
+      promisedAlignment,
       isAligned: (bytes) => this.#allocated.has(bytes.buffer),
       roomFor: (position, length) =>
         roomFor(this.#disk, this.#capacityBytes, node, position, length),

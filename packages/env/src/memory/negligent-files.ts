@@ -55,6 +55,7 @@ function negligentHandle(handle: FileHandle, duties: Duties): FileHandle {
   const { path } = handle;
   return {
     path,
+    direct: handle.direct,
     read: (target, position) => handle.read(target, position),
     write: (source, position) => handle.write(source, position),
     writeSynced: async (source, position) => {

@@ -59,7 +59,6 @@ export class NodeFileHandle implements FileHandle {
     this.#directDescriptor = direct?.descriptor;
   }
 
-  /** Whether `writeSynced` bypasses the page cache. For the startup report. */
   get direct(): boolean {
     return this.#directDescriptor !== undefined;
   }

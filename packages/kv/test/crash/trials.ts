@@ -7,7 +7,7 @@ import {
   sampled,
 } from '@holdfast/env/memory';
 import { bitFlips, type Rot, rotAll, rottenFolder } from '../fixtures/bit-rot.ts';
-import { killEverywhere } from '../fixtures/killed.ts';
+import { failEverywhere, killEverywhere } from '../fixtures/killed.ts';
 import { runBesideTwin } from '../fixtures/run-beside.ts';
 import { randomly, randomStore, type StoreScenario, storeScenarios } from './store-scenarios.ts';
 
@@ -40,6 +40,11 @@ export const trials: Readonly<Record<string, Trial>> = {
   /** A process that is killed at every operation of a script by chance, of so many seeds. */
   killed: (first = '', count = '1') =>
     eachSeed(first, count, (seed) => killEverywhere(randomly(seed)).then(() => undefined, String)),
+  /** A disk that fails once at every write and sync of a script by chance, of so many seeds, with direct writes or `cached`. */
+  failed: (first = '', count = '1', writes = '') =>
+    eachSeed(first, count, (seed) =>
+      failEverywhere(randomly(seed), { direct: writes !== 'cached' }).then(() => undefined, String),
+    ),
   /** Of a folder with every kind of file, so many bits by chance, one at a time. */
   rot: async (first = '', count = '1') => {
     const folder = await rottenFolder();

@@ -87,6 +87,8 @@ export class SimulatedNode {
     this.files = new MemoryFiles({
       seed: random.below(2 ** 31),
       clock: world.time,
+      // Both kinds in each cluster: without direct writes a cache may show what the disk failed to write.
+      direct: name !== 'n1' && name !== 'n4',
       latencyMs: ({ kind }) => {
         if (kind !== 'writeSynced' && kind !== 'sync') return 0;
         const most = this.isSlow ? SLOW_WRITE_MS : WRITE_MS;

@@ -177,5 +177,7 @@ export const logScenarios: Readonly<
   everything: (neglect) => logSubject(everything, { neglect }),
   'everything, with spare segments': (neglect) =>
     logSubject(everything, { ...preallocating, neglect }),
+  'append, where no write is direct': (neglect) =>
+    logSubject(append, { neglect, disk: { direct: false } }),
   'two batches in flight': (neglect) => logSubject(everything, { log: TWO_IN_FLIGHT, neglect }),
 };

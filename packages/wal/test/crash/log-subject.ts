@@ -1,6 +1,6 @@
 import { logIndex, term } from '@holdfast/bytes';
 import type { Env, Files } from '@holdfast/env';
-import type { CrashSubject, Neglect } from '@holdfast/env/memory';
+import type { CrashSubject, MemoryFilesOptions, Neglect } from '@holdfast/env/memory';
 import {
   createMemoryEnv,
   ManualClock,
@@ -28,13 +28,14 @@ export interface LogSubjectOptions {
   readonly neglect?: Neglect | undefined;
   /** Stands between the log and the disk while the script runs. */
   readonly wrap?: (files: Files) => Files;
+  readonly disk?: MemoryFilesOptions;
 }
 
 /** A log under a script, in a folder that is new. */
 export function logSubject(run: LogRun, options: LogSubjectOptions = {}): CrashSubject<LogMoment> {
-  const { log = TINY, neglect, wrap } = options;
+  const { log = TINY, neglect, wrap, disk } = options;
   return {
-    start: async () => new MemoryFiles(),
+    start: async () => new MemoryFiles(disk),
     script: (files) => {
       const wrapped = wrap?.(files) ?? files;
       const between = neglect === undefined ? wrapped : negligentFiles(wrapped, neglect);
