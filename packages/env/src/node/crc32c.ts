@@ -3,7 +3,7 @@ import type { Crc32c } from '@holdfast/bytes';
 import { makeSmallCrc32c } from './small-crc32c.ts';
 
 /** Up to here a call into native code costs more than it saves. */
-const FEW_BYTES = 192;
+const FEW_BYTES = 256;
 
 export interface LoadedCrc32c {
   readonly crc32c: Crc32c;
