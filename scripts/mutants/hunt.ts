@@ -5,7 +5,7 @@ import type { Mutant } from './mutant.ts';
 import { runTrial } from './run-trial.ts';
 
 /** Of one run of a trial. */
-const HUNT_LIMIT_MS = 300_000;
+const HUNT_LIMIT_MS = 900_000;
 /** Leaves room for all seeds of a run, and for what a trial multiplies its seed with. */
 const SEED_LIMIT = 1_000_000_000;
 

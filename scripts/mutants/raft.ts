@@ -3,8 +3,9 @@ import type { Hunt, Mutant, Trial } from './mutant.ts';
 
 const module = 'packages/raft/test/trials.ts';
 const hunts: readonly Hunt[] = [
+  { module, trial: 'storm', seeds: 1000 },
   { module, trial: 'wander', seeds: 60 },
-  { module, trial: 'chaos', seeds: 400 },
+  { module, trial: 'chaos', seeds: 800 },
 ];
 
 export const raftMutants: readonly Mutant[] = [
@@ -17,7 +18,7 @@ export const raftMutants: readonly Mutant[] = [
       to: "state.outbox.push({ type: 'voteReply', granted, from: state.settings.nodeId, to: from, term: state.term })",
     },
     pinned: scope('an election', 1000),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a candidate counts its own vote before it is durable, and asks for others',
@@ -28,7 +29,7 @@ export const raftMutants: readonly Mutant[] = [
       to: "state.outbox.push({ type: 'requestVote', ...logEnd(state), isTransfer, from: state.settings.nodeId, to, term: state.term })",
     },
     pinned: scope('an election', 1000),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a second vote is given in one term',
@@ -39,7 +40,7 @@ export const raftMutants: readonly Mutant[] = [
       to: 'true',
     },
     pinned: scope('an election', 1000),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a vote is given without a look at the log',
@@ -50,7 +51,7 @@ export const raftMutants: readonly Mutant[] = [
       to: 'state.votedFor === from)',
     },
     pinned: scope('another leader', 6000),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a leader counts itself before its own disk has the entry',
@@ -61,7 +62,7 @@ export const raftMutants: readonly Mutant[] = [
       to: 'own.matchIndex = lastIndex(state.log);',
     },
     pinned: scope('another leader', 32_000),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'entries are acknowledged before they are durable',
@@ -72,7 +73,7 @@ export const raftMutants: readonly Mutant[] = [
       to: 'commitTo(state, logIndex(Math.min(message.leaderCommit, matchIndex)));\n  send(state, from,',
     },
     pinned: scope('another leader', 1000),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'entries that conflict are kept',
@@ -83,7 +84,7 @@ export const raftMutants: readonly Mutant[] = [
       to: 'const fresh = entries.findIndex((entry) => entry.index > lastIndex(log));',
     },
     pinned: scope('another leader', 9000),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'entries are appended after an entry that does not match',
@@ -94,7 +95,7 @@ export const raftMutants: readonly Mutant[] = [
       to: 'if (prevLogIndex > lastIndex(log)) {',
     },
     pinned: chaos(13),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a read does not wait for an entry of the own term',
@@ -105,7 +106,7 @@ export const raftMutants: readonly Mutant[] = [
       to: 'reads.waiting.length === 0',
     },
     pinned: chaos(1),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'ids of reads begin at the same place after every start',
@@ -116,7 +117,7 @@ export const raftMutants: readonly Mutant[] = [
       to: 'return Math.floor(random() * 0);',
     },
     pinned: chaos(5),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'an entry of an older term is committed by counting',
@@ -127,7 +128,7 @@ export const raftMutants: readonly Mutant[] = [
       to: 'reached <= state.commitIndex',
     },
     pinned: story('counting-an-old-term'),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'the acknowledgement of a write counts though its entries were cut',
@@ -138,7 +139,7 @@ export const raftMutants: readonly Mutant[] = [
       to: '',
     },
     pinned: story('acknowledgement-after-a-cut'),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a round of heartbeats has the number of the one before',
@@ -149,7 +150,7 @@ export const raftMutants: readonly Mutant[] = [
       to: 'state.reads.round = 1;',
     },
     pinned: story('read-of-a-deposed-leader'),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a read is answered without a majority',
@@ -160,7 +161,7 @@ export const raftMutants: readonly Mutant[] = [
       to: 'reads.confirming[0].round <= confirmed + 1e6',
     },
     pinned: story('read-of-a-deposed-leader'),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a joint configuration is left before it is committed',
@@ -171,7 +172,7 @@ export const raftMutants: readonly Mutant[] = [
       to: '!isJoint(configuration)',
     },
     pinned: story('joint-waits-for-itself'),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'one majority is enough in a joint configuration',
@@ -182,7 +183,7 @@ export const raftMutants: readonly Mutant[] = [
       to: 'return majorityValue(voters, valueOf) + 0 * votersOutgoing.length;',
     },
     pinned: story('replace-a-node'),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a change of members does not wait for the one before',
@@ -193,7 +194,7 @@ export const raftMutants: readonly Mutant[] = [
       to: 'if (lastChange < 0)',
     },
     pinned: story('one-change-at-a-time'),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a change of members does not wait for an entry of the own term',
@@ -204,7 +205,7 @@ export const raftMutants: readonly Mutant[] = [
       to: '',
     },
     pinned: story('one-change-at-a-time'),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a pre-vote is given without a look at the log',
@@ -215,7 +216,7 @@ export const raftMutants: readonly Mutant[] = [
       to: '!isInLease(state) && message.term > state.term',
     },
     pinned: story('election-needs-whole-log'),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a vote is given though the leader was heard of lately',
@@ -226,7 +227,7 @@ export const raftMutants: readonly Mutant[] = [
       to: 'isInLease(state) && message.isTransfer',
     },
     pinned: story('sticky-vote'),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a transfer does not stop proposals',
@@ -237,7 +238,7 @@ export const raftMutants: readonly Mutant[] = [
       to: '',
     },
     pinned: story('transfer'),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a node that its last configuration does not name never stands for election',
@@ -248,7 +249,7 @@ export const raftMutants: readonly Mutant[] = [
       to: 'configurations.slice(-1 - 0 * committed)',
     },
     pinned: story('left-but-not-committed'),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a read is confirmed after the term in which it was asked',

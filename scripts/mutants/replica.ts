@@ -18,7 +18,7 @@ export const replicaMutants: readonly Mutant[] = [
       to: 'if (ready.persist !== undefined) { for (const message of ready.persist.messages) this.#sender.send(message); this.#persist.submit({ ...ready.persist, messages: [] }); }',
     },
     pinned: story('anAcknowledgementWaitsForTheDisk'),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a write is acknowledged to Raft before it is durable',
@@ -29,7 +29,7 @@ export const replicaMutants: readonly Mutant[] = [
       to: 'if (ready.persist !== undefined) { this.#persist.submit(ready.persist); this.#raft.persisted(ready.persist.ack); }',
     },
     pinned: faults(29),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a read does not ask whether this node is up to date',
@@ -40,7 +40,7 @@ export const replicaMutants: readonly Mutant[] = [
       to: 'return refusal === undefined ? Promise.resolve() : Promise.reject(refusal);',
     },
     pinned: faults(1),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a confirmed read is served before its index is applied',
@@ -51,7 +51,7 @@ export const replicaMutants: readonly Mutant[] = [
       to: 'if (appliedIndex < 0) return true;',
     },
     pinned: faults(2),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a read joins a question that was asked before it began',
@@ -62,7 +62,7 @@ export const replicaMutants: readonly Mutant[] = [
       to: 'this.#asked',
     },
     pinned: faults(1),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'two transactions of a slot have one name',
@@ -73,7 +73,7 @@ export const replicaMutants: readonly Mutant[] = [
       to: 'sequence: free.sequence',
     },
     pinned: faults(1),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'what is handed to the leader has no name',
@@ -84,7 +84,7 @@ export const replicaMutants: readonly Mutant[] = [
       to: 'const named = 3 + (command.head[2] ?? 0) + (proposal.session.sequence > 127 ? 2 : 1); const result = raft.forward({ ...command, head: Uint8Array.of(1, 0, ...command.head.subarray(named)) });',
     },
     pinned: faults(31),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a start applies what is not known to be committed',
@@ -95,7 +95,7 @@ export const replicaMutants: readonly Mutant[] = [
       to: 'logIndex(Math.max(wal.hardState.commitIndex, wal.lastIndex))',
     },
     pinned: story('whatOnlyACutOffLeaderWrote'),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a transaction is answered when it is proposed',
@@ -106,7 +106,7 @@ export const replicaMutants: readonly Mutant[] = [
       to: 'if (result.accepted) proposal.resolve({ committed: true, revision: result.index });',
     },
     pinned: faults(1),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'term and vote are not saved',
@@ -117,7 +117,7 @@ export const replicaMutants: readonly Mutant[] = [
       to: 'if (hardState === null) {',
     },
     pinned: story('termAndVoteComeFirst'),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'entries are written before term and vote are',
@@ -128,7 +128,7 @@ export const replicaMutants: readonly Mutant[] = [
       to: 'void this.#hasRoom(() => wal.saveHardState(hardState));',
     },
     pinned: story('termAndVoteComeFirst'),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a request is called durable when the log has taken it',
@@ -139,7 +139,7 @@ export const replicaMutants: readonly Mutant[] = [
       to: "await Promise.resolve(); const outcome = 'done' as 'done' | 'cut' | 'noSpace';",
     },
     pinned: story('termAndVoteComeFirst'),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'what the log took back for want of room is not written again',
@@ -150,7 +150,7 @@ export const replicaMutants: readonly Mutant[] = [
       to: 'for (const { request } of this.#issued.splice(0)) this.#options.onDurable(request, false);',
     },
     pinned: story('aFullVolumeIsWaitedOut'),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a checkpoint is not compared',
@@ -161,7 +161,7 @@ export const replicaMutants: readonly Mutant[] = [
       to: 'onCheckpoint: () => undefined,',
     },
     pinned: story('aNodeThatWentApartStops'),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a leader with a slow disk goes on leading',
@@ -172,14 +172,14 @@ export const replicaMutants: readonly Mutant[] = [
       to: '',
     },
     pinned: story('aSlowDiskGivesLeadershipAway'),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a node whose disk failed goes on',
     rule: 'Nothing goes on after a failed sync.',
     broken: { file: 'packages/replica/src/driver.ts', from: 'this.#raft.stop(cause);', to: '' },
     pinned: story('aBrokenDiskGivesLeadershipAway'),
-    hunts: hunts,
+    hunts,
   },
   {
     name: 'a vote of another folder than the one that is known counts',

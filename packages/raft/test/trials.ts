@@ -1,6 +1,6 @@
 /** Single runs of the core, for `npm run mutants`: each returns what is wrong with it, or undefined where nothing is. */
 import { readFileSync } from 'node:fs';
-import { Chaos } from './chaos/chaos.ts';
+import { Chaos, STORM } from './chaos/chaos.ts';
 import { retell } from './fixtures/scenario.ts';
 import { seededRandom } from './fixtures/test-node.ts';
 import { type Scope, Search } from './scope/search.ts';
@@ -27,6 +27,13 @@ export const trials: Readonly<Record<string, (...words: string[]) => string | un
   chaos: (first = '', count = '1') =>
     eachSeed(first, count, (seed) => {
       const applied = new Chaos(seed, 3, 2).run(2500).calm().appliedByMembers();
+      const isAtRest = applied.length > 0 && new Set(applied).size === 1;
+      return isAtRest ? undefined : `it does not come to rest: ${applied.join(' ')}`;
+    }),
+  /** Three nodes whose leaders come and go, of so many seeds. */
+  storm: (first = '', count = '1') =>
+    eachSeed(first, count, (seed) => {
+      const applied = new Chaos(seed, 3, 0, STORM).run(1500).calm().appliedByMembers();
       const isAtRest = applied.length > 0 && new Set(applied).size === 1;
       return isAtRest ? undefined : `it does not come to rest: ${applied.join(' ')}`;
     }),

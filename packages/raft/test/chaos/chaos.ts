@@ -14,6 +14,7 @@ import {
 } from '../../src/index.ts';
 import { newDisk, writeToDisk } from '../fixtures/test-disk.ts';
 import { command, seededRandom, TestNode, wordsOf } from '../fixtures/test-node.ts';
+import { Contact, mayNotGrant, mustHold, termAt } from './rules.ts';
 
 export interface ChaosCounts {
   elections: number;
@@ -24,12 +25,60 @@ export interface ChaosCounts {
   snapshots: number;
 }
 
+const SMALL_TIMEOUT_TICKS = 4;
 const SMALL: Partial<RaftOptions> = {
-  electionTimeoutTicks: 4,
+  electionTimeoutTicks: SMALL_TIMEOUT_TICKS,
   maxMessageBytes: 150,
   maxInFlightBytes: 400,
   maxUncommittedBytes: 1000,
   maxApplyingBytes: 300,
+};
+
+/** How often each thing happens, in per cent. */
+export type Mix = Readonly<Record<Happening, number>>;
+type Happening =
+  | 'deliver'
+  | 'sync'
+  | 'tick'
+  | 'propose'
+  | 'read'
+  | 'crash'
+  | 'members'
+  | 'transfer'
+  | 'compact'
+  | 'restore'
+  | 'sleep'
+  | 'cut';
+
+const USUAL: Mix = {
+  deliver: 50,
+  sync: 22,
+  tick: 10,
+  propose: 7,
+  read: 3,
+  crash: 0.6,
+  members: 3.4,
+  transfer: 1,
+  compact: 0.6,
+  restore: 1,
+  sleep: 0.6,
+  cut: 0.8,
+};
+
+/** Leaders come and go, and messages carry one entry: what was proposed in a term is often finished in a later one. */
+export const STORM: Mix = {
+  deliver: 38,
+  sync: 22,
+  tick: 18,
+  propose: 6,
+  read: 3,
+  crash: 3,
+  members: 0,
+  transfer: 1,
+  compact: 0,
+  restore: 0,
+  sleep: 4,
+  cut: 5,
 };
 
 export class Chaos {
@@ -49,16 +98,24 @@ export class Chaos {
   readonly #committed: string[] = [];
   #highestCommit = 0;
   readonly #leaders = new Map<number, NodeId>();
-  /** For each read: what was committed when it was asked. */
-  readonly #reads = new Map<string, number>();
+  /** For each read: what was committed when it was asked, and in which term. */
+  readonly #reads = new Map<string, { readonly wanted: number; readonly term: number }>();
+  readonly #contact = new Contact();
+  /** Of each node: the term that it led when it was last looked at, or -1, and what was committed. */
+  readonly #leading = new Map<NodeId, { readonly term: number; readonly commitIndex: number }>();
+  readonly #mix: Mix;
+  #isCalm = false;
   #proposals = 0;
   #asleep: NodeId | undefined;
 
-  constructor(seed: number, voters: number, spares: number) {
+  constructor(seed: number, voters: number, spares: number, mix: Mix = USUAL) {
     this.#random = seededRandom(seed);
+    this.#mix = mix;
     const names = Array.from({ length: voters + spares }, (_, n) => nodeId(`n${n + 1}`));
     for (const [position, name] of names.entries()) {
-      const options = { ...SMALL, nodeId: name, random: seededRandom(seed * 31 + position) };
+      const random = seededRandom(seed * 31 + position);
+      const size = mix === STORM ? { maxMessageBytes: 1 } : {};
+      const options = { ...SMALL, ...size, nodeId: name, random };
       const disk = newDisk(configurationOf(names.slice(0, voters)));
       this.#nodes.set(name, new TestNode(disk, options));
     }
@@ -74,11 +131,12 @@ export class Chaos {
 
   /** No more faults: everything must come to rest, with all members alike. */
   calm(): this {
+    this.#isCalm = true;
     this.#cut.clear();
     this.#asleep = undefined;
     for (let turn = 0; turn < 400; turn++) {
       for (const node of this.#nodes.values()) {
-        node.tick();
+        this.#tick(node);
         node.settle();
         this.#restoreOffer(node);
         this.#look(node);
@@ -96,21 +154,44 @@ export class Chaos {
   }
 
   #event(): void {
-    const roll = this.#random() * 100;
+    let roll = this.#random() * 100;
     const node = this.#pick([...this.#nodes.values()]);
     if (node === undefined) return;
-    if (roll < 50) this.#deliver();
-    else if (roll < 72) this.#awake(node)?.sync(1);
-    else if (roll < 82) this.#awake(node)?.tick();
-    else if (roll < 89) node.raft.propose(command(`p${++this.#proposals}`));
-    else if (roll < 92) this.#read(node);
-    else if (roll < 92.6) this.#crash(node);
-    else if (roll < 96) this.#changeMembers(node);
-    else if (roll < 97) this.#transfer(node);
-    else if (roll < 97.6) this.#compact(node);
-    else if (roll < 98.6) this.#restoreOffer(node);
-    else if (roll < 99.2) this.#asleep = this.#random() < 0.5 ? undefined : node.id;
-    else this.#cutOrHeal();
+    const next = Object.entries(this.#mix).find(([, share]) => {
+      roll -= share;
+      return roll < 0;
+    });
+    this.#happen((next?.[0] ?? 'cut') as Happening, node);
+  }
+
+  #happen(what: Happening, node: TestNode): void {
+    switch (what) {
+      case 'deliver':
+        return this.#deliver();
+      case 'sync':
+        return this.#awake(node)?.sync(1);
+      case 'tick':
+        return this.#tick(this.#awake(node));
+      case 'propose':
+        return this.#propose(node);
+      case 'read':
+        return this.#read(node);
+      case 'crash':
+        return this.#crash(node);
+      case 'members':
+        return this.#changeMembers(node);
+      case 'transfer':
+        return this.#transfer(node);
+      case 'compact':
+        return this.#compact(node);
+      case 'restore':
+        return this.#restoreOffer(node);
+      case 'sleep':
+        this.#asleep = this.#random() < 0.5 ? undefined : node.id;
+        return;
+      case 'cut':
+        this.#cutOrHeal();
+    }
   }
 
   /** A node that sleeps (a paused process) still has what it was asked, and nothing else happens to it. */
@@ -128,13 +209,42 @@ export class Chaos {
   }
 
   #step(message: Message): void {
-    if (this.#cut.has(`${message.from}>${message.to}`)) return;
-    this.#nodes.get(message.to)?.raft.step(message);
+    const node = this.#nodes.get(message.to);
+    if (node === undefined || this.#cut.has(`${message.from}>${message.to}`)) return;
+    const reason = mayNotGrant(node, message, this.#contact.isFresh(node, SMALL_TIMEOUT_TICKS));
+    const { term } = node.raft.status();
+    const sentBefore = node.sent.length;
+    node.raft.step(message);
+    node.pump();
+    this.#contact.heard(node, message);
+    if (reason === undefined) return;
+    const isGranted = node.sent
+      .slice(sentBefore)
+      .some((sent) => sent.type === 'preVoteReply' && sent.granted);
+    const isFollowed = message.type === 'requestVote' && node.raft.status().term !== term;
+    if (isGranted || (isFollowed && reason === 'it hears a leader')) {
+      throw new Error(`${node.id} grants ${message.type} of ${message.from}, though ${reason}`);
+    }
+  }
+
+  #tick(node: TestNode | undefined): void {
+    node?.tick();
+    if (node !== undefined) this.#contact.tick(node);
+  }
+
+  #propose(node: TestNode): void {
+    const { transferringTo } = node.raft.status();
+    const { accepted } = node.raft.propose(command(`p${++this.#proposals}`));
+    if (accepted && transferringTo !== undefined) {
+      throw new Error(`${node.id} proposes while it hands over to ${transferringTo}`);
+    }
   }
 
   #read(node: TestNode): void {
     const result = node.raft.requestRead();
-    if (result.accepted) this.#reads.set(`${node.id} ${result.readId}`, this.#highestCommit);
+    if (!result.accepted) return;
+    const { term } = node.raft.status();
+    this.#reads.set(`${node.id} ${result.readId}`, { wanted: this.#highestCommit, term });
   }
 
   #crash(node: TestNode): void {
@@ -142,6 +252,7 @@ export class Chaos {
     const survivors = Math.floor(this.#random() * (node.writes.length + 1));
     for (const request of node.writes.slice(0, survivors)) writeToDisk(node.disk, request);
     node.restart();
+    this.#contact.lost(node);
   }
 
   /** Aims at three voters chosen by chance: first as learners, then all of them at once. */
@@ -160,7 +271,12 @@ export class Chaos {
               .map((id) => ({ type: 'promote' as const, nodeId: id })),
             ...voters.filter((id) => !ids.includes(id)).map((id) => ({ type: out, nodeId: id })),
           ];
-    if (node.raft.proposeMembership(changes).accepted) this.counts.membershipChanges++;
+    if (!node.raft.proposeMembership(changes).accepted) return;
+    this.counts.membershipChanges++;
+    const { commitIndex, term } = node.raft.status();
+    if (termAt(node, commitIndex) !== term) {
+      throw new Error(`${node.id} changes members before it knows what is committed`);
+    }
   }
 
   #transfer(node: TestNode): void {
@@ -199,7 +315,13 @@ export class Chaos {
     node.pump();
     this.#wire.push(...node.take());
     const { role, term, commitIndex } = node.raft.status();
-    if (role === 'leader') this.#noteLeader(node.id, term);
+    if (role === 'leader') this.#noteLeader(node, term);
+    const before = this.#leading.get(node.id);
+    this.#leading.set(node.id, { term: role === 'leader' ? term : -1, commitIndex });
+    const hasCounted = before?.term === term && commitIndex > before.commitIndex;
+    if (hasCounted && role === 'leader' && termAt(node, commitIndex) !== term) {
+      throw new Error(`${node.id} commits entry ${commitIndex} of an older term by counting`);
+    }
     for (const entry of node.applied.splice(0)) {
       const said = `${entry.term} ${wordsOf(entry)}`;
       const known = this.#committed[entry.index - 1];
@@ -212,17 +334,26 @@ export class Chaos {
       this.counts.committed = Math.max(this.counts.committed, entry.index);
     }
     for (const outcome of node.readResults.splice(0)) {
-      const wanted = this.#reads.get(`${node.id} ${outcome.readId}`) ?? 0;
-      if (!outcome.confirmed) continue;
+      const asked = this.#reads.get(`${node.id} ${outcome.readId}`);
+      if (!outcome.confirmed || asked === undefined) continue;
       this.counts.reads++;
+      const { wanted } = asked;
       if (outcome.index < wanted) throw new Error(`stale read: ${outcome.index} after ${wanted}`);
+      // Later, several things happen between two looks.
+      if (!this.#isCalm && asked.term !== term) {
+        throw new Error(`${node.id} confirms a read of term ${asked.term} in term ${term}`);
+      }
     }
     this.#highestCommit = Math.max(this.#highestCommit, commitIndex);
   }
 
-  #noteLeader(id: NodeId, term: number): void {
+  #noteLeader(node: TestNode, term: number): void {
+    const { id } = node;
     const known = this.#leaders.get(term);
-    if (known === undefined) this.counts.elections++;
+    if (known === undefined) {
+      this.counts.elections++;
+      mustHold(node, term, this.#committed);
+    }
     if (known !== undefined && known !== id) {
       throw new Error(`election safety: ${known} and ${id} lead term ${term}`);
     }

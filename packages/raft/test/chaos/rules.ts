@@ -1,0 +1,71 @@
+/** What one node must not do in one step, whatever has led there. */
+import type { Message, NodeId } from '../../src/index.ts';
+import type { TestNode } from '../fixtures/test-node.ts';
+
+/** How long ago each node has heard the leader that it has now. */
+export class Contact {
+  readonly #ticks = new Map<NodeId, { readonly term: number; ticks: number }>();
+
+  heard(node: TestNode, { type, term }: Message): void {
+    const isFromLeader =
+      type === 'appendEntries' || type === 'heartbeat' || type === 'installSnapshot';
+    const { role, term: own } = node.raft.status();
+    if (isFromLeader && term === own && role === 'follower') {
+      this.#ticks.set(node.id, { term: own, ticks: 0 });
+    }
+  }
+
+  tick(node: TestNode): void {
+    const contact = this.#ticks.get(node.id);
+    if (contact !== undefined) contact.ticks++;
+  }
+
+  /** It was started again, and has heard nobody. */
+  lost(node: TestNode): void {
+    this.#ticks.delete(node.id);
+  }
+
+  isFresh(node: TestNode, limitTicks: number): boolean {
+    const { role, term, leaderId } = node.raft.status();
+    const contact = this.#ticks.get(node.id);
+    if (role !== 'follower' || leaderId === undefined) return false;
+    return contact?.term === term && contact.ticks < limitTicks;
+  }
+}
+
+/** Why the node must refuse the vote or pre-vote that the message asks for; undefined where it may give it. */
+export function mayNotGrant(
+  node: TestNode,
+  message: Message,
+  hearsLeader: boolean,
+): string | undefined {
+  if (message.type !== 'requestVote' && message.type !== 'requestPreVote') return undefined;
+  const isTransfer = message.type === 'requestVote' && message.isTransfer;
+  if (hearsLeader && !isTransfer && message.term > node.raft.status().term) {
+    return 'it hears a leader';
+  }
+  const { lastIndex } = node.raft.status();
+  const lastTerm = termAt(node, lastIndex);
+  const isUpToDate =
+    message.lastLogTerm > lastTerm ||
+    (message.lastLogTerm === lastTerm && message.lastLogIndex >= lastIndex);
+  return isUpToDate ? undefined : 'its own log has more';
+}
+
+/** The term of an entry of its log, or of the last one that it let go of. */
+export function termAt(node: TestNode, index: number): number {
+  const { firstIndex } = node.raft.status();
+  return index < firstIndex ? node.disk.base.term : (node.logTerms[index - firstIndex] ?? -1);
+}
+
+/** Leader completeness: what was committed in earlier terms is in the log of who begins to lead this one. */
+export function mustHold(node: TestNode, term: number, committed: readonly string[]): void {
+  const { firstIndex } = node.raft.status();
+  const terms = node.logTerms;
+  for (const [at, said] of committed.entries()) {
+    const committedTerm = Number.parseInt(said, 10);
+    const held = terms[at + 1 - firstIndex];
+    if (at + 1 < firstIndex || committedTerm >= term || held === committedTerm) continue;
+    throw new Error(`leader completeness: ${node.id} leads term ${term} without ${said}`);
+  }
+}
