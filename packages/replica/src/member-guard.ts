@@ -83,7 +83,7 @@ export class MemberGuard {
   }
 
   envelopeFor(peer: NodeId): Uint8Array {
-    return fromHex(this.#options.own + (this.#known(peer) ?? UNKNOWN));
+    return fromHex(this.#options.own + (this.incarnationOf(peer) ?? UNKNOWN));
   }
 
   /**
@@ -99,7 +99,7 @@ export class MemberGuard {
       this.#checkOwn(receiver, message, status);
       return message;
     }
-    const known = this.#known(from);
+    const known = this.incarnationOf(from);
     if (known !== undefined) {
       if (known === sender) return message;
       this.#refuse(from, sender);
@@ -117,13 +117,14 @@ export class MemberGuard {
     const commands: Command[] = [];
     for (const member of membersOf(configuration)) {
       const incarnation = member === self ? this.#options.own : this.#seen.get(member);
-      if (incarnation === undefined || this.#known(member) !== undefined) continue;
+      if (incarnation === undefined || this.incarnationOf(member) !== undefined) continue;
       commands.push({ kind: INCARNATION_KIND, head: encodeIncarnation(member, incarnation) });
     }
     return commands;
   }
 
-  #known(member: string): string | undefined {
+  /** The folder of the member that counts; undefined where that is open. */
+  incarnationOf(member: string): string | undefined {
     return this.#records.findLast(({ nodeId: named }) => named === member)?.incarnation;
   }
 
@@ -132,7 +133,7 @@ export class MemberGuard {
    * member that this log does not know may be one of a folder that others know to be lost.
    */
   #knowsMajority({ configuration: { voters } }: GuardStatus): boolean {
-    const known = voters.filter((voter) => this.#known(voter) !== undefined);
+    const known = voters.filter((voter) => this.incarnationOf(voter) !== undefined);
     return known.length > voters.length / 2;
   }
 

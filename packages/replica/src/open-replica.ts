@@ -2,8 +2,10 @@ import type { Address, Random } from '@holdfast/env';
 import type { CommitterContext, OpenedFolder, StoreSeam } from '@holdfast/kv';
 import { KvError, openStore } from '@holdfast/kv';
 import { nodeId, Raft } from '@holdfast/raft';
+import type { WalError } from '@holdfast/wal';
 import { ClusterControl } from './cluster-control.ts';
 import { readClusterNotes } from './cluster-notes.ts';
+import { endRejoining, isDamage, isRejoining, setAside } from './damaged-folder.ts';
 import { markDiverged, refuseDiverged } from './divergence-mark.ts';
 import type { DriverOptions } from './driver.ts';
 import { ReplicaDriver } from './driver.ts';
@@ -11,62 +13,81 @@ import type { Member } from './member-file.ts';
 import { drawIncarnation, readMember, writeMember } from './member-file.ts';
 import { MemberGuard } from './member-guard.ts';
 import { PeerLinks } from './peer-links.ts';
+import { changeMember } from './readmission.ts';
 import { finishRecovery } from './recover-quorum.ts';
 import type { Replica, ReplicaOptions } from './replica.ts';
 import { resolveReplicaSettings } from './settings.ts';
 import type { FoundMember } from './stored-state.ts';
 import { beginLog, identityOf, MEMBER_LOG, readStoredState } from './stored-state.ts';
+import type { AskingOptions } from './transfer/rejoining.ts';
+import { beTakenOut, Rejoining } from './transfer/rejoining.ts';
 import { TransferHub } from './transfer/transfer-hub.ts';
 
 const TWO_TO_32 = 0x1_0000_0000;
 
+/** How long a node whose files are damaged waits for a leader that takes it out. */
+const LEAVE_LIMIT_MS = 20_000;
+
 /**
  * Opens a node's folder and joins its cluster. It serves as soon as a leader is there. Errors as of `openLocalStore`, and
- * LISTEN_FAILED.
+ * LISTEN_FAILED. With `repairsFromPeers` damaged files are set aside (ADR 0027): where no leader takes the node out within
+ * 20 s, nothing is changed and it rejects with the damage.
  */
 export async function openReplica(options: ReplicaOptions): Promise<Replica> {
-  const { env, network, directory, clusterId, members, settings = {} } = options;
+  const { env, directory, clusterId, settings = {} } = options;
   await refuseDiverged(env.files, directory);
+  refuseOtherCluster(await readMember(env, directory), clusterId, directory);
+  const rejoins = await isRejoining(env, directory, clusterId);
+  try {
+    return await openMember(options, rejoins);
+  } catch (damage) {
+    if (settings.repairsFromPeers !== true || !isDamage(damage)) throw damage;
+    await leaveCluster(options, damage);
+    const aside = await setAside(env, directory, clusterId);
+    options.onSetAside?.(damage, aside);
+    return await openMember(options, true);
+  }
+}
+
+async function openMember(options: ReplicaOptions, rejoins: boolean): Promise<Replica> {
+  const { env, network, directory, clusterId, settings = {} } = options;
+  // A node that is to be taken in begins as any that joins.
+  const members = rejoins ? Object.fromEntries(othersOf(options)) : options.members;
   const member = await readMember(env, directory);
-  refuseOtherCluster(member, clusterId, directory);
   const filesClusterId = member?.filesClusterId ?? clusterId;
   const identity = identityOf(env.digests, filesClusterId, network.nodeId);
   const addresses = new Map(Object.entries(members));
-  let driver: ReplicaDriver | undefined;
-  const links = new PeerLinks({
-    network,
-    clock: env.clock,
-    addressOf: (peerId) => addresses.get(peerId),
-    onFrames: (peerId, frames) => driver?.receive(peerId, frames),
-    onBroken: (peerId, lane) => driver?.noteBroken(peerId, lane),
-    onBulk: (connection) => {
-      if (driver === undefined) void connection.close();
-      else driver.serve(connection);
-    },
-    onFault: (peerId, error) => options.onPeerFault?.(peerId, error),
-  });
+  const parts: OpenParts = { driver: undefined, control: undefined, rejoining: undefined };
+  const links = linksOf(options, addresses, parts);
   const seam: StoreSeam = {
     ...MEMBER_LOG,
     prepare: async (folder) => {
       const own = await ownMember(options, folder, member);
-      const { raft, incarnations } = await openRaft(options, folder, addresses, own);
+      const { raft, incarnations } = await openRaft(
+        { ...options, members },
+        folder,
+        addresses,
+        own,
+      );
       const guard = new MemberGuard({
         own: own.incarnation,
         records: incarnations,
         onRefused: (peerId, error) => options.onPeerFault?.(peerId, error),
       });
+      if (rejoins) parts.rejoining = rejoiningOf(options, own.incarnation);
       return (context) => {
-        driver = openDriver(options, context, { raft, guard, links, addresses });
-        return driver;
+        parts.driver = openDriver(options, context, { raft, guard, links, addresses }, parts);
+        return parts.driver;
       };
     },
   };
+  const { store: storeSettings } = settings;
   const store = await openStore(
     {
       env,
       directory,
       identity,
-      ...(settings.store === undefined ? {} : { settings: settings.store }),
+      ...(storeSettings === undefined ? {} : { settings: storeSettings }),
       ...(options.onFailure === undefined ? {} : { onFailure: options.onFailure }),
     },
     seam,
@@ -74,17 +95,82 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   try {
     const address = await links.listen(options.listen);
     const cluster = new ClusterControl({
-      driver: driver as unknown as ReplicaDriver,
+      driver: parts.driver as unknown as ReplicaDriver,
       links,
       addresses,
       identity: { clusterId, nodeId: identity.nodeId },
       clock: env.clock,
     });
+    parts.control = cluster;
+    parts.rejoining?.start();
     return { store, cluster, address };
   } catch (cause) {
     await store.close();
     throw cause;
   }
+}
+
+/** What is made on the way. */
+interface OpenParts {
+  driver: ReplicaDriver | undefined;
+  control: ClusterControl | undefined;
+  rejoining: Rejoining | undefined;
+}
+
+function linksOf(
+  { network, env, onPeerFault }: ReplicaOptions,
+  addresses: ReadonlyMap<string, Address>,
+  parts: OpenParts,
+): PeerLinks {
+  return new PeerLinks({
+    network,
+    clock: env.clock,
+    addressOf: (peerId) => addresses.get(peerId),
+    onFrames: (peerId, frames) => {
+      // Why: what is said to a node before its cluster has heard of its new folder is said to the old one.
+      if (parts.rejoining?.isAdmitted !== false) parts.driver?.receive(peerId, frames);
+    },
+    onBroken: (peerId, lane) => parts.driver?.noteBroken(peerId, lane),
+    onBulk: (connection) => {
+      if (parts.driver === undefined) void connection.close();
+      else parts.driver.serve(connection);
+    },
+    onFault: (peerId, error) => onPeerFault?.(peerId, error),
+  });
+}
+
+function othersOf({ members, network }: ReplicaOptions): (readonly [string, Address])[] {
+  return Object.entries(members).filter(([name]) => name !== network.nodeId);
+}
+
+function askingOf(options: ReplicaOptions): AskingOptions {
+  const sources = othersOf(options).map(([nodeId, address]) => ({ nodeId, address }));
+  return { network: options.network, clock: options.env.clock, sources: () => sources };
+}
+
+/** Safety: the folder is touched only when the cluster does without it. */
+async function leaveCluster(options: ReplicaOptions, damage: KvError | WalError): Promise<void> {
+  try {
+    await beTakenOut(askingOf(options), LEAVE_LIMIT_MS);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new KvError(
+      'KV_CORRUPTION',
+      `${damage.message} It was to be repaired from its peers, but none of them could take it out of the cluster ` +
+        `(${reason}), so nothing was changed.`,
+      { cause: damage, ...(damage.path === undefined ? {} : { path: damage.path }) },
+    );
+  }
+}
+
+function rejoiningOf(options: ReplicaOptions, incarnation: string): Rejoining {
+  const { env, directory, network, members, listen } = options;
+  const address = options.address ?? members[network.nodeId] ?? listen;
+  return new Rejoining({
+    ...askingOf(options),
+    question: { type: 'enter', incarnation, address },
+    onVoter: () => endRejoining(env.files, directory),
+  });
 }
 
 /** Safety: a folder keeps its cluster, whatever the command line says. */
@@ -144,6 +230,7 @@ function openDriver(
   options: ReplicaOptions,
   context: CommitterContext,
   parts: Pick<DriverOptions, 'raft' | 'guard' | 'links' | 'addresses'>,
+  later: OpenParts,
 ): ReplicaDriver {
   const { env, settings = {} } = options;
   return new ReplicaDriver(
@@ -161,6 +248,11 @@ function openDriver(
           addresses: parts.addresses,
           settings: resolveReplicaSettings(settings),
           hooks,
+          changeMember: async (peerId, question) => {
+            if (later.control === undefined) throw new KvError('KV_UNAVAILABLE', 'not open yet');
+            return changeMember(later.control, parts.guard, peerId, question);
+          },
+          rejoining: later.rejoining,
           onTrouble: options.onPeerFault ?? (() => undefined),
         }),
       onDiverged: ({ message }) =>

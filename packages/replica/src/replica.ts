@@ -19,6 +19,8 @@ export interface ReplicaOptions {
    * cluster which there is: the members that it may hear from, without itself.
    */
   readonly members: Readonly<Record<string, Address>>;
+  /** Where the others reach this node. Default: what `members` says of it, or `listen`. */
+  readonly address?: Address;
   readonly settings?: ReplicaSettings;
   /**
    * Runs its argument when the inputs of this turn of the event loop are over: `setImmediate`. What comes within a turn
@@ -27,6 +29,11 @@ export interface ReplicaOptions {
   readonly afterTurn?: (run: () => void) => void;
   /** Called once, when this node can do nothing more: the process should end. Must not throw. */
   readonly onFailure?: (error: KvError) => void;
+  /**
+   * With `repairsFromPeers`: the node's files were damaged, and are in the folder `aside` now. It has begun with none, and is
+   * taken in by its cluster as one that joins.
+   */
+  readonly onSetAside?: (damage: unknown, aside: string) => void;
   /** This node began or ceased to lead. */
   readonly onLeadership?: (isLeader: boolean) => void;
   /** A peer broke the rules, or what it needs cannot be read. Its link was closed, and is made again. */

@@ -24,7 +24,10 @@ export interface ReplicaSettings {
   readonly retainedLogBytes?: number;
   /** Bytes in a second that this node sends of its state to others, all together. Default 64 MiB. */
   readonly transferBytesPerSecond?: number;
-  /** Whether a value that is damaged here is had from other nodes (`repair-from-peers`). Default false: it is refused. */
+  /**
+   * Whether a value that is damaged here is had from other nodes, and a node whose files are damaged at the start sets them
+   * aside and is taken in anew (`repair-from-peers`). Default false: it is refused.
+   */
   readonly repairsFromPeers?: boolean;
   /** How the state of another node is received. */
   readonly transfer?: IncomingSettings;

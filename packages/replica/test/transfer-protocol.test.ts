@@ -21,6 +21,8 @@ import {
   encodeAnswer,
   encodeQuestion,
   type Question,
+  REFUSALS,
+  ROLES,
 } from '../src/transfer/transfer-codec.ts';
 
 const ADDRESS = { host: 'memory', port: 7000 };
@@ -50,6 +52,7 @@ class Pair {
       bytesPerSecond: Number.POSITIVE_INFINITY,
       leaseMs: LEASE_MS,
       imageLimit: 2,
+      changeMember: () => Promise.reject(new Error('nobody is a member here')),
       onFault: (_peer, error) => pair.faults.push(error),
       ...options,
     });
@@ -269,6 +272,15 @@ const name = fc.record({
 const question: fc.Arbitrary<Question> = fc.oneof(
   fc.record({ type: fc.constant('open' as const), leastIndex: fc.nat() }),
   fc.record({ type: fc.constant('close' as const), imageId: fc.nat() }),
+  fc.record({ type: fc.constant('leave' as const) }),
+  fc.record({
+    type: fc.constant('enter' as const),
+    incarnation: fc.string(),
+    address: fc.record({
+      host: fc.string({ minLength: 1 }),
+      port: fc.integer({ min: 1, max: 65_535 }),
+    }),
+  }),
   fc.record({
     type: fc.constant('values' as const),
     imageId: fc.nat(),
@@ -305,7 +317,8 @@ const answer: fc.Arbitrary<Answer> = fc.oneof(
     index: fc.nat(),
     term: fc.nat(),
   }),
-  fc.record({ type: fc.constant('refused' as const), refusal: fc.constant('BUSY' as const) }),
+  fc.record({ type: fc.constant('refused' as const), refusal: fc.constantFrom(...REFUSALS) }),
+  fc.record({ type: fc.constant('member' as const), role: fc.constantFrom(...ROLES) }),
   fc.record({
     type: fc.constant('values' as const),
     values: fc.array(

@@ -74,12 +74,13 @@ function sentenceFor(error: Error, context: FailureContext): string | undefined 
 }
 
 /**
- * What to do with a node that cannot start on its folder. Why not by itself: what its log has lost it may have acknowledged,
- * so it must not count until the cluster was told that it is another folder.
+ * What to do with a node that cannot start on its folder. Why not by itself, unless that is asked for: what its log has lost it
+ * may have acknowledged, so it must not count until the cluster was told that it is another folder.
  */
 function replaceNode({ node, directory = 'the data folder' }: FailureContext): string {
   return (
-    `The others have what ${node} has acknowledged. On the leader: "holdfast cluster remove ${node}". Then move ` +
+    `The others have what ${node} has acknowledged. With --recovery repair-from-peers it keeps these files aside and ` +
+    `gets all from them, when a leader can be reached. By hand, on the leader: "holdfast cluster remove ${node}". Then move ` +
     `${directory} away, start ${node} on an empty folder with --join, and on the leader: ` +
     `"holdfast cluster add ${node}=HOST:PORT", and when it has everything "holdfast cluster promote ${node}".`
   );

@@ -24,6 +24,7 @@ export async function openStore(
   const { nodeId, members, listen, join, network, clusterId, repairsFromPeers = false } = cluster;
   // A node that joins begins with the members that are there, and learns from them that it is one.
   const first = members.filter((member) => !join || member.nodeId !== nodeId);
+  const own = members.find((member) => member.nodeId === nodeId);
   return openReplica({
     env,
     network,
@@ -31,11 +32,18 @@ export async function openStore(
     clusterId,
     listen,
     members: Object.fromEntries(first.map((member) => [member.nodeId, member.address])),
+    ...(own && { address: own.address }),
     settings: { repairsFromPeers },
     afterTurn: (run) => void setImmediate(run),
     onFailure,
     onLeadership: (isLeader) => {
       log.info({ nodeId }, isLeader ? 'this node leads' : 'this node leads no more');
+    },
+    onSetAside: (error, aside) => {
+      log.error(
+        { nodeId, error, aside },
+        'damaged files were set aside, this node is taken in anew',
+      );
     },
     onPeerFault: (peerId, error) => log.warn({ peerId, error }, 'a peer was cut off'),
   });

@@ -2,7 +2,7 @@ import { MalformedBytesError } from '@holdfast/bytes';
 import type { Address, Clock, Connection, Network, Timer } from '@holdfast/env';
 import type { ImageFeed, ImageSection, ListRequest, ValueName } from '@holdfast/kv';
 import { ReplicaError } from '../errors.ts';
-import type { Answer, Question, Refusal } from './transfer-codec.ts';
+import type { Answer, MemberRole, Question, Refusal } from './transfer-codec.ts';
 import { decodeAnswer, encodeQuestion, NO_IMAGE } from './transfer-codec.ts';
 
 export interface SourceOptions {
@@ -63,6 +63,15 @@ export class ImageSource {
   /** Values by name, as the node has them now; undefined where it has not. */
   async find(names: readonly ValueName[]): Promise<readonly (Uint8Array | undefined)[]> {
     return this.values(NO_IMAGE, names);
+  }
+
+  /** What this node is after it: of the leader alone. REPLICA_TRANSFER_FAILED. */
+  async changeMember(
+    question: Extract<Question, { type: 'leave' | 'enter' }>,
+  ): Promise<MemberRole> {
+    const answer = await this.#ask(question);
+    if (answer.type !== 'member') throw this.#unexpected(answer);
+    return answer.role;
   }
 
   async list(imageId: number, request: ListRequest): Promise<readonly ImageSection[]> {
@@ -184,6 +193,7 @@ const SENTENCES: Readonly<Record<Refusal, string>> = {
   BUSY: 'gives its state to others already',
   DAMAGED: 'has damage in what was asked for',
   FAILED: 'cannot answer',
+  NOT_LEADER: 'does not lead',
 };
 
 /** Another node's state. */

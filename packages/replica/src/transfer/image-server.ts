@@ -1,8 +1,9 @@
 import type { Clock, Connection, Random, Timer } from '@holdfast/env';
 import type { PinnedImage, StoreImages } from '@holdfast/kv';
 import { KvError } from '@holdfast/kv';
+import { ReplicaError } from '../errors.ts';
 import { SendPace } from './send-pace.ts';
-import type { Answer, Question, Refusal } from './transfer-codec.ts';
+import type { Answer, MemberRole, Question, Refusal } from './transfer-codec.ts';
 import { decodeQuestion, encodeAnswer, NO_IMAGE } from './transfer-codec.ts';
 
 export interface ImageServerOptions {
@@ -15,9 +16,13 @@ export interface ImageServerOptions {
   readonly leaseMs: number;
   /** Images that are held at once. */
   readonly imageLimit: number;
+  /** A node whose files are damaged asks to be taken out, or in anew. REPLICA_NOT_LEADER, and what a change is refused with. */
+  readonly changeMember: (peerId: string, question: MemberQuestion) => Promise<MemberRole>;
   /** Bytes of a question, or a question, that break the rules: the connection is closed. */
   readonly onFault: (peerId: string, error: unknown) => void;
 }
+
+export type MemberQuestion = Extract<Question, { type: 'leave' | 'enter' }>;
 
 interface Held {
   readonly image: PinnedImage;
@@ -117,6 +122,9 @@ export class ImageServer {
 
   async #answerWhole(peerId: string, question: Question): Promise<Answer | undefined> {
     if (question.type === 'open') return this.#open(peerId, question.leastIndex);
+    if (question.type === 'leave' || question.type === 'enter') {
+      return { type: 'member', role: await this.#options.changeMember(peerId, question) };
+    }
     if (question.type === 'close') {
       if (this.#held.get(question.imageId)?.peerId === peerId) this.#drop(question.imageId);
       return undefined;
@@ -196,6 +204,7 @@ function checkSize({ names }: Extract<Question, { type: 'values' }>): void {
 }
 
 function refusalOf(error: unknown): Refusal {
+  if (error instanceof ReplicaError && error.code === 'REPLICA_NOT_LEADER') return 'NOT_LEADER';
   if (!(error instanceof KvError)) return 'FAILED';
   if (error.code === 'KV_CORRUPTION') return 'DAMAGED';
   if (error.code === 'KV_VIEW_CLOSED') return 'NO_IMAGE';

@@ -3,6 +3,7 @@
  * again, so a lost, doubled or late frame does no harm.
  */
 import { ByteReader, ByteWriter, MalformedBytesError } from '@holdfast/bytes';
+import type { Address } from '@holdfast/env';
 import type { ImageSection, ListRequest, ValueName } from '@holdfast/kv';
 import {
   decodeImageEntry,
@@ -17,15 +18,19 @@ const FORMAT_VERSION = 1;
 const DIGEST_SIZE_BYTES = 32;
 /** Values of one question, at most. */
 const NAME_LIMIT: number = SECTION_ENTRY_LIMIT;
+const PORT_LIMIT = 65_535;
 
 const OPEN = 1;
 const LIST = 2;
 const VALUES = 3;
 const CLOSE = 4;
+const LEAVE = 5;
+const ENTER = 6;
 const OPENED = 0x81;
 const LISTED = 0x82;
 const VALUES_FOUND = 0x83;
 const REFUSED = 0x84;
+const MEMBER = 0x85;
 
 /** Images that are not there are asked for by this id: then the values are looked for in the state of now. */
 export const NO_IMAGE = 0;
@@ -36,12 +41,20 @@ export type Question =
   | { readonly type: 'list'; readonly imageId: number; readonly request: ListRequest }
   | { readonly type: 'values'; readonly imageId: number; readonly names: readonly ValueName[] }
   /** Not answered. */
-  | { readonly type: 'close'; readonly imageId: number };
+  | { readonly type: 'close'; readonly imageId: number }
+  /** Who asks is to be no member: its files are damaged. */
+  | { readonly type: 'leave' }
+  /** Who asks, with this folder, is to be a member, and as soon as it has everything a voter. Asked again until it is. */
+  | { readonly type: 'enter'; readonly incarnation: string; readonly address: Address };
 
-export const REFUSALS = ['NO_IMAGE', 'BEHIND', 'BUSY', 'DAMAGED', 'FAILED'] as const;
+/** What a node is in the leader's eyes. */
+export const ROLES = ['none', 'learner', 'voter'] as const;
+export type MemberRole = (typeof ROLES)[number];
+
+export const REFUSALS = ['NO_IMAGE', 'BEHIND', 'BUSY', 'DAMAGED', 'FAILED', 'NOT_LEADER'] as const;
 /**
  * NO_IMAGE: it was let go of. BEHIND: this node's state is older than what is asked for. BUSY: too many images. DAMAGED: what
- * is asked for is damaged here. FAILED: anything else.
+ * is asked for is damaged here. FAILED: anything else. NOT_LEADER: members are changed by the leader alone.
  */
 export type Refusal = (typeof REFUSALS)[number];
 
@@ -55,7 +68,9 @@ export type Answer =
   | { readonly type: 'listed'; readonly sections: readonly ImageSection[] }
   /** In the order of their names; undefined: not there, or not whole. */
   | { readonly type: 'values'; readonly values: readonly (Uint8Array | undefined)[] }
-  | { readonly type: 'refused'; readonly refusal: Refusal };
+  | { readonly type: 'refused'; readonly refusal: Refusal }
+  /** What who asked is from here on. */
+  | { readonly type: 'member'; readonly role: MemberRole };
 
 export interface Asked<Content> {
   /** Of the question; the answer has it too. */
@@ -82,6 +97,13 @@ export function encodeQuestion(requestId: number, question: Question): Uint8Arra
       for (const name of question.names) encodeValueName(writer, name);
       return writer.finish();
     }
+    case 'leave':
+      return writer.u8(LEAVE).u32(requestId).finish();
+    case 'enter': {
+      const { incarnation, address } = question;
+      writer.u8(ENTER).u32(requestId).text(incarnation);
+      return writer.text(address.host).varint(address.port).finish();
+    }
   }
 }
 
@@ -104,6 +126,8 @@ export function encodeAnswer(requestId: number, answer: Answer): Uint8Array[] {
     }
     case 'refused':
       return [writer.u8(REFUSED).u32(requestId).u8(REFUSALS.indexOf(answer.refusal)).finish()];
+    case 'member':
+      return [writer.u8(MEMBER).u32(requestId).u8(ROLES.indexOf(answer.role)).finish()];
     case 'listed': {
       writer.u8(LISTED).u32(requestId).u8(answer.sections.length);
       for (const { end, digest, fresh } of answer.sections) {
@@ -143,6 +167,14 @@ function begin(frame: Uint8Array): { reader: ByteReader; kind: number; requestId
 
 function questionOf(reader: ByteReader, kind: number): Question {
   if (kind === OPEN) return { type: 'open', leastIndex: reader.varint() };
+  if (kind === LEAVE) return { type: 'leave' };
+  if (kind === ENTER) {
+    const incarnation = reader.text();
+    const address = { host: reader.text(), port: reader.varint() };
+    if (address.host === '' || address.port === 0) throw new MalformedBytesError('no address');
+    counted(address.port, PORT_LIMIT);
+    return { type: 'enter', incarnation, address };
+  }
   const imageId = reader.u32();
   if (kind === CLOSE) return { type: 'close', imageId };
   if (kind === VALUES) {
@@ -167,6 +199,11 @@ function answerOf(reader: ByteReader, kind: number): Answer {
     const refusal = REFUSALS[reader.u8()];
     if (refusal === undefined) throw new MalformedBytesError('an unknown refusal');
     return { type: 'refused', refusal };
+  }
+  if (kind === MEMBER) {
+    const role = ROLES[reader.u8()];
+    if (role === undefined) throw new MalformedBytesError('an unknown role');
+    return { type: 'member', role };
   }
   if (kind === LISTED) {
     const count = counted(reader.u8(), PAGE_SECTION_LIMIT);

@@ -6,7 +6,9 @@ import { KvError } from '@holdfast/kv';
 import type { NodeId, Ready, SnapshotMetadata } from '@holdfast/raft';
 import { clusterNotesOf } from '../cluster-notes.ts';
 import type { ResolvedReplicaSettings } from '../settings.ts';
+import type { ImageServerOptions } from './image-server.ts';
 import { ImageServer } from './image-server.ts';
+import type { Rejoining } from './rejoining.ts';
 import { StateTransfer } from './state-transfer.ts';
 import { ValueRepair } from './value-repair.ts';
 
@@ -25,6 +27,9 @@ export interface TransferHubOptions {
   readonly addresses: ReadonlyMap<string, Address>;
   readonly settings: ResolvedReplicaSettings;
   readonly hooks: TransferHooks;
+  readonly changeMember: ImageServerOptions['changeMember'];
+  /** Of a node whose damaged files were set aside; stopped with the hub. */
+  readonly rejoining: Rejoining | undefined;
   readonly onTrouble: (nodeId: string, error: unknown) => void;
 }
 
@@ -41,7 +46,7 @@ export class TransferHub {
   #isClosed = false;
 
   constructor(options: TransferHubOptions) {
-    const { env, network, images, settings, onTrouble } = options;
+    const { env, network, images, settings, changeMember, onTrouble } = options;
     const { clock, random } = env;
     this.#options = options;
     this.#server = new ImageServer({
@@ -51,6 +56,7 @@ export class TransferHub {
       bytesPerSecond: settings.transferBytesPerSecond,
       leaseMs: settings.transferLeaseMs,
       imageLimit: IMAGE_LIMIT,
+      changeMember,
       onFault: onTrouble,
     });
     this.#repair = new ValueRepair({
@@ -102,6 +108,7 @@ export class TransferHub {
   /** Idempotent. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    await this.#options.rejoining?.stop();
     await this.#repair.close();
     await this.#transfer.stop();
     await this.#server.close();

@@ -10,6 +10,8 @@ const FIRST_PORT = 7000;
 const RESTART_MS = 3000;
 /** Between the steps of a replacement. */
 const STEP_MS = 500;
+/** A change that was asked of a process that is gone by now has no answer. */
+const CHANGE_LIMIT_MS = 30_000;
 
 /** Why so small: segments rotate, tables are flushed and merged within a short run. By the dice, some more often than others. */
 function settingsOf(random: SeededRandom): ReplicaSettings {
@@ -178,10 +180,11 @@ export class SimulatedCluster {
     if (leader === undefined) return false;
     const { members } = leader.cluster.status();
     const role = members.find(({ nodeId }) => nodeId === fresh.name)?.role;
-    if (role === undefined) await leader.cluster.add(fresh.name, fresh.address);
-    else if (role === 'learner') await leader.cluster.promote(fresh.name);
+    const { cluster } = leader;
+    if (role === undefined) await this.#answered(cluster.add(fresh.name, fresh.address));
+    else if (role === 'learner') await this.#answered(cluster.promote(fresh.name));
     else if (members.some(({ nodeId }) => nodeId === old.name)) {
-      await leader.cluster.remove(old.name);
+      await this.#answered(cluster.remove(old.name));
     } else return true;
     return false;
   }
@@ -195,12 +198,12 @@ export class SimulatedCluster {
     const { name } = node;
     node.start();
     this.trace.event(`${name} is to join`);
-    await leader.cluster.add(name, node.address);
+    await this.#answered(leader.cluster.add(name, node.address));
     for (let attempt = 0; attempt < 20; attempt++) {
       await this.time.sleep(500);
       const now = this.leader();
       try {
-        await now?.cluster.promote(name);
+        await this.#answered(now?.cluster.promote(name));
         this.trace.event(`${name} is a voter`);
         return;
       } catch (error) {
@@ -213,8 +216,18 @@ export class SimulatedCluster {
     const { members } = leader.cluster.status();
     // Three voters at least, so that one of them may be away.
     if (members.filter(({ role }) => role === 'voter').length <= 3) return;
-    await leader.cluster.remove(name);
+    await this.#answered(leader.cluster.remove(name));
     this.trace.event(`${name} is no member any more`);
+  }
+
+  async #answered<Value>(change: Promise<Value> | undefined): Promise<Value | undefined> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const limit = this.time.setTimer(CHANGE_LIMIT_MS, () => reject(new Error('no answer')));
+    try {
+      return await Promise.race([change, late]);
+    } finally {
+      limit.cancel();
+    }
   }
 
   /** A machine that is to join. */

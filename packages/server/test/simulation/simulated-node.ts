@@ -189,6 +189,9 @@ export class SimulatedNode {
       onFailure: (error) => {
         if (isCurrent()) this.#failed('failed', error);
       },
+      onSetAside: (damage) => {
+        trace.event(`${this.name} sets its files aside: ${String(damage)}`);
+      },
       onPeerFault: (peer, error) => {
         trace.event(`${this.name} has trouble with ${peer}: ${String(error)}`);
       },

@@ -1,0 +1,126 @@
+import type { Address, Clock, Network } from '@holdfast/env';
+import { ImageSource } from './image-client.ts';
+import type { MemberQuestion } from './image-server.ts';
+import type { MemberRole } from './transfer-codec.ts';
+
+export interface AskingOptions {
+  readonly network: Network;
+  readonly clock: Clock;
+  /** Other members, and where they are. */
+  readonly sources: () => readonly { readonly nodeId: string; readonly address: Address }[];
+}
+
+export interface RejoiningOptions extends AskingOptions {
+  readonly question: Extract<MemberQuestion, { type: 'enter' }>;
+  /** The node is a voter. */
+  readonly onVoter: () => Promise<void>;
+}
+
+/** Asked thrice: a change of members is agreed on twice, and may have to wait for another one. */
+const ANSWER_LIMIT_MS = 5_000;
+const RETRY_MS = 500;
+
+/** Asks until a leader has taken this node out; rejects with what the last one said after `limitMs`. */
+export async function beTakenOut(options: AskingOptions, limitMs: number): Promise<void> {
+  const { clock } = options;
+  const untilMs = clock.monotonicMs() + limitMs;
+  for (;;) {
+    try {
+      await new Asking(options).ask({ type: 'leave' });
+      return;
+    } catch (error) {
+      if (clock.monotonicMs() >= untilMs) throw error;
+    }
+    await clock.sleep(RETRY_MS);
+  }
+}
+
+/** Asks the leader, whoever that is, again and again to take this node in, until it is a voter. */
+export class Rejoining {
+  readonly #options: RejoiningOptions;
+  readonly #asking: Asking;
+  #running: Promise<void> = Promise.resolve();
+  #wake: (() => void) | undefined;
+  #isAdmitted = false;
+  #isStopped = false;
+
+  constructor(options: RejoiningOptions) {
+    this.#options = options;
+    this.#asking = new Asking(options);
+  }
+
+  /** Whether the cluster has heard of the new folder. Until then whoever speaks to this node means the old one. */
+  get isAdmitted(): boolean {
+    return this.#isAdmitted;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  /** Resolves when nothing of it runs. Idempotent. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#wake?.();
+    await this.#asking.stop();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isStopped) {
+      // What is refused is asked again: by then there is a leader, or this node has more.
+      const role = await this.#asking.ask(this.#options.question).catch(() => 'none');
+      if (role !== 'none') this.#isAdmitted = true;
+      if (role === 'voter') return this.#options.onVoter().catch(() => undefined);
+      await this.#pause();
+    }
+  }
+
+  async #pause(): Promise<void> {
+    if (this.#isStopped) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.#options.clock.setTimer(RETRY_MS, resolve);
+      this.#wake = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+  }
+}
+
+/** Asks all members, one after the other. */
+class Asking {
+  readonly #options: AskingOptions;
+  #source: ImageSource | undefined;
+  #isStopped = false;
+
+  constructor(options: AskingOptions) {
+    this.#options = options;
+  }
+
+  /** What the leader answers; rejects with what the last one said, where none is a leader or can be reached. */
+  async ask(question: MemberQuestion): Promise<MemberRole> {
+    const { network, clock, sources } = this.#options;
+    let failure: unknown = new Error('there are no other nodes');
+    for (const { nodeId, address } of sources()) {
+      if (this.#isStopped) break;
+      try {
+        const answerLimitMs = ANSWER_LIMIT_MS;
+        const source = { network, clock, nodeId, address, answerLimitMs };
+        this.#source = await ImageSource.connect(source);
+        return await this.#source.changeMember(question);
+      } catch (error) {
+        failure = error;
+      } finally {
+        await this.#source?.close();
+        this.#source = undefined;
+      }
+    }
+    throw failure;
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#source?.close();
+  }
+}
