@@ -54,6 +54,11 @@ export class BufferPool {
     return this.#out < Math.min(count, spareCount) ? this.#take() : undefined;
   }
 
+  /** In the place of a buffer that was lost on its way. */
+  replacement(): Uint8Array {
+    return this.#options.make();
+  }
+
   /** Gives back what was given, once. */
   release(buffer: Uint8Array): void {
     for (const take of this.#waiters) {

@@ -12,7 +12,7 @@ import type { BodyEncryption } from './staged-body.ts';
 import { commit, newId, put, remove, type StoreContext } from './store-context.ts';
 
 /**
- * Writes one blob: fills pooled buffers, and hashes each in a worker while the KvStore appends it. At
+ * Writes one blob: fills pooled buffers, and lends each to a worker that hashes it, once the KvStore has its own copy. At
  * most `chunksInFlight` chunks are on their way; the buffers are the bound on bytes, per stream and in
  * all. The intent goes with the first chunk, in one transaction.
  *
@@ -64,7 +64,8 @@ export class ChunkWriter {
     algorithms: readonly DigestAlgorithm[],
     encryption?: BodyEncryption,
   ): Promise<ChunkWriter> {
-    const lane = await Lane.open(context.writeBuffers);
+    const { writeBuffers, sharedWriteBuffers } = context;
+    const lane = await Lane.open(encryption === undefined ? writeBuffers : sharedWriteBuffers);
     return new ChunkWriter(context, algorithms, lane, encryption);
   }
 
@@ -140,22 +141,25 @@ export class ChunkWriter {
       await Promise.race(this.#inFlight);
     }
     this.#throwFailure();
+    // Why here: chunks get their places in their order, and one that waits for its own is as full as it gets.
+    if (this.#seals === undefined) await this.#context.chunkCommits.take();
     const buffer = this.#buffer as Uint8Array;
     const sizeBytes = this.#filled;
     const number = this.#chunks++;
     this.#sizeBytes += this.#filled;
     this.#buffer = undefined;
     this.#filled = 0;
+    const loan: Loan = { memory: buffer };
     const stored =
       this.#seals === undefined
-        ? this.#store(buffer.subarray(0, sizeBytes), number)
+        ? this.#store(loan, buffer.subarray(0, sizeBytes), number)
         : this.#storeSealed(buffer.subarray(0, sizeBytes + SEAL_SIZE_BYTES), number, isLast);
     const sent: Promise<void> = stored
       .catch((error: unknown) => {
         this.#failure ??= { error };
       })
       .finally(() => {
-        this.#lane.giveBack(buffer);
+        this.#lane.giveBack(loan.memory);
         this.#inFlight.delete(sent);
       });
     this.#inFlight.add(sent);
@@ -175,20 +179,28 @@ export class ChunkWriter {
       await this.#digest.update(chunk.subarray(0, chunk.length - SEAL_SIZE_BYTES));
       await this.#context.env.ciphers.sealInPlace(seals(number, isLast), chunk);
       await before;
+      await this.#context.chunkCommits.take();
       const { operations, conditions } = this.#placing(chunk, number);
-      stored = this.#commit(conditions, operations);
+      stored = commit(this.#context, conditions, operations).finally(() =>
+        this.#context.chunkCommits.give(),
+      );
     } finally {
       turn.resolve();
     }
     if ((await stored) !== undefined) throw lostIntent();
   }
 
-  async #store(chunk: Uint8Array, number: number): Promise<void> {
+  /** Has a place at the KvStore. Safety: that has copied the chunk when `commit` returns; then its memory is lent. */
+  async #store(loan: Loan, chunk: Uint8Array, number: number): Promise<void> {
     const { operations, conditions } = this.#placing(chunk, number);
-    const [, stored] = await Promise.allSettled([
-      this.#digest.update(chunk),
-      this.#commit(conditions, operations),
-    ]).then(throwRejected);
+    const committed = commit(this.#context, conditions, operations).finally(() =>
+      this.#context.chunkCommits.give(),
+    );
+    loan.memory = undefined;
+    const hashed = this.#digest.lend(chunk).then((memory) => {
+      loan.memory = memory;
+    });
+    const [, stored] = await Promise.allSettled([hashed, committed]).then(throwRejected);
     if (stored !== undefined) throw lostIntent();
   }
 
@@ -204,19 +216,6 @@ export class ChunkWriter {
       conditions.push({ kind: 'exists', key: this.#intent });
     }
     return { operations, conditions };
-  }
-
-  async #commit(
-    conditions: readonly Condition[],
-    operations: readonly Operation[],
-  ): Promise<number | undefined> {
-    const { chunkCommits } = this.#context;
-    await chunkCommits.take();
-    try {
-      return await commit(this.#context, conditions, operations);
-    } finally {
-      chunkCommits.give();
-    }
   }
 
   async #release(): Promise<void> {
@@ -242,6 +241,11 @@ export class ChunkWriter {
   #throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
+}
+
+/** The memory of a chunk, while nobody else has it. */
+interface Loan {
+  memory: Uint8Array | undefined;
 }
 
 /** The upload was taken for crashed and its bytes are gone. */

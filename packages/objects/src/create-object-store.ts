@@ -161,6 +161,11 @@ function createContext(options: ObjectStoreOptions): StoreContext {
     writeBuffers: new BufferPool({
       ...pool,
       count: limits.writeBuffers,
+      make: () => new Uint8Array(limits.chunkSizeBytes),
+    }),
+    sharedWriteBuffers: new BufferPool({
+      ...pool,
+      count: limits.writeBuffers,
       make: () => env.digests.allocate(limits.chunkSizeBytes),
     }),
     pinnedViews: new PinnedViews(kv, env, {

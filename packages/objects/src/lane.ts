@@ -28,8 +28,9 @@ export class Lane {
     return spare;
   }
 
-  /** Gives back what `tryTake` gave, once. */
-  giveBack(buffer: Uint8Array): void {
+  /** Gives back what `tryTake` gave, once; undefined where it was lost on its way. */
+  giveBack(given: Uint8Array | undefined): void {
+    const buffer = given ?? this.#pool.replacement();
     if (this.#held === 1 && !this.#closed) {
       this.#free = buffer;
       return;

@@ -20,6 +20,8 @@ export interface StoreContext extends KeyServices {
   readonly buckets: Buckets;
   readonly locks: KeyLocks;
   readonly writeBuffers: BufferPool;
+  /** As `writeBuffers`, in memory that worker threads share: they seal what is encrypted in its buffer. */
+  readonly sharedWriteBuffers: BufferPool;
   readonly chunkCommits: Slots;
   readonly readBuffers: BufferPool;
   readonly pinnedViews: PinnedViews;

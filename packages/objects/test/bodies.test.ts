@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { KvStore } from '@holdfast/kv';
+import { createMemoryEnv } from '@holdfast/env/memory';
+import { createNodeEnv } from '@holdfast/env/node';
+import type { KvStore, Transaction } from '@holdfast/kv';
 import { createMemoryStore } from '@holdfast/kv/testing';
 import { expect, test } from 'vitest';
 import { KEY_SPACE, spaceRange } from '../src/keys.ts';
@@ -83,6 +85,50 @@ test('a large body that can be poured is poured; another size than declared stor
   expect(await violations(kv, { swept: true })).toEqual([]);
   await put(9000);
   expect(await getBytes(store, 'k')).toEqual(pattern(9000));
+});
+
+test('large bodies that worker threads hash are stored as they came, so many chunks at the KvStore at once', async () => {
+  const { digests } = await createNodeEnv();
+  const env = Object.assign(await createMemoryEnv(), { digests });
+  const inner = createMemoryStore({ clock: env.clock });
+  let atOnce = 0;
+  let most = 0;
+  const kv: KvStore = Object.assign(Object.create(inner), {
+    get: (key: Uint8Array) => inner.get(key),
+    getInto: (key: Uint8Array, target: Uint8Array) => inner.getInto(key, target),
+    readView: () => inner.readView(),
+    transact: async (transaction: Transaction) => {
+      most = Math.max(most, ++atOnce);
+      const done = inner.transact(transaction);
+      // Slower than bodies come, as a disk is.
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      atOnce--;
+      return await done;
+    },
+  });
+  const { store } = await openFixture({ env, kv, chunkSizeBytes: 100_000, chunksCommitting: 3 });
+  const bodies = [1, 2, 3, 4].map((seed) => pattern(1_200_007, seed));
+  most = 0;
+  const results = await Promise.all(bodies.map((bytes, at) => putBytes(store, `k${at}`, bytes)));
+  expect(most).toBe(3);
+  for (const [at, bytes] of bodies.entries()) {
+    expect(results[at]?.etag).toBe(createHash('md5').update(bytes).digest('hex'));
+    expect(Buffer.compare(await getBytes(store, `k${at}`), bytes)).toBe(0);
+  }
+  await digests.close();
+});
+
+test('a chunk whose memory is lost ends its upload, and its place goes to another one', async () => {
+  const { store, env } = await openFixture({ ...LIMITS, writeBuffers: 1, spareBuffers: 1 });
+  async function* closing(): AsyncGenerator<Uint8Array, void> {
+    yield pattern(1500);
+    await env.digests.close();
+    yield pattern(5000);
+  }
+  const code = { code: 'DIGESTS_CLOSED' };
+  const put = store.putObject({ ...KEY, metadata: METADATA, body: { pieces: closing() } });
+  await expect(put).rejects.toMatchObject(code);
+  await expect(putBytes(store, 'next', pattern(5000))).rejects.toMatchObject(code);
 });
 
 test('a small body that has come is taken instead of its pieces; another size than declared stores nothing', async () => {

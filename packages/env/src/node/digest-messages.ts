@@ -14,6 +14,8 @@ export type DigestRequest =
       readonly stream: number;
       /** Shared with the worker, or handed over to it. */
       readonly bytes: Uint8Array;
+      /** The memory is handed back with the answer. */
+      readonly isLent?: boolean;
     }
   | {
       readonly kind: 'seal' | 'open';
@@ -28,6 +30,8 @@ export type DigestRequest =
 export interface DigestAnswer {
   /** Of `finish`. */
   readonly results?: ReadonlyMap<DigestAlgorithm, Uint8Array>;
+  /** Of an `update` with lent bytes: their memory. */
+  readonly memory?: ArrayBuffer;
   /** Of `open`. */
   readonly opened?: boolean;
 }

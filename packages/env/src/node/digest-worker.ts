@@ -19,7 +19,8 @@ if (parentPort !== null) {
   const port = parentPort;
   port.on('message', (request: DigestRequest) => {
     const answer = answerTo(request);
-    if (answer !== undefined) port.postMessage(answer);
+    if (answer === undefined) return;
+    port.postMessage(answer, answer.memory === undefined ? [] : [answer.memory]);
   });
 
   function answerTo(request: DigestRequest): DigestAnswer | undefined {
@@ -29,7 +30,7 @@ if (parentPort !== null) {
         return undefined;
       case 'update':
         streams.get(request.stream)?.update(request.bytes);
-        return {};
+        return request.isLent === true ? { memory: request.bytes.buffer as ArrayBuffer } : {};
       case 'finish': {
         const results = streams.get(request.stream)?.finish();
         streams.delete(request.stream);

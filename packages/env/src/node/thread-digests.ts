@@ -59,6 +59,11 @@ class ThreadDigestStream implements DigestStream {
     this.#set.update(bytes);
   }
 
+  async lend(bytes: Uint8Array): Promise<Uint8Array> {
+    await this.update(bytes);
+    return new Uint8Array(bytes.buffer);
+  }
+
   async finish(): Promise<DigestResults> {
     if (this.#ended !== undefined) throw this.#ended;
     this.end();

@@ -19,9 +19,13 @@ export interface DigestStreamHost {
   newStreamId(): number;
 }
 
+/** Who has the memory of an update: `caller` keeps it, so that what is not shared is copied; `worker` may have it for good. */
+type Owner = 'caller' | 'lender' | 'worker';
+
 interface Queued {
   readonly bytes: Uint8Array;
-  readonly resolve: () => void;
+  readonly owner: Owner;
+  readonly resolve: (bytes: Uint8Array) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -39,7 +43,7 @@ export class WorkerDigestStream implements DigestStream {
   #keptBytes = 0;
   #lane: DigestLane | undefined;
   readonly #queue: Queued[] = [];
-  #lastUpdate: Promise<void> | undefined;
+  #lastUpdate: Promise<Uint8Array> | undefined;
   #inFlightBytes = 0;
   #ended = false;
 
@@ -50,17 +54,26 @@ export class WorkerDigestStream implements DigestStream {
   }
 
   async update(bytes: Uint8Array): Promise<void> {
+    await this.#add(bytes, 'caller');
+  }
+
+  async lend(bytes: Uint8Array): Promise<Uint8Array> {
+    const { buffer } = await this.#add(bytes, 'lender');
+    return new Uint8Array(buffer);
+  }
+
+  async #add(bytes: Uint8Array, owner: Owner): Promise<Uint8Array> {
     this.#mustBeOpen();
-    if (bytes.length === 0) return;
+    if (bytes.length === 0) return bytes;
     if (this.#lane === undefined) {
       if (this.#keptBytes + bytes.length <= this.#host.threadLimitBytes) {
         this.#kept.push(new Uint8Array(bytes));
         this.#keptBytes += bytes.length;
-        return;
+        return bytes;
       }
       this.#moveToWorker();
     }
-    this.#lastUpdate = this.#enqueue(bytes);
+    this.#lastUpdate = this.#enqueue(bytes, owner);
     return this.#lastUpdate;
   }
 
@@ -85,7 +98,7 @@ export class WorkerDigestStream implements DigestStream {
     if (this.#ended) return;
     this.#ended = true;
     this.#kept = [];
-    for (const queued of this.#queue.splice(0)) queued.resolve();
+    for (const { resolve, bytes } of this.#queue.splice(0)) resolve(bytes);
     if (this.#lane === undefined) return;
     this.#lane.tell({ kind: 'abort', stream: this.#id });
     this.#host.releaseLane(this.#lane);
@@ -103,14 +116,14 @@ export class WorkerDigestStream implements DigestStream {
     for (const bytes of this.#kept) {
       this.#inFlightBytes += bytes.length;
       // A failure reaches the caller with the update that made the stream move.
-      this.#send(lane, bytes, true).catch(() => {});
+      this.#send(lane, bytes, 'worker').catch(() => {});
     }
     this.#kept = [];
   }
 
-  #enqueue(bytes: Uint8Array): Promise<void> {
+  #enqueue(bytes: Uint8Array, owner: Owner): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ bytes, resolve, reject });
+      this.#queue.push({ bytes, owner, resolve, reject });
       this.#pump();
     });
   }
@@ -125,22 +138,25 @@ export class WorkerDigestStream implements DigestStream {
       if (next === undefined || (!fits && this.#inFlightBytes > 0)) return;
       this.#queue.shift();
       this.#inFlightBytes += next.bytes.length;
-      this.#send(lane, next.bytes).then(next.resolve, next.reject);
+      this.#send(lane, next.bytes, next.owner).then(next.resolve, next.reject);
     }
   }
 
-  /** `owned`: nobody else has the bytes, so that they need not be copied to be handed over. */
-  async #send(lane: DigestLane, bytes: Uint8Array, owned: boolean = false): Promise<void> {
+  /** Resolves with the bytes, or with all the memory that was lent. */
+  async #send(lane: DigestLane, bytes: Uint8Array, owner: Owner): Promise<Uint8Array> {
     const sizeBytes = bytes.length;
+    const update = { kind: 'update', stream: this.#id } as const;
     try {
       if (bytes.buffer instanceof SharedArrayBuffer) {
-        await lane.ask({ kind: 'update', stream: this.#id, bytes });
-      } else {
-        const given = owned ? bytes : new Uint8Array(bytes);
-        await lane.ask({ kind: 'update', stream: this.#id, bytes: given }, [
-          given.buffer as ArrayBuffer,
-        ]);
+        await lane.ask({ ...update, bytes });
+        return bytes;
       }
+      const given = owner === 'caller' ? new Uint8Array(bytes) : bytes;
+      const isLent = owner === 'lender';
+      const { memory } = await lane.ask({ ...update, bytes: given, isLent }, [
+        given.buffer as ArrayBuffer,
+      ]);
+      return memory === undefined ? bytes : new Uint8Array(memory);
     } finally {
       this.#inFlightBytes -= sizeBytes;
       this.#pump();

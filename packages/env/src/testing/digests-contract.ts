@@ -76,6 +76,58 @@ export function digestsContract(name: string, makeDigests: () => Promise<Digests
       }
     });
 
+    test.each([9, 3000, 50_000])(
+      'memory of %i bytes that is lent comes back whole, and its bytes were taken in their place',
+      async (size) => {
+        const whole = patternBytes(20 * size + 100);
+        const stream = digests.stream(['md5', 'crc64nvme']);
+        const free: Uint8Array[] = [new Uint8Array(size), new Uint8Array(size)];
+        const lent: Promise<void>[] = [];
+        let at = 0;
+        while (at < whole.length) {
+          const memory = free.pop();
+          if (memory === undefined) {
+            await lent.shift();
+            continue;
+          }
+          const piece = whole.subarray(at, at + size);
+          memory.set(piece);
+          at += piece.length;
+          // A part of the memory: the last piece is shorter.
+          const back = stream.lend(memory.subarray(0, piece.length));
+          lent.push(
+            back.then((given) => {
+              expect(given.length).toBe(size);
+              free.push(given);
+            }),
+          );
+          if (at % 3 === 0) {
+            const update = whole.subarray(at, at + 77);
+            at += update.length;
+            lent.push(stream.update(update));
+          }
+        }
+        await Promise.all(lent);
+        const expected = digests.compute(['md5', 'crc64nvme'], whole);
+        expect(hexOf(await stream.finish())).toEqual(hexOf(expected));
+      },
+    );
+
+    test('memory that is lent comes back from a stream that was aborted, and shared memory is lent too', async () => {
+      const stream = digests.stream(['md5']);
+      const sizes = [2_000_000, 2_000_000, 300_000, 9];
+      const lent = [
+        ...sizes.map((size) => stream.lend(new Uint8Array(size))),
+        stream.lend(digests.allocate(500_000)),
+      ];
+      stream.abort();
+      const back = await Promise.all(lent);
+      expect(back.map(({ length }) => length)).toEqual([...sizes, 500_000]);
+      await expect(stream.lend(new Uint8Array(9))).rejects.toMatchObject({
+        code: 'DIGEST_STREAM_ENDED',
+      });
+    });
+
     test('updates that are not awaited are taken in the order of the calls', async () => {
       const whole = patternBytes(20_000_000);
       const stream = digests.stream(['sha256']);
