@@ -5,11 +5,10 @@ import { stories } from './fixtures/stories.ts';
 type Trial = (...words: string[]) => Promise<string | undefined>;
 
 export const trials: Readonly<Record<string, Trial>> = {
-  story: async (name = '') => {
-    const tell = (stories as Readonly<Record<string, () => Promise<void>>>)[name];
-    if (tell === undefined) throw new Error(`there is no story ${name}`);
-    return await tell().then(() => undefined, String);
-  },
+  story: async (name = '') => await storyOf(name)().then(() => undefined, String),
+  /** The same story of clusters of so many seeds. */
+  told: (first = '', count = '1', name = '') =>
+    eachSeed(first, count, (seed) => storyOf(name)(seed).then(() => undefined, String)),
   /** Three nodes with faults, of so many seeds. */
   faults: (first = '', count = '1') =>
     eachSeed(first, count, async (seed) => complaintOf(await runFaults({ seed }))),
@@ -19,6 +18,12 @@ export const trials: Readonly<Record<string, Trial>> = {
       complaintOf(await runFaults({ seed, rounds: 12, cluster: { settings: SHORT_LOG } })),
     ),
 };
+
+function storyOf(name: string): (seed?: number) => Promise<void> {
+  const story = (stories as Readonly<Record<string, (seed?: number) => Promise<void>>>)[name];
+  if (story === undefined) throw new Error(`there is no story ${name}`);
+  return story;
+}
 
 async function eachSeed(
   first: string,
