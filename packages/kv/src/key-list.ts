@@ -33,15 +33,15 @@ const SLOTS_TRIED = 16;
 
 /** A node is named by a number; 0 is none. */
 export class KeyList {
-  readonly #arena = new WordArena();
-  #slots: Int32Array = new Int32Array(FIRST_SLOTS);
+  readonly #arena: WordArena;
+  #slots: Int32Array;
   /** Of each leaf, by its number: nodes in order, their tags, how many there are, and where in their keys the tags are. */
-  #nodes: Int32Array = new Int32Array(FIRST_LEAVES * LEAF_NODES);
-  #tags: Uint32Array = new Uint32Array(FIRST_LEAVES * LEAF_NODES);
-  #counts: Int32Array = new Int32Array(FIRST_LEAVES);
-  #tagOffsets: Int32Array = new Int32Array(FIRST_LEAVES);
+  #nodes: Int32Array;
+  #tags: Uint32Array;
+  #counts: Int32Array;
+  #tagOffsets: Int32Array;
   /** Numbers of the leaves in the order of their keys. */
-  #order: Int32Array = new Int32Array(FIRST_LEAVES);
+  #order: Int32Array;
   #leaves = 1;
   #last: number = HEAD;
   #count = 0;
@@ -49,7 +49,16 @@ export class KeyList {
   #foundLeaf = 0;
   #foundPlace = 0;
 
-  constructor() {
+  /** Empty, with room for as much as `like` holds. */
+  constructor(like?: KeyList) {
+    this.#arena = new WordArena(like === undefined ? undefined : like.#arena);
+    this.#slots = new Int32Array(slotsFor(like === undefined ? 0 : like.#count));
+    const leaves = leavesFor(like === undefined ? 0 : like.#leaves);
+    this.#nodes = new Int32Array(leaves * LEAF_NODES);
+    this.#tags = new Uint32Array(leaves * LEAF_NODES);
+    this.#counts = new Int32Array(leaves);
+    this.#tagOffsets = new Int32Array(leaves);
+    this.#order = new Int32Array(leaves);
     this.#arena.reserve(NODE_WORDS);
     // The first leaf begins with the head: so every search finds a leaf.
     this.#nodes[0] = HEAD;
@@ -60,10 +69,10 @@ export class KeyList {
     return this.#count;
   }
 
-  /** Memory of keys, nodes, leaves and table. */
+  /** Memory of keys, nodes, leaves and table, as far as they are needed for what is there. */
   get sizeBytes(): number {
-    const leavesBytes = this.#nodes.byteLength * 2 + this.#order.byteLength * 3;
-    return this.#arena.sizeBytes + this.#slots.byteLength + leavesBytes;
+    const leafBytes = LEAF_NODES * 8 + 12;
+    return this.#arena.sizeBytes + slotsFor(this.#count) * 4 + leavesFor(this.#leaves) * leafBytes;
   }
 
   /** The node of a key; `keyHash` is `hashKey(key)`. */
@@ -356,6 +365,21 @@ export class KeyList {
       node += NODE_WORDS + (((words[node + KEY_LENGTH] as number) + 3) >>> 2);
     }
   }
+}
+
+function slotsFor(count: number): number {
+  return doubledUpTo(FIRST_SLOTS, count * 2);
+}
+
+function leavesFor(leaves: number): number {
+  return doubledUpTo(FIRST_LEAVES, leaves);
+}
+
+/** `first`, doubled until it is not less than `least`. */
+function doubledUpTo(first: number, least: number): number {
+  let size = first;
+  while (size < least) size *= 2;
+  return size;
 }
 
 /** Four bytes of the key in [start, end) from `offset` of it on, as a number of their order; zeros behind its end. */

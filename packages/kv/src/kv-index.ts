@@ -222,7 +222,7 @@ export class KvIndex {
   freeze(appliedIndex: number, takeLiveBytes: () => ReadonlyMap<number, number>): boolean {
     if (this.#frozen !== undefined) return false;
     this.#frozen = { memtable: this.#active, appliedIndex, liveBytes: takeLiveBytes() };
-    this.#active = new Memtable();
+    this.#active = new Memtable(this.#active);
     this.#epoch++;
     return true;
   }

@@ -22,9 +22,18 @@ export interface MemtableView {
  */
 export class Memtable implements MemtableView {
   readonly #slabs = new ByteSlabs();
-  readonly #keys: KeyList = new KeyList();
-  readonly #records: RecordVersions = new RecordVersions(this.#slabs);
+  readonly #keys: KeyList;
+  readonly #records: RecordVersions;
   #epoch = 0;
+
+  /**
+   * Empty, with room for as much as `like` holds. Why: an array that has to grow is copied, and what it was before is garbage as
+   * large; and the next memtable mostly becomes as large as the last. Memory that is not written to yet is not resident.
+   */
+  constructor(like?: Memtable) {
+    this.#keys = new KeyList(like === undefined ? undefined : like.#keys);
+    this.#records = new RecordVersions(this.#slabs, like === undefined ? undefined : like.#records);
+  }
 
   /** Keys in it, tombstones included. */
   get count(): number {

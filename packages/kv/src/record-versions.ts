@@ -27,10 +27,12 @@ const KIND_EXTENT = 2;
 
 /** Records in flat arrays, each with the epoch in which it was written and the one that it replaced. 0 is none. */
 export class RecordVersions {
-  readonly #arena = new WordArena();
+  readonly #arena: WordArena;
   readonly #slabs: ByteSlabs;
 
-  constructor(slabs: ByteSlabs) {
+  /** With room for as many as `like` holds. */
+  constructor(slabs: ByteSlabs, like?: RecordVersions) {
+    this.#arena = new WordArena(like === undefined ? undefined : like.#arena);
     this.#slabs = slabs;
   }
 

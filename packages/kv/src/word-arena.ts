@@ -3,10 +3,16 @@ const FIRST_WORDS = 1024;
 /** 32-bit words that are reserved in pieces and let go of together. Word 0 is never given out: 0 means none. */
 export class WordArena {
   /** Replaced when the arena grows: read it anew after each `reserve`. */
-  words: Int32Array = new Int32Array(FIRST_WORDS);
+  words: Int32Array;
   /** The same memory; the bytes of word `at` begin at `at * 4`. Replaced with `words`. */
-  bytes: Uint8Array = new Uint8Array(this.words.buffer);
+  bytes: Uint8Array;
   #used = 1;
+
+  /** With room for as much as `like` holds. */
+  constructor(like?: WordArena) {
+    this.words = new Int32Array(Math.max(FIRST_WORDS, like === undefined ? 0 : like.#used));
+    this.bytes = new Uint8Array(this.words.buffer);
+  }
 
   /** Bytes reserved. */
   get sizeBytes(): number {

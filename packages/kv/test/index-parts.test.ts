@@ -145,6 +145,23 @@ describe('the memtable under load', () => {
     expect(perEntry).toBeLessThan((24 + 100) * 1.75);
   });
 
+  test('one that is made with the room of another is empty, and holds and measures what any other does', async () => {
+    const before = new Memtable();
+    for (let at = 0; at < 20_000; at++) before.set(utf8(`before ${at}`), recordOf(at, 20));
+    for (const count of [0, 1, 500, 50_000]) {
+      const [roomy, plain] = [new Memtable(before), new Memtable()];
+      for (let at = 0; at < count; at++) {
+        for (const each of [roomy, plain]) each.set(utf8(`after ${at % 40_000}`), recordOf(at, 20));
+      }
+      expect([roomy.count, roomy.sizeBytes]).toEqual([plain.count, plain.sizeBytes]);
+      expect(roomy.get(utf8('before 7'))).toBeUndefined();
+      for (const reverse of [false, true]) {
+        const rows = await walk(plain.source(reverse), undefined);
+        expect(await walk(roomy.source(reverse), undefined)).toEqual(rows);
+      }
+    }
+  });
+
   test('a record that is replaced after a snapshot is there for the snapshot alone', () => {
     const memtable = new Memtable();
     const one = Uint8Array.of(1);
