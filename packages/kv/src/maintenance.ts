@@ -185,13 +185,15 @@ export class Maintenance {
       .finally(() => this.#toHeal.delete(segmentId));
   }
 
-  /** Removes the segments that nothing refers to, and starts to rewrite those that are mostly dead. */
+  /** Removes the segments that nothing refers to, and starts to rewrite those that are mostly dead, and to merge. */
   async removeSegments(): Promise<void> {
     const { space } = this.#options.engine;
     // What died since the last flush can go only after one.
     await this.#exclusively(() =>
       space.hasUnflushedDeath ? this.#flush() : this.#removeSegments(),
     );
+    // Why: it is what a pass of garbage collection ends with, and each has flushed. Under little load nothing else does.
+    this.#mergeInBackground();
     this.compactor.start();
   }
 

@@ -2,7 +2,7 @@ import { utf8 } from '@holdfast/bytes';
 import { createMemoryEnv } from '@holdfast/env/memory';
 import { describe, expect, test } from 'vitest';
 import type { LocalStore } from '../src/index.ts';
-import { del, open, put, TINY } from './fixtures/crash-enumeration.ts';
+import { del, open, put, settle, TINY } from './fixtures/crash-enumeration.ts';
 
 /** Segments are removed only when they are empty. */
 const NO_REWRITING = { ...TINY, compactionLiveShare: 0 };
@@ -66,6 +66,20 @@ describe('segments', () => {
     await store.compact();
     expect(idsOf(store).length).toBe(1);
     view.close();
+    await store.close();
+  });
+
+  test('giving space back again and again leaves no more tables than flushes would', async () => {
+    const env = await createMemoryEnv();
+    const store = await open(env, NO_REWRITING);
+    for (let round = 0; round < 20; round++) {
+      await store.transact({ operations: [put('kept', 100), put(`gone-${round % 3}`, 6000)] });
+      await store.transact({ operations: [del(`gone-${round % 3}`)] });
+      await store.collect();
+      await settle();
+    }
+    expect(store.status().flushes).toBeGreaterThan(15);
+    expect(store.status().tableCount).toBeLessThanOrEqual(4);
     await store.close();
   });
 
