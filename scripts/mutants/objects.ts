@@ -2,7 +2,7 @@
 import { type Hunt, type Mutant, test } from './mutant.ts';
 
 const hunts: readonly Hunt[] = [
-  { module: 'packages/objects/test/trials.ts', trial: 'random', seeds: 12 },
+  { module: 'packages/objects/test/trials.ts', trial: 'random', seeds: 150 },
 ];
 
 export const objectsMutants: readonly Mutant[] = [

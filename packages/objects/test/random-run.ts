@@ -1,11 +1,12 @@
 /**
  * Clients in two processes on one KvStore, whose calls come in an order that a seed decides: numbers raised by If-Match,
  * uploads whose parts are sent again while they are completed, puts that are so slow that garbage collection takes them for
- * crashed, buckets that are deleted while they are written to, and versions that are locked. Throws where a promise was broken.
+ * crashed, buckets that are deleted while they are written to, versions that are locked, and answers that are lost. Throws where a
+ * promise was broken.
  */
 import { invariant, utf8 } from '@holdfast/bytes';
 import { createMemoryEnv, type MemoryEnv, SeededRandom } from '@holdfast/env/memory';
-import type { KvStore } from '@holdfast/kv';
+import { KvError, type KvStore } from '@holdfast/kv';
 import { createMemoryStore } from '@holdfast/kv/testing';
 import type { ObjectStore, Retention } from '../src/index.ts';
 import { violations } from './consistency.ts';
@@ -54,6 +55,7 @@ export async function randomRun(seed: number): Promise<void> {
   ]);
   await judgeNumbers(run);
   await lockVersions(run);
+  await loseAnswers(run);
   for (const { store, tasks } of stores) {
     await tasks.runAll();
     await abortAll(store);
@@ -163,27 +165,68 @@ async function uploadAgain(run: Run, name: string): Promise<void> {
   }
 }
 
-/** A body so slow that another process takes its upload for crashed: it is there whole, or was refused. */
+/**
+ * A body so slow that another process takes its upload for crashed, before it ends or while it does: it is there whole, or was
+ * refused.
+ */
 async function putSlowly(run: Run): Promise<void> {
   for (let left = 4; left > 0; left--) {
     const bytes = pattern(2500 + run.random.below(3000), left);
     const [own, other] = run.random.below(2) === 0 ? [0, 1] : [1, 0];
     const isLate = run.random.below(2) === 0;
+    const isRacing = run.random.below(2) === 0;
+    const pauseAt = isRacing ? bytes.length - 1 : 1500;
+    let collecting: Promise<unknown> | undefined;
     async function* slow(): AsyncGenerator<Uint8Array, void> {
-      yield bytes.subarray(0, 1500);
+      yield bytes.subarray(0, pauseAt);
       if (isLate) run.env.manualClock.advance(25 * HOUR_MS);
-      await (run.stores[other] as Fixture).store.collectGarbage();
-      yield bytes.subarray(1500);
+      collecting = (run.stores[other] as Fixture).store.collectGarbage();
+      if (!isRacing) await collecting;
+      yield bytes.subarray(pauseAt);
     }
     const { store } = run.stores[own] as Fixture;
     const key = `slow ${left}`;
     const outcome = await codeOf(putBytes(store, key, bytes, { body: { pieces: slow() } }));
+    await collecting;
     await (run.stores[other] as Fixture).tasks.runAll();
     if (outcome === 'done') {
       const found = await getBytes(store, key);
       invariant(Buffer.from(found).equals(bytes), `${key} was put, and reads otherwise`);
     } else invariant(outcome === 'OperationAborted', `a slow put was refused: ${outcome}`);
   }
+}
+
+/** Transactions that are done, and whose answers are lost: a put is done or not done, and never half undone. */
+async function loseAnswers(run: Run): Promise<void> {
+  const { store, tasks } = makeFixture(forgetful(run.kv, run.random.fork()), run.env, LIMITS);
+  for (let left = 6; left > 0; left--) {
+    const key = `answer ${left}`;
+    const [before, after] = [pattern(700, left), pattern(100 + run.random.below(3500), 100 + left)];
+    await putBytes(storeOf(run), key, before);
+    const outcome = await codeOf(putBytes(store, key, after));
+    await codeOf(tasks.runAll());
+    for (const other of run.stores) await other.tasks.runAll();
+    const found = Buffer.from(await getBytes(storeOf(run), key));
+    const isNew = found.equals(after);
+    invariant(isNew || found.equals(before), `${key} is neither what it was nor what was put`);
+    invariant(isNew || outcome !== 'done', `${key} was put, and is what it was`);
+  }
+}
+
+/** The same store, of whose transactions the answer is lost now and then. */
+function forgetful(inner: KvStore, random: SeededRandom): KvStore {
+  return new Proxy(inner, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== 'function') return value;
+      if (name !== 'transact') return value.bind(target);
+      return async (...args: unknown[]) => {
+        const answer: unknown = await Reflect.apply(value, target, args);
+        if (random.below(4) === 0) throw new KvError('KV_UNAVAILABLE', 'the answer was lost');
+        return answer;
+      };
+    },
+  });
 }
 
 /** A put into a bucket and a delete of the bucket: not both are done. */
