@@ -14,12 +14,10 @@ export class MalformedBytesError extends OperatingError {
  */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #offset = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get offset(): number {
@@ -31,15 +29,16 @@ export class ByteReader {
   }
 
   u8(): number {
-    return this.#view.getUint8(this.#take(1));
+    return this.#bytes[this.#take(1)] as number;
   }
 
   u16(): number {
-    return this.#view.getUint16(this.#take(2), true);
+    const offset = this.#take(2);
+    return (this.#bytes[offset] as number) | ((this.#bytes[offset + 1] as number) << 8);
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#take(4), true);
+    return this.#get32(this.#take(4));
   }
 
   /**
@@ -49,9 +48,9 @@ export class ByteReader {
    */
   u64(): number {
     const offset = this.#take(8);
-    const high = this.#view.getUint32(offset + 4, true);
+    const high = this.#get32(offset + 4);
     if (high > 0x1f_ffff) throw new MalformedBytesError(`u64 at ${offset} is not a safe integer`);
-    const low = this.#view.getUint32(offset, true);
+    const low = this.#get32(offset);
     return high === 0 ? low : high * TWO_TO_32 + low;
   }
 
@@ -93,6 +92,13 @@ export class ByteReader {
       if (cause instanceof MalformedBytesError) throw cause;
       throw new MalformedBytesError(`text at ${at} is not UTF-8`, { cause });
     }
+  }
+
+  #get32(offset: number): number {
+    const bytes = this.#bytes;
+    const low = (bytes[offset] as number) | ((bytes[offset + 1] as number) << 8);
+    const high = (bytes[offset + 2] as number) | ((bytes[offset + 3] as number) << 8);
+    return (low | (high << 16)) >>> 0;
   }
 
   #take(length: number): number {

@@ -4,19 +4,21 @@ import { utf8 } from './utf8.ts';
 const TWO_TO_32 = 0x1_0000_0000;
 /** Up to here a loop copies faster than a call does, and without a view of a part. */
 const FEW_BYTES = 48;
+/** The engine keeps the bytes of arrays up to this in its own heap, until somebody asks for their `buffer` or for a view. */
+const HEAP_ARRAY_BYTES = 64;
 
 /**
  * Writes little-endian fields into a buffer that grows. `finish()` hands over the bytes; the writer
  * may not be used after it, or only after `reset()`.
+ *
+ * Why byte by byte and not through a DataView: it is another object, and takes a small array out of the engine's heap.
  */
 export class ByteWriter {
   #bytes: Uint8Array;
-  #view: DataView;
   #length = 0;
 
   constructor(initialSizeBytes: number = 256) {
     this.#bytes = new Uint8Array(initialSizeBytes);
-    this.#view = new DataView(this.#bytes.buffer);
   }
 
   /** Bytes written so far. */
@@ -27,21 +29,21 @@ export class ByteWriter {
   u8(value: number): this {
     if ((value & 0xff) !== value) refuse('u8', value);
     const offset = this.#reserve(1);
-    this.#view.setUint8(offset, value);
+    this.#bytes[offset] = value;
     return this;
   }
 
   u16(value: number): this {
     if ((value & 0xffff) !== value) refuse('u16', value);
     const offset = this.#reserve(2);
-    this.#view.setUint16(offset, value, true);
+    this.#bytes[offset] = value;
+    this.#bytes[offset + 1] = value >>> 8;
     return this;
   }
 
   u32(value: number): this {
     if (value >>> 0 !== value) refuse('u32', value);
-    const offset = this.#reserve(4);
-    this.#view.setUint32(offset, value, true);
+    this.#put32(this.#reserve(4), value);
     return this;
   }
 
@@ -49,8 +51,8 @@ export class ByteWriter {
   u64(value: number): this {
     if (!Number.isSafeInteger(value) || value < 0) refuse('u64', value);
     const offset = this.#reserve(8);
-    this.#view.setUint32(offset, value % TWO_TO_32, true);
-    this.#view.setUint32(offset + 4, Math.floor(value / TWO_TO_32), true);
+    this.#put32(offset, value % TWO_TO_32);
+    this.#put32(offset + 4, Math.floor(value / TWO_TO_32));
     return this;
   }
 
@@ -88,15 +90,24 @@ export class ByteWriter {
     return this.sized(utf8(value));
   }
 
-  /** The bytes written, without a copy: the writer gives up its buffer. */
+  /** The bytes written. Few are copied, of more the writer gives up its buffer. */
   finish(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length);
+    const isSmall = this.#bytes.length <= HEAP_ARRAY_BYTES;
+    return isSmall ? this.#bytes.slice(0, this.#length) : this.#bytes.subarray(0, this.#length);
   }
 
   /** Begins anew in the same buffer: what `finish` gave is overwritten. */
   reset(): this {
     this.#length = 0;
     return this;
+  }
+
+  #put32(offset: number, value: number): void {
+    const bytes = this.#bytes;
+    bytes[offset] = value;
+    bytes[offset + 1] = value >>> 8;
+    bytes[offset + 2] = value >>> 16;
+    bytes[offset + 3] = value >>> 24;
   }
 
   #reserve(sizeBytes: number): number {
@@ -106,14 +117,13 @@ export class ByteWriter {
       const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
       grown.set(this.#bytes.subarray(0, offset));
       this.#bytes = grown;
-      this.#view = new DataView(grown.buffer);
     }
     this.#length = needed;
     return offset;
   }
 }
 
-// Safety: a DataView would write a number that is too large cut to its low bits, and say nothing.
+// Safety: an array takes a number that is too large cut to its low bits, and say nothing.
 function refuse(field: string, value: number): never {
   throw new InvariantError(`not a ${field}: ${value}`);
 }
