@@ -3,7 +3,7 @@
  * and final xor all ones. Check value of "123456789": 0xAE8B14860A799888.
  *
  * JavaScript has no fast 64-bit integers, so that the sum is kept as two 32-bit words, and eight bytes
- * are taken at a time with eight tables a word ("slicing by 8"): 1.4 GB/s where bigints give 0.02.
+ * are taken at a time with eight tables ("slicing by 8"): 1.5 GB/s where bigints give 0.02.
  *
  * Source: NVM Express, NVM Command Set Specification, "64b CRC"; Kounavis and Berry, "A Systematic
  * Approach to Building High Performance Software-based CRC Generators".
@@ -11,16 +11,15 @@
 const POLYNOMIAL = 0x9a6c9329ac4bc9b5n;
 const SLICES = 8;
 
-/** Entry `slice * 256 + byte`: what that byte, followed by `slice` zero bytes, adds to the sum. */
-export interface Crc64Tables {
-  readonly low: Int32Array;
-  readonly high: Int32Array;
-}
+/**
+ * At `2 * (slice * 256 + byte)`: what that byte, followed by `slice` zero bytes, adds to the low word of the sum; the high
+ * word's is next to it. Why not an array a word: both are wanted at once, and this way they come together.
+ */
+export type Crc64Tables = Int32Array;
 
 /** 16 KiB of tables, in about a millisecond. */
 export function makeCrc64Tables(): Crc64Tables {
-  const low = new Int32Array(SLICES * 256);
-  const high = new Int32Array(SLICES * 256);
+  const tables = new Int32Array(2 * SLICES * 256);
   const first: bigint[] = [];
   for (let byte = 0; byte < 256; byte++) {
     let value = BigInt(byte);
@@ -30,12 +29,13 @@ export function makeCrc64Tables(): Crc64Tables {
   let current = first;
   for (let slice = 0; slice < SLICES; slice++) {
     for (const [byte, value] of current.entries()) {
-      low[slice * 256 + byte] = Number(BigInt.asIntN(32, value));
-      high[slice * 256 + byte] = Number(BigInt.asIntN(32, value >> 32n));
+      const at = 2 * (slice * 256 + byte);
+      tables[at] = Number(BigInt.asIntN(32, value));
+      tables[at + 1] = Number(BigInt.asIntN(32, value >> 32n));
     }
     current = current.map((value) => (first[Number(value & 0xffn)] as bigint) ^ (value >> 8n));
   }
-  return { low, high };
+  return tables;
 }
 
 const LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
@@ -72,51 +72,52 @@ export class Crc64Nvme {
   }
 
   #addBytes(bytes: Uint8Array, from: number, to: number): void {
-    const { low, high } = this.#tables;
+    const tables = this.#tables;
     let l = this.#low;
     let h = this.#high;
     for (let at = from; at < to; at++) {
-      const entry = (l ^ (bytes[at] as number)) & 0xff;
-      l = ((l >>> 8) | (h << 24)) ^ (low[entry] as number);
-      h = (h >>> 8) ^ (high[entry] as number);
+      const entry = ((l ^ (bytes[at] as number)) & 0xff) << 1;
+      l = ((l >>> 8) | (h << 24)) ^ (tables[entry] as number);
+      h = (h >>> 8) ^ (tables[entry + 1] as number);
     }
     this.#low = l;
     this.#high = h;
   }
 
   #addWords(words: Int32Array): void {
-    const { low, high } = this.#tables;
+    const tables = this.#tables;
     let l = this.#low;
     let h = this.#high;
     for (let at = 0; at < words.length; at += 2) {
       const a = l ^ (words[at] as number);
       const b = h ^ (words[at + 1] as number);
-      const i7 = 1792 + (a & 0xff);
-      const i6 = 1536 + ((a >>> 8) & 0xff);
-      const i5 = 1280 + ((a >>> 16) & 0xff);
-      const i4 = 1024 + (a >>> 24);
-      const i3 = 768 + (b & 0xff);
-      const i2 = 512 + ((b >>> 8) & 0xff);
-      const i1 = 256 + ((b >>> 16) & 0xff);
-      const i0 = b >>> 24;
+      // Twice the byte, in the table of its slice: 512 words each, from the last one on.
+      const i7 = 3584 + ((a << 1) & 0x1fe);
+      const i6 = 3072 + ((a >>> 7) & 0x1fe);
+      const i5 = 2560 + ((a >>> 15) & 0x1fe);
+      const i4 = 2048 + ((a >>> 23) & 0x1fe);
+      const i3 = 1536 + ((b << 1) & 0x1fe);
+      const i2 = 1024 + ((b >>> 7) & 0x1fe);
+      const i1 = 512 + ((b >>> 15) & 0x1fe);
+      const i0 = (b >>> 23) & 0x1fe;
       l =
-        (low[i7] as number) ^
-        (low[i6] as number) ^
-        (low[i5] as number) ^
-        (low[i4] as number) ^
-        (low[i3] as number) ^
-        (low[i2] as number) ^
-        (low[i1] as number) ^
-        (low[i0] as number);
+        (tables[i7] as number) ^
+        (tables[i6] as number) ^
+        (tables[i5] as number) ^
+        (tables[i4] as number) ^
+        (tables[i3] as number) ^
+        (tables[i2] as number) ^
+        (tables[i1] as number) ^
+        (tables[i0] as number);
       h =
-        (high[i7] as number) ^
-        (high[i6] as number) ^
-        (high[i5] as number) ^
-        (high[i4] as number) ^
-        (high[i3] as number) ^
-        (high[i2] as number) ^
-        (high[i1] as number) ^
-        (high[i0] as number);
+        (tables[i7 + 1] as number) ^
+        (tables[i6 + 1] as number) ^
+        (tables[i5 + 1] as number) ^
+        (tables[i4 + 1] as number) ^
+        (tables[i3 + 1] as number) ^
+        (tables[i2 + 1] as number) ^
+        (tables[i1 + 1] as number) ^
+        (tables[i0 + 1] as number);
     }
     this.#low = l;
     this.#high = h;
