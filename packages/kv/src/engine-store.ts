@@ -30,7 +30,7 @@ import { Maintenance } from './maintenance.ts';
 import { EngineView } from './read-view.ts';
 import { ReaderPins } from './reader-pins.ts';
 import { repairingReader } from './repairing-reader.ts';
-import { checkTransaction, transactionSizeBytes } from './request-check.ts';
+import { checkTransaction } from './request-check.ts';
 import type { HealReport } from './segment-healing.ts';
 import type { SpaceReserve } from './space-reserve.ts';
 import { StateReads } from './state-reads.ts';
@@ -144,14 +144,14 @@ export class EngineStore implements LocalStore {
 
   async transact(transaction: Transaction): Promise<TransactResult> {
     this.#checkOpen();
-    checkTransaction(transaction);
+    const sizeBytes = checkTransaction(transaction);
     try {
-      this.#reserve.check(transaction, transactionSizeBytes(transaction));
+      this.#reserve.check(transaction, sizeBytes);
     } catch (error) {
       void this.#maintenance.makeRoom();
       throw error;
     }
-    return this.#committer.submit(transaction);
+    return await this.#committer.submit(transaction);
   }
 
   /** What deletes wait for on a volume that is almost full; undefined where they may go on. */

@@ -170,16 +170,14 @@ export class KvEngine {
   async applyBatch(records: readonly CommittedRecord[]): Promise<ApplyOutcome[]> {
     const outcomes: ApplyOutcome[] = [];
     let slice: Prepared[] = [];
-    let keys: Uint8Array[][] = [];
     let keyCount = 0;
     for (const [at, record] of records.entries()) {
       const prepared = prepare(record);
-      const recordKeys = keysOf(prepared);
       slice.push(prepared);
-      keys.push(recordKeys);
       // One more than its keys: a record without any is work too.
-      keyCount += 1 + recordKeys.length;
+      keyCount += 1 + prepared.entry.conditions.length + prepared.entry.operations.length;
       if (keyCount < SLICE_KEYS && at < records.length - 1) continue;
+      const keys = () => slice.map(keysOf);
       await this.#withOlder(keys, (older) => {
         for (const [position, each] of slice.entries()) {
           outcomes.push(this.#apply(each, older?.[position]));
@@ -188,7 +186,6 @@ export class KvEngine {
       const turn = this.#slices.spend(keyCount);
       if (turn !== undefined) await turn;
       slice = [];
-      keys = [];
       keyCount = 0;
     }
     return outcomes;
@@ -202,7 +199,7 @@ export class KvEngine {
     let movedBytes = 0;
     for (let from = 0; from < moved.length; from += SLICE_KEYS) {
       const slice = moved.slice(from, from + SLICE_KEYS);
-      const keys = slice.map(({ key }) => [key]);
+      const keys = () => slice.map(({ key }) => [key]);
       await this.#withOlder(keys, (older) => {
         for (const [position, value] of slice.entries()) {
           if (this.#relocate(value, older?.[position]?.[0])) movedBytes += value.from.length;
@@ -269,12 +266,12 @@ export class KvEngine {
 
   /** Runs `action`, in one turn, with what the older parts hold of all keys; undefined where nothing is older. */
   async #withOlder(
-    keys: readonly (readonly Uint8Array[])[],
+    keys: () => readonly (readonly Uint8Array[])[],
     action: (older: (IndexRecord | undefined)[][] | undefined) => void,
   ): Promise<void> {
     for (;;) {
       const { epoch } = this.index;
-      const older = this.index.hasOlderParts ? await this.#lookUpOlder(keys) : undefined;
+      const older = this.index.hasOlderParts ? await this.#lookUpOlder(keys()) : undefined;
       // Safety: a memtable that was frozen or flushed meanwhile has taken records along that were not
       // found where they were looked for. Then all is looked up again. Judged in the turn of the action.
       if (epoch === this.index.epoch) return action(older);

@@ -16,7 +16,7 @@ import { STAMP_SIZE_BYTES } from './stamped-key.ts';
 const PART_OVERHEAD_BYTES = 40;
 
 /** A transaction's size for the limit: its keys, values and client id, and 40 bytes for each part. */
-export function transactionSizeBytes(transaction: Transaction): number {
+function transactionSizeBytes(transaction: Transaction): number {
   let sizeBytes = PART_OVERHEAD_BYTES;
   for (const condition of transaction.conditions ?? []) {
     sizeBytes += PART_OVERHEAD_BYTES + condition.key.length;
@@ -29,8 +29,8 @@ export function transactionSizeBytes(transaction: Transaction): number {
   return sizeBytes + (transaction.session?.clientId.length ?? 0) * 3;
 }
 
-/** Refuses a transaction that no implementation takes. Throws a KvError. */
-export function checkTransaction(transaction: Transaction): void {
+/** Refuses a transaction that no implementation takes. Throws a KvError. Gives `transactionSizeBytes`. */
+export function checkTransaction(transaction: Transaction): number {
   const partCount = (transaction.conditions?.length ?? 0) + transaction.operations.length;
   if (partCount > TRANSACTION_PARTS_LIMIT) {
     throw new KvError(
@@ -49,6 +49,7 @@ export function checkTransaction(transaction: Transaction): void {
       `a transaction of ${sizeBytes} bytes is over the limit of ${TRANSACTION_SIZE_LIMIT_BYTES}; split it`,
     );
   }
+  return sizeBytes;
 }
 
 /** Refuses a key that is empty or too long. Throws a KvError. */
