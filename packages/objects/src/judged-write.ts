@@ -22,7 +22,7 @@ export interface JudgedWrite {
    * The version of the bucket by which the request was judged: it commits only while the bucket is the same. NotCurrent
    * where it is another, and where there is nothing to commit that would prove what was read. Default: judged by now.
    */
-  readonly bucketVersion?: number;
+  readonly bucketVersion?: number | undefined;
 }
 
 /** NotCurrent where the request was judged by another state of the bucket. */

@@ -207,9 +207,9 @@ export interface PutObjectRequest extends ObjectAddress, JudgedWrite {
   readonly body: BodySource;
   readonly verification?: BodyVerification;
   readonly metadata: ObjectMetadata;
-  readonly conditions?: ObjectConditions;
+  readonly conditions?: ObjectConditions | undefined;
   /** Default: none. */
-  readonly encryption?: EncryptionRequest;
+  readonly encryption?: EncryptionRequest | undefined;
   /** What it is called where changes are told. Default `ObjectCreated:Put`. */
   readonly event?: 'ObjectCreated:Post';
 }
@@ -218,12 +218,12 @@ export interface PutObjectResult {
   readonly etag: string;
   readonly sizeBytes: number;
   readonly modifiedMs: number;
-  readonly checksum?: StoredChecksum;
+  readonly checksum?: StoredChecksum | undefined;
   /** Only where the bucket has or had versioning. */
-  readonly versionId?: string;
+  readonly versionId?: string | undefined;
   /** The tags that it was stored with. */
-  readonly tagging?: string;
-  readonly encryption?: ObjectEncryption;
+  readonly tagging?: string | undefined;
+  readonly encryption?: ObjectEncryption | undefined;
 }
 
 /** Byte range as HTTP asks for it: `[first, last]` inclusive, from `first`, or the last `suffix` bytes. */

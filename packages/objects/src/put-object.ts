@@ -46,7 +46,7 @@ export async function putObject(
  */
 export async function checkEarly(
   context: StoreContext,
-  request: ObjectAddress & { readonly conditions?: ObjectConditions },
+  request: ObjectAddress & { readonly conditions?: ObjectConditions | undefined },
 ): Promise<void> {
   const bucket = await context.buckets.known(request.bucket);
   if (request.conditions === undefined) return;
@@ -61,7 +61,7 @@ export async function commitStaged(
   request: ObjectAddress &
     JudgedWrite & {
       readonly metadata: ObjectMetadata;
-      readonly conditions?: ObjectConditions;
+      readonly conditions?: ObjectConditions | undefined;
     },
   staged: StagedBody,
   event: ChangeName,
@@ -73,8 +73,10 @@ export async function commitStaged(
       event,
       bucket,
       key,
-      ...(bucketVersion !== undefined && { bucketVersion }),
-      check: (current) => checkWriteConditions(conditions, validatorsOf(current), key),
+      bucketVersion,
+      check: (current) => {
+        if (conditions !== undefined) checkWriteConditions(conditions, validatorsOf(current), key);
+      },
       record: (nowMs) => plainRecord(staged, metadata, nowMs),
       conditions: staged.conditions,
       operations: ({ record: { bucketId } }) => staged.keep({ kind: 'object', bucketId, key }),
@@ -83,16 +85,15 @@ export async function commitStaged(
     await staged.end(written !== undefined);
   }
   if (written === undefined) throw lostIntent();
-  const checksum = storedChecksumOf(written);
-  const { tagging } = written.metadata;
+  const { sizeBytes, modifiedMs, version, encryption } = written;
   return {
     etag: etagOf(written),
-    sizeBytes: written.sizeBytes,
-    modifiedMs: written.modifiedMs,
-    ...(checksum === undefined ? {} : { checksum }),
-    ...(written.version === undefined ? {} : { versionId: versionIdText(written.version) }),
-    ...(tagging === undefined ? {} : { tagging }),
-    ...(written.encryption === undefined ? {} : { encryption: encryptionInfo(written.encryption) }),
+    sizeBytes,
+    modifiedMs,
+    checksum: storedChecksumOf(written),
+    versionId: version && versionIdText(version),
+    tagging: written.metadata.tagging,
+    encryption: encryption && encryptionInfo(encryption),
   };
 }
 

@@ -105,10 +105,11 @@ async function openWriter(
 }
 
 function wantedDigests(options: StageOptions): readonly DigestAlgorithm[] {
-  const wanted = new Set<DigestAlgorithm>(['md5']);
-  for (const algorithm of options.verification?.digests ?? []) wanted.add(algorithm);
-  for (const algorithm of options.algorithms ?? []) wanted.add(algorithm);
-  return [...wanted];
+  const wanted: DigestAlgorithm[] = ['md5'];
+  for (const more of [options.verification?.digests, options.algorithms]) {
+    for (const algorithm of more ?? []) if (!wanted.includes(algorithm)) wanted.push(algorithm);
+  }
+  return wanted;
 }
 
 function accept(

@@ -72,12 +72,12 @@ export function readMetadata(call: S3Call): ObjectMetadata {
     const value = headers.get(name);
     if (value !== undefined) metadata[field] = value;
   }
-  return {
-    ...metadata,
-    ...pick('contentEncoding', storedContentEncoding(headers)),
-    ...pick('tagging', readTaggingHeader(call)),
-    ...readObjectLock(call),
-  };
+  return Object.assign(
+    metadata,
+    pick('contentEncoding', storedContentEncoding(headers)),
+    pick('tagging', readTaggingHeader(call)),
+    readObjectLock(call),
+  );
 }
 
 /** The object lock that a write asks for. @throws S3Error InvalidArgument */
@@ -100,7 +100,7 @@ export function readObjectLock(call: S3Call): Pick<ObjectMetadata, 'retention' |
       legalHold,
     );
   }
-  if (mode === undefined || until === undefined) return pick('legalHold', legalHold);
+  if (mode === undefined || until === undefined) return pick('legalHold', legalHold) ?? {};
   const retention = readRetention(call, mode, until);
   if (retention === undefined) {
     throw invalidArgument('Unknown wormMode directive.', 'x-amz-object-lock-mode', mode);
@@ -122,16 +122,17 @@ function refuseControlCharacters(call: S3Call): void {
 function pick<Name extends keyof ObjectMetadata>(
   name: Name,
   value: string | undefined,
-): { readonly [K in Name]?: string } {
-  return value === undefined ? {} : ({ [name]: value } as { readonly [K in Name]?: string });
+): { readonly [K in Name]?: string } | undefined {
+  return value === undefined ? undefined : ({ [name]: value } as { readonly [K in Name]?: string });
 }
 
 function readUserMetadata(call: S3Call): Record<string, string> {
   const user: Record<string, string> = {};
   let size = 0;
-  for (const [name, value] of call.headers) {
+  for (const name of call.headers.keys()) {
     if (!name.startsWith(USER_PREFIX)) continue;
     const short = name.slice(USER_PREFIX.length);
+    const value = call.headers.get(name) ?? '';
     // Why not assignment: `__proto__` is a legal name of user metadata.
     Object.defineProperty(user, short, { value, enumerable: true, configurable: true });
     size += short.length + value.length;
@@ -199,12 +200,20 @@ export function objectHeaders(call: S3Call, info: ObjectInfo): HeaderList {
 }
 
 /** `x-amz-version-id`, where the bucket has or had versioning. */
-export function versionHeaders({ versionId }: { readonly versionId?: string }): HeaderList {
+export function versionHeaders({
+  versionId,
+}: {
+  readonly versionId?: string | undefined;
+}): HeaderList {
   return versionId === undefined ? [] : ['x-amz-version-id', versionId];
 }
 
 /** As `versionHeaders`, of a write: for the null version there is none, as the public suite asks. */
-export function newVersionHeaders({ versionId }: { readonly versionId?: string }): HeaderList {
+export function newVersionHeaders({
+  versionId,
+}: {
+  readonly versionId?: string | undefined;
+}): HeaderList {
   return versionId === undefined || versionId === 'null' ? [] : ['x-amz-version-id', versionId];
 }
 

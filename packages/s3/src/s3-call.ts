@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { JudgedWrite, ObjectStore } from '@holdfast/objects';
+import type { ObjectStore } from '@holdfast/objects';
 import type { OpenBucket } from './access/authorize.ts';
 import type { Authentication, RequestHeaders } from './auth/index.ts';
 import type { User } from './identities.ts';
@@ -108,9 +108,9 @@ export class S3Call {
     this.#openBucket = open;
   }
 
-  /** What a write says of the bucket by which the request was authorized. */
-  get judgement(): JudgedWrite {
-    return this.isProven ? {} : { bucketVersion: this.openBucket.bucket.version };
+  /** What a write says of the bucket by which the request was authorized (`JudgedWrite`). */
+  get judgedVersion(): number | undefined {
+    return this.isProven ? undefined : this.openBucket.bucket.version;
   }
 
   /** The raw body, before aws-chunked is decoded. Made on first use: most requests have none. */

@@ -104,8 +104,11 @@ async function runSelected(call: S3Call): Promise<void> {
     return serveWebsite(call);
   }
   const operation = selectOperation(call);
-  if (await tryAtHand(call, operation)) return;
-  await makeCurrent(call);
+  // A store on one node is always current, and nothing is waited for.
+  if (call.service.store.local !== undefined) {
+    if (await tryAtHand(call, operation)) return;
+    await makeCurrent(call);
+  }
   await authorize(call, operation.name);
   try {
     await operation.run(call);

@@ -19,7 +19,7 @@ export interface OpenBucket {
 /** What is to be done with what. */
 export interface AccessTarget extends OpenBucket {
   readonly required: RequiredAction;
-  readonly key?: string;
+  readonly key?: string | undefined;
   readonly versionId?: string | undefined;
   /** What is to be listed, where the query does not say it. */
   readonly prefix?: string;
@@ -51,13 +51,15 @@ export async function authorize(call: S3Call, operation: string): Promise<void> 
   if (call.headers.has('origin')) call.corsHeaders = corsAnswerHeaders(call);
   checkExpectedOwner(call, 'x-amz-expected-bucket-owner', open.bucket);
   if (SELF_DECIDING.has(operation)) return;
-  const { level, key } = call.target;
-  await requireAccess(call, {
-    ...open,
-    required: requiredAction(operation),
-    ...(level === 'object' && { key, versionId: call.parameter('versionId') }),
-  });
-  for (const required of headerActions(call, operation, open.access)) {
+  const { level } = call.target;
+  const key = level === 'object' ? call.key : undefined;
+  const versionId = level === 'object' ? call.parameter('versionId') : undefined;
+  const { bucket, access } = open;
+  const target = { bucket, access, required: requiredAction(operation), key, versionId };
+  // Why asked first: what is allowed without a look at the object waits for nothing.
+  const allowed = !asksForInfo(target) && isAllowed(call, target, undefined);
+  if (!allowed) await requireAccess(call, target);
+  for (const required of headerActions(call, operation, access)) {
     await requireAccess(call, { ...open, required, key });
   }
 }
@@ -97,12 +99,10 @@ function isAllowed(call: S3Call, target: AccessTarget, info: ObjectInfo | undefi
     bucket: access,
     ownerId,
     enoughNotDenied: required.enoughNotDenied,
-    ...(required.grant && {
-      grants: {
-        acl: required.grant.on === 'bucket' ? access.acl : objectAcl(info, ownerId),
-        permission: required.grant.permission,
-      },
-    }),
+    grants: required.grant && {
+      acl: required.grant.on === 'bucket' ? access.acl : objectAcl(info, ownerId),
+      permission: required.grant.permission,
+    },
   });
 }
 

@@ -23,7 +23,7 @@ export interface AccessQuestion {
   /** From another account it is enough that the bucket's policy does not deny it. */
   readonly enoughNotDenied?: boolean | undefined;
   /** The grants that are asked, and what they must grant; absent where ACLs do not count. */
-  readonly grants?: { readonly acl: Acl; readonly permission: Permission };
+  readonly grants?: { readonly acl: Acl; readonly permission: Permission } | undefined;
 }
 
 /** What the owner of a bucket may always do, so that a policy can never lock everybody out. */

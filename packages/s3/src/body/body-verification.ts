@@ -33,11 +33,10 @@ export function bodyVerification(
   const claim = checksumClaim(headers, body.declaredTrailers);
   const contentSha256 = typeof payload === 'object' ? payload.sha256 : undefined;
   const stored = claim?.algorithm ?? options.defaultAlgorithm;
-  const wanted = new Set<Digest>();
-  if (contentSha256 !== undefined) wanted.add('sha256');
-  if (stored !== undefined) wanted.add(stored);
+  const wanted: Digest[] = contentSha256 === undefined ? [] : ['sha256'];
+  if (stored !== undefined && !wanted.includes(stored)) wanted.push(stored);
   return {
-    digests: [...wanted],
+    digests: wanted,
     accept: (digests) => {
       if (contentSha256 !== undefined) checkContentSha256(contentSha256, digests);
       if (contentMd5 !== undefined) checkContentMd5(contentMd5, digests);

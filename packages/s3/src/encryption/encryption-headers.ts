@@ -92,7 +92,7 @@ export function refuseMethodOfRead(call: S3Call): void {
 /** What an answer says of how the object, or the upload, is encrypted. */
 export function encryptionHeaders(
   call: S3Call,
-  { encryption }: { readonly encryption?: ObjectEncryption },
+  { encryption }: { readonly encryption?: ObjectEncryption | undefined },
 ): HeaderList {
   switch (encryption?.kind) {
     case undefined:

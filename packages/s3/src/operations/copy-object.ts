@@ -64,9 +64,9 @@ function resultDocument(result: CopyObjectResult): string {
 export function copyHeaders(
   call: S3Call,
   result: {
-    readonly versionId?: string;
+    readonly versionId?: string | undefined;
     readonly sourceVersionId?: string;
-    readonly encryption?: ObjectEncryption;
+    readonly encryption?: ObjectEncryption | undefined;
   },
 ): HeaderList {
   const { sourceVersionId } = result;

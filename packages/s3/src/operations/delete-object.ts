@@ -19,7 +19,7 @@ export async function deleteObject(call: S3Call): Promise<void> {
   }
   const deleted = await call.store.deleteObject({
     ...readVersionAddress(call),
-    ...call.judgement,
+    bucketVersion: call.judgedVersion,
     bypassGovernance: await mayBypass(call, call.key),
     ...(conditional && {
       conditions: {

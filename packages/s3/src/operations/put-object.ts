@@ -13,7 +13,7 @@ export async function putObject(call: S3Call): Promise<void> {
   refuseUnsupportedHeaders(call);
   const metadata = { ...readMetadata(call), ...newObjectAccess(call, call.openBucket) };
   const conditions = readWriteConditions(call.headers);
-  const encryption = encryptionField(call);
+  const { encryption } = encryptionField(call);
   // Why CRC64NVME: it is what S3 computes and stores for a client that names no checksum.
   const { body, verification } = readObjectBody(call, 'crc64nvme');
   const result = await call.store.putObject({
@@ -22,9 +22,9 @@ export async function putObject(call: S3Call): Promise<void> {
     body,
     verification,
     metadata,
-    ...call.judgement,
-    ...encryption,
-    ...(conditions !== undefined && { conditions }),
+    conditions,
+    encryption,
+    bucketVersion: call.judgedVersion,
   });
   await sendEmpty(call, 200, [
     'ETag',
