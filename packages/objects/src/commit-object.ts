@@ -29,11 +29,11 @@ export interface ObjectWrite extends ObjectAddress, JudgedWrite {
  * record, keeps the new bytes, and makes the old version an older one or lets go of it. Lost races are
  * judged anew; each was won by another writer, so somebody makes progress.
  */
-export async function commitObject(
+export function commitObject(
   context: StoreContext,
   write: ObjectWrite,
 ): Promise<ObjectRecord | undefined> {
-  return await context.locks.run(`${write.bucket}/${write.key}`, async () => {
+  return context.locks.run(`${write.bucket}/${write.key}`, async () => {
     for (let attempt = 0; attempt < context.limits.commitAttempts; attempt++) {
       const outcome = await tryCommit(context, write);
       if (outcome === 'lost') return undefined;
@@ -67,7 +67,8 @@ async function tryCommit(
   write.check(latest.object?.record);
 
   const nowMs = context.env.clock.nowMs();
-  const succession = await succeed(context, bucket, write.key, latest, nowMs);
+  const succeeding = succeed(context, bucket, write.key, latest, nowMs);
+  const succession = succeeding instanceof Promise ? await succeeding : succeeding;
   const { record, asked, ...transaction } = transactionOf(
     context,
     write,

@@ -75,15 +75,16 @@ export interface Succession {
 
 /**
  * Makes place for a new latest version, an object or a marker: with versioning the old one becomes an older
- * version; suspended, the null version, wherever it is, is let go of; without, the old object is.
+ * version; suspended, the null version, wherever it is, is let go of; without, the old object is. Only a null version
+ * that is an older one is looked for.
  */
-export async function succeed(
+export function succeed(
   context: StoreContext,
   bucket: KnownBucket,
   key: string,
   latest: LatestVersion,
   nowMs: number,
-): Promise<Succession> {
+): Succession | Promise<Succession> {
   const state = versioningOf(bucket.record);
   const old = latest.object?.record ?? latest.marker?.record;
   const { bucketId } = bucket.record;
@@ -105,13 +106,12 @@ export async function succeed(
     const release = replaced ? releaseBody(old?.body, nowMs) : NO_RELEASE;
     return { version, conditions: latest.conditions, operations, release };
   }
-  const dropped = await dropOlderNull(context, bucketId, key, nowMs);
-  return {
+  return dropOlderNull(context, bucketId, key, nowMs).then((dropped) => ({
     version,
     conditions: [...latest.conditions, ...dropped.conditions],
     operations: [...operations, ...dropped.operations],
     release: dropped.release,
-  };
+  }));
 }
 
 /** The latest version becomes an older one. */

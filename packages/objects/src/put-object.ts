@@ -34,7 +34,7 @@ export async function putObject(
   checkMetadata(request.metadata);
   await checkEarly(context, request);
   const { body, verification } = request;
-  const opened = await newEncryption(context, request.encryption);
+  const opened = request.encryption && (await newEncryption(context, request.encryption));
   const encryption = opened && { ...opened, partNumber: 0 };
   const staged = await stageBody(context, { body, verification, encryption });
   return await commitStaged(context, request, staged, request.event ?? 'ObjectCreated:Put');

@@ -45,22 +45,22 @@ const READS_TAGS = /^s3:(Get|Put|Delete)Object(Version)?(Acl|Tagging)?$/;
 export async function authorize(call: S3Call, operation: string): Promise<void> {
   if (operation === 'ListBuckets') return requireOutside(call, 's3:ListAllMyBuckets', '*');
   if (operation === 'CreateBucket') return requireOutside(call, 's3:CreateBucket', call.bucket);
-  const open = await openBucket(call, call.bucket);
-  call.openBucket = open;
+  const bucket = await call.store.getBucket(call.bucket);
+  const access = call.service.bucketAccess.of(bucket);
+  call.openBucket = { bucket, access };
   // Why before the decision: a page must be able to read its refusal.
   if (call.headers.has('origin')) call.corsHeaders = corsAnswerHeaders(call);
-  checkExpectedOwner(call, 'x-amz-expected-bucket-owner', open.bucket);
+  checkExpectedOwner(call, 'x-amz-expected-bucket-owner', bucket);
   if (SELF_DECIDING.has(operation)) return;
   const { level } = call.target;
   const key = level === 'object' ? call.key : undefined;
   const versionId = level === 'object' ? call.parameter('versionId') : undefined;
-  const { bucket, access } = open;
   const target = { bucket, access, required: requiredAction(operation), key, versionId };
   // Why asked first: what is allowed without a look at the object waits for nothing.
   const allowed = !asksForInfo(target) && isAllowed(call, target, undefined);
   if (!allowed) await requireAccess(call, target);
   for (const required of headerActions(call, operation, access)) {
-    await requireAccess(call, { ...open, required, key });
+    await requireAccess(call, { bucket, access, required, key });
   }
 }
 
