@@ -10,7 +10,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const NEEDED_MAJOR = 24;
 /** As scripts/run.mjs: a small young generation gives the network's buffers back sooner. */
-const NODE_OPTIONS = ['--max-semi-space-size=4'];
+const NODE_OPTIONS = ['--max-semi-space-size=8'];
 const packageFolder = dirname(dirname(fileURLToPath(import.meta.url)));
 const manifest = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8'));
 // In the workspace the package's entry is TypeScript, in the published package it is what was built of it.
