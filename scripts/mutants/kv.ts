@@ -97,7 +97,7 @@ export const kvMutants: readonly Mutant[] = [
       to: 'return index !== null && space.isRemovable(segmentId, oldestReader);',
     },
     pinned: { module: node, words: ['short log', '102'] },
-    hunts,
+    hunts: [{ module: node, trial: 'short log', seeds: 80 }],
   },
   {
     name: 'a live extent is collected',
@@ -189,7 +189,7 @@ export const kvMutants: readonly Mutant[] = [
       'packages/kv/test/healing.test.ts',
       'of a block without sessions does not keep the store from starting, and only what it holds is refused',
     ),
-    hunts,
+    hunts: [{ module: store, trial: 'rot', seeds: 400, more: ['.table'] }],
   },
   {
     name: 'an edit of the MANIFEST that a killed process has left in a cache is built upon',

@@ -4,6 +4,8 @@ import { type Hunt, type Mutant, test } from './mutant.ts';
 const log = 'packages/wal/test/crash/trials.ts';
 const hunts: readonly Hunt[] = [
   { module: log, trial: 'random', seeds: 20 },
+  { module: log, trial: 'rot', seeds: 1000 },
+  { module: 'packages/kv/test/crash/trials.ts', trial: 'failed', seeds: 2 },
   { module: 'packages/kv/test/crash/trials.ts', trial: 'rot', seeds: 400 },
   { module: 'packages/server/test/trials.ts', trial: 'simulation', seeds: 8, more: ['30'] },
 ];

@@ -45,9 +45,10 @@ export const trials: Readonly<Record<string, Trial>> = {
     eachSeed(first, count, (seed) =>
       failEverywhere(randomly(seed), { direct: writes !== 'cached' }).then(() => undefined, String),
     ),
-  /** Of a folder with every kind of file, so many bits by chance, one at a time. */
-  rot: async (first = '', count = '1') => {
-    const folder = await rottenFolder();
+  /** Of a folder with every kind of file, or of those whose path ends so, so many bits by chance, one at a time. */
+  rot: async (first = '', count = '1', suffix = '') => {
+    const whole = await rottenFolder();
+    const folder = { ...whole, files: whole.files.filter(({ path }) => path.endsWith(suffix)) };
     const random = new SeededRandom(Number(first));
     const flips = bitFlips(folder);
     const rots = Array.from(

@@ -1,5 +1,6 @@
 /** Crashes of a log, for `npm run mutants`: each resolves with what one has lost, or undefined where none has. */
 import { parseNeglect, QUICK, reportCrashSearch, sampled } from '@holdfast/env/memory';
+import { readRotten } from '../fixtures/rotten-log.ts';
 import { logScenarios, randomLog } from './log-scenarios.ts';
 
 type Trial = (...words: string[]) => Promise<string | undefined>;
@@ -21,6 +22,14 @@ export const trials: Readonly<Record<string, Trial>> = {
     for (let seed = Number(first); seed < Number(first) + Number(count); seed++) {
       const subject = randomLog(seed, neglect === '' ? undefined : parseNeglect(neglect));
       const { violation } = await reportCrashSearch(subject, sampled(seed));
+      if (violation !== undefined) return `${violation} (seed ${seed})`;
+    }
+    return undefined;
+  },
+  /** One bit that flips in a log by chance, open or closed, of so many seeds. */
+  rot: async (first = '', count = '1') => {
+    for (let seed = Number(first); seed < Number(first) + Number(count); seed++) {
+      const violation = await readRotten(seed);
       if (violation !== undefined) return `${violation} (seed ${seed})`;
     }
     return undefined;
