@@ -50,7 +50,7 @@ export const replicaMutants: readonly Mutant[] = [
       from: 'if ((round.index ?? 0) > appliedIndex) return true;',
       to: 'if (appliedIndex < 0) return true;',
     },
-    pinned: faults(2),
+    pinned: faults(3),
     hunts,
   },
   {
