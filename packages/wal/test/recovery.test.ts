@@ -3,6 +3,7 @@ import type { MemoryEnv, MemoryFiles } from '@holdfast/env/memory';
 import { describe, expect, it } from 'vitest';
 import { segmentName } from '../src/file-names.ts';
 import { codeOf, contents, DIRECTORY, envOn, memoryEnv, open, put } from './fixtures/logs.ts';
+import { readRotten } from './fixtures/rotten-log.ts';
 
 const ONE = { segmentSizeBytes: 65536, preallocate: false };
 const FIRST = `${DIRECTORY}/${segmentName(1, 1)}`;
@@ -284,3 +285,10 @@ async function openAndCompare(
     await wal.close();
   }
 }
+
+describe('a bit that flips, or a file that is gone, by chance', () => {
+  it('of a log that is open, was closed or killed, is noticed or harmless', async () => {
+    for (let seed = 1; seed <= 150; seed++)
+      expect(await readRotten(seed), `${seed}`).toBeUndefined();
+  });
+});
