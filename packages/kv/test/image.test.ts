@@ -163,6 +163,23 @@ describe('the state of another node', () => {
     for (const { store } of [a, b]) await store.close();
   });
 
+  test('that the store overtakes by itself after it was received is not taken over', async () => {
+    const a = await openNode('a');
+    await a.store.transact({ operations: [put('a', 3000)] });
+    const b = await openNode('b');
+    const image = a.store.images.pin();
+    const incoming = b.store.images.incoming();
+    await incoming.receive(new CountingFeed(image));
+    for (const key of ['b', 'c']) await b.store.transact({ operations: [put(key, 10)] });
+    await expect(incoming.readNotes()).rejects.toMatchObject({ code: 'KV_INVALID_ARGUMENT' });
+    expect(await incoming.install()).toBeUndefined();
+    expect((await contentsOf(b.store)).length).toBe(2);
+    await incoming.close();
+    image.close();
+    await a.store.close();
+    await b.store.close();
+  });
+
   test('is refused where it is older than what is there', async () => {
     const a = await openNode('a');
     const b = await openNode('b');

@@ -78,12 +78,17 @@ export class IncomingImage {
     return this.#run((folder) => this.#receive(folder, feed));
   }
 
-  /** The notes of the newest image, by name: what its cluster remembers. Of a whole one only. */
+  /**
+   * The notes of the newest image, by name: what its cluster remembers. Of a whole one only. KV_INVALID_ARGUMENT where it is gone:
+   * the store has by itself overtaken it.
+   */
   async readNotes(): Promise<ReadonlyMap<string, Uint8Array>> {
     return this.#run(async (folder) => {
-      const notes = new Map<string, Uint8Array>();
       const walk = folder.journals.at(-1)?.source();
-      if (walk === undefined) return notes;
+      if (walk === undefined) {
+        throw new KvError('KV_INVALID_ARGUMENT', 'what was received is older than what is here');
+      }
+      const notes = new Map<string, Uint8Array>();
       try {
         await walk.seek(NOTE_RANGE_START);
         for (let { key } = walk; key !== undefined; { key } = walk) {

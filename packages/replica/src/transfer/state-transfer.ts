@@ -87,8 +87,8 @@ export class StateTransfer {
           return;
         } catch (error) {
           if (this.#isStopped) return;
-          this.#options.onTrouble(source.nodeId, error);
           if (isOver(error)) return await this.finish();
+          this.#options.onTrouble(source.nodeId, error);
         }
       }
       await this.#pause(delayMs);
