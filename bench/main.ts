@@ -43,7 +43,7 @@ async function main(asked: readonly string[]): Promise<void> {
       process.stderr.write(`measuring ${name}\n`);
       results.push(
         await SUITES[name]((part) => {
-          const folder = join(root, part);
+          const folder = join(root, name, part);
           mkdirSync(folder, { recursive: true });
           return folder;
         }),
