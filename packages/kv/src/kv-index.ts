@@ -406,7 +406,7 @@ export class KvIndex {
     await this.#manifest.settle();
   }
 
-  /** Writes the MANIFEST where it is missing or was cut short. Once all that is listed was found whole. */
+  /** Writes the MANIFEST anew, the first time that it is called. Once all that is listed was found whole. */
   async complete(): Promise<void> {
     await this.#manifest.complete();
   }

@@ -1,6 +1,6 @@
 import { utf8 } from '@holdfast/bytes';
 import { expect, test } from 'vitest';
-import type { ReplicaSettings } from '../src/index.ts';
+import type { Replica, ReplicaSettings } from '../src/index.ts';
 import { MemoryCluster } from './fixtures/memory-cluster.ts';
 
 const SETTINGS: ReplicaSettings = {
@@ -39,6 +39,12 @@ async function damage(cluster: MemoryCluster, name: string, at: number): Promise
   }
 }
 
+async function addFourth(cluster: MemoryCluster, leader: Replica): Promise<void> {
+  const address = { host: 'memory', port: 7009 };
+  await cluster.start('n4', { address });
+  await cluster.until(leader.cluster.add('n4', address));
+}
+
 async function mustHaveAll(cluster: MemoryCluster, name: string): Promise<void> {
   for (let at = 0; at < COUNT; at++) {
     const read = await cluster.until(cluster.replica(name).store.get(utf8(`key-${at}`)));
@@ -53,9 +59,7 @@ test('a leader whose own log is damaged where a new member needs it has it sent 
   const name = cluster.nameOf(leader);
   await damage(cluster, name, 2);
   await damage(cluster, name, 20);
-  const address = { host: 'memory', port: 7009 };
-  await cluster.start('n4', { address });
-  await cluster.until(leader.cluster.add('n4', address));
+  await addFourth(cluster, leader);
   const isThere = (): boolean => {
     const { commitIndex } = leader.cluster.status();
     return cluster.replica('n4').cluster.status().appliedIndex === commitIndex;
@@ -74,9 +78,7 @@ test('a log that was of no use to others is released up to the damage with the n
   const leader = await cluster.leader();
   const name = cluster.nameOf(leader);
   await damage(cluster, name, 20);
-  const address = { host: 'memory', port: 7009 };
-  await cluster.start('n4', { address });
-  await cluster.until(leader.cluster.add('n4', address));
+  await addFourth(cluster, leader);
   await cluster.untilTrue(
     () => cluster.replica('n4').cluster.status().appliedIndex > COUNT,
     'state on n4',

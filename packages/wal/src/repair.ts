@@ -20,12 +20,10 @@ export async function repairFolder(
   segmentFiles: SegmentFiles,
 ): Promise<Pick<RecoveryReport, 'tornTail' | 'removedFiles'>> {
   const { files } = settings.env;
-  const [spares, voided] = [true, false].map((isSpare) =>
-    findings.leftovers.filter((name) => isSpareName(name) === isSpare),
-  ) as [string[], string[]];
-  const unlink = (name: string): Promise<void> => files.unlink(pathIn(settings.directory, name));
+  const spares = findings.leftovers.filter(isSpareName);
+  const voided = findings.leftovers.filter((name) => !isSpareName(name));
   // The spares first: on a full volume they are the room for a copy.
-  for (const name of spares) await unlink(name);
+  for (const name of spares) await files.unlink(pathIn(settings.directory, name));
   for (const segment of findings.unproven) await prove(settings, segment);
   let tornTail: RecoveryReport['tornTail'];
   if (findings.tornTail !== undefined) {
@@ -37,7 +35,7 @@ export async function repairFolder(
   for (const { segment, sequence, chain } of findings.unsealed) {
     await segmentFiles.seal(segment, undefined, sequence, chain);
   }
-  for (const name of voided) await unlink(name);
+  for (const name of voided) await files.unlink(pathIn(settings.directory, name));
   if (findings.leftovers.length > 0) await files.syncDirectory(settings.directory);
   return { tornTail, removedFiles: findings.leftovers };
 }

@@ -1,6 +1,7 @@
 import type { Address, Clock, Network } from '@holdfast/env';
 import { ImageSource } from './image-client.ts';
 import type { MemberQuestion } from './image-server.ts';
+import { Pause } from './pause.ts';
 import type { MemberRole } from './transfer-codec.ts';
 
 export interface AskingOptions {
@@ -40,13 +41,14 @@ export class Rejoining {
   readonly #options: RejoiningOptions;
   readonly #asking: Asking;
   #running: Promise<void> = Promise.resolve();
-  #wake: (() => void) | undefined;
+  readonly #pause: Pause;
   #isAdmitted = false;
   #isStopped = false;
 
   constructor(options: RejoiningOptions) {
     this.#options = options;
     this.#asking = new Asking(options);
+    this.#pause = new Pause(options.clock);
   }
 
   /** Whether the cluster has heard of the new folder. Until then whoever speaks to this node means the old one. */
@@ -61,7 +63,7 @@ export class Rejoining {
   /** Resolves when nothing of it runs. Idempotent. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#wake?.();
+    this.#pause.end();
     await this.#asking.stop();
     await this.#running;
   }
@@ -72,19 +74,8 @@ export class Rejoining {
       const role = await this.#asking.ask(this.#options.question).catch(() => 'none');
       if (role !== 'none') this.#isAdmitted = true;
       if (role === 'voter') return this.#options.onVoter().catch(() => undefined);
-      await this.#pause();
+      await this.#pause.wait(RETRY_MS);
     }
-  }
-
-  async #pause(): Promise<void> {
-    if (this.#isStopped) return;
-    await new Promise<void>((resolve) => {
-      const timer = this.#options.clock.setTimer(RETRY_MS, resolve);
-      this.#wake = () => {
-        timer.cancel();
-        resolve();
-      };
-    });
   }
 }
 

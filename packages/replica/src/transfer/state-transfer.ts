@@ -2,6 +2,7 @@ import type { Address, Clock, Network } from '@holdfast/env';
 import type { IncomingImage, IncomingSettings, StoreImages, WholeImage } from '@holdfast/kv';
 import { KvError } from '@holdfast/kv';
 import { ImageSource } from './image-client.ts';
+import { Pause } from './pause.ts';
 
 export interface StateTransferOptions {
   readonly network: Network;
@@ -29,12 +30,13 @@ export class StateTransfer {
   readonly #options: StateTransferOptions;
   #incoming: IncomingImage | undefined;
   #running: Promise<void> | undefined;
-  #wake: (() => void) | undefined;
+  readonly #pause: Pause;
   #turn = 0;
   #isStopped = false;
 
   constructor(options: StateTransferOptions) {
     this.#options = options;
+    this.#pause = new Pause(options.clock);
   }
 
   get isRunning(): boolean {
@@ -65,7 +67,7 @@ export class StateTransfer {
   /** Resolves when nothing of it runs. Idempotent. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#wake?.();
+    this.#pause.end();
     const running = this.#running;
     await this.finish();
     await running;
@@ -91,7 +93,7 @@ export class StateTransfer {
           this.#options.onTrouble(source.nodeId, error);
         }
       }
-      await this.#pause(delayMs);
+      await this.#pause.wait(delayMs);
       delayMs = Math.min(delayMs * 2, RETRY_MOST_MS);
     }
   }
@@ -119,18 +121,6 @@ export class StateTransfer {
     const sources = this.#options.sources();
     const wanted = sources.find(({ nodeId }) => nodeId === first);
     return wanted ?? sources[this.#turn++ % Math.max(1, sources.length)];
-  }
-
-  async #pause(delayMs: number): Promise<void> {
-    if (this.#isStopped) return;
-    await new Promise<void>((resolve) => {
-      const timer = this.#options.clock.setTimer(delayMs, resolve);
-      this.#wake = () => {
-        timer.cancel();
-        resolve();
-      };
-    });
-    this.#wake = undefined;
   }
 }
 
