@@ -29,6 +29,14 @@ async function mustHave(cluster: Cluster, at: number, keys: readonly number[]): 
   }
 }
 
+function isSegment(name: string): boolean {
+  return name.endsWith('.wal');
+}
+
+function isIndex(name: string): boolean {
+  return name === 'MANIFEST' || name.endsWith('.table');
+}
+
 /** Overwrites bytes in the middle of what is written of each file. */
 async function damage(folder: string, isMeant: (name: string) => boolean): Promise<string[]> {
   const names = (await readdir(folder)).filter(isMeant);
@@ -51,8 +59,7 @@ test('a node whose log and index are damaged refuses to start, and with the poli
   for (let key = 0; key < 30; key++) acknowledged.push(await put(cluster, key % 3, key));
   expect(await cluster.node(SECOND).stop()).toBe(0);
   const data = cluster.folder(SECOND);
-  expect(await damage(join(data, 'wal'), (name) => name.endsWith('.wal'))).toHaveLength(1);
-  const isIndex = (name: string): boolean => name === 'MANIFEST' || name.endsWith('.table');
+  expect(await damage(join(data, 'wal'), isSegment)).toHaveLength(1);
   expect(await damage(join(data, 'kv'), isIndex)).not.toEqual([]);
   for (let key = 30; key < 35; key++) acknowledged.push(await put(cluster, 0, key));
 
@@ -81,6 +88,28 @@ test('a node whose log and index are damaged refuses to start, and with the poli
   await cluster.spawn(SECOND, HEALS).ready(60_000);
   await mustHave(cluster, SECOND, acknowledged);
   expect(await readdir(data)).not.toContain('damaged-2');
+});
+
+test('a damaged node that finds no leader says so in the end, or is stopped before, and is not changed', async () => {
+  await using folder = await temporaryFolder();
+  const options = { directory: folder.path, arguments: ['--bucket', BUCKET] };
+  await using cluster = await Cluster.start(options);
+  for (let key = 0; key < 12; key++) await put(cluster, 0, key);
+  for (const at of cluster.all) expect(await cluster.node(at).stop()).toBe(0);
+  const data = cluster.folder(SECOND);
+  const [segment = ''] = await damage(join(data, 'wal'), isSegment);
+  await damage(join(data, 'kv'), isIndex);
+  const damaged = await readFile(join(data, 'wal', segment));
+
+  const refused = cluster.spawn(SECOND, HEALS);
+  expect(await refused.exitCode(60_000)).toBe(1);
+  expect(refused.errors).toContain('so nothing was changed');
+
+  const node = cluster.spawn(SECOND, HEALS);
+  await waitUntil('it seeks a leader', () => node.errors.includes('a leader is asked'));
+  expect(await node.stop()).toBe(0);
+  expect(node.errors).toContain('stopped while it was starting');
+  expect(await readFile(join(data, 'wal', segment))).toEqual(damaged);
 });
 
 test('a single node has no peers, and is told so', async () => {

@@ -42,6 +42,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     return await openMember(options, rejoins);
   } catch (damage) {
     if (settings.repairsFromPeers !== true || !isDamage(damage)) throw damage;
+    options.onDamage?.(damage);
     await leaveCluster(options, damage);
     const aside = await setAside(env, directory, clusterId);
     options.onSetAside?.(damage, aside);

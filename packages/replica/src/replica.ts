@@ -29,6 +29,8 @@ export interface ReplicaOptions {
   readonly afterTurn?: (run: () => void) => void;
   /** Called once, when this node can do nothing more: the process should end. Must not throw. */
   readonly onFailure?: (error: KvError) => void;
+  /** With `repairsFromPeers`: the node's files are damaged, and a leader is asked to take it out. */
+  readonly onDamage?: (damage: unknown) => void;
   /**
    * With `repairsFromPeers`: the node's files were damaged, and are in the folder `aside` now. It has begun with none, and is
    * taken in by its cluster as one that joins.

@@ -1,3 +1,4 @@
+import { keepProcessAlive } from '@holdfast/env/node';
 import { runCommandLine } from './command-line.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -29,6 +30,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? 0 : 1);
 });
 
+// A command may wait for nothing but a timer.
+keepProcessAlive();
 const exitCode = await runCommandLine(terminal);
 // What was printed to a pipe may still be on its way.
 await Promise.all([process.stdout, process.stderr].map(flushed));

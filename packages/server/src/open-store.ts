@@ -39,6 +39,9 @@ export async function openStore(
     onLeadership: (isLeader) => {
       log.info({ nodeId }, isLeader ? 'this node leads' : 'this node leads no more');
     },
+    onDamage: (error) => {
+      log.error({ nodeId, error }, 'files are damaged, a leader is asked to take this node out');
+    },
     onSetAside: (error, aside) => {
       log.error(
         { nodeId, error, aside },

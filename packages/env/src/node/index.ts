@@ -13,7 +13,7 @@
 export type { LoadCrc32cOptions, LoadedCrc32c } from './crc32c.ts';
 export { loadCrc32c } from './crc32c.ts';
 export { NodeCiphers } from './node-ciphers.ts';
-export { NodeClock } from './node-clock.ts';
+export { keepProcessAlive, NodeClock } from './node-clock.ts';
 export type { NodeDigestsOptions } from './node-digests.ts';
 export { NodeDigests } from './node-digests.ts';
 export type { NodeEnvOptions } from './node-env.ts';

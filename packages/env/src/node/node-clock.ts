@@ -27,3 +27,10 @@ export class NodeClock implements Clock {
     return { cancel: () => clearTimeout(timeout) };
   }
 }
+
+const LONGEST_MS = 0x7fff_ffff;
+
+/** Keeps the process alive until it is ended: for an entry point, since the clock's timers do not. */
+export function keepProcessAlive(): void {
+  setInterval(() => undefined, LONGEST_MS);
+}

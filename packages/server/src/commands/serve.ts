@@ -52,7 +52,15 @@ export async function serve(terminal: Terminal, options: unknown): Promise<ExitC
   try {
     const cluster = await clusterConfig(terminal, env, settings, directory, log);
     cleanup.defer(() => cluster?.network.close());
-    const { server, credentials } = await start(terminal, env, settings, directory, log, cluster);
+    const starting = start(terminal, env, settings, directory, log, cluster);
+    const started = await Promise.race([starting, ending.then(() => undefined)]);
+    if (started === undefined) {
+      // Nothing was promised yet, and a folder is whole wherever its start is cut off.
+      starting.catch(() => undefined);
+      log.info({}, 'stopped while it was starting');
+      return 0;
+    }
+    const { server, credentials } = started;
     const isReady = server.ready.then(async () => {
       terminal.print(await welcomeText(server, settings, directory, credentials));
     });
