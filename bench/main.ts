@@ -1,11 +1,15 @@
 /**
- * `npm run bench [-- suite…]`: measures, prints, and writes bench/RESULTS.md when every suite ran.
- * `npm run bench -- bounds [OBJECTS [FOLDER]]`: what does not grow with the data, on ten million objects or as many as
- * are asked for, and writes bench/RESULTS-bounds.md. Takes 20 GB of the temporary folder, and removes them.
- * `npm run bench -- objects [OBJECTS [FOLDER]]`: the same of whole objects, as the object layer writes them; writes
- * bench/RESULTS-objects.md. Three times the entries, and three times as long.
- * `npm run bench -- cluster [small]`: three nodes beside three members of etcd, and failover; writes
- * bench/RESULTS-cluster.md, unless it is the small one, which only prints.
+ * `npm run bench`: measures each figure beside its bound or peer, in one run.
+ *
+ *     npm run bench                          log, network, peers, small and large; writes bench/RESULTS.md
+ *     npm run bench -- log small             only these, printed
+ *     npm run bench -- bounds                what does not grow with ten million entries; writes bench/RESULTS-bounds.md
+ *     npm run bench -- objects               the same of whole objects, in three times the time; bench/RESULTS-objects.md
+ *     npm run bench -- cluster               three nodes beside three of etcd, and fifty kills; bench/RESULTS-cluster.md
+ *     npm run bench -- cluster small         the same with few requests and kills, printed
+ *
+ * `bounds` and `objects` take how many there are, and a folder for what they write, 20 GB of it, which is kept for another
+ * run; without one it is a temporary folder, and is removed.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,11 +1,12 @@
 /**
  * Proves that run.mjs, which `npm start` goes through, is a transparent parent: the script runs on the pinned Node,
- * gets its arguments and the signals, and its exit code is handed up, also when npm and its shell are gone.
+ * gets its arguments and the signals, and its exit code is handed up, also when npm and its shell are gone; and that each
+ * command of the workspace has a help, which names it.
  *
  *     node scripts/check-run.ts
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -29,6 +30,7 @@ writeFileSync(
 );
 
 const problems: string[] = [];
+proveHelp();
 try {
   await proveSignal('SIGTERM');
   await proveSignal('SIGINT');
@@ -39,6 +41,22 @@ try {
 for (const problem of problems) process.stdout.write(`${problem}\n`);
 process.stdout.write(`run: ${problems.length} problems\n`);
 process.exitCode = problems.length > 0 ? 1 : 0;
+
+function proveHelp(): void {
+  const manifest = readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8');
+  const { scripts } = JSON.parse(manifest) as { scripts: Record<string, string> };
+  let asked = 0;
+  for (const [name, command] of Object.entries(scripts)) {
+    const path = /^node scripts\/run\.mjs (\S+\.ts)$/u.exec(command)?.[1];
+    if (path === undefined) continue;
+    const help = execFileSync('node', [runner, path, '--help'], { encoding: 'utf8' });
+    const itself = name === 'test' ? 'npm test' : `npm run ${name}`;
+    expectThat(help.includes(itself), `${itself} -- --help does not say how it is called: ${help}`);
+    expectThat(!/^ ?\*|import /mu.test(help), `${itself} -- --help is not its comment: ${help}`);
+    asked += 1;
+  }
+  expectThat(asked > 5, `only ${asked} commands were asked for their help`);
+}
 
 async function proveSignal(signal: NodeJS.Signals): Promise<void> {
   const child = spawn('node', [runner, script, '--port', '1'], {

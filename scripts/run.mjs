@@ -3,11 +3,14 @@
  *
  *     node scripts/run.mjs SCRIPT [ARGUMENTS...]
  *
+ * Of a script of the workspace, the comment at its head is its help: `--help` prints it.
+ *
  * The dependencies are installed first where they are missing or older than the lockfile. This file and
  * install.mjs are the only ones that an older Node has to understand, so they are plain JavaScript without imports
  * from outside Node.
  */
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, join } from 'node:path';
 import process from 'node:process';
@@ -62,10 +65,23 @@ function watchParent(onOrphaned) {
   return watch;
 }
 
+/** The comment at the head of a script of ours that is asked for its help. Others have a help of their own. */
+function helpOf([script, ...words]) {
+  const isAsked =
+    script.endsWith('.ts') && words.some((word) => word === '--help' || word === '-h');
+  if (!isAsked) return undefined;
+  const source = readFileSync(join(rootDirectory, script), 'utf8');
+  const comment = source.slice('/**\n'.length, source.indexOf('\n */'));
+  return `${comment.replaceAll(/^ \* ?/gmu, '')}\n`;
+}
+
 const scriptArguments = process.argv.slice(2);
+const help = scriptArguments.length === 0 ? undefined : helpOf(scriptArguments);
 if (scriptArguments.length === 0) {
   process.stderr.write('usage: node scripts/run.mjs SCRIPT [ARGUMENTS...]\n');
   process.exitCode = 2;
+} else if (help !== undefined) {
+  process.stdout.write(help);
 } else {
   try {
     await installIfNeeded();
