@@ -19,6 +19,11 @@ const ARGUMENTS = [
   'warn',
 ];
 
+/** As `npm start` and the image start a node. */
+const LONE_NODE_OPTIONS = ['--max-semi-space-size=8'];
+/** As `holdfast up` starts one of a cluster. */
+const CLUSTER_NODE_OPTIONS = ['--max-semi-space-size=16'];
+
 interface SoakNode {
   readonly name: string;
   /** Starts a process, and does not wait. */
@@ -120,7 +125,12 @@ export class SoakTarget implements AsyncDisposable {
 }
 
 function lone(directory: string, launcher: string): SoakNode {
-  const options = { directory: join(directory, 'n1'), launcher, arguments: ARGUMENTS };
+  const options = {
+    directory: join(directory, 'n1'),
+    launcher,
+    nodeOptions: LONE_NODE_OPTIONS,
+    arguments: ARGUMENTS,
+  };
   return {
     name: 'n1',
     spawn: () => HoldfastProcess.spawn(options),
@@ -136,6 +146,7 @@ async function clustered(count: number, directory: string, launcher: string): Pr
     directory,
     launcher,
     nodes: count,
+    nodeOptions: CLUSTER_NODE_OPTIONS,
     arguments: ARGUMENTS,
   });
   return cluster.all.map((at) => {

@@ -5,7 +5,7 @@
  *     npm run soak -- --write         and docs/soak.svg, docs/soak.csv and docs/testing.md say what was seen
  *
  * Ends with exit code 1 where an acknowledged write was lost or never compared, where an answer was wrong, or where memory or
- * descriptors are not flat (`flatness.ts` has the rule). Ctrl-C ends it early, and what was seen until then is judged.
+ * descriptors are not flat (`flatness.ts` has the rule). Ctrl-C, or SIGTERM, ends it early, and what was seen until then is judged.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -49,9 +49,11 @@ const { values } = parseArgs({
   },
 });
 const stop = new AbortController();
-process.once('SIGINT', () => {
-  stop.abort();
-});
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    stop.abort();
+  });
+}
 const when = dateAndCommit();
 const result = await soak(Number(values.minutes), values.nodes === '1' ? 1 : 3);
 const text = describe(result);

@@ -210,6 +210,22 @@ export class Metrics {
       },
     });
     new Gauge({
+      name: 'nodejs_heap_size_bytes',
+      help: 'JavaScript heap with its free room.',
+      registers,
+      collect() {
+        this.set(process.memoryUsage().heapTotal);
+      },
+    });
+    new Gauge({
+      name: 'nodejs_external_bytes',
+      help: 'Buffers beside the JavaScript heap.',
+      registers,
+      collect() {
+        this.set(process.memoryUsage().external);
+      },
+    });
+    new Gauge({
       name: 'nodejs_eventloop_lag_p99_seconds',
       help: '99th percentile of the event loop delay since the last scrape.',
       registers,
