@@ -110,7 +110,8 @@ export class CommitPipeline implements Committer {
       const { index, body: extent } = wal.append(request);
       this.#withdrawFrom(index);
       const sizeBytes = head.length + entry.bodySizeBytes;
-      this.#inFlight.push({ ...caller, index, head, body: extent, sizeBytes });
+      const { resolve, reject } = caller;
+      this.#inFlight.push({ resolve, reject, index, head, body: extent, sizeBytes });
     } catch (cause) {
       if (cause instanceof WalError && cause.code === 'WAL_BUSY') return false;
       throw writeError(cause);

@@ -7,7 +7,7 @@ import { takeBackup } from './backup/take-backup.ts';
 import type { Committer, CommitterContext } from './committer.ts';
 import type { CompactionProgress, CompactionReport } from './compactor.ts';
 import { KvError } from './errors.ts';
-import { extentReader } from './extent-files.ts';
+import { extentReader, heldReader } from './extent-files.ts';
 import { fileIdOf, segmentIdOfFile } from './extent-format.ts';
 import { StoreImages } from './image/store-images.ts';
 import type { StoreDamage } from './inspect-damage.ts';
@@ -62,6 +62,7 @@ export class EngineStore implements LocalStore {
   readonly #pins: ReaderPins;
   readonly #views = new Set<EngineView>();
   readonly #readExtent: ReadExtent;
+  readonly #held: ReturnType<typeof heldReader>;
   readonly #directory: string;
   #backup: Promise<unknown> | undefined;
   #damagedExtents = 0;
@@ -82,6 +83,7 @@ export class EngineStore implements LocalStore {
     this.#recovered = recovered;
     this.#reserve = reserve;
     this.#pins = new ReaderPins(() => engine.space.moment);
+    this.#held = heldReader(wal);
     this.#readExtent = repairingReader({
       read: extentReader(wal, engine.extents),
       crc32c: env.crc32c,
@@ -136,6 +138,7 @@ export class EngineStore implements LocalStore {
       engine: this.#recovered.engine,
       pins: this.#pins,
       readExtent: this.#readExtent,
+      held: this.#held,
       checkOpen: () => this.#checkOpen(),
       openView: () => this.#openView(),
       whenCurrent: async () => committer.whenCurrent?.(),

@@ -26,6 +26,12 @@ export function extentReader(wal: Wal, files: ExtentFiles): ReadExtent {
       : files.read(extent, target);
 }
 
+/** A copy of a value that the log has in memory; undefined: it is to be read. Waits for nothing. */
+export function heldReader(wal: Wal): (extent: Extent) => Uint8Array | undefined {
+  return (extent) =>
+    fileIdOfSegment(extent.segmentId) === undefined ? wal.heldExtent(extent)?.slice() : undefined;
+}
+
 /** An extent file that is there. */
 export interface ExtentFile {
   /** As extents in the index name it. */

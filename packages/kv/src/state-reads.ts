@@ -1,3 +1,4 @@
+import type { Extent } from '@holdfast/wal';
 import type { IndexRecord, LiveRecord } from './index-record.ts';
 import { liveRecord } from './index-record.ts';
 import { userKey } from './key-space.ts';
@@ -16,12 +17,14 @@ import type { EngineView } from './read-view.ts';
 import type { ReaderPins } from './reader-pins.ts';
 import { checkKey, checkMaxAgeMs, checkRange, checkScan } from './request-check.ts';
 import type { ReadExtent } from './value-reader.ts';
-import { inlineEntry, readEntry, readEntryInto } from './value-reader.ts';
+import { entryWith, inlineEntry, readEntry, readEntryInto } from './value-reader.ts';
 
 export interface StateReadsOptions {
   readonly engine: KvEngine;
   readonly pins: ReaderPins;
   readonly readExtent: ReadExtent;
+  /** A copy of a value that is in memory, if it is. */
+  readonly held: (extent: Extent) => Uint8Array | undefined;
   /** Throws where the store is closed or has failed. */
   readonly checkOpen: () => void;
   readonly openView: () => EngineView;
@@ -47,7 +50,11 @@ export class StateReads implements LocalReads {
     const found = this.#options.engine.index.get(internal);
     // Why first: small values are mostly in memory, and then nothing is pinned and nothing awaited.
     if (found === undefined) return undefined;
-    if (!(found instanceof Promise) && found.kind === 'inline') return inlineEntry(internal, found);
+    if (!(found instanceof Promise)) {
+      if (found.kind === 'inline') return inlineEntry(internal, found);
+      const held = found.kind === 'extent' ? this.#options.held(found.extent) : undefined;
+      if (held !== undefined) return entryWith(internal, found.version, held);
+    }
     return this.#pinned(found, (record) => readEntry(this.#options.readExtent, internal, record));
   }
 

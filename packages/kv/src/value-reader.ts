@@ -31,12 +31,16 @@ export function entryOf(internalKey: Uint8Array, record: LiveRecord): KvEntry {
 
 /** The entry of a value that is in the index. */
 export function inlineEntry(internalKey: Uint8Array, record: InlineRecord): KvEntryWithValue {
-  return {
-    key: publicKey(internalKey),
-    version: record.version,
-    valueSizeBytes: record.value.length,
-    value: record.value,
-  };
+  return entryWith(internalKey, record.version, record.value);
+}
+
+/** The entry of a value that is at hand. */
+export function entryWith(
+  internalKey: Uint8Array,
+  version: number,
+  value: Uint8Array,
+): KvEntryWithValue {
+  return { key: publicKey(internalKey), version, valueSizeBytes: value.length, value };
 }
 
 /** The entry with its value, read where the log has it. The caller holds a pin meanwhile. */
@@ -46,13 +50,7 @@ export async function readEntry(
   record: LiveRecord,
 ): Promise<KvEntryWithValue> {
   if (record.kind === 'inline') return inlineEntry(internalKey, record);
-  const value = await readBytes(readExtent, internalKey, record);
-  return {
-    key: publicKey(internalKey),
-    version: record.version,
-    valueSizeBytes: value.length,
-    value,
-  };
+  return entryWith(internalKey, record.version, await readBytes(readExtent, internalKey, record));
 }
 
 /** As `readEntry`, with the value at the start of `target`. */

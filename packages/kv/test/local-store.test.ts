@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createMemoryEnv, ManualClock } from '@holdfast/env/memory';
 import { createNodeEnv } from '@holdfast/env/node';
+import { expect, test } from 'vitest';
 import type { LocalStoreSettings } from '../src/index.ts';
 import { openLocalStore } from '../src/index.ts';
 import { kvStoreContract } from '../src/testing/index.ts';
@@ -60,4 +61,20 @@ kvStoreContract('engine over env/node', async () => {
       await rm(directory, { recursive: true });
     },
   };
+});
+
+test('a value that the log still has in memory is handed out as a copy, and nothing is read for it', async () => {
+  const env = await createMemoryEnv();
+  const store = await openLocalStore({ env, directory: '/d', settings: { reserveSizeBytes: 0 } });
+  const key = Uint8Array.of(1);
+  const value = new Uint8Array(4096).fill(7);
+  await store.transact({ operations: [{ kind: 'put', key, value }] });
+  const reading = store.get(key);
+  expect(store.status().openReaders).toBe(0);
+  const entry = await reading;
+  expect(entry).toEqual({ key, version: 1, valueSizeBytes: 4096, value });
+  entry?.value.fill(0);
+  expect((await store.get(key))?.value).toEqual(value);
+  await store.close();
+  await expect(store.get(key)).rejects.toMatchObject({ code: 'KV_CLOSED' });
 });

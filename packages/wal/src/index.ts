@@ -14,7 +14,7 @@
 export type { WalErrorCode } from './errors.ts';
 export { WalError } from './errors.ts';
 export { parseSegmentName, segmentName } from './file-names.ts';
-export type { HistogramCounts } from './histogram.ts';
+export { Histogram, type HistogramCounts } from './histogram.ts';
 export type { WalFinding } from './inspect.ts';
 export { describeFinding, inspectSegment, inspectWal } from './inspect.ts';
 export { openWal } from './open-wal.ts';

@@ -109,12 +109,18 @@ export class RecordReader {
     }
   }
 
-  async readExtent(extent: Extent, target: Uint8Array | undefined): Promise<Uint8Array> {
-    const { segmentId, offset, length } = extent;
-    const held =
+  /** A view of the bytes where they are in memory, valid until the caller's turn ends. */
+  heldExtent({ segmentId, offset, length }: Extent): Uint8Array | undefined {
+    return (
       this.#tail.find(segmentId, offset, length) ??
       this.#queue.slice(segmentId, offset, length) ??
-      this.#extents.get(segmentId, offset, length);
+      this.#extents.get(segmentId, offset, length)
+    );
+  }
+
+  async readExtent(extent: Extent, target: Uint8Array | undefined): Promise<Uint8Array> {
+    const { segmentId, offset, length } = extent;
+    const held = this.heldExtent(extent);
     if (held !== undefined) {
       if (target === undefined) return held.slice();
       target.set(held);

@@ -140,6 +140,11 @@ export class SegmentedWal implements Wal {
     return this.#parts.reader.segmentRecords(segmentId);
   }
 
+  heldExtent(extent: Extent): Uint8Array | undefined {
+    this.#assertOpen();
+    return this.#parts.reader.heldExtent(extent);
+  }
+
   async readExtent(extent: Extent, target?: Uint8Array): Promise<Uint8Array> {
     this.#assertOpen();
     return await this.#parts.reader.readExtent(extent, target);

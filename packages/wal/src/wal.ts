@@ -184,6 +184,11 @@ export interface Wal {
    * The result is a view of exactly the extent's length. Works for released segments too.
    */
   readExtent(extent: Extent, target?: Uint8Array): Promise<Uint8Array>;
+  /**
+   * A view of the extent's bytes where they are in memory, as they were written or verified; valid until the caller's turn
+   * ends. undefined: `readExtent` reads them.
+   */
+  heldExtent(extent: Extent): Uint8Array | undefined;
 
   /**
    * Removes the records at `from` and above, durably. Refuses at or below the committed index that the

@@ -32,7 +32,9 @@ describe('an open log', () => {
     expect(record).toMatchObject({ index: 2, term: 1, kind: 7, body: extent });
     expect(record.bodyBytes).toEqual(body);
     if (extent === undefined) throw new Error('no extent');
+    expect(again.heldExtent(extent)).toBeUndefined();
     expect(await again.readExtent(extent)).toEqual(body);
+    expect(again.heldExtent(extent)).toEqual(body);
     expect([...(await contents(again)).values()]).toEqual(['one', 'two']);
     await put(again, 'three');
     expect(again.lastIndex).toBe(3);
