@@ -1,20 +1,31 @@
 import type { HistogramCounts } from '@holdfast/wal';
 
-/** A histogram that was counted elsewhere, as Prometheus text; `scale` turns its unit into the metric's. */
+/** What was counted of one kind, or of all. */
+export interface HistogramSeries {
+  /** Such as `operation="GetObject"`; empty for all. */
+  readonly labels: string;
+  readonly counts: HistogramCounts;
+}
+
+/** Histograms that were counted elsewhere, as Prometheus text; `scale` turns their unit into the metric's. */
 export function histogramText(
   name: string,
   help: string,
-  counts: HistogramCounts,
+  series: Iterable<HistogramSeries>,
   scale: number,
 ): string {
   const lines = [`# HELP ${name} ${help}`, `# TYPE ${name} histogram`];
-  let cumulative = 0;
-  for (const [at, bound] of counts.bounds.entries()) {
-    cumulative += counts.counts[at] ?? 0;
-    lines.push(`${name}_bucket{le="${numberText(bound * scale)}"} ${cumulative}`);
+  for (const { labels, counts } of series) {
+    const more = labels === '' ? '' : `,${labels}`;
+    const only = labels === '' ? '' : `{${labels}}`;
+    let cumulative = 0;
+    for (const [at, bound] of counts.bounds.entries()) {
+      cumulative += counts.counts[at] ?? 0;
+      lines.push(`${name}_bucket{le="${numberText(bound * scale)}"${more}} ${cumulative}`);
+    }
+    lines.push(`${name}_bucket{le="+Inf"${more}} ${counts.count}`);
+    lines.push(`${name}_sum${only} ${counts.sum * scale}`, `${name}_count${only} ${counts.count}`);
   }
-  lines.push(`${name}_bucket{le="+Inf"} ${counts.count}`);
-  lines.push(`${name}_sum ${counts.sum * scale}`, `${name}_count ${counts.count}`);
   return `${lines.join('\n')}\n`;
 }
 

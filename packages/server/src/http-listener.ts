@@ -149,7 +149,8 @@ class ConnectionTable {
     this.#requestsInFlight++;
     connection?.responses.push(response);
     if (this.#draining) response.shouldKeepAlive = false;
-    response.once('close', () => {
+    // Why not `once`, which makes two more objects of it: an answer closes once.
+    response.on('close', () => {
       this.#requestsInFlight--;
       if (connection !== undefined) {
         connection.responses.splice(connection.responses.indexOf(response), 1);

@@ -1,8 +1,13 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Histogram } from '@holdfast/wal';
+import { Counter, Gauge, Registry } from 'prom-client';
 import type { TargetStatus } from './events/target-table.ts';
 import { histogramText } from './histogram-text.ts';
 import type { StorageMetric, StorageSample } from './storage-sample.ts';
+
+const DURATION_BOUNDS_MS: readonly number[] = [
+  1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 10_000, 60_000,
+];
 
 /** One finished request. */
 export interface RequestSample {
@@ -47,7 +52,8 @@ export class Metrics {
   readonly #answers = new Map<string, Map<number, number>>();
   #receivedBytes = 0;
   #sentBytes = 0;
-  readonly #durations: Histogram<'operation'>;
+  /** In milliseconds, by operation. Why not prom-client's: to find the series cost 2 % of a small object's read. */
+  readonly #durations = new Map<string, Histogram>();
   readonly #collected: Counter<'kind'>;
   readonly #lifecycle: Counter<'kind'>;
   readonly #errors: Counter<'code'>;
@@ -61,13 +67,6 @@ export class Metrics {
   constructor(options: MetricsOptions) {
     this.#options = options;
     const registers = [this.#registry];
-    this.#durations = new Histogram({
-      name: 'holdfast_request_duration_seconds',
-      help: 'From the head of the request to the end of the answer.',
-      labelNames: ['operation'],
-      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60],
-      registers,
-    });
     this.#addTraffic(registers);
     this.#collected = new Counter({
       name: 'holdfast_garbage_collected_total',
@@ -116,11 +115,20 @@ export class Metrics {
     byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
     this.#receivedBytes += sample.bytesIn;
     this.#sentBytes += sample.bytesOut;
-    this.#durations.observe({ operation }, sample.durationMs / 1000);
+    this.#durationsOf(operation).observe(sample.durationMs);
     if (sample.errorCode !== undefined) this.#errors.inc({ code: sample.errorCode });
     if (sample.durationMs > (this.#options.service?.slowAfterMs ?? Infinity)) {
       this.#slow.inc({ operation: sample.operation });
     }
+  }
+
+  #durationsOf(operation: string): Histogram {
+    let durations = this.#durations.get(operation);
+    if (durations === undefined) {
+      durations = new Histogram(DURATION_BOUNDS_MS);
+      this.#durations.set(operation, durations);
+    }
+    return durations;
   }
 
   recordDamage(area: string): void {
@@ -141,9 +149,18 @@ export class Metrics {
   async render(): Promise<string> {
     this.#sample = this.#options.sampleStorage();
     const histograms = this.#sample.histograms.map(({ name, help, counts, scale }) =>
-      histogramText(`holdfast_${name}`, help, counts, scale),
+      histogramText(`holdfast_${name}`, help, [{ labels: '', counts }], scale),
     );
-    return [await this.#registry.metrics(), ...histograms].join('\n');
+    return [await this.#registry.metrics(), this.#durationsText(), ...histograms].join('\n');
+  }
+
+  #durationsText(): string {
+    const series = [...this.#durations].map(([operation, durations]) => ({
+      labels: `operation="${operation}"`,
+      counts: durations.counts,
+    }));
+    const help = 'From the head of the request to the end of the answer.';
+    return histogramText('holdfast_request_duration_seconds', help, series, 0.001);
   }
 
   close(): void {

@@ -95,6 +95,15 @@ test('requests are counted by operation, errors by code, and slow ones apart', a
   expect(text.sum('holdfast_requests_total')).toBe(3);
   expect(text.get('holdfast_scrub_validation_errors_total{area="segment"}')).toBe(1);
   expect(text.p99('holdfast_request_duration_seconds', ['operation', 'PutObject'])).toBe(0.001);
+  const gets = (name: string): number | undefined =>
+    text.get(`holdfast_request_duration_seconds_${name}`);
+  expect(gets('bucket{le="0.0025",operation="GetObject"}')).toBe(0);
+  expect(gets('bucket{le="0.005",operation="GetObject"}')).toBe(1);
+  expect(gets('bucket{le="0.1",operation="GetObject"}')).toBe(1);
+  expect(gets('bucket{le="60",operation="GetObject"}')).toBe(2);
+  expect(gets('bucket{le="+Inf",operation="GetObject"}')).toBe(2);
+  expect(gets('count{operation="GetObject"}')).toBe(2);
+  expect(gets('sum{operation="GetObject"}')).toBeCloseTo(0.104);
 });
 
 test('histograms of the log are cumulative, and end with their count', async () => {
