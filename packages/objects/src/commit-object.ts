@@ -69,13 +69,7 @@ async function tryCommit(
   const nowMs = context.env.clock.nowMs();
   const succeeding = succeed(context, bucket, write.key, latest, nowMs);
   const succession = succeeding instanceof Promise ? await succeeding : succeeding;
-  const { record, asked, ...transaction } = transactionOf(
-    context,
-    write,
-    bucket,
-    succession,
-    nowMs,
-  );
+  const { record, transaction } = transactionOf(context, write, bucket, succession, nowMs);
   const result = await context.kv.transact(transaction);
   if (result.committed) {
     if (bucket.record.deleting) context.buckets.forget(write.bucket);
@@ -83,32 +77,29 @@ async function tryCommit(
     return record;
   }
   if (result.failedCondition === 0) context.buckets.forget(write.bucket);
-  return result.failedCondition < asked ? 'raced' : 'lost';
+  // Where the bucket's or the key's does not hold, another writer came first.
+  return result.failedCondition <= succession.conditions.length ? 'raced' : 'lost';
 }
 
-/** Where one of the first `asked` conditions does not hold, another writer came first. */
 function transactionOf(
   context: StoreContext,
   write: ObjectWrite,
   bucket: KnownBucket,
   succession: Succession,
   nowMs: number,
-): Transaction & { readonly record: ObjectRecord; readonly asked: number } {
+): { readonly transaction: Transaction; readonly record: ObjectRecord } {
   const record = inBucket(bucket, { ...write.record(nowMs), version: succession.version }, nowMs);
   const kvKey = objectKvKey(bucket.record.bucketId, write.key);
-  return {
-    record,
-    asked: 1 + succession.conditions.length,
-    conditions: [pinBucket(bucket), ...succession.conditions, ...write.conditions],
-    operations: [
-      ...succession.operations,
-      put(kvKey, encodeObjectRecord(record)),
-      ...write.operations(bucket, record),
-      ...succession.release.operations,
-      ...unmarkBucket(bucket),
-      ...context.journal.operations(bucket, { name: write.event, key: write.key, record }, nowMs),
-    ],
-  };
+  const conditions = [pinBucket(bucket), ...succession.conditions, ...write.conditions];
+  const operations = [
+    ...succession.operations,
+    put(kvKey, encodeObjectRecord(record)),
+    ...write.operations(bucket, record),
+    ...succession.release.operations,
+    ...unmarkBucket(bucket),
+    ...context.journal.operations(bucket, { name: write.event, key: write.key, record }, nowMs),
+  ];
+  return { transaction: { conditions, operations }, record };
 }
 
 /** The record as its bucket's object lock will have it. InvalidRequest for a lock that the bucket cannot give. */

@@ -103,7 +103,7 @@ export async function openSource(
   source: {
     readonly bucket: string;
     readonly key: string;
-    readonly versionId?: string;
+    readonly versionId?: string | undefined;
     readonly conditions: ReadObjectRequest['conditions'] | undefined;
     readonly range?: ByteRangeRequest | undefined;
     readonly customerKey: Uint8Array | undefined;

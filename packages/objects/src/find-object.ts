@@ -58,7 +58,7 @@ async function lookUp(
   const { bucketId } = bucket.record;
   if (versionId === undefined) {
     const found = await readRecord(reader, objectKvKey(bucketId, key));
-    return found && { ...found, bucket };
+    return found && { record: found.record, version: found.version, bucket };
   }
   const name = parseVersionId(versionId);
   const onView = reader !== context.kv;

@@ -66,14 +66,7 @@ export async function getObject(
     const buffers = encryption === undefined ? context.readBuffers : context.sharedReadBuffers;
     return await openOnView({ ...context, readBuffers: buffers }, request, check);
   }
-  const immediate = bytes.subarray(span.offset, span.offset + span.length);
-  return {
-    info: infoOf(request, found),
-    ...span,
-    immediate,
-    body: onePiece(immediate),
-    close: () => {},
-  };
+  return new WholeReader(infoOf(request, found), span, bytes);
 }
 
 function openFor(
@@ -155,7 +148,8 @@ async function spanOf(
 ): Promise<SelectedSpan> {
   const { partNumber } = request;
   if (partNumber === undefined) {
-    return { ...resolveRange(request.range, record.sizeBytes), part: undefined };
+    const { offset, length } = resolveRange(request.range, record.sizeBytes);
+    return { offset, length, part: undefined };
   }
   checkPartNumber(partNumber);
   const { body } = record;
@@ -167,6 +161,30 @@ async function spanOf(
         : undefined;
   if (part !== undefined) return { ...part, part: part.part && partInfo(part.part) };
   throw new ObjectStoreError('InvalidPart', 'The requested part is not there.', { partNumber });
+}
+
+/** An object that is in memory as a whole. */
+class WholeReader implements ObjectReader {
+  readonly info: ObjectInfo;
+  readonly offset: number;
+  readonly length: number;
+  readonly part: PartInfo | undefined;
+  readonly immediate: Uint8Array;
+
+  constructor(info: ObjectInfo, { offset, length, part }: SelectedSpan, bytes: Uint8Array) {
+    this.info = info;
+    this.offset = offset;
+    this.length = length;
+    this.part = part;
+    this.immediate = length === bytes.length ? bytes : bytes.subarray(offset, offset + length);
+  }
+
+  /** Why made when it is asked for: who takes `immediate` iterates nothing. */
+  get body(): AsyncIterable<Uint8Array> {
+    return onePiece(this.immediate);
+  }
+
+  close(): void {}
 }
 
 async function* onePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {

@@ -150,7 +150,15 @@ function inverted(id: Uint8Array): Uint8Array {
 }
 
 export function chunkKey(blobId: Uint8Array, chunkNumber: number): Uint8Array {
-  return joined(KEY_SPACE.chunk, blobId, u32(chunkNumber));
+  const kvKey = new Uint8Array(1 + ID_SIZE_BYTES + 4);
+  kvKey[0] = KEY_SPACE.chunk;
+  kvKey.set(blobId, 1);
+  // Why not joined of it as an array of its own: `Uint8Array.of` alone took 3 % of a small object's read.
+  kvKey[ID_SIZE_BYTES + 1] = chunkNumber >>> 24;
+  kvKey[ID_SIZE_BYTES + 2] = chunkNumber >>> 16;
+  kvKey[ID_SIZE_BYTES + 3] = chunkNumber >>> 8;
+  kvKey[ID_SIZE_BYTES + 4] = chunkNumber;
+  return kvKey;
 }
 
 export function uploadKey(
@@ -218,10 +226,6 @@ function unescaped(bytes: Uint8Array): Uint8Array {
 
 function u16(value: number): Uint8Array {
   return Uint8Array.of(value >>> 8, value);
-}
-
-function u32(value: number): Uint8Array {
-  return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
 }
 
 function joined(space: KeySpace, ...fields: readonly Uint8Array[]): Uint8Array {

@@ -38,12 +38,15 @@ export function writeMetadata(writer: ByteWriter, metadata: ObjectMetadata): voi
 
 export function readMetadata(reader: ByteReader): ObjectMetadata {
   const mask = reader.varint();
-  const fields: Partial<Record<StandardField, string>> = {};
-  for (let bit = 0; bit < STANDARD_FIELDS.length; bit++) {
-    if ((mask & (1 << bit)) !== 0) fields[STANDARD_FIELDS[bit] as StandardField] = reader.text();
+  const user: Record<string, string> = {};
+  const metadata: { user: Record<string, string> } & Partial<Record<StandardField, string>> = {
+    user,
+  };
+  for (let bit = 0; mask >>> bit !== 0; bit++) {
+    if ((mask & (1 << bit)) === 0 || bit >= STANDARD_FIELDS.length) continue;
+    metadata[STANDARD_FIELDS[bit] as StandardField] = reader.text();
   }
   // Why defineProperty: `__proto__` is a legal header name, and only a name here.
-  const user: Record<string, string> = {};
   for (let rest = reader.varint(); rest > 0; rest--) {
     const name = reader.text();
     const value = reader.text();
@@ -54,7 +57,7 @@ export function readMetadata(reader: ByteReader): ObjectMetadata {
       configurable: true,
     });
   }
-  return { user, ...fields };
+  return metadata;
 }
 
 /** A checksum as stored: the digest's big-endian bytes. */

@@ -114,10 +114,11 @@ export function decodeObjectRecord(value: Uint8Array): ObjectRecord {
   const md5 = reader.bytes(ID_SIZE_BYTES);
   const partCount = reader.varint();
   const raw = readRawChecksum(reader);
-  const checksum =
-    raw === undefined
-      ? undefined
-      : ({ ...raw, type: reader.u8() === 1 ? 'composite' : 'full-object' } as const);
+  const checksum: ObjectRecord['checksum'] = raw && {
+    algorithm: raw.algorithm,
+    bytes: raw.bytes,
+    type: reader.u8() === 1 ? 'composite' : 'full-object',
+  };
   const kind = reader.u8();
   let body: ObjectBody = { kind: 'empty' };
   if (kind === BODY_KIND.blob) {
@@ -163,18 +164,18 @@ export function objectInfo(
   record: ObjectRecord,
   versioned: boolean = record.version !== undefined,
 ): ObjectInfo {
-  const checksum = storedChecksumOf(record);
+  // Why all fields, always: objects of one shape cost a fifth of what spreading a few into one does.
   return {
-    ...(versioned ? { versionId: versionIdText(record.version) } : {}),
+    versionId: versioned ? versionIdText(record.version) : undefined,
     bucket,
     key,
     sizeBytes: record.sizeBytes,
     etag: etagOf(record),
     modifiedMs: record.modifiedMs,
     metadata: record.metadata,
-    ...(checksum === undefined ? {} : { checksum }),
-    ...(record.partCount === 0 ? {} : { partCount: record.partCount }),
-    ...(record.encryption === undefined ? {} : { encryption: encryptionInfo(record.encryption) }),
+    checksum: storedChecksumOf(record),
+    partCount: record.partCount === 0 ? undefined : record.partCount,
+    encryption: record.encryption && encryptionInfo(record.encryption),
   };
 }
 

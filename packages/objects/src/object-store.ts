@@ -98,7 +98,7 @@ export interface ObjectAddress {
 /** One version of a key: without an id, the latest. */
 export interface VersionAddress extends ObjectAddress {
   /** As a result gave it, or `null`. */
-  readonly versionId?: string;
+  readonly versionId?: string | undefined;
 }
 
 /** Checksum algorithms that S3 stores with an object. */
@@ -140,7 +140,7 @@ export type ObjectAccess = Pick<ObjectMetadata, 'ownerId' | 'acl'>;
 
 export interface ObjectInfo extends ObjectAddress {
   /** Only where the bucket has or had versioning. */
-  readonly versionId?: string;
+  readonly versionId?: string | undefined;
   readonly sizeBytes: number;
   /**
    * Without quotes: 32 hexadecimal digits, and `-N` for an object of N parts. The MD5 of the bytes, or of the parts'
@@ -150,10 +150,10 @@ export interface ObjectInfo extends ObjectAddress {
   /** Wall-clock milliseconds; S3 shows whole seconds. */
   readonly modifiedMs: number;
   readonly metadata: ObjectMetadata;
-  readonly checksum?: StoredChecksum;
+  readonly checksum?: StoredChecksum | undefined;
   /** Parts that a multipart object was completed from; undefined for a plain put. */
-  readonly partCount?: number;
-  readonly encryption?: ObjectEncryption;
+  readonly partCount?: number | undefined;
+  readonly encryption?: ObjectEncryption | undefined;
 }
 
 /** The conditional headers. Several at once are combined as RFC 9110 section 13.2.2 orders. */
@@ -175,7 +175,7 @@ export type TakePiece = (piece: Uint8Array) => Promise<void> | undefined;
 /** Body bytes on their way in. */
 export interface BodySource {
   /** Exact size if it is known beforehand; a body that differs is refused with IncompleteBody. */
-  readonly sizeBytes?: number;
+  readonly sizeBytes?: number | undefined;
   /** Pieces of any size. A piece may be reused by its producer once the next one is asked for. */
   readonly pieces: AsyncIterable<Uint8Array>;
   /**
@@ -232,12 +232,12 @@ export type ByteRangeRequest =
   | { readonly kind: 'suffix'; readonly length: number };
 
 export interface ReadObjectRequest extends VersionAddress {
-  readonly conditions?: ObjectConditions;
-  readonly range?: ByteRangeRequest;
+  readonly conditions?: ObjectConditions | undefined;
+  readonly range?: ByteRangeRequest | undefined;
   /** Reads one part of a multipart object, from 1; part 1 of a plain object is all of it. */
-  readonly partNumber?: number;
+  readonly partNumber?: number | undefined;
   /** The key of the customer whose key encrypts it. InvalidRequest where it is missing, needless or another. */
-  readonly customerKey?: Uint8Array;
+  readonly customerKey?: Uint8Array | undefined;
 }
 
 export interface HeadObjectRequest extends ReadObjectRequest {

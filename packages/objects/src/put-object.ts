@@ -109,7 +109,11 @@ export function plainRecord(
     modifiedMs: nowMs,
     md5,
     partCount: 0,
-    checksum: checksum === undefined ? undefined : { ...checksum, type: 'full-object' },
+    checksum: checksum && {
+      algorithm: checksum.algorithm,
+      bytes: checksum.bytes,
+      type: 'full-object',
+    },
     body: blob === undefined ? { kind: 'empty' } : { kind: 'blob', blob },
     metadata,
     encryption,

@@ -38,8 +38,6 @@ const FIELD_HEADERS = [
   ['storageClass', 'x-amz-storage-class'],
 ] as const;
 
-type HeaderField = (typeof FIELD_HEADERS)[number][0];
-
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they would end the header.
 const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 
@@ -65,20 +63,24 @@ export function readMetadata(call: S3Call): ObjectMetadata {
   if (storageClass !== undefined && !STORAGE_CLASSES.has(storageClass)) {
     throw new S3Error('InvalidStorageClass', undefined, { StorageClassRequested: storageClass });
   }
-  const metadata: { user: Record<string, string> } & Partial<Record<HeaderField, string>> = {
-    user: readUserMetadata(call),
-  };
+  const metadata: Writable<ObjectMetadata> = { user: readUserMetadata(call) };
   for (const [field, name] of FIELD_HEADERS) {
     const value = headers.get(name);
     if (value !== undefined) metadata[field] = value;
   }
-  return Object.assign(
-    metadata,
-    pick('contentEncoding', storedContentEncoding(headers)),
-    pick('tagging', readTaggingHeader(call)),
-    readObjectLock(call),
-  );
+  const contentEncoding = storedContentEncoding(headers);
+  if (contentEncoding !== undefined) metadata.contentEncoding = contentEncoding;
+  const tagging = readTaggingHeader(call);
+  if (tagging !== undefined) metadata.tagging = tagging;
+  const { retention, legalHold } = readObjectLock(call);
+  if (retention !== undefined) metadata.retention = retention;
+  if (legalHold !== undefined) metadata.legalHold = legalHold;
+  return metadata;
 }
+
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
+
+const NOT_LOCKED: Pick<ObjectMetadata, 'retention' | 'legalHold'> = {};
 
 /** The object lock that a write asks for. @throws S3Error InvalidArgument */
 export function readObjectLock(call: S3Call): Pick<ObjectMetadata, 'retention' | 'legalHold'> {
@@ -100,12 +102,13 @@ export function readObjectLock(call: S3Call): Pick<ObjectMetadata, 'retention' |
       legalHold,
     );
   }
-  if (mode === undefined || until === undefined) return pick('legalHold', legalHold) ?? {};
+  const hold = legalHold === undefined ? NOT_LOCKED : { legalHold };
+  if (mode === undefined || until === undefined) return hold;
   const retention = readRetention(call, mode, until);
   if (retention === undefined) {
     throw invalidArgument('Unknown wormMode directive.', 'x-amz-object-lock-mode', mode);
   }
-  return { ...pick('legalHold', legalHold), retention: retentionText(retention) };
+  return { ...hold, retention: retentionText(retention) };
 }
 
 /** A URL can carry headers that no header could: with a line break, for one, which a GET would give back. */
@@ -117,13 +120,6 @@ function refuseControlCharacters(call: S3Call): void {
       throw invalidArgument('Header value cannot be represented using ISO-8859-1.', name, value);
     }
   }
-}
-
-function pick<Name extends keyof ObjectMetadata>(
-  name: Name,
-  value: string | undefined,
-): { readonly [K in Name]?: string } | undefined {
-  return value === undefined ? undefined : ({ [name]: value } as { readonly [K in Name]?: string });
 }
 
 function readUserMetadata(call: S3Call): Record<string, string> {

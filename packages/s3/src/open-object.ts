@@ -7,7 +7,7 @@ import type {
 import type { HeaderList } from './answer.ts';
 import { checksumHeaders, wantsChecksum } from './checksum-headers.ts';
 import { readConditions, readRange } from './conditional-headers.ts';
-import { customerKeyField } from './encryption/customer-key.ts';
+import { readCustomerKey } from './encryption/customer-key.ts';
 import { refuseMethodOfRead } from './encryption/encryption-headers.ts';
 import { expirationHeaders } from './lifecycle/lifecycle-headers.ts';
 import { readInteger } from './list-parameters.ts';
@@ -72,11 +72,11 @@ export function readRequest(call: S3Call): ReadObjectRequest {
   return {
     bucket,
     key,
-    ...(versionId !== undefined && { versionId }),
-    ...(conditions !== undefined && { conditions }),
-    ...(range !== undefined && { range }),
-    ...(partNumber !== undefined && { partNumber }),
-    ...customerKeyField(call),
+    versionId,
+    conditions,
+    range,
+    partNumber,
+    customerKey: readCustomerKey(call),
   };
 }
 

@@ -21,8 +21,8 @@ export interface BodyPieces extends AsyncIterable<Uint8Array> {
 }
 
 export interface DecodedBody {
-  /** Size of the body proper: `x-amz-decoded-content-length` or `Content-Length`. Absent: unknown. */
-  readonly sizeBytes?: number;
+  /** Size of the body proper: `x-amz-decoded-content-length` or `Content-Length`. undefined: unknown. */
+  readonly sizeBytes?: number | undefined;
   /**
    * The body proper, in slices of the source's pieces; may be iterated once. Throws a `BodyError`, at
    * the latest after the last piece. A source that is a Node stream is left open when the iteration
@@ -69,10 +69,8 @@ export function decodeBody(
     checkSize(sizeBytes, maxSizeBytes);
     const pieces = new PlainPieces(source, sizeBytes, maxSizeBytes);
     return {
-      ...(sizeBytes !== undefined && {
-        sizeBytes,
-        takeArrived: () => source.takeWhole?.(sizeBytes),
-      }),
+      sizeBytes,
+      takeArrived: () => (sizeBytes === undefined ? undefined : source.takeWhole?.(sizeBytes)),
       pieces,
       pour: (take) => pieces.pour(take),
       trailers: () => new Map(),

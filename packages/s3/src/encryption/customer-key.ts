@@ -7,11 +7,18 @@ const KEY_BYTES = 32;
 const ALGORITHM = 'AES256';
 const ARGUMENT = 'x-amz-server-side-encryption';
 
-/** How the three headers begin: of the object that is read or written, and of the source of a copy. */
-const PREFIXES = {
-  object: 'x-amz-server-side-encryption-customer-',
-  source: 'x-amz-copy-source-server-side-encryption-customer-',
-} as const;
+/** The three headers: of the object that is read or written, and of the source of a copy. */
+const HEADERS: Readonly<Record<'object' | 'source', HeaderNames>> = {
+  object: headerNames('x-amz-server-side-encryption-customer-'),
+  source: headerNames('x-amz-copy-source-server-side-encryption-customer-'),
+};
+
+type HeaderNames = Readonly<Record<'algorithm' | 'key' | 'md5', string>>;
+
+// Why not put together where they are looked up: each request asks for them, and most have none.
+function headerNames(prefix: string): HeaderNames {
+  return { algorithm: `${prefix}algorithm`, key: `${prefix}key`, md5: `${prefix}key-md5` };
+}
 
 /**
  * The customer's key; undefined where the request names none. It is never part of an error.
@@ -22,12 +29,13 @@ const PREFIXES = {
  */
 export function readCustomerKey(
   call: S3Call,
-  of: keyof typeof PREFIXES = 'object',
+  of: 'object' | 'source' = 'object',
 ): Uint8Array | undefined {
   const { headers } = call;
-  const algorithm = headers.get(`${PREFIXES[of]}algorithm`);
-  const text = headers.get(`${PREFIXES[of]}key`);
-  const md5 = headers.get(`${PREFIXES[of]}key-md5`);
+  const names = HEADERS[of];
+  const algorithm = headers.get(names.algorithm);
+  const text = headers.get(names.key);
+  const md5 = headers.get(names.md5);
   if (algorithm === undefined && text === undefined && md5 === undefined) return undefined;
   if (algorithm === undefined) throw mustProvide('a valid encryption algorithm');
   if (algorithm !== ALGORITHM) {
@@ -64,9 +72,10 @@ export function sourceKeyField(call: S3Call): { readonly sourceCustomerKey?: Uin
 
 /** What the answer says of a key that the request had. */
 export function customerKeyHeaders(call: S3Call): HeaderList {
-  const md5 = call.headers.get(`${PREFIXES.object}key-md5`);
-  const headers: HeaderList = [`${PREFIXES.object}algorithm`, ALGORITHM];
-  if (md5 !== undefined) headers.push(`${PREFIXES.object}key-MD5`, md5);
+  const names = HEADERS.object;
+  const md5 = call.headers.get(names.md5);
+  const headers: HeaderList = [names.algorithm, ALGORITHM];
+  if (md5 !== undefined) headers.push(`${names.key}-MD5`, md5);
   return headers;
 }
 
