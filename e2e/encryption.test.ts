@@ -10,6 +10,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { expect, test } from 'vitest';
+import { Cluster } from './harness/cluster.ts';
 import { runHoldfast } from './harness/command.ts';
 import { HoldfastProcess } from './harness/holdfast-process.ts';
 import { temporaryFolder } from './harness/temporary-folder.ts';
@@ -160,3 +161,52 @@ test('keys rotate changes the master key, and the older one may go when the log 
     expect.stringContaining('There is no master key in'),
   ]);
 });
+
+test('a cluster changes its master key node by node, though one is killed, and then does without the older one', async () => {
+  await using folder = await temporaryFolder();
+  const files = [0, 1, 2].map((at) => join(folder.path, `master-${at}`));
+  const [older, present] = [randomBytes(32).toString('hex'), randomBytes(32).toString('hex')];
+  const spawn = (at: number) => cluster.spawn(at, ['--master-key-file', files[at] ?? '']);
+  await using cluster = await Cluster.prepare({ directory: join(folder.path, 'nodes') });
+  for (const file of files) await writeFile(file, `${older}\n`);
+  await Promise.all(cluster.all.map((at) => spawn(at).ready(60_000)));
+  const s3 = cluster.balanced();
+  await s3.send(new CreateBucketCommand({ Bucket }));
+  const body = randomBytes(MIB + 5);
+  await put(s3, 'k', { Body: body, ServerSideEncryption: 'AES256' });
+  for (const at of cluster.all) {
+    await cluster.node(at).kill();
+    await writeFile(files[at] as string, `${present}\n${older}\n`);
+    await spawn(at).ready(60_000);
+  }
+  const said = (at: number) => `${cluster.node(at).output}${cluster.node(at).errors}`;
+  await waitUntil('the new key seals', () =>
+    cluster.all.some((at) => said(at).includes('every node has the new master key')),
+  );
+  await put(s3, 'later', { Body: body, ServerSideEncryption: 'AES256' });
+  const leader = await cluster.leader();
+  await cluster.node(leader).kill();
+  const before = said(leader);
+  // It comes back with the older key only, and is told what it lacks.
+  await writeFile(files[leader] as string, `${older}\n`);
+  const wrong = spawn(leader);
+  expect(await wrong.exitCode(60_000)).toBe(2);
+  expect(wrong.errors).toMatch(/The master key [0-9a-f]{16} is not in/);
+  await writeFile(files[leader] as string, `${present}\n${older}\n`);
+  await spawn(leader).ready(60_000);
+  await waitUntil('the older key may go', () =>
+    [before, ...cluster.all.map(said)].some((text) =>
+      text.includes('the unused ones may leave the key files'),
+    ),
+  );
+  for (const at of cluster.all) {
+    await cluster.node(at).stop();
+    await writeFile(files[at] as string, `${present}\n`);
+    await spawn(at).ready(60_000);
+  }
+  for (const at of cluster.all) {
+    expect((await bytesOf(cluster.client(at), 'k')).equals(body)).toBe(true);
+    expect((await bytesOf(cluster.client(at), 'later')).equals(body)).toBe(true);
+    expect(said(at)).not.toContain(present);
+  }
+}, 180_000);

@@ -1,5 +1,6 @@
 /** The one list of ways to break a rule of safety. */
 import { diskMutants } from './disk.ts';
+import { keyMutants } from './keys.ts';
 import { kvMutants } from './kv.ts';
 import type { Mutant } from './mutant.ts';
 import { objectsMutants } from './objects.ts';
@@ -16,4 +17,5 @@ export const allMutants: readonly Mutant[] = [
   ...kvMutants,
   ...objectsMutants,
   ...s3Mutants,
+  ...keyMutants,
 ];

@@ -22,8 +22,7 @@ export async function createMultipartUpload(
   // Source: Amazon S3 User Guide, "Checking object integrity": what S3 computes for who names no checksum.
   const checksumAlgorithm = isDefault ? 'crc64nvme' : request.checksumAlgorithm;
   const checksumType = checksumTypeOf(checksumAlgorithm, request.checksumType);
-  const encryption = await newEncryption(context, request.encryption);
-  const record: UploadRecord = {
+  const described: Omit<UploadRecord, 'encryption'> = {
     initiatedMs: context.env.clock.nowMs(),
     ownerId,
     checksumAlgorithm,
@@ -31,16 +30,18 @@ export async function createMultipartUpload(
     checksumIsDefault: isDefault,
     sealed: false,
     metadata,
-    encryption: encryption?.record,
   };
   const uploadId = newUploadId(context);
   for (let attempt = 0; attempt < context.limits.commitAttempts; attempt++) {
     const bucket = await context.buckets.known(name);
     const { bucketId } = bucket.record;
     checkLockAllowed(bucket.record, metadata);
+    // Why each time: the key that sealed it may have been given up meanwhile.
+    const encryption = await newEncryption(context, request.encryption);
+    const record = { ...described, encryption: encryption?.record };
     const failed = await commit(
       context,
-      [pinBucket(bucket)],
+      [pinBucket(bucket), ...(encryption?.stillSeals ? [encryption.stillSeals] : [])],
       [
         put(uploadKey(bucketId, key, uploadId), encodeUploadRecord(record)),
         put(

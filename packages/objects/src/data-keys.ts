@@ -1,7 +1,8 @@
+import type { Condition } from '@holdfast/kv';
 import { openDataKey, sealDataKey } from './data-key-seal.ts';
 import type { EncryptionRecord, EncryptionRequest } from './encryption.ts';
 import { ObjectStoreError } from './errors.ts';
-import { type KeyService, KeyServiceError } from './key-service.ts';
+import { type KeyService, KeyServiceError, type SealedKey } from './key-service.ts';
 import type { StoreContext } from './store-context.ts';
 
 /** Purpose of a data key that a customer's key seals. */
@@ -13,6 +14,8 @@ const DATA_KEY_BYTES = 32;
 export interface OpenEncryption {
   readonly record: EncryptionRecord;
   readonly dataKey: Uint8Array;
+  /** Asked for where the record is stored for the first time; see `SealedKey`. */
+  readonly stillSeals?: Condition | undefined;
 }
 
 /** A fresh data key for what a write asks for. NotImplemented, KMS.NotFoundException. */
@@ -29,15 +32,32 @@ export async function newEncryption(
   if (request.kind === 'master') {
     const service = context.masterKeys;
     if (service?.defaultKeyId === undefined) throw noMasterKey();
-    const { plain, sealed } = await service.generateDataKey(service.defaultKeyId);
-    return { record: { kind: 'master', sealedKey: sealed }, dataKey: plain };
+    const { plain, sealed, stillSeals } = await service.generateDataKey(service.defaultKeyId);
+    return { record: { kind: 'master', sealedKey: sealed }, dataKey: plain, stillSeals };
   }
   const service = context.namedKeys;
   const keyId = request.keyId ?? service?.defaultKeyId;
   if (service === undefined || keyId === undefined) throw noSuchKeyId(keyId);
-  const { plain, sealed } = await service.generateDataKey(keyId).catch(asNoSuchKeyId(keyId));
+  const { plain, sealed, stillSeals } = await service
+    .generateDataKey(keyId)
+    .catch(asNoSuchKeyId(keyId));
   const { bucketKey = false } = request;
-  return { record: { kind: 'named', keyId, bucketKey, sealedKey: sealed }, dataKey: plain };
+  const record = { kind: 'named', keyId, bucketKey, sealedKey: sealed } as const;
+  return { record, dataKey: plain, stillSeals };
+}
+
+/**
+ * The data key of a record as the present version of its key seals it; undefined where that sealed it already, a customer's
+ * key did, or nobody here knows the key.
+ */
+export async function rewrapped(
+  { masterKeys, namedKeys }: KeyServices,
+  record: EncryptionRecord,
+): Promise<SealedKey | undefined> {
+  if (record.kind === 'customer') return undefined;
+  if (record.kind === 'named') return await namedKeys?.rewrap(record.keyId, record.sealedKey);
+  const keyId = masterKeys?.defaultKeyId;
+  return keyId === undefined ? undefined : await masterKeys?.rewrap(keyId, record.sealedKey);
 }
 
 /** What is said where the keys do not go together, for an object that is read, or for an upload. */

@@ -27,7 +27,13 @@ export { NOTIFICATION_SETTING, readNotificationRules } from './journal/notificat
 export type { ChangeName, PlacedChange } from './journal/object-change.ts';
 export type { JudgedWrite, LocalObjectStore } from './judged-write.ts';
 export { notCurrent } from './judged-write.ts';
-export type { DataKey, KeyService, KeyServiceErrorCode, RewrapReport } from './key-service.ts';
+export type {
+  DataKey,
+  KeyService,
+  KeyServiceErrorCode,
+  RewrapReport,
+  SealedKey,
+} from './key-service.ts';
 export { KeyServiceError } from './key-service.ts';
 export type {
   LifecycleConfiguration,

@@ -1,11 +1,21 @@
 import { OperatingError } from '@holdfast/bytes';
+import type { Condition } from '@holdfast/kv';
+
+/** A data key as it is stored beside the object. */
+export interface SealedKey {
+  /** At most 4 KiB. */
+  readonly sealed: Uint8Array;
+  /**
+   * Asked for by the transaction that stores it: where it does not hold, the version that sealed it is being given up,
+   * and `rewrap` seals it with another. Left out where no version is given up while the process runs.
+   */
+  readonly stillSeals?: Condition | undefined;
+}
 
 /** A fresh key for the bytes of one object. */
-export interface DataKey {
+export interface DataKey extends SealedKey {
   /** 32 bytes; in memory only. */
   readonly plain: Uint8Array;
-  /** The same, sealed: what is stored beside the object. At most 4 KiB. */
-  readonly sealed: Uint8Array;
 }
 
 /**
@@ -19,7 +29,7 @@ export interface KeyService {
   /** The plain data key. */
   unwrap(keyId: string, sealed: Uint8Array): Promise<Uint8Array>;
   /** The data key sealed with the present version of the key; undefined where it is so already. */
-  rewrap(keyId: string, sealed: Uint8Array): Promise<Uint8Array | undefined>;
+  rewrap(keyId: string, sealed: Uint8Array): Promise<SealedKey | undefined>;
 }
 
 /** What sealing all data keys anew did. */

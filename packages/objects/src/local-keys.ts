@@ -70,7 +70,7 @@ export function createLocalKeys(options: LocalKeysOptions): KeyService {
     rewrap: async (keyId, sealed) => {
       const plain = open(keyId, sealed);
       const present = (find(keyId)[0] as KeyVersion).fingerprint;
-      return present === sealedWith(sealed) ? undefined : seal(keyId, plain);
+      return present === sealedWith(sealed) ? undefined : { sealed: seal(keyId, plain) };
     },
   };
 }

@@ -22,7 +22,7 @@ import type {
   PutObjectRequest,
   PutObjectResult,
 } from './object-store.ts';
-import { type StagedBody, stageBody } from './staged-body.ts';
+import { conditionsOf, resealed, type StagedBody, stageBody } from './staged-body.ts';
 import type { StoreContext } from './store-context.ts';
 
 /** Stores an object: durable, and seen by every later read, when it resolves. */
@@ -67,9 +67,8 @@ export async function commitStaged(
   event: ChangeName,
 ): Promise<PutObjectResult> {
   const { bucket, key, metadata, conditions, bucketVersion } = request;
-  let written: ObjectRecord | undefined;
-  try {
-    written = await commitObject(context, {
+  const commit = (body: StagedBody): Promise<ObjectRecord | undefined> =>
+    commitObject(context, {
       event,
       bucket,
       key,
@@ -77,10 +76,17 @@ export async function commitStaged(
       check: (current) => {
         if (conditions !== undefined) checkWriteConditions(conditions, validatorsOf(current), key);
       },
-      record: (nowMs) => plainRecord(staged, metadata, nowMs),
-      conditions: staged.conditions,
-      operations: ({ record: { bucketId } }) => staged.keep({ kind: 'object', bucketId, key }),
+      record: (nowMs) => plainRecord(body, metadata, nowMs),
+      conditions: conditionsOf(body),
+      operations: ({ record: { bucketId } }) => body.keep({ kind: 'object', bucketId, key }),
     });
+  let written: ObjectRecord | undefined;
+  try {
+    let body: StagedBody | undefined = staged;
+    while (written === undefined && body !== undefined) {
+      written = await commit(body);
+      if (written === undefined) body = await resealed(context, body);
+    }
   } finally {
     await staged.end(written !== undefined);
   }

@@ -6,9 +6,10 @@
  * what they sealed stays.
  */
 import type { KvEntryWithValue } from '@holdfast/kv';
+import { rewrapped } from './data-keys.ts';
 import type { EncryptionRecord } from './encryption.ts';
 import { entriesOf } from './key-range.ts';
-import { KeyServiceError, type RewrapReport } from './key-service.ts';
+import { KeyServiceError, type RewrapReport, type SealedKey } from './key-service.ts';
 import { KEY_SPACE, type KeySpace, spaceRange } from './keys.ts';
 import { decodeObjectRecord, encodeObjectRecord } from './object-record.ts';
 import { commit, put, type StoreContext, unchanged } from './store-context.ts';
@@ -81,29 +82,19 @@ async function rewrapEntry(
 ): Promise<'kept' | 'rewrapped' | 'raced' | 'failed'> {
   const { encryption, withEncryption } = read(value);
   if (encryption === undefined || encryption.kind === 'customer') return 'kept';
-  let sealedKey: Uint8Array | undefined;
+  let again: SealedKey | undefined;
   try {
-    sealedKey = await rewrapped(context, encryption);
+    again = await rewrapped(context, encryption);
   } catch (error) {
     if (!(error instanceof KeyServiceError)) throw error;
     return 'failed';
   }
-  if (sealedKey === undefined) return 'kept';
+  if (again === undefined) return 'kept';
+  const { sealed: sealedKey, stillSeals } = again;
   const failed = await commit(
     context,
-    [unchanged(key, version)],
+    [unchanged(key, version), ...(stillSeals ? [stillSeals] : [])],
     [put(key, withEncryption({ ...encryption, sealedKey }))],
   );
   return failed === undefined ? 'rewrapped' : 'raced';
-}
-
-/** undefined where the present version sealed it, or nobody here knows the key. */
-async function rewrapped(
-  { masterKeys, namedKeys }: StoreContext,
-  encryption: EncryptionRecord,
-): Promise<Uint8Array | undefined> {
-  const { sealedKey } = encryption;
-  if (encryption.kind === 'named') return await namedKeys?.rewrap(encryption.keyId, sealedKey);
-  const keyId = masterKeys?.defaultKeyId;
-  return keyId === undefined ? undefined : await masterKeys?.rewrap(keyId, sealedKey);
 }

@@ -15,7 +15,7 @@ import { fromBase64 } from './base64.ts';
 import { BodyIntake } from './body-intake.ts';
 import { chunkSeals, SEAL_SIZE_BYTES } from './chunk-seals.ts';
 import { ChunkWriter } from './chunk-writer.ts';
-import type { OpenEncryption } from './data-keys.ts';
+import { type OpenEncryption, rewrapped } from './data-keys.ts';
 import type { EncryptionRecord } from './encryption.ts';
 import { ObjectStoreError } from './errors.ts';
 import { chunkKey, idKey, KEY_SPACE } from './keys.ts';
@@ -38,8 +38,10 @@ export interface StagedBody {
   /** undefined for a body without bytes. */
   readonly blob: BlobRef | undefined;
   readonly encryption: EncryptionRecord | undefined;
-  /** What the commit must ask for besides its own conditions. */
+  /** What the commit must ask for besides its own conditions: that the chunks are there. */
   readonly conditions: readonly Condition[];
+  /** And that the key which sealed the data key still does. */
+  readonly stillSeals: Condition | undefined;
   /** What the commit must do so that the bytes are kept for `owner`. */
   keep(owner: BlobOwner): readonly Operation[];
   /** Called once, after the commit or instead of it. Releases what was written and not committed. */
@@ -81,6 +83,28 @@ export async function stageBody(context: StoreContext, options: StageOptions): P
     await writer.end(false);
     throw error;
   }
+}
+
+/** The body with its data key sealed anew; undefined where the key that sealed it still does. */
+export async function resealed(
+  context: StoreContext,
+  staged: StagedBody,
+): Promise<StagedBody | undefined> {
+  const { encryption, stillSeals } = staged;
+  if (encryption === undefined || stillSeals === undefined) return undefined;
+  const again = await rewrapped(context, encryption);
+  if (again === undefined) return undefined;
+  const { sealed: sealedKey } = again;
+  return {
+    ...staged,
+    encryption: { ...encryption, sealedKey },
+    stillSeals: again.stillSeals,
+  };
+}
+
+/** All that the commit must ask for. */
+export function conditionsOf({ conditions, stillSeals }: StagedBody): readonly Condition[] {
+  return stillSeals === undefined ? conditions : [...conditions, stillSeals];
 }
 
 /** What is sealed must fit into one chunk, with its tag. */
@@ -145,6 +169,7 @@ function inlineBody(context: StoreContext, bytes: Uint8Array, facts: BodyFacts):
     checksum: facts.checksum,
     blob: blobId && { blobId, chunkSizeBytes, sizeBytes },
     encryption: facts.encryption?.record,
+    stillSeals: facts.encryption?.stillSeals,
     conditions: [],
     keep: (owner) =>
       blobId === undefined ? [] : [put(chunkKey(blobId, 0), chunk), reference(blobId, owner)],
@@ -189,6 +214,7 @@ function writtenBody(
     checksum: facts.checksum,
     blob,
     encryption: facts.encryption?.record,
+    stillSeals: facts.encryption?.stillSeals,
     conditions: [{ kind: 'exists', key: intent }],
     keep: (owner) => [{ kind: 'delete', key: intent }, reference(blob.blobId, owner)],
     end: (committed) => writer.end(committed),

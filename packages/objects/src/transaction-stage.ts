@@ -11,7 +11,7 @@ import { checkMetadata, checkObjectKey } from './names.ts';
 import { etagOf, validatorsOf } from './object-record.ts';
 import type { ObjectInfo, ObjectMetadata } from './object-store.ts';
 import { plainRecord } from './put-object.ts';
-import { type StagedBody, stageBody } from './staged-body.ts';
+import { conditionsOf, type StagedBody, stageBody } from './staged-body.ts';
 import type { StoreContext } from './store-context.ts';
 import type { TransactionOperation } from './transaction-request.ts';
 import { isVersioned } from './versioning.ts';
@@ -179,7 +179,7 @@ function stagedWrite(
     key,
     index,
     asked: JSON.stringify([op, key, conditions, toHex(plainMd5), metadata]),
-    bodyConditions: staged.conditions,
+    bodyConditions: conditionsOf(staged),
     change: async (bucket, latest) => {
       checkWriteConditions(conditions, validatorsOf(latest.object?.record), key);
       const given = plainRecord(staged, metadata, context.env.clock.nowMs());

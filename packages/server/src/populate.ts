@@ -2,6 +2,7 @@ import type { KvStore } from '@holdfast/kv';
 import type { ObjectStore } from '@holdfast/objects';
 import { ObjectStoreError } from '@holdfast/objects';
 import { defaultBucketSettings } from '@holdfast/s3';
+import type { AgreedKeys } from './keys/agreed-keys.ts';
 import type { ServerConfig } from './server-config.ts';
 import { OWNER_ID, OWNER_NAME } from './server-config.ts';
 import type { CurrentUsers } from './users/current-users.ts';
@@ -17,16 +18,19 @@ export interface Population {
   readonly objects: ObjectStore;
   readonly region: string;
   readonly users: CurrentUsers;
+  /** Of a node of a cluster. */
+  readonly agreedKeys: AgreedKeys | undefined;
 }
 
 /** Opens the users, and makes what must be there: users and buckets of the init content. */
-export async function populate({ config, kv, objects, region, users }: Population): Promise<void> {
+export async function populate(population: Population): Promise<void> {
+  const { config, kv, objects, region, users } = population;
   const { cluster, credentials, env } = config;
   if (cluster !== undefined) {
     await agreeOnRootKeys(kv, env.random, credentials, cluster.replaceRootKeys ?? false);
   }
   const init = config.init && checkInit(config.init, 'The init content');
-  users.replace(await openUsers({ ...userOptions(config, kv), init }));
+  users.replace(await openUsers({ ...userOptions(population), init }));
   await makeBuckets(objects, [...(config.buckets ?? []), ...(init?.buckets ?? [])], {
     region,
     settings: defaultBucketSettings(config.bucketAcls ?? false),
@@ -34,14 +38,16 @@ export async function populate({ config, kv, objects, region, users }: Populatio
 }
 
 /** Reads the users anew that are stored. */
-export async function reloadUsers({ config, kv, users }: Population): Promise<void> {
-  users.replace(await openUsers({ ...userOptions(config, kv), init: undefined }));
+export async function reloadUsers(population: Population): Promise<void> {
+  const options = { ...userOptions(population), init: undefined };
+  population.users.replace(await openUsers(options));
 }
 
-function userOptions(
-  config: ServerConfig,
-  kv: KvStore,
-): Omit<Parameters<typeof openUsers>[0], 'init'> {
+function userOptions({
+  config,
+  kv,
+  agreedKeys,
+}: Population): Omit<Parameters<typeof openUsers>[0], 'init'> {
   return {
     env: config.env,
     directory: config.directory,
@@ -49,7 +55,7 @@ function userOptions(
     credentials: config.credentials,
     owner: { id: OWNER_ID, displayName: OWNER_NAME },
     masterKeyPath: config.masterKeyPath,
-    mayMakeKey: config.cluster === undefined,
+    agreedKeys,
   };
 }
 

@@ -16,8 +16,10 @@ import { collectNow } from './collect-now.ts';
 import type { ControlSocket } from './control-socket.ts';
 import type { HttpListener } from './http-listener.ts';
 import { openHttpListener } from './http-listener.ts';
+import { AgreedKeys } from './keys/agreed-keys.ts';
+import { KeyKeeper } from './keys/key-keeper.ts';
 import type { KeyUse, OpenKeys, OpenKeysOptions } from './keys/open-keys.ts';
-import { compareKeys, openKeyRings, openKeys } from './keys/open-keys.ts';
+import { compareKeys, openClusterKeys, openKeys } from './keys/open-keys.ts';
 import { startRewrap } from './keys/rewrap-outdated.ts';
 import type { Log } from './log.ts';
 import { silentLog } from './log.ts';
@@ -35,6 +37,8 @@ import { CurrentUsers } from './users/current-users.ts';
 import { UserWatch } from './users/user-watch.ts';
 
 const SLOW_AFTER_MS = 1000;
+/** After a node has written down its keys, the others know within this. */
+const KEY_INTERVAL_MS = 5_000;
 /** Of the ten seconds that a stop may take: for requests in flight. The rest is for the last sync. */
 const STOP_GRACE_MS = 8_000;
 
@@ -83,6 +87,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   const changes = openChangeServices({ ...settings, kv, leads: () => leads({ cluster }) });
   cleanup.defer(() => changes.stop());
   const keys = await openServerKeys(config, kv);
+  const agreedKeys = keys.masterKeys instanceof AgreedKeys ? keys.masterKeys : undefined;
   const objects = openObjects(config, kv, keys, changes);
   cleanup.defer(() => objects.close());
   const users = new CurrentUsers();
@@ -92,7 +97,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   cleanup.defer(() => backups.stop());
   const parts = { kv, cluster, objects, users, health, backups, changes };
   const state: ServerState = { config, log, region, startedMs, ...parts };
-  const population = { config, kv, objects, region, users };
+  const population = { config, kv, objects, region, users, agreedKeys };
   if (cluster === undefined) {
     await populate(population);
     await changes.begin();
@@ -131,7 +136,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
 async function openServerKeys(config: ServerConfig, kv: LocalStore): Promise<OpenKeys> {
   const options = keyOptions(config, kv);
   if (config.cluster === undefined) return await openKeys(options);
-  return { ...(await openKeyRings(options, false)), outdated: [], missing: [] };
+  return { ...(await openClusterKeys(options)), outdated: [], missing: [] };
 }
 
 function keyOptions(config: ServerConfig, kv: LocalStore): OpenKeysOptions {
@@ -204,22 +209,23 @@ interface Health {
 
 /** Waits for a leader, and fills what must be there. From then on this node serves. */
 async function join(
-  { config, kv, log, changes }: ServerState,
+  state: ServerState,
   keys: OpenKeys,
   population: Population,
   cleanup: AsyncDisposableStack,
 ): Promise<void> {
+  const { config, kv, log, changes } = state;
   const { clock } = config.env;
   const work = new LedWork(clock);
   cleanup.defer(() => work.stop());
   const watch = new UserWatch({ kv, clock, log, reload: () => reloadUsers(population) });
   cleanup.defer(() => watch.stop());
+  const keeper = keeperOf(state, population);
+  cleanup.defer(() => keeper?.stop());
   const fill = async (): Promise<void> => {
-    const { outdated, missing } = await compareKeys(keyOptions(config, kv), keys);
+    const { missing } = await compareKeys(keyOptions(config, kv), keys);
     warnOfMissingKeys(log, missing);
-    // Why not sealed anew: another node may still seal with a key that would then be forgotten.
-    if (outdated.length > 0)
-      log.info({ outdated }, 'older keys are in use: keep them in their file');
+    await keeper?.follow();
     await populate(population);
     await changes.begin();
   };
@@ -227,6 +233,24 @@ async function join(
     throw new KvError('KV_CLOSED', 'the server was stopped before there was a leader');
   }
   watch.start();
+  keeper?.start(config.cluster?.keyIntervalMs ?? KEY_INTERVAL_MS);
+}
+
+function keeperOf(
+  { config: { env }, kv, log, objects, cluster }: ServerState,
+  { agreedKeys: keys }: Population,
+): KeyKeeper | undefined {
+  if (cluster === undefined || keys === undefined) return undefined;
+  return new KeyKeeper({
+    kv,
+    env,
+    log,
+    objects,
+    keys,
+    nodeId: cluster.status().nodeId,
+    members: () => cluster.status().members.map(({ nodeId }) => nodeId),
+    leads: () => leads({ cluster }),
+  });
 }
 
 async function stop(

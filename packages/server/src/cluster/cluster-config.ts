@@ -12,4 +12,6 @@ export interface ClusterConfig
   readonly repairsFromPeers?: boolean;
   /** The credentials are new, and take the place of those that the cluster knows. Default false. */
   readonly replaceRootKeys?: boolean;
+  /** How often a node looks what the others have agreed on about master keys. Default 5 s. */
+  readonly keyIntervalMs?: number;
 }

@@ -1,6 +1,11 @@
 import type { Env } from '@holdfast/env';
 import type { KvStore } from '@holdfast/kv';
-import { createLocalKeys, type KeyService, keyFingerprint } from '@holdfast/objects';
+import {
+  createLocalKeys,
+  type KeyService,
+  keyFingerprint,
+  type SealedKey,
+} from '@holdfast/objects';
 import { type KeyKind, recordUse } from './key-usage.ts';
 
 /** Keys by name, each with its versions, the present one first; never empty lists. */
@@ -11,6 +16,8 @@ export interface KeyRingOptions {
   readonly kv: KvStore;
   readonly kind: KeyKind;
   readonly defaultKeyId: string | undefined;
+  /** Whether data keys of older versions are sealed anew. Default true. */
+  readonly rewraps?: boolean;
   /** Reads the keys, or makes them where there are none yet; called once, when they are first needed. */
   readonly load: () => Promise<KeyVersions>;
 }
@@ -43,7 +50,8 @@ export class KeyRing implements KeyService {
     return await (await this.#load()).service.unwrap(keyId, sealed);
   }
 
-  async rewrap(keyId: string, sealed: Uint8Array): Promise<Uint8Array | undefined> {
+  async rewrap(keyId: string, sealed: Uint8Array): Promise<SealedKey | undefined> {
+    if (this.#options.rewraps === false) return undefined;
     const again = await (await this.#load()).service.rewrap(keyId, sealed);
     if (again !== undefined) await this.#record(keyId);
     return again;

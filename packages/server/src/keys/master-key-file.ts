@@ -46,6 +46,12 @@ export async function readMasterKeys(
   return made;
 }
 
+/** The same, and none where there is no file in the data folder and none was named. */
+export async function findMasterKeys(place: MasterKeyPlace): Promise<readonly Uint8Array[]> {
+  if (place.path !== undefined) return await readMasterKeys(place, false);
+  return (await readKeyFile(place.env, masterKeyPath(place))) ?? [];
+}
+
 /**
  * Puts a new key before those of the file, or makes the file with it. Durable when it resolves; a crash leaves the
  * file as it was or as it is to be. The keys that are now in it.

@@ -1,13 +1,12 @@
 import type { Env } from '@holdfast/env';
 import type { KvStore } from '@holdfast/kv';
 import { SettingsError } from '../settings-error.ts';
+import { AgreedKeys } from './agreed-keys.ts';
+import { MASTER_KEY_ID } from './key-agreement.ts';
 import { KeyRing } from './key-ring.ts';
 import { listUse, type UsedKey } from './key-usage.ts';
-import { masterKeyPath, readMasterKeys } from './master-key-file.ts';
+import { findMasterKeys, masterKeyPath, readMasterKeys } from './master-key-file.ts';
 import { readNamedKeys } from './named-key-file.ts';
-
-/** The name under which the master key seals. */
-const MASTER_KEY_ID = 'master';
 
 export interface OpenKeysOptions {
   readonly env: Env;
@@ -19,8 +18,13 @@ export interface OpenKeysOptions {
 }
 
 export interface KeyRings {
-  readonly masterKeys: KeyRing;
+  readonly masterKeys: KeyRing | AgreedKeys;
   readonly namedKeys: KeyRing | undefined;
+}
+
+/** Of a node of a cluster. */
+export interface ClusterKeys extends KeyRings {
+  readonly masterKeys: AgreedKeys;
 }
 
 /** What the keys in use are, beside those of the files. */
@@ -40,15 +44,7 @@ export type OpenKeys = KeyRings & KeyUse;
 export async function openKeys(options: OpenKeysOptions): Promise<OpenKeys> {
   const used = await listUse(options.kv);
   const mayMake = !used.some(({ kind }) => kind === 'master');
-  const rings = await openKeyRings(options, mayMake);
-  return { ...rings, ...(await compare(options, rings, used)) };
-}
-
-/** The same without a look into the store, which a node of a cluster can take only when it has a leader. */
-export async function openKeyRings(
-  { env, kv, directory, masterKeyPath: path, namedKeyPath }: OpenKeysOptions,
-  mayMake: boolean,
-): Promise<KeyRings> {
+  const { env, kv, directory, masterKeyPath: path } = options;
   const place = { env, directory, path };
   const masterKeys = new KeyRing({
     env,
@@ -57,17 +53,31 @@ export async function openKeyRings(
     defaultKeyId: MASTER_KEY_ID,
     load: async () => new Map([[MASTER_KEY_ID, await readMasterKeys(place, mayMake)]]),
   });
-  const named = namedKeyPath === undefined ? undefined : await readNamedKeys(env, namedKeyPath);
-  const namedKeys =
-    named &&
-    new KeyRing({
-      env,
-      kv,
-      kind: 'named',
-      defaultKeyId: named.defaultKeyId,
-      load: async () => named.keys,
-    });
-  return { masterKeys, namedKeys };
+  const rings = { masterKeys, namedKeys: await openNamedKeys(options, true) };
+  return { ...rings, ...(await compare(options, rings, used)) };
+}
+
+/**
+ * The same for a node of a cluster, without a look into the store, which it can take only when it has a leader. No key is made:
+ * the others would not have it.
+ */
+export async function openClusterKeys(options: OpenKeysOptions): Promise<ClusterKeys> {
+  const { env, directory, masterKeyPath: path } = options;
+  const place = { env, directory, path };
+  return {
+    masterKeys: new AgreedKeys(env, masterKeyPath(place), await findMasterKeys(place)),
+    // Why not sealed anew: the nodes agree on versions of the master key only.
+    namedKeys: await openNamedKeys(options, false),
+  };
+}
+
+async function openNamedKeys(
+  { env, kv, namedKeyPath }: OpenKeysOptions,
+  rewraps: boolean,
+): Promise<KeyRing | undefined> {
+  if (namedKeyPath === undefined) return undefined;
+  const { keys, defaultKeyId } = await readNamedKeys(env, namedKeyPath);
+  return new KeyRing({ env, kv, kind: 'named', defaultKeyId, rewraps, load: async () => keys });
 }
 
 /** The look into the store. Throws as `openKeys` does. */

@@ -1,6 +1,7 @@
 import type { Env } from '@holdfast/env';
-import type { KvStore } from '@holdfast/kv';
+import { KvError, type KvStore } from '@holdfast/kv';
 import type { Credentials } from '../credentials.ts';
+import type { AgreedKeys } from '../keys/agreed-keys.ts';
 import { readMasterKeys } from '../keys/master-key-file.ts';
 import type { InitContent } from './init-file.ts';
 import { SecretBox } from './secret-box.ts';
@@ -18,8 +19,8 @@ export interface OpenUsersOptions {
   readonly owner: { readonly id: string; readonly displayName: string };
   readonly init: InitContent | undefined;
   readonly masterKeyPath: string | undefined;
-  /** Whether a master key may be made. Not by a node of a cluster: the others would not have it. Default true. */
-  readonly mayMakeKey?: boolean;
+  /** Of a node of a cluster, where no key is made, and the leader seals anew what older keys sealed. */
+  readonly agreedKeys?: AgreedKeys | undefined;
 }
 
 /**
@@ -27,7 +28,7 @@ export interface OpenUsersOptions {
  * in place of what was stored of them. The master key is made when the first user is.
  */
 export async function openUsers(options: OpenUsersOptions): Promise<UserDirectory> {
-  const { env, directory, kv, credentials, owner, init } = options;
+  const { kv, credentials, owner, init } = options;
   const itself: UserRecord = {
     id: owner.id,
     displayName: owner.displayName,
@@ -39,16 +40,26 @@ export async function openUsers(options: OpenUsersOptions): Promise<UserDirector
   const wanted = (init?.users ?? []).map((user) => userRecord(user, owner.id));
   const stored = await hasUsers(kv);
   if (!stored && wanted.length === 0) return new UserDirectory([itself]);
-  const place = { env, directory, path: options.masterKeyPath };
-  const mayMake = !stored && (options.mayMakeKey ?? true);
-  const box = new SecretBox(await readMasterKeys(place, mayMake), env.random);
+  const box = await openBox(options, !stored);
   const before = stored ? await loadUsers(kv, box) : [];
   const names = new Set(wanted.map(({ id }) => id));
   const kept = before.filter(({ id }) => !names.has(id));
   // Before anything is stored: what cannot be told apart is refused.
   const users = new UserDirectory([itself, ...kept, ...wanted]);
   // After a rotation: so that the older master keys are no longer needed.
-  if (box.openedOlder) await storeUsers(kv, box, kept);
-  await storeUsers(kv, box, wanted);
+  const { agreedKeys } = options;
+  if (box.openedOlder && agreedKeys === undefined) await storeUsers(kv, box, kept);
+  const { stillSeals } = agreedKeys?.agreed ?? {};
+  if (!(await storeUsers(kv, box, wanted, stillSeals === undefined ? [] : [stillSeals]))) {
+    throw new KvError('KV_BUSY', 'the present master key was changed while users were stored');
+  }
   return users;
+}
+
+async function openBox(
+  { env, directory, masterKeyPath: path, agreedKeys }: OpenUsersOptions,
+  mayMake: boolean,
+): Promise<SecretBox> {
+  if (agreedKeys !== undefined) return agreedKeys.secretBox(env.random);
+  return new SecretBox(await readMasterKeys({ env, directory, path }, mayMake), env.random);
 }

@@ -1,5 +1,5 @@
 import { concatBytes, fromUtf8, prefixEnd, utf8 } from '@holdfast/bytes';
-import type { KvEntry, KvStore } from '@holdfast/kv';
+import type { Condition, KvEntry, KvStore } from '@holdfast/kv';
 import { SettingsError } from '../settings-error.ts';
 import type { SecretBox } from './secret-box.ts';
 import type { UserRecord } from './user-record.ts';
@@ -54,17 +54,40 @@ export async function userVersions(kv: KvStore): Promise<KvEntry[]> {
   }
 }
 
-/** Stores users, one transaction each: durable when it resolves. */
+/** Stores users, one transaction each: durable when it resolves. Whether `conditions` held for all. */
 export async function storeUsers(
   kv: KvStore,
   box: SecretBox,
   users: readonly UserRecord[],
-): Promise<void> {
+  conditions: readonly Condition[] = [],
+): Promise<boolean> {
   for (const user of users) {
     const key = concatBytes([USER_SPACE, utf8(user.id)]);
     const value = utf8(JSON.stringify(sealUser(user, box)));
-    await kv.transact({ conditions: [], operations: [{ kind: 'put', key, value }] });
+    const operations = [{ kind: 'put', key, value }] as const;
+    if (!(await kv.transact({ conditions, operations })).committed) return false;
   }
+  return true;
+}
+
+/**
+ * Seals with the first key of the box what another sealed, where the user is still as it was read. Whether every secret
+ * is sealed with it: not where a user was changed meanwhile, or `stillSeals` does not hold.
+ */
+export async function resealUsers(
+  kv: KvStore,
+  box: SecretBox,
+  stillSeals: Condition,
+): Promise<boolean> {
+  for (const { key } of await userVersions(kv)) {
+    const entry = await kv.get(key);
+    if (entry === undefined) continue;
+    const user = openUser(JSON.parse(fromUtf8(entry.value)) as StoredUser, box);
+    if (!box.openedOlder) continue;
+    const asRead = { kind: 'versionEquals', key, version: entry.version } as const;
+    if (!(await storeUsers(kv, box, [user], [asRead, stillSeals]))) return false;
+  }
+  return true;
 }
 
 function sealUser(user: UserRecord, box: SecretBox): StoredUser {

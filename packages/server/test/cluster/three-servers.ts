@@ -67,11 +67,16 @@ export class ThreeServers implements AsyncDisposable {
 
   /** Writes one master key to the disk of every node. */
   async giveMasterKey(path: string): Promise<void> {
-    for (const files of this.#disks) {
-      const file = await files.open(path, 'create');
-      await file.write(new TextEncoder().encode('5'.repeat(64)), 0);
-      await file.close();
-    }
+    for (const at of this.#disks.keys()) await this.writeMasterKeys(at, path, ['5'.repeat(64)]);
+  }
+
+  /** Puts these keys in the place of those in the file of a node. */
+  async writeMasterKeys(at: number, path: string, keys: readonly string[]): Promise<void> {
+    const files = this.#disks[at] as MemoryFiles;
+    if ((await files.stat(path)) !== undefined) await files.unlink(path);
+    const file = await files.open(path, 'create');
+    await file.write(new TextEncoder().encode(`${keys.join('\n')}\n`), 0);
+    await file.close();
   }
 
   server(at: number): RunningServer {
