@@ -161,7 +161,12 @@ export class Nemesis {
     node.isExcused = true;
     const kinds = ['write', 'writeSynced', 'sync', 'rename', 'syncDirectory', 'create', 'unlink'];
     const kind = kinds[this.#random.below(kinds.length)];
-    node.files.failWhen({ when: (operation) => operation.kind === kind, code: 'FILE_IO' });
+    const fault = node.files.failWhen({
+      when: (operation) => operation.kind === kind,
+      code: 'FILE_IO',
+    });
+    // Of a machine that is off it may wait until all is well.
+    this.#endings.add(() => fault.cancel());
   }
 
   /** One copy at least is good: that of every node but one, which is the same until another has taken its place. */
