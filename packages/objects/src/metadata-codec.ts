@@ -42,8 +42,8 @@ export function readMetadata(reader: ByteReader): ObjectMetadata {
   const metadata: { user: Record<string, string> } & Partial<Record<StandardField, string>> = {
     user,
   };
-  for (let bit = 0; mask >>> bit !== 0; bit++) {
-    if ((mask & (1 << bit)) === 0 || bit >= STANDARD_FIELDS.length) continue;
+  for (let bit = 0; bit < STANDARD_FIELDS.length; bit++) {
+    if ((mask & (1 << bit)) === 0) continue;
     metadata[STANDARD_FIELDS[bit] as StandardField] = reader.text();
   }
   // Why defineProperty: `__proto__` is a legal header name, and only a name here.
