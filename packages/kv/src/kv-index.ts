@@ -19,6 +19,7 @@ import { MergeSource } from './merge-source.ts';
 import type { MergeRequest } from './merge-task.ts';
 import type { OlderState } from './older-state.ts';
 import { olderState } from './older-state.ts';
+import { Slab } from './slab.ts';
 import type { TableContext, TableListing } from './sorted-table.ts';
 import { SortedTable } from './sorted-table.ts';
 import { tableFileName, tableIdOf } from './table-format.ts';
@@ -27,6 +28,9 @@ import type { TableMerger } from './table-merger.ts';
 import { TableSource } from './table-source.ts';
 import type { TableWriteRequest } from './table-writer.ts';
 import { unlinkLeftOver, writeTable } from './table-writer.ts';
+
+/** Some eight blocks: what a walk reads and does not keep. */
+const PASSING_SLAB_SIZE_BYTES: number = 66 * 1024;
 
 export interface KvIndexOptions {
   readonly env: Env;
@@ -208,7 +212,7 @@ export class KvIndex {
         const found = active.get(key, keyHash) ?? frozen?.get(key, keyHash);
         return found ?? findInTables(tables, key, keyHash, 0);
       },
-      source: (reverse) => sourceOver(active, frozen, tables, reverse),
+      source: (reverse) => this.#sourceOver(active, frozen, tables, reverse),
       release: () => {
         for (const table of tables) table.release();
       },
@@ -416,7 +420,29 @@ export class KvIndex {
     const tables = this.#tables.filter(
       ({ blockCount, properties }) => blockCount > 0 && compareBytes(properties.firstKey, end) < 0,
     );
-    return sourceOver(this.#active.snapshot(), this.#frozen?.memtable.snapshot(), tables, false);
+    return this.#sourceOver(
+      this.#active.snapshot(),
+      this.#frozen?.memtable.snapshot(),
+      tables,
+      false,
+    );
+  }
+
+  #sourceOver(
+    active: MemtableView,
+    frozen: MemtableView | undefined,
+    tables: readonly SortedTable[],
+    reverse: boolean,
+  ): IndexSource {
+    const sources: IndexSource[] = [active.source(reverse)];
+    if (frozen !== undefined) sources.push(frozen.source(reverse));
+    const tablesBytes = tables.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const passing = this.#context.cache.holdsAll(tablesBytes)
+      ? undefined
+      : new Slab(PASSING_SLAB_SIZE_BYTES);
+    const options = { reverse, useCache: true, passing };
+    for (const table of tables) sources.push(new TableSource(table, options));
+    return sources.length === 1 ? (sources[0] as IndexSource) : new MergeSource(sources, reverse);
   }
 
   /** Removes files that no MANIFEST lists: what a crash interrupted. Returns their names. */
@@ -461,16 +487,4 @@ export class KvIndex {
     const listing: TableListing = { tableId, sizeBytes, footerCrc };
     return SortedTable.open(this.#context, path, listing);
   }
-}
-
-function sourceOver(
-  active: MemtableView,
-  frozen: MemtableView | undefined,
-  tables: readonly SortedTable[],
-  reverse: boolean,
-): IndexSource {
-  const sources: IndexSource[] = [active.source(reverse)];
-  if (frozen !== undefined) sources.push(frozen.source(reverse));
-  for (const table of tables) sources.push(new TableSource(table, { reverse, useCache: true }));
-  return sources.length === 1 ? (sources[0] as IndexSource) : new MergeSource(sources, reverse);
 }

@@ -11,6 +11,7 @@ import type { InPlaceReads } from './in-place-reads.ts';
 import type { IndexRecord } from './index-record.ts';
 import type { OnPiece } from './section-reader.ts';
 import { readCheckedSection, readSection } from './section-reader.ts';
+import type { Slab } from './slab.ts';
 import { checksumHolds, findInBlock } from './table-block.ts';
 import type { TableProperties, TableSection } from './table-format.ts';
 import {
@@ -148,16 +149,20 @@ export class SortedTable {
       : this.#index.blockOf(key);
   }
 
-  /** The block from the cache, or read in place and checked; undefined where it is to be loaded. */
-  blockNow(block: number): Uint8Array | undefined {
+  /**
+   * The block from the cache, or read in place and checked; undefined where it is to be loaded. What is read is kept, or, where
+   * a walk gives a slab and it is not worth that, read into the slab.
+   */
+  blockNow(block: number, passing?: Slab): Uint8Array | undefined {
     const cached = this.#cache.get(this.tableId, block);
     if (cached !== undefined) return cached;
     const { offset, sizeBytes } = this.#index.section(block);
-    const bytes = new Uint8Array(sizeBytes);
+    const passes = passing !== undefined && !this.#cache.admitsWalked(this.tableId, block);
+    const bytes = passes ? passing.take(sizeBytes) : new Uint8Array(sizeBytes);
     if (!this.#inPlace.read(this.#file, bytes, offset)) return undefined;
     // Why no error here: `readBlocks` reads again, counts the damage and says where it is.
     if (!checksumHolds(bytes, this.#env.crc32c)) return undefined;
-    this.#cache.set(this.tableId, block, bytes);
+    if (!passes) this.#cache.set(this.tableId, block, bytes);
     return bytes;
   }
 

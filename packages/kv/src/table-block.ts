@@ -1,6 +1,7 @@
 import type { Crc32c } from '@holdfast/bytes';
 import { ByteWriter, MalformedBytesError } from '@holdfast/bytes';
 import type { IndexRecord } from './index-record.ts';
+import { Slab } from './slab.ts';
 
 /**
  * A block of a sorted table: entries in key order, each without the bytes that its key shares with the one
@@ -12,7 +13,7 @@ const RESTART_INTERVAL = 16;
 /** Restart count and checksum. */
 const BLOCK_TRAILER_SIZE_BYTES = 8;
 
-/** Rebuilt keys share buffers of this size: a small buffer is cheaper than many, and than a large one. */
+/** Of rebuilt keys: a small buffer is cheaper than many, and than a large one. */
 const KEY_SLAB_SIZE_BYTES = 2048;
 
 const KIND_TOMBSTONE = 0;
@@ -98,7 +99,7 @@ export interface DecodedEntries {
 /** Rebuilds all keys of a block whose checksum was checked. Records share memory with it. */
 export function decodeBlock(bytes: Uint8Array): DecodedEntries {
   const scanner = new BlockScanner(bytes);
-  return decodeEntries(scanner, scanner.entriesEnd, new KeySlab());
+  return decodeEntries(scanner, scanner.entriesEnd, keySlab());
 }
 
 /**
@@ -107,10 +108,10 @@ export function decodeBlock(bytes: Uint8Array): DecodedEntries {
  */
 export class BlockGroups {
   readonly #scanner: BlockScanner;
-  readonly #slab: KeySlab;
+  readonly #slab: Slab;
 
   /** Keys are rebuilt in the slab. */
-  constructor(bytes: Uint8Array, slab: KeySlab) {
+  constructor(bytes: Uint8Array, slab: Slab) {
     this.#scanner = new BlockScanner(bytes);
     this.#slab = slab;
   }
@@ -134,22 +135,12 @@ export class BlockGroups {
 }
 
 /** Memory for keys that are rebuilt one after the other. */
-export class KeySlab {
-  #bytes: Uint8Array = new Uint8Array(KEY_SLAB_SIZE_BYTES);
-  #used = 0;
-
-  take(length: number): Uint8Array {
-    if (this.#used + length > this.#bytes.length) {
-      this.#bytes = new Uint8Array(Math.max(KEY_SLAB_SIZE_BYTES, length));
-      this.#used = 0;
-    }
-    this.#used += length;
-    return this.#bytes.subarray(this.#used - length, this.#used);
-  }
+export function keySlab(): Slab {
+  return new Slab(KEY_SLAB_SIZE_BYTES);
 }
 
 /** From the scanner's position to `end`. */
-function decodeEntries(scanner: BlockScanner, end: number, slab: KeySlab): DecodedEntries {
+function decodeEntries(scanner: BlockScanner, end: number, slab: Slab): DecodedEntries {
   const { bytes } = scanner;
   const keys: Uint8Array[] = [];
   const sharedBytes: number[] = [];

@@ -1,9 +1,10 @@
 import { compareBytes } from '@holdfast/bytes';
 import type { IndexRecord } from './index-record.ts';
 import type { IndexSource } from './index-source.ts';
+import type { Slab } from './slab.ts';
 import type { SortedTable } from './sorted-table.ts';
 import type { DecodedEntries } from './table-block.ts';
-import { BlockGroups, KeySlab } from './table-block.ts';
+import { BlockGroups, keySlab } from './table-block.ts';
 
 // Blocks that a walk reads at once when it needs the next: few at first, since most walks are short.
 const READ_AHEAD_FIRST = 1;
@@ -13,6 +14,8 @@ export interface TableSourceOptions {
   readonly reverse: boolean;
   /** False for a merge: it reads everything once, and would push out what readers need. */
   readonly useCache: boolean;
+  /** Where blocks are read that are not worth keeping; without it all that are read are kept. */
+  readonly passing?: Slab | undefined;
 }
 
 /** A walk over one table. The caller keeps the table retained meanwhile. */
@@ -20,6 +23,7 @@ export class TableSource implements IndexSource {
   readonly #table: SortedTable;
   readonly #step: 1 | -1;
   readonly #useCache: boolean;
+  readonly #passing: Slab | undefined;
   #ahead: Map<number, Uint8Array> = new Map();
   #readAhead: number = READ_AHEAD_FIRST;
   #block = -1;
@@ -28,12 +32,13 @@ export class TableSource implements IndexSource {
   #entries: DecodedEntries | undefined;
   #position = 0;
   #shared = 0;
-  readonly #slab = new KeySlab();
+  readonly #slab = keySlab();
 
   constructor(table: SortedTable, options: TableSourceOptions) {
     this.#table = table;
     this.#step = options.reverse ? -1 : 1;
     this.#useCache = options.useCache;
+    this.#passing = options.passing;
   }
 
   get key(): Uint8Array | undefined {
@@ -88,7 +93,8 @@ export class TableSource implements IndexSource {
     }
     if (block === this.#block) return this.#stand(key);
     const bytes =
-      this.#ahead.get(block) ?? (this.#useCache ? this.#table.blockNow(block) : undefined);
+      this.#ahead.get(block) ??
+      (this.#useCache ? this.#table.blockNow(block, this.#passing) : undefined);
     if (bytes === undefined) return this.#load(block, key);
     this.#use(block, bytes);
     return this.#stand(key);

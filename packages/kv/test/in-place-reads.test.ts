@@ -1,6 +1,7 @@
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { FileHandle } from '@holdfast/env';
 import type { ManualClock } from '@holdfast/env/memory';
 import { createMemoryEnv } from '@holdfast/env/memory';
@@ -10,8 +11,11 @@ import { BlockCache } from '../src/block-cache.ts';
 import { hashKey } from '../src/bloom-filter.ts';
 import { Disposals } from '../src/disposals.ts';
 import { InPlaceReads } from '../src/in-place-reads.ts';
+import type { IndexRecord } from '../src/index-record.ts';
 import { Memtable } from '../src/memtable.ts';
+import { Slab } from '../src/slab.ts';
 import { SortedTable } from '../src/sorted-table.ts';
+import { TableSource } from '../src/table-source.ts';
 import { writeTable } from '../src/table-writer.ts';
 
 const BYTES = 100;
@@ -131,45 +135,114 @@ test('a damaged block that is read in place is reported, and never served', asyn
   }
 });
 
-test('what was found in a block that is not kept stays as it was, and damage of such a block is reported', async () => {
+const COUNT = 2000;
+const ROWS = Array.from({ length: COUNT }, (_, at) => ({
+  key: Uint8Array.of(1, at >>> 8, at & 255),
+  record: { kind: 'inline' as const, version: at, value: new Uint8Array(100).fill(at) },
+}));
+
+interface Row {
+  readonly key: Uint8Array;
+  readonly record: IndexRecord | undefined;
+}
+
+/** Places at which the two differ. */
+function wrongOf(found: readonly Row[], rows: readonly Row[]): number[] {
+  const all = rows.map((row, at) => (isDeepStrictEqual(found[at], row) ? -1 : at));
+  if (found.length > rows.length) all.push(rows.length);
+  return all.filter((at) => at >= 0);
+}
+
+/** A table of some thirty blocks that is read in place, with room in the cache for so many bytes of them. */
+async function withTable(
+  cacheBytes: number,
+  body: (table: SortedTable, cache: BlockCache) => Promise<void>,
+): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-in-place-'));
   const env = await createNodeEnv();
   const disposals = new Disposals();
   try {
     const path = join(folder, 't');
     const memtable = new Memtable();
-    const keys = Array.from({ length: 2000 }, (_, at) => Uint8Array.of(1, at >>> 8, at & 255));
-    for (const [at, key] of keys.entries()) {
-      memtable.set(key, { kind: 'inline', version: at, value: new Uint8Array(100).fill(at) });
-    }
-    const request = { tableId: 1, path, appliedIndex: 1, dropTombstones: false };
-    const source = memtable.source(false);
-    const written = await writeTable(env, { ...request, expectedEntries: keys.length }, source);
-    // Room for two blocks of thirty.
-    const context = { env, cache: new BlockCache(20_000), disposals };
-    const inPlace = new InPlaceReads(env.clock);
-    const table = await SortedTable.open({ ...context, inPlace }, path, { tableId: 1, ...written });
-    const found = [];
-    for (const key of keys) found.push(await table.get(key, hashKey(key)));
-    for (const [at, record] of found.entries()) {
-      const value = new Uint8Array(100).fill(at);
-      expect(record).toEqual({ kind: 'inline', version: at, value });
-    }
-    const file = await open(path, 'r+');
-    for (let offset = 100; offset < written.sizeBytes / 2; offset += 4096) {
-      await file.write(Uint8Array.of(170), 0, 1, offset);
-    }
-    await file.close();
-    for (let at = 0; at < 800; at += 50) {
-      const key = keys[at] as Uint8Array;
-      await expect((async () => table.get(key, hashKey(key)))()).rejects.toMatchObject({
-        code: 'KV_CORRUPTION',
-      });
-    }
+    for (const { key, record } of ROWS) memtable.set(key, record);
+    const request = {
+      tableId: 1,
+      path,
+      appliedIndex: 1,
+      expectedEntries: COUNT,
+      dropTombstones: false,
+    };
+    const written = await writeTable(env, request, memtable.source(false));
+    const cache = new BlockCache(cacheBytes);
+    // A clock that stands: no read is slow.
+    const inPlace = new InPlaceReads((await createMemoryEnv()).manualClock);
+    const context = { env, cache, disposals, inPlace };
+    const table = await SortedTable.open(context, path, { tableId: 1, ...written });
+    await body(table, cache);
     table.release();
     await disposals.finished();
   } finally {
     await env.digests.close();
     await rm(folder, { recursive: true });
   }
+}
+
+/** Changes a byte of the first value, and one in every 4 KiB of the first half. */
+async function damage(table: SortedTable): Promise<void> {
+  const file = await open(table.path, 'r+');
+  for (let offset = 100; offset < table.sizeBytes / 2; offset += 4096) {
+    await file.write(Uint8Array.of(170), 0, 1, offset);
+  }
+  await file.close();
+}
+
+/** What a walk that keeps nothing finds from `from` on. */
+async function walk(table: SortedTable, from?: Uint8Array): Promise<Row[]> {
+  const source = new TableSource(table, {
+    reverse: false,
+    useCache: true,
+    passing: new Slab(20_000),
+  });
+  const rows: Row[] = [];
+  for (await source.seek(from); source.key !== undefined; await source.advance()) {
+    rows.push({ key: source.key, record: source.record });
+  }
+  return rows;
+}
+
+test('what was found in a block that is not kept stays as it was, and damage of such a block is reported', async () => {
+  // Room for two blocks.
+  await withTable(20_000, async (table) => {
+    const found: Row[] = [];
+    for (const { key } of ROWS) found.push({ key, record: await table.get(key, hashKey(key)) });
+    expect(wrongOf(found, ROWS)).toEqual([]);
+    await damage(table);
+    for (let at = 0; at < 800; at += 50) {
+      const { key } = ROWS[at] as (typeof ROWS)[0];
+      await expect((async () => table.get(key, hashKey(key)))()).rejects.toMatchObject({
+        code: 'KV_CORRUPTION',
+      });
+    }
+  });
+});
+
+test('what a walk found in blocks that it does not keep stays as it was, and their damage is reported', async () => {
+  await withTable(1_000_000, async (table, cache) => {
+    expect(wrongOf(await walk(table, ROWS[500]?.key), ROWS.slice(500))).toEqual([]);
+    expect(cache.sizeBytes).toBe(0);
+  });
+  await withTable(1_000_000, async (table) => {
+    await damage(table);
+    await expect(walk(table)).rejects.toMatchObject({
+      code: 'KV_CORRUPTION',
+      message: expect.stringContaining('wrong checksum'),
+    });
+  });
+});
+
+test('what walks need again and again, others between, is kept', async () => {
+  await withTable(1_000_000, async (table, cache) => {
+    for (let round = 0; round < 5; round++) expect(wrongOf(await walk(table), ROWS)).toEqual([]);
+    expect(cache.sizeBytes).toBeGreaterThan(200_000);
+  });
 });

@@ -258,6 +258,28 @@ describe('a sorted table', () => {
     expect(cache.admits(2, 3)).toBe(false);
   });
 
+  test('what a walk needs is taken in when it is needed again after some others, and not before', () => {
+    // Thirteen places for what was refused.
+    const cache = new BlockCache(100_000);
+    expect([cache.admitsWalked(1, 1), cache.admitsWalked(1, 1)]).toEqual([false, false]);
+    expect([cache.admitsWalked(1, 2), cache.admitsWalked(1, 1)]).toEqual([false, true]);
+    for (let block = 100; block < 200; block++) cache.admitsWalked(3, block);
+    expect(cache.admitsWalked(1, 2)).toBe(false);
+    expect([cache.holdsAll(50_000), cache.holdsAll(50_001)]).toEqual([true, false]);
+  });
+
+  test('of blocks that walks need in turns each is taken in, wherever its number falls', () => {
+    // 129 places for what was refused.
+    const cache = new BlockCache(1_050_000);
+    const blocks = new Set([1, 130, 259]);
+    for (let round = 0; round < 30; round++) {
+      for (const block of blocks) if (cache.admitsWalked(1, block)) blocks.delete(block);
+      // Others, which come once.
+      for (let other = 10; other < 20; other++) cache.admitsWalked(2 + round, other);
+    }
+    expect(blocks.size).toBe(0);
+  });
+
   test('separators lie between their keys', () => {
     fc.assert(
       fc.property(key, key, (one, other) => {
