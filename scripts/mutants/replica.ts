@@ -83,7 +83,7 @@ export const replicaMutants: readonly Mutant[] = [
       from: 'const result = raft.forward(command);',
       to: 'const named = 3 + (command.head[2] ?? 0) + (proposal.session.sequence > 127 ? 2 : 1); const result = raft.forward({ ...command, head: Uint8Array.of(1, 0, ...command.head.subarray(named)) });',
     },
-    pinned: faults(31),
+    pinned: faults(32),
     hunts,
   },
   {

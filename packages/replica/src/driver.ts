@@ -388,7 +388,7 @@ export class ReplicaDriver implements Committer {
   #turn(): void {
     // Why before all others: what an acknowledgement counts for comes behind it in the log.
     for (const command of this.#options.guard.unrecorded(this.#status)) this.#raft.propose(command);
-    this.#proposals.propose(this.#raft, this.#status.role === 'leader');
+    this.#proposals.propose(this.#raft);
     this.#reads.ask(this.#raft);
     const ready = this.#raft.ready();
     if (ready !== undefined) this.#carryOut(ready);

@@ -9,7 +9,7 @@ import type { Crc32c, Term } from '@holdfast/bytes';
 import type { Clock } from '@holdfast/env';
 import type { ApplyOutcome, Transaction, TransactResult } from '@holdfast/kv';
 import { encodeEntry, KV_ENTRY_KIND, KvError } from '@holdfast/kv';
-import type { Command, ForwardOutcome, Raft } from '@holdfast/raft';
+import type { Command, ForwardOutcome, ProposalRefusal, Raft } from '@holdfast/raft';
 import type { StoredCommand } from './entry-format.ts';
 import { type Session, type SessionSlots, sessionOf } from './session-slots.ts';
 
@@ -115,11 +115,13 @@ export class Proposals {
   }
 
   /** Proposes what waits, as far as the leader takes it; called once a turn. */
-  propose(raft: Raft, isLeader: boolean): void {
+  propose(raft: Raft): void {
     let count = 0;
     for (const proposal of this.#queue) {
       if (!proposal.isAnswered) {
-        const isTaken = isLeader ? proposeHere(raft, proposal) : this.#forward(raft, proposal);
+        const refusal = proposeHere(raft, proposal);
+        // Why Raft is asked who leads: a status of the turn before sent the proposals of a new leader to itself.
+        const isTaken = refusal === 'NOT_LEADER' ? this.#forward(raft, proposal) : !refusal;
         if (!isTaken) break;
       }
       count++;
@@ -228,10 +230,11 @@ export class Proposals {
   }
 }
 
-function proposeHere(raft: Raft, proposal: Proposal): boolean {
+/** Why it was not taken. */
+function proposeHere(raft: Raft, proposal: Proposal): ProposalRefusal | undefined {
   const result = raft.propose(proposal.command satisfies Command);
   if (result.accepted) proposal.term = result.term;
-  return result.accepted;
+  return result.accepted ? undefined : result.code;
 }
 
 function nameOf({ clientId, sequence }: Session): string {

@@ -41,6 +41,20 @@ test('the leader dies: another one takes over, and nothing acknowledged is lost'
   await cluster.close();
 });
 
+test('what waits on a node that takes over is proposed at once, and not when its request to itself has timed out', async () => {
+  const cluster = await MemoryCluster.open();
+  const dead = cluster.nameOf(await cluster.leader());
+  const others = ['n1', 'n2', 'n3'].filter((name) => name !== dead);
+  await cluster.crash(dead);
+  const answers = others.map((name) =>
+    cluster.replica(name).store.transact(put(name, utf8(`of ${name}`))),
+  );
+  await cluster.leader();
+  const results = await cluster.until(Promise.all(answers), 300);
+  expect(results.map(({ committed }) => committed)).toEqual([true, true]);
+  await cluster.close();
+});
+
 test('all nodes restart, and hold what was acknowledged', async () => {
   const cluster = await MemoryCluster.open();
   const large = 'x'.repeat(100_000);
