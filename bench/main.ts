@@ -89,7 +89,11 @@ async function cluster(mode: string | undefined): Promise<void> {
     const result = await measureCluster(root, isSmall ? SMALL : WHOLE);
     const page = renderMarkdown([result], new Date().toISOString().slice(0, 10), 'cluster');
     process.stdout.write(page);
-    if (!isSmall) writeFileSync(new URL('./RESULTS-cluster.md', import.meta.url), page);
+    if (isSmall) return;
+    writeFileSync(new URL('./RESULTS-cluster.md', import.meta.url), page);
+    for (const { name, svg } of result.pictures ?? []) {
+      writeFileSync(new URL(`./${name}`, import.meta.url), svg);
+    }
   } finally {
     rmSync(root, { recursive: true, force: true });
   }

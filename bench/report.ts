@@ -19,6 +19,8 @@ export interface Row {
 export interface SuiteResult {
   readonly title: string;
   readonly rows: readonly Row[];
+  /** Files beside the page, which its notes show. */
+  readonly pictures?: readonly { readonly name: string; readonly svg: string }[];
 }
 
 /** The middle value; of an even number, the lower middle. */

@@ -68,6 +68,7 @@ async function drive(
     p99Ms: at(0.99),
     receivedBytes,
     seconds,
+    refusals: 0,
   };
 }
 

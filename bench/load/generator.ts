@@ -2,6 +2,7 @@
  * The load generator: a process of its own, so that it competes with the server for the cores and
  * not for its event loop. It reads one `LoadPlan` from its parent, runs it, answers with `LoadResult`.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { RawConnection } from './raw-client.ts';
 import { signedHead } from './sign-request.ts';
 
@@ -34,9 +35,19 @@ export interface LoadResult {
   /** Body bytes received. */
   readonly receivedBytes: number;
   readonly seconds: number;
+  /** Answers of 503, after each of which the request was sent again. Their time is in all figures. */
+  readonly refusals: number;
 }
 
-/** Signs, connects, warms up, measures. Any answer but 200 ends the run. */
+/** As clients do by default. Source: AWS SDKs and Tools Reference Guide, "Retry behavior". */
+const BACKOFF_LEAST_MS = 50;
+const BACKOFF_MOST_MS = 20_000;
+const ATTEMPTS = 10;
+
+/**
+ * Signs, connects, warms up, measures. A request that is answered with 503 is sent again after a pause; any other answer but
+ * 200, or ten of 503, ends the run.
+ */
 export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
   const requests = signAll(plan);
   const ports = [plan.port, ...(plan.morePorts ?? [])];
@@ -86,6 +97,7 @@ async function drive(
 ): Promise<LoadResult> {
   const latenciesMs: number[] = [];
   let receivedBytes = 0;
+  let refusals = 0;
   let next = 0;
   const start = performance.now();
   await Promise.all(
@@ -93,7 +105,13 @@ async function drive(
       while (next < count) {
         const request = requests[next++ % requests.length] as Uint8Array[];
         const sent = performance.now();
-        const answer = await connection.exchange(request);
+        let answer = await connection.exchange(request);
+        for (let tries = 1; answer.status === 503 && tries < ATTEMPTS; tries++) {
+          refusals++;
+          // Why by chance: whoever was refused together must not come back together.
+          await pause(Math.random() * Math.min(BACKOFF_LEAST_MS * 2 ** tries, BACKOFF_MOST_MS));
+          answer = await connection.exchange(request);
+        }
         if (answer.status !== 200) throw new Error(`the server answered ${answer.status}`);
         latenciesMs.push(performance.now() - sent);
         receivedBytes += answer.bodyBytes;
@@ -109,6 +127,7 @@ async function drive(
     p99Ms: at(0.99),
     receivedBytes,
     seconds,
+    refusals,
   };
 }
 

@@ -16,8 +16,13 @@ function runIn(script: URL, plan: LoadPlan | EtcdPlan): Promise<LoadResult> {
   const child = fork(script, { stdio: 'inherit' });
   return new Promise((resolve, reject) => {
     child.once('message', (message: { result?: LoadResult; error?: string }) => {
-      if (message.result !== undefined) resolve(message.result);
-      else reject(new Error(message.error ?? 'the generator said nothing'));
+      if (message.result === undefined) {
+        reject(new Error(message.error ?? 'the generator said nothing'));
+        return;
+      }
+      const { refusals } = message.result;
+      if (refusals > 0) process.stderr.write(`${refusals} requests were repeated after a 503\n`);
+      resolve(message.result);
     });
     child.once('error', reject);
     child.once('exit', (code) => reject(new Error(`the generator ended with ${code}`)));

@@ -3,21 +3,19 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { EtcdPlan } from '../load/etcd-load-process.ts';
 import type { LoadPlan } from '../load/generator.ts';
-import { RawConnection } from '../load/raw-client.ts';
 import { runEtcdGenerator, runGenerator } from '../load/run-generator.ts';
-import { signedHead } from '../load/sign-request.ts';
 import type { EtcdCluster } from '../peers/etcd.ts';
 import { startEtcd } from '../peers/etcd.ts';
 import type { HoldfastCluster } from '../peers/holdfast-cluster.ts';
 import { startHoldfastCluster } from '../peers/holdfast-cluster.ts';
 import { median, type Row, type SuiteResult } from '../report.ts';
+import { FAILOVER_PICTURE, measureFailover } from './failover.ts';
 
 const KEYS = { accessKeyId: 'benchmark', secretAccessKey: 'benchmark-secret-key' };
 const REGION = 'us-east-1';
 const BUCKET = 'bench';
 const VALUE_BYTES = 4096;
 const MIB = 1024 * 1024;
-const FAILOVER_LIMIT_SECONDS = 2;
 /**
  * Requests that both sides answer before anything is measured. Why: V8 compiles what is called often while it runs. The first
  * thousands of puts take nearly twice the processor time of those after 20,000, and etcd was compiled beforehand.
@@ -59,8 +57,12 @@ export async function measureCluster(root: string, size: ClusterBenchSize): Prom
     rows.push(await compare(cluster, etcd, size, { method: 'GET', clients: 64, atLeast: 2 }));
     await etcd?.stop();
     rows.push(await largePuts(cluster, folder('copies'), size));
-    rows.push(await failover(cluster, size));
-    return { title: 'Three nodes on one machine', rows };
+    process.stderr.write(`measuring failover, ${size.kills} kills\n`);
+    const options = { cluster, keys: KEYS, region: REGION, bucket: BUCKET, kills: size.kills };
+    const { row, svg } = await measureFailover(options);
+    rows.push(row);
+    const pictures = [{ name: FAILOVER_PICTURE, svg }];
+    return { title: 'Three nodes on one machine', rows, pictures };
   } finally {
     await cluster.stop();
     await etcd?.stop();
@@ -90,27 +92,44 @@ async function compare(
   { method, clients, atLeast }: Comparison,
 ): Promise<Row> {
   const count = requests * (clients === 1 ? 1 : 8);
+  const what = `${method === 'PUT' ? '4 KiB put, durable' : '4 KiB get, linearizable'}, ${clients} client${clients === 1 ? '' : 's'} of all nodes`;
+  process.stderr.write(`measuring ${what}\n`);
+  const plan = s3Plan(cluster, method, clients, count, VALUE_BYTES);
   const own: number[] = [];
   const theirs: number[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const plan = s3Plan(cluster, method, clients, count, VALUE_BYTES);
-    own.push((await runGenerator(plan)).requestsPerSecond);
-    if (etcd === undefined) continue;
-    const result = await runEtcdGenerator(etcdPlan(etcd, method, clients, count));
-    theirs.push(result.requestsPerSecond);
-  }
-  const what = method === 'PUT' ? '4 KiB put, durable' : '4 KiB get, linearizable';
-  const ratio = etcd === undefined ? undefined : median(own) / median(theirs);
+  let refusals = 0;
+  const failures = await inRounds(rounds, async () => {
+    const result = await runGenerator(plan);
+    refusals += result.refusals;
+    const beside = etcd && (await runEtcdGenerator(etcdPlan(etcd, method, clients, count)));
+    own.push(result.requestsPerSecond);
+    if (beside !== undefined) theirs.push(beside.requestsPerSecond);
+  });
+  const rate = (values: readonly number[]): string =>
+    values.length === 0 ? 'no round ended' : `${Math.round(median(values))}/s`;
   return {
-    what: `${what}, ${clients} client${clients === 1 ? '' : 's'} of all nodes`,
-    holdfast: `${Math.round(median(own))}/s`,
+    what,
+    holdfast: `${rate(own)}${refusals === 0 ? '' : `, ${refusals} answers of 503`}`,
     beside:
-      etcd === undefined
-        ? 'etcd is not installed'
-        : `etcd, gRPC to all members: ${Math.round(median(theirs))}/s`,
-    ratio,
+      etcd === undefined ? 'etcd is not installed' : `etcd, gRPC to all members: ${rate(theirs)}`,
+    ratio: theirs.length === 0 ? undefined : median(own) / median(theirs),
     reach: { atLeast },
+    ...(failures.length > 0 && { note: failures.join('; ') }),
   };
+}
+
+/** Runs so many rounds. One that fails is told, and the others go on: what kept those from ending that did not. */
+async function inRounds(rounds: number, run: () => Promise<void>): Promise<readonly string[]> {
+  const failures: string[] = [];
+  for (let round = 1; round <= rounds; round++) {
+    try {
+      await run();
+    } catch (error) {
+      failures.push(`round ${round} of ${rounds} failed: ${(error as Error).message}`);
+      process.stderr.write(`${failures.at(-1)}\n`);
+    }
+  }
+  return failures;
 }
 
 function s3Plan(
@@ -169,19 +188,24 @@ async function largePuts(
   { rounds, requests }: ClusterBenchSize,
 ): Promise<Row> {
   const count = Math.max(32, Math.ceil(requests / 10));
+  const what = '1 MiB put, durable, 8 clients of all nodes';
+  process.stderr.write(`measuring ${what}\n`);
   const own: number[] = [];
   const copies: number[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const plan = s3Plan(cluster, 'PUT', 8, count, MIB);
-    own.push((await runGenerator(plan)).requestsPerSecond);
+  const failures = await inRounds(rounds, async () => {
+    const { requestsPerSecond } = await runGenerator(s3Plan(cluster, 'PUT', 8, count, MIB));
     copies.push(await syncedCopies(folder, count));
-  }
+    own.push(requestsPerSecond);
+  });
+  const rate = (values: readonly number[]): string =>
+    values.length === 0 ? 'no round ended' : `${median(values).toFixed(0)} MiB/s`;
   return {
-    what: '1 MiB put, durable, 8 clients of all nodes',
-    holdfast: `${median(own).toFixed(0)} MiB/s`,
-    beside: `three files, 1 MiB written and synced in each: ${median(copies).toFixed(0)} MiB/s`,
-    ratio: median(own) / median(copies),
+    what,
+    holdfast: rate(own),
+    beside: `three files, 1 MiB written and synced in each: ${rate(copies)}`,
+    ratio: own.length === 0 ? undefined : median(own) / median(copies),
     reach: { atLeast: 0.5 },
+    ...(failures.length > 0 && { note: failures.join('; ') }),
   };
 }
 
@@ -202,60 +226,4 @@ async function syncedCopies(folder: string, count: number): Promise<number> {
   const seconds = (performance.now() - start) / 1000;
   for (const file of files) closeSync(file);
   return count / seconds;
-}
-
-/** From `kill -9` of the leader to the first new write that another node acknowledges. */
-async function failover(cluster: HoldfastCluster, { kills }: ClusterBenchSize): Promise<Row> {
-  const seconds: number[] = [];
-  for (let round = 0; round < kills; round++) {
-    const leader = await cluster.leader();
-    const port = cluster.ports[(leader + 1) % cluster.ports.length] as number;
-    const start = performance.now();
-    cluster.kill(leader);
-    await putUntilTaken(port, `failover-${round}`);
-    seconds.push((performance.now() - start) / 1000);
-    await cluster.restart(leader);
-  }
-  seconds.sort((left, right) => left - right);
-  const p99 = seconds[Math.ceil(seconds.length * 0.99) - 1] ?? 0;
-  return {
-    what: `first new write after the leader is killed, p99 of ${kills}`,
-    holdfast: `${p99.toFixed(2)} s (median ${median(seconds).toFixed(2)} s)`,
-    beside: `the limit: ${FAILOVER_LIMIT_SECONDS} s`,
-    ratio: p99 / FAILOVER_LIMIT_SECONDS,
-    reach: { atMost: 1 },
-    note: `\n\n\`\`\`text\n${plot(seconds)}\n\`\`\``,
-  };
-}
-
-async function putUntilTaken(port: number, key: string): Promise<void> {
-  const body = Buffer.alloc(VALUE_BYTES, 1);
-  const path = `/${BUCKET}/${key}`;
-  const host = `127.0.0.1:${port}`;
-  const connection = await RawConnection.open(port);
-  try {
-    for (;;) {
-      const keys = { ...KEYS, region: REGION, nowMs: Date.now() };
-      const head = signedHead({ method: 'PUT', path, host, body }, keys);
-      const { status } = await connection.exchange([head, body]);
-      if (status === 200) return;
-      if (status !== 503) throw new Error(`the put was answered with ${status}`);
-    }
-  } finally {
-    connection.close();
-  }
-}
-
-/** A bar for each tenth of a second. */
-function plot(seconds: readonly number[]): string {
-  const slots = new Map<number, number>();
-  for (const one of seconds) {
-    const slot = Math.floor(one * 10);
-    slots.set(slot, (slots.get(slot) ?? 0) + 1);
-  }
-  const last = Math.max(...slots.keys());
-  return Array.from({ length: last + 1 }, (_, slot) => {
-    const count = slots.get(slot) ?? 0;
-    return `${(slot / 10).toFixed(1)} s ${'#'.repeat(count)}${count === 0 ? '' : ` ${count}`}`;
-  }).join('\n');
 }
