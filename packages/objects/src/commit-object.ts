@@ -90,16 +90,18 @@ function transactionOf(
 ): { readonly transaction: Transaction; readonly record: ObjectRecord } {
   const record = inBucket(bucket, { ...write.record(nowMs), version: succession.version }, nowMs);
   const kvKey = objectKvKey(bucket.record.bucketId, write.key);
-  const conditions = [pinBucket(bucket), ...succession.conditions, ...write.conditions];
-  const operations = [
-    ...succession.operations,
-    put(kvKey, encodeObjectRecord(record)),
-    ...write.operations(bucket, record),
-    ...succession.release.operations,
-    ...unmarkBucket(bucket),
-    ...context.journal.operations(bucket, { name: write.event, key: write.key, record }, nowMs),
-  ];
-  return { transaction: { conditions, operations }, record };
+  const transaction: Transaction = {
+    conditions: [pinBucket(bucket), ...succession.conditions, ...write.conditions],
+    operations: [
+      ...succession.operations,
+      put(kvKey, encodeObjectRecord(record)),
+      ...write.operations(bucket, record),
+      ...succession.release.operations,
+      ...unmarkBucket(bucket),
+      ...context.journal.operations(bucket, { name: write.event, key: write.key, record }, nowMs),
+    ],
+  };
+  return { transaction, record };
 }
 
 /** The record as its bucket's object lock will have it. InvalidRequest for a lock that the bucket cannot give. */
