@@ -13,7 +13,7 @@ import { HoldfastProcess } from './harness/holdfast-process.ts';
 import { reportProof } from './harness/proof-report.ts';
 import { runSeed, SeededDice } from './harness/seeded-dice.ts';
 import { temporaryFolder } from './harness/temporary-folder.ts';
-import { listedKeys, verifyObjects } from './harness/verify-objects.ts';
+import { listedKeys, NO_CHECKSUMS, verifyObjects } from './harness/verify-objects.ts';
 import { waitUntil, within } from './harness/wait-until.ts';
 import { WriteLedger } from './harness/write-ledger.ts';
 
@@ -44,7 +44,7 @@ test(`${ROUNDS} times kill -9 under load: nothing acknowledged is lost, nothing 
   }
   for (let round = 1; round <= ROUNDS; round++) {
     await using server = await HoldfastProcess.start(options);
-    const client = server.client({ requestChecksumCalculation: 'WHEN_REQUIRED' });
+    const client = server.client(NO_CHECKSUMS);
     await verify(client, ledger, tally, `seed ${seed}, after ${round - 1} kills`);
     await loadAndKill(server, client, ledger, dice);
   }

@@ -7,7 +7,7 @@ import { runSeed, SeededDice } from './harness/seeded-dice.ts';
 import type { CallFault, FileCall } from './harness/system-call-fault.ts';
 import { CallFaults, FILE_CALLS, ONE_THREAD } from './harness/system-call-fault.ts';
 import { temporaryFolder } from './harness/temporary-folder.ts';
-import { verifyObjects } from './harness/verify-objects.ts';
+import { NO_CHECKSUMS, verifyObjects } from './harness/verify-objects.ts';
 import { waitUntil } from './harness/wait-until.ts';
 import { WriteLedger } from './harness/write-ledger.ts';
 
@@ -122,7 +122,7 @@ async function runWithFault(
       ...ONE_THREAD,
     },
   });
-  const client = server.client({ requestChecksumCalculation: 'WHEN_REQUIRED' });
+  const client = server.client(NO_CHECKSUMS);
   await putSources(client, BUCKET, ledger);
   await using faults = await CallFaults.into(server.processId, fault);
   const refused: string[] = [];
@@ -169,7 +169,11 @@ async function expectNothingLost(
   counts: Readonly<Record<string, number>>,
 ): Promise<void> {
   await using server = await HoldfastProcess.start({ directory });
-  const { seen, violations } = await verifyObjects(server.client(), BUCKET, ledger.allAllowed());
+  const { seen, violations } = await verifyObjects(
+    server.client(NO_CHECKSUMS),
+    BUCKET,
+    ledger.allAllowed(),
+  );
   reportProof({
     part: 'system-call faults',
     counts: {

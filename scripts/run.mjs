@@ -23,6 +23,9 @@ import { installIfNeeded, nodeBinary, rootDirectory } from './install.mjs';
  */
 const nodeFlags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=8'];
 
+/** What type stripping and the compiler made is kept here, for every process that a script starts: CI starts some thousand. */
+const compileCache = join(rootDirectory, 'node_modules', '.cache', 'compile');
+
 const forwardedSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 const parentPollMs = 250;
 
@@ -32,7 +35,11 @@ function runScript(scriptArguments) {
   const child = spawn(nodeBinary, [...nodeFlags, ...scriptArguments], {
     cwd: rootDirectory,
     stdio: 'inherit',
-    env: { ...process.env, PATH: `${binDirectory}${delimiter}${process.env.PATH ?? ''}` },
+    env: {
+      NODE_COMPILE_CACHE: compileCache,
+      ...process.env,
+      PATH: `${binDirectory}${delimiter}${process.env.PATH ?? ''}`,
+    },
   });
   for (const signal of forwardedSignals) {
     // Why: on a terminal, Ctrl-C reaches the whole process group, and a second copy would read as "stop at once".

@@ -7,7 +7,7 @@ import type { CutVolume, Kept } from './cut-volume.ts';
 import { HoldfastProcess } from './holdfast-process.ts';
 import type { ImageOpener } from './image-opener.ts';
 import type { SeededDice } from './seeded-dice.ts';
-import type { Allowed, Verified } from './verify-objects.ts';
+import { type Allowed, NO_CHECKSUMS, type Verified } from './verify-objects.ts';
 import { waitUntil, within } from './wait-until.ts';
 import type { WriteLedger } from './write-ledger.ts';
 
@@ -57,7 +57,7 @@ export async function runCutRound(round: CutRound, results: CutResults): Promise
     arguments: ['--bucket', BUCKET],
     wrapper: [...volume.wrapper, ...(round.mutant ?? [])],
   });
-  const client = server.client({ requestChecksumCalculation: 'WHEN_REQUIRED' });
+  const client = server.client(NO_CHECKSUMS);
   if (ledger.keys().length === 0) await putSources(client, BUCKET, ledger);
   const writes = new Countdown();
   const load = runLoad({
