@@ -39,8 +39,8 @@ export const objectsMutants: readonly Mutant[] = [
     rule: 'Conditions are decided by the transaction.',
     broken: {
       file: 'packages/objects/src/commit-object.ts',
-      from: 'const conditions = [pinBucket(bucket), ...succession.conditions, ...write.conditions];',
-      to: 'const conditions = [pinBucket(bucket), ...write.conditions];',
+      from: 'conditions: [pinBucket(bucket), ...succession.conditions, ...write.conditions],',
+      to: 'conditions: [pinBucket(bucket), ...write.conditions],',
     },
     pinned: test(
       'packages/objects/test/conditions.test.ts',
@@ -53,8 +53,8 @@ export const objectsMutants: readonly Mutant[] = [
     rule: 'A bucket that is deleted takes no object.',
     broken: {
       file: 'packages/objects/src/commit-object.ts',
-      from: 'const conditions = [pinBucket(bucket), ...succession.conditions',
-      to: 'const conditions: Condition[] = [...succession.conditions',
+      from: 'conditions: [pinBucket(bucket), ...succession.conditions',
+      to: 'conditions: [...succession.conditions',
     },
     pinned: test(
       'packages/objects/test/races.test.ts',
