@@ -2,7 +2,7 @@
  * One step of the bounds in a process of its own: `bounds-process.ts STEP FOLDER OBJECTS LOG_BYTES SHAPE`. Prints what
  * it measured as JSON. `LOG_BYTES`: chunks are written between the objects until the log has so much of them.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { createNodeEnv } from '@holdfast/env/node';
 import {
   type LocalStore,
@@ -34,6 +34,8 @@ const PAGE_ENTRIES = 1000;
 const PAGES = 200;
 const PRESS_SECONDS = 60;
 const SMALL_OBJECTS = 10_000;
+/** The default of `tableCountLimit`. */
+const SETTLED_TABLES = 4;
 
 const env = await createNodeEnv();
 const [step = '', folder = '', objectsText = '', logBytesText = '', shape = ''] =
@@ -113,11 +115,23 @@ async function openOnly(): Promise<OpenResult> {
   };
 }
 
+/** What a running node does between: a pass of garbage collection, and the merges that it begins. */
+async function settle(): Promise<StoreCounts> {
+  const store = await open('large');
+  await store.collect();
+  // Merges are all done when no more tables are left than they leave.
+  while (store.status().tableCount > SETTLED_TABLES) await delay(100);
+  const { counts } = countsOf(store.status());
+  await store.close();
+  return counts;
+}
+
 /** Pages of each store in turns: from anywhere, and again the same page, which is in memory then. */
 async function pages(): Promise<PagesResult> {
   const stores = { small: await open('small'), large: await open('large') };
   const counts = { small: SMALL_OBJECTS, large: objects };
   const times: PageTimes[] = [];
+  const { tableCount } = stores.large.status();
   for (let turn = 0; turn < PAGES; turn++) {
     const [small, large] = [
       objectKey(scatter(turn) % counts.small),
@@ -138,7 +152,7 @@ async function pages(): Promise<PagesResult> {
   }
   await stores.small.close();
   await stores.large.close();
-  return { times, peakBytes: peakBytes() };
+  return { times, tableCount, peakBytes: peakBytes() };
 }
 
 /** undefined where fewer records follow. */
@@ -213,7 +227,7 @@ function peakBytes(): number {
   return process.resourceUsage().maxRSS * 1024;
 }
 
-const STEPS = { load, open: openOnly, pages, press } as const;
+const STEPS = { load, open: openOnly, settle, pages, press } as const;
 const result = await STEPS[step as keyof typeof STEPS]();
 process.stdout.write(`${JSON.stringify(result)}\n`);
 await env.digests.close();

@@ -46,6 +46,8 @@ export interface PageTimes {
 
 export interface PagesResult extends Measured {
   readonly times: readonly PageTimes[];
+  /** Of the large store. */
+  readonly tableCount: number;
 }
 
 export interface PressResult extends Measured {

@@ -47,12 +47,15 @@ export async function measureBounds(
   const opens: OpenResult[] = [];
   for (let turn = 0; turn < OPENS; turn++) opens.push(await step<OpenResult>('open'));
   const pages = await step<PagesResult>('pages');
+  await step<StoreCounts>('settle');
+  const settledPages = await step<PagesResult>('pages');
   const pressed = await step<PressResult>('press');
   const rows = [
     memoryRow('while they are loaded', loaded.peakBytes),
     memoryRow('under the load of the last row', pressed.peakBytes),
     startRow(opens, loaded.counts),
-    ...pageRows(pages, objects),
+    ...pageRows(pages, objects, 'as the load left them'),
+    ...pageRows(settledPages, objects, 'when merges are done'),
     ...stallRows('the second half is loaded', loaded.stalls, {
       flushes: loaded.counts.flushes,
       merges: loaded.counts.merges,
@@ -95,7 +98,7 @@ function startRow(opens: readonly OpenResult[], loaded: StoreCounts): Row {
   };
 }
 
-function pageRows({ times }: PagesResult, objects: number): Row[] {
+function pageRows({ times, tableCount }: PagesResult, objects: number, when: string): Row[] {
   const row = (what: string, visit: 'first' | 'again'): Row => {
     const [ours, theirs] = (['large', 'small'] as const).map((size) =>
       median(times.map((each) => each[visit][size])),
@@ -109,7 +112,10 @@ function pageRows({ times }: PagesResult, objects: number): Row[] {
     };
   };
   return [
-    row(`a page of 1000 records out of ${objects}, from anywhere`, 'first'),
+    row(
+      `a page of 1000 records out of ${objects}, from anywhere; ${tableCount} tables, ${when}`,
+      'first',
+    ),
     row('that page again', 'again'),
   ];
 }
