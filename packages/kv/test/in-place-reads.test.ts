@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { FileHandle } from '@holdfast/env';
-import type { ManualClock } from '@holdfast/env/memory';
-import { createMemoryEnv } from '@holdfast/env/memory';
+import { createMemoryEnv, ManualClock } from '@holdfast/env/memory';
 import { createNodeEnv } from '@holdfast/env/node';
 import { expect, test } from 'vitest';
 import { BlockCache } from '../src/block-cache.ts';
 import { hashKey } from '../src/bloom-filter.ts';
 import { Disposals } from '../src/disposals.ts';
 import { InPlaceReads } from '../src/in-place-reads.ts';
+import { openLocalStore } from '../src/index.ts';
 import type { IndexRecord } from '../src/index-record.ts';
 import { Memtable } from '../src/memtable.ts';
 import { Slab } from '../src/slab.ts';
@@ -245,4 +245,32 @@ test('what walks need again and again, others between, is kept', async () => {
     for (let round = 0; round < 5; round++) expect(wrongOf(await walk(table), ROWS)).toEqual([]);
     expect(cache.sizeBytes).toBeGreaterThan(200_000);
   });
+});
+
+test('a scan keeps what it reads where all tables fit into the cache, and only there', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-in-place-'));
+  const env = { ...(await createNodeEnv()), clock: new ManualClock() };
+  const cachedAfterScan = async (blockCacheSizeBytes: number): Promise<number> => {
+    const directory = join(folder, `${blockCacheSizeBytes}`);
+    const settings = { blockCacheSizeBytes, wal: { preallocate: false } };
+    const store = await openLocalStore({ env, directory, settings });
+    const operations = ROWS.map(({ key, record: { value } }) => ({
+      kind: 'put' as const,
+      key,
+      value,
+    }));
+    await store.transact({ operations });
+    await store.flush();
+    expect((await store.scan({ limit: COUNT })).entries.length).toBe(COUNT);
+    const { blockCacheBytes } = store.status();
+    await store.close();
+    return blockCacheBytes;
+  };
+  try {
+    expect(await cachedAfterScan(1_000_000)).toBeGreaterThan(200_000);
+    expect(await cachedAfterScan(100_000)).toBe(0);
+  } finally {
+    await env.digests.close();
+    await rm(folder, { recursive: true });
+  }
 });
