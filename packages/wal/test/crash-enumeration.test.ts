@@ -2,8 +2,8 @@ import type { Files } from '@holdfast/env';
 import { CrashSearch, type CrashSubject, QUICK } from '@holdfast/env/memory';
 import { describe, expect, it } from 'vitest';
 import type { LogMoment } from './crash/log-ledger.ts';
-import { everything, logScenarios, TWO_IN_FLIGHT } from './crash/log-scenarios.ts';
-import { logSubject } from './crash/log-subject.ts';
+import { everything, logScenarios } from './crash/log-scenarios.ts';
+import { logSubject, TWO_IN_FLIGHT } from './crash/log-subject.ts';
 import { mutantFiles } from './fixtures/mutant-files.ts';
 
 async function search(subject: CrashSubject<LogMoment>): Promise<CrashSearch<LogMoment>['counts']> {

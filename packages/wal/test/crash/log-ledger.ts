@@ -1,5 +1,5 @@
 import { logIndex, utf8 } from '@holdfast/bytes';
-import type { Extent, HardState, Wal } from '../../src/index.ts';
+import { type Extent, type HardState, type Wal, WalError } from '../../src/index.ts';
 import { T1 } from '../fixtures/logs.ts';
 
 /** A record as it is found: its head as text, and the place of its body. */
@@ -56,10 +56,40 @@ export class LogLedger {
     const appended = texts.map((text) => this.#append(wal, text));
     const durable = appended.map(async ({ index, text, body }) => {
       await wal.whenDurable(logIndex(index));
-      this.#required.set(index, `${text} ${placeOf(body)}`);
-      this.#allowed.set(index, new Set([text]));
+      this.#acknowledge(index, text, body);
     });
     await Promise.all(durable);
+  }
+
+  /** As `put`, on a disk that may be full: the texts that were refused for want of room, and must never be found. */
+  async putSome(wal: Wal, ...texts: string[]): Promise<string[]> {
+    const appended = texts.map((text) => this.#append(wal, text));
+    const refused = appended.map(async ({ index, text, body }) => {
+      if (await isDurable(wal, index, 'WAL_NO_SPACE')) {
+        this.#acknowledge(index, text, body);
+        return [];
+      }
+      this.#allowed.get(index)?.delete(text);
+      return [text];
+    });
+    return (await Promise.all(refused)).flat();
+  }
+
+  /** Cuts the log off at `from` while these are on their way to the disk: what was not durable by then is not acknowledged. */
+  async truncateBehind(wal: Wal, texts: string[], turns: number, from: number): Promise<void> {
+    const appended = texts.map((text) => this.#append(wal, text));
+    const answers = appended.map(({ index }) => isDurable(wal, index, 'WAL_INDEX_NOT_FOUND'));
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    const { durableIndex } = wal;
+    const cut = this.truncate(wal, from);
+    for (const [at, { index, text, body }] of appended.entries()) {
+      const isAcknowledged = await answers[at];
+      // A record before the cut may be refused along with its batch.
+      if (index < from && isAcknowledged) this.#acknowledge(index, text, body);
+      if (index < from || index <= durableIndex || !isAcknowledged) continue;
+      throw new Error(`record ${index} was cut off before it was durable, and is acknowledged`);
+    }
+    await cut;
   }
 
   /** What a write that is not waited for may leave. */
@@ -92,6 +122,11 @@ export class LogLedger {
     this.#hardStates = [...this.#hardStates, textOf(state)];
     await wal.saveHardState(state);
     this.#hardStates = [textOf(state)];
+  }
+
+  #acknowledge(index: number, text: string, body: Extent | undefined): void {
+    this.#required.set(index, `${text} ${placeOf(body)}`);
+    this.#allowed.set(index, new Set([text]));
   }
 
   #append(wal: Wal, text: string): { index: number; text: string; body: Extent | undefined } {
@@ -147,6 +182,17 @@ export function judgeLog(log: FoundLog, moment: LogMoment): string | undefined {
   }
   if (moment.hardStates.includes(hardState)) return undefined;
   return `hard state ${hardState} was never saved, or is older than one that was`;
+}
+
+/** Waits; false where it is refused with `refusal`. */
+async function isDurable(wal: Wal, index: number, refusal: WalError['code']): Promise<boolean> {
+  try {
+    await wal.whenDurable(logIndex(index));
+    return true;
+  } catch (error) {
+    if (error instanceof WalError && error.code === refusal) return false;
+    throw error;
+  }
 }
 
 /** Without the commit index, which is a hint. */

@@ -1,8 +1,7 @@
 import { logIndex, term } from '@holdfast/bytes';
-import { type CrashSubject, type Neglect, SeededRandom } from '@holdfast/env/memory';
-import type { Wal } from '../../src/index.ts';
+import type { CrashSubject, Neglect } from '@holdfast/env/memory';
 import type { LogMoment } from './log-ledger.ts';
-import { type LogRun, logSubject, TINY } from './log-subject.ts';
+import { type LogRun, logSubject, SPARE_SEGMENTS, TWO_IN_FLIGHT } from './log-subject.ts';
 
 /** Batches of one record and of several, with bodies and without, one of them never waited for. */
 const append: LogRun = async (wal, ledger, reopen) => {
@@ -105,64 +104,7 @@ export const everything: LogRun = async (wal, ledger, reopen) => {
   ledger.appendOnly(again, 'eleven');
 };
 
-/** Small batches, so that two are written at once. */
-export const TWO_IN_FLIGHT = {
-  ...TINY,
-  segmentSizeBytes: 65536,
-  batchSizeLimitBytes: 4096,
-};
-
-const preallocating = { log: { ...TINY, preallocate: true } };
-
-/** Whatever the seed says, of everything that a log does. */
-function randomly(seed: number): LogRun {
-  return async (opened, ledger, reopen) => {
-    const random = new SeededRandom(seed);
-    let wal = opened;
-    let votes = 0;
-    let committed = 0;
-    for (let step = 0; step < 14; step++) {
-      const choice = random.below(12);
-      const retained = wal.lastIndex - wal.firstIndex + 1;
-      if (choice === 0) wal = await reopen();
-      else if (choice <= 2) {
-        const votedFor = random.below(2) === 0 ? undefined : 'a';
-        if (random.below(3) === 0) committed = wal.lastIndex;
-        const commitIndex = logIndex(committed);
-        await ledger.saveHardState(wal, { term: term(++votes), votedFor, commitIndex });
-        await mustRefuse(wal, committed);
-      } else if (choice === 3 && wal.lastIndex > committed && retained > 1) {
-        const from = wal.lastIndex - random.below(Math.min(3, retained - 1));
-        await ledger.truncate(wal, Math.max(from, committed + 1));
-      } else if (choice === 4 && retained > 2) {
-        await ledger.release(wal, wal.firstIndex + random.below(2));
-        const released = wal.segments().filter((segment) => segment.released);
-        await wal.removeSegments(released.map(({ segmentId }) => segmentId));
-      } else {
-        const kinds = ['', 'body ', 'big '];
-        const texts = Array.from({ length: 1 + random.below(3) }, () => {
-          return `${kinds[random.below(3)]}${random.below(1000)}`;
-        });
-        await ledger.put(wal, ...texts);
-      }
-    }
-  };
-}
-
-/** What is committed is not truncated. */
-async function mustRefuse(wal: Wal, committed: number): Promise<void> {
-  if (committed < wal.firstIndex) return;
-  const refused = await wal.truncateSuffix(logIndex(committed)).then(
-    () => false,
-    ({ code }: { readonly code?: string }) => code === 'WAL_TRUNCATES_COMMITTED',
-  );
-  if (!refused) throw new Error(`record ${committed} was committed, and is truncated`);
-}
-
-/** A log under a script of its own for each seed. */
-export function randomLog(seed: number, neglect?: Neglect): CrashSubject<LogMoment> {
-  return logSubject(randomly(seed), { neglect });
-}
+const preallocating = { log: SPARE_SEGMENTS };
 
 /** By name. */
 export const logScenarios: Readonly<

@@ -19,8 +19,22 @@ export const TINY: LogOptions = {
   cacheSizeBytes: 64 * 1024,
 };
 
-/** What is done to a log. `reopen` closes it and opens it again. */
-export type LogRun = (wal: Wal, ledger: LogLedger, reopen: () => Promise<Wal>) => Promise<void>;
+/** Small batches, so that two are written at once. */
+export const TWO_IN_FLIGHT: LogOptions = {
+  ...TINY,
+  segmentSizeBytes: 65536,
+  batchSizeLimitBytes: 4096,
+};
+
+export const SPARE_SEGMENTS: LogOptions = { ...TINY, preallocate: true };
+
+/** What is done to a log. `reopen` closes it and opens it again; `disk` is what it is on. */
+export type LogRun = (
+  wal: Wal,
+  ledger: LogLedger,
+  reopen: () => Promise<Wal>,
+  disk: MemoryFiles,
+) => Promise<void>;
 
 export interface LogSubjectOptions {
   readonly log?: LogOptions;
@@ -39,7 +53,7 @@ export function logSubject(run: LogRun, options: LogSubjectOptions = {}): CrashS
     script: (files) => {
       const wrapped = wrap?.(files) ?? files;
       const between = neglect === undefined ? wrapped : negligentFiles(wrapped, neglect);
-      return logScript(between, log, undefined, run);
+      return logScript(files, log, undefined, run, between);
     },
     recover: async (files) => {
       const env = await envOf(files);
@@ -69,20 +83,22 @@ const afterRecovery: LogRun = async (wal, ledger) => {
 };
 
 function logScript(
-  files: Files,
+  disk: MemoryFiles,
   log: LogOptions,
   found: FoundLog | undefined,
   run: LogRun,
+  files: Files = disk,
 ): ReturnType<CrashSubject<LogMoment>['script']> {
   const ledger = new LogLedger(found);
   return {
     run: async () => {
       let wal = await open(await envOf(files), log);
-      await run(wal, ledger, async () => {
+      const reopen = async (): Promise<Wal> => {
         await wal.close();
         wal = await open(await envOf(files), log);
         return wal;
-      });
+      };
+      await run(wal, ledger, reopen, disk);
       await wal.close();
     },
     moment: () => ledger.moment,

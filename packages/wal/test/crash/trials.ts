@@ -1,7 +1,8 @@
 /** Crashes of a log, for `npm run mutants`: each resolves with what one has lost, or undefined where none has. */
 import { parseNeglect, QUICK, reportCrashSearch, sampled } from '@holdfast/env/memory';
 import { readRotten } from '../fixtures/rotten-log.ts';
-import { logScenarios, randomLog } from './log-scenarios.ts';
+import { logScenarios } from './log-scenarios.ts';
+import { randomLog } from './random-log.ts';
 
 type Trial = (...words: string[]) => Promise<string | undefined>;
 
@@ -18,20 +19,23 @@ export const trials: Readonly<Record<string, Trial>> = {
     ).violation;
   },
   /** Crashes by chance of scripts by chance, of so many seeds. */
-  random: async (first = '', count = '1', neglect = '') => {
-    for (let seed = Number(first); seed < Number(first) + Number(count); seed++) {
+  random: (first = '', count = '1', neglect = '') =>
+    eachSeed(first, count, async (seed) => {
       const subject = randomLog(seed, neglect === '' ? undefined : parseNeglect(neglect));
-      const { violation } = await reportCrashSearch(subject, sampled(seed));
-      if (violation !== undefined) return `${violation} (seed ${seed})`;
-    }
-    return undefined;
-  },
+      return (await reportCrashSearch(subject, sampled(seed))).violation;
+    }),
   /** One bit that flips in a log by chance, open or closed, of so many seeds. */
-  rot: async (first = '', count = '1') => {
-    for (let seed = Number(first); seed < Number(first) + Number(count); seed++) {
-      const violation = await readRotten(seed);
-      if (violation !== undefined) return `${violation} (seed ${seed})`;
-    }
-    return undefined;
-  },
+  rot: (first = '', count = '1') => eachSeed(first, count, readRotten),
 };
+
+async function eachSeed(
+  first: string,
+  count: string,
+  run: (seed: number) => Promise<string | undefined>,
+): Promise<string | undefined> {
+  for (let seed = Number(first); seed < Number(first) + Number(count); seed++) {
+    const violation = await run(seed).catch(String);
+    if (violation !== undefined) return `${violation} (seed ${seed})`;
+  }
+  return undefined;
+}
