@@ -1,3 +1,4 @@
+import { logIndex } from '@holdfast/bytes';
 import type { Env, Files } from '@holdfast/env';
 import type { CrashSubject, Neglect } from '@holdfast/env/memory';
 import {
@@ -8,6 +9,8 @@ import {
   SeededRandom,
 } from '@holdfast/env/memory';
 import type { LocalStore, LocalStoreSettings } from '../../src/index.ts';
+import { recover } from '../../src/local-recovery.ts';
+import { resolveSettings } from '../../src/store-settings.ts';
 import type { Run } from '../fixtures/crash-enumeration.ts';
 import {
   contentsOf,
@@ -24,6 +27,8 @@ export interface SubjectOptions {
   readonly settings?: LocalStoreSettings;
   /** A duty that the engine forgets while the script runs: a mutant. */
   readonly neglect?: Neglect | undefined;
+  /** Before it is recovered it is opened as a member's folder is that was cut off: nothing behind the tables is known to be committed. */
+  readonly knowsLess?: boolean;
 }
 
 /** As small as it gets, and without large buffers, which take most of the time of opening a small store. */
@@ -37,12 +42,13 @@ const NOTHING: StoreMoment = { states: [''], acknowledged: 0, submitted: 0 };
 /** A store under a script, in a folder that is new. */
 export function storeSubject(
   run: Run,
-  { settings = SMALLEST, neglect }: SubjectOptions = {},
+  { settings = SMALLEST, neglect, knowsLess = false }: SubjectOptions = {},
 ): CrashSubject<StoreMoment> {
   return {
     start: async () => new MemoryFiles(),
     script: (files) => storeScript(neglectful(files, neglect), settings, '', run),
     recover: async (files) => {
+      if (knowsLess) await openKnowingLess(files, settings);
       const store = await open(await envOf(files), settings);
       try {
         return await checkedContents(store, files);
@@ -53,6 +59,28 @@ export function storeSubject(
     judge: judgeState,
     proceed: (files, found) => storeScript(files, settings, found, AFTER),
   };
+}
+
+/** Safety: what the tables refer to is there, whatever records behind them have replaced. */
+async function openKnowingLess(files: Files, settings: LocalStoreSettings): Promise<void> {
+  if ((await files.stat(DIRECTORY)) === undefined) return;
+  const env = await envOf(files);
+  const seam = {
+    committedIndex: () => logIndex(0),
+    applyForeign: () => undefined,
+    hashesState: false,
+  };
+  const resolved = await resolveSettings(env, DIRECTORY, settings);
+  const { wal, engine, unlock } = await recover({
+    ...resolved,
+    env,
+    directory: DIRECTORY,
+    identity: undefined,
+    seam,
+  });
+  await engine.close();
+  await wal.close();
+  await unlock();
 }
 
 /** Takes a write, one that removes something, and every kind of maintenance. */

@@ -6,9 +6,19 @@ import {
   SeededRandom,
   sampled,
 } from '@holdfast/env/memory';
-import { bitFlips, type Rot, rotAll, rottenFolder } from '../fixtures/bit-rot.ts';
+import type { LocalStore } from '../../src/index.ts';
+import {
+  bitFlips,
+  coarseRot,
+  deletions,
+  type Rot,
+  rotAll,
+  rottenFolder,
+} from '../fixtures/bit-rot.ts';
+import type { Run } from '../fixtures/crash-enumeration.ts';
 import { failEverywhere, killEverywhere } from '../fixtures/killed.ts';
 import { runBesideTwin } from '../fixtures/run-beside.ts';
+import { Script } from './script.ts';
 import { randomly, randomStore, type StoreScenario, storeScenarios } from './store-scenarios.ts';
 
 type Trial = (...words: string[]) => Promise<string | undefined>;
@@ -45,19 +55,32 @@ export const trials: Readonly<Record<string, Trial>> = {
     eachSeed(first, count, (seed) =>
       failEverywhere(randomly(seed), { direct: writes !== 'cached' }).then(() => undefined, String),
     ),
-  /** Of a folder with every kind of file, or of those whose path ends so, so many bits by chance, one at a time. */
-  rot: async (first = '', count = '1', suffix = '') => {
-    const whole = await rottenFolder();
-    const folder = { ...whole, files: whole.files.filter(({ path }) => path.endsWith(suffix)) };
-    const random = new SeededRandom(Number(first));
-    const flips = bitFlips(folder);
-    const rots = Array.from(
-      { length: Number(count) },
-      (): Rot => flips.at(random.below(flips.count)),
-    );
-    return await rotAll(folder, rots).then(() => undefined, String);
-  },
+  /** Folders that are filled by chance, of so many seeds, each damaged by chance in one place after the other; or only in files whose path ends so. */
+  rot: (first = '', count = '1', suffix = '') =>
+    eachSeed(first, count, (seed) => rotByChance(seed, suffix).then(() => undefined, String)),
 };
+
+const ROTS_OF_FOLDER = 24;
+
+async function rotByChance(seed: number, suffix: string): Promise<void> {
+  const random = new SeededRandom(seed);
+  const fill = (run: Run) => (store: LocalStore) => run(store, new Script(store));
+  const whole = await rottenFolder({
+    // Segments of one record each, or one of all.
+    segmentSizeBytes: [20 * 1024, 512 * 1024][random.below(2)] as number,
+    before: fill(randomly(seed)),
+    after: fill(randomly(seed + 1, random.below(6))),
+  });
+  const folder = { ...whole, files: whole.files.filter(({ path }) => path.endsWith(suffix)) };
+  if (folder.files.length === 0) return;
+  const flips = bitFlips(folder);
+  const ways = [[...coarseRot(folder)], deletions(folder)];
+  const rots = Array.from({ length: ROTS_OF_FOLDER }, (): Rot => {
+    const way = ways[random.below(3)];
+    return way?.[random.below(way.length)] ?? flips.at(random.below(flips.count));
+  });
+  await rotAll(folder, rots);
+}
 
 function scenarioOf(name: string): StoreScenario {
   const scenario = storeScenarios[name];
