@@ -6,7 +6,7 @@ const node = 'packages/replica/test/trials.ts';
 const hunts: readonly Hunt[] = [
   { module: store, trial: 'random', seeds: 12 },
   { module: store, trial: 'model', seeds: 12 },
-  { module: store, trial: 'rot', seeds: 400 },
+  { module: store, trial: 'rot', seeds: 30 },
   { module: store, trial: 'killed', seeds: 3 },
   { module: store, trial: 'failed', seeds: 2 },
   { module: store, trial: 'sampled', seeds: 4, more: ['state of another node'] },
@@ -97,7 +97,10 @@ export const kvMutants: readonly Mutant[] = [
       to: 'return index !== null && space.isRemovable(segmentId, oldestReader);',
     },
     pinned: { module: node, words: ['short log', '102'] },
-    hunts: [{ module: node, trial: 'short log', seeds: 80 }],
+    hunts: [
+      { module: store, trial: 'random', seeds: 24 },
+      { module: node, trial: 'short log', seeds: 8 },
+    ],
   },
   {
     name: 'a live extent is collected',
@@ -189,7 +192,7 @@ export const kvMutants: readonly Mutant[] = [
       'packages/kv/test/healing.test.ts',
       'of a block without sessions does not keep the store from starting, and only what it holds is refused',
     ),
-    hunts: [{ module: store, trial: 'rot', seeds: 400, more: ['.table'] }],
+    hunts: [{ module: store, trial: 'rot', seeds: 60, more: ['.table'] }],
   },
   {
     name: 'an edit of the MANIFEST that a killed process has left in a cache is built upon',
@@ -245,7 +248,7 @@ export const kvMutants: readonly Mutant[] = [
       'packages/kv/test/failures.test.ts',
       'a missing MANIFEST beside tables, and a missing node.json beside a log, are refused',
     ),
-    hunts,
+    hunts: [{ module: store, trial: 'rot', seeds: 30 }, ...hunts],
   },
   {
     name: 'a backup links a segment before it is sealed',
@@ -273,6 +276,6 @@ export const kvMutants: readonly Mutant[] = [
       'packages/kv/test/failures.test.ts',
       'a sync of the index that fails stops the store, and nothing acknowledged is lost',
     ),
-    hunts,
+    hunts: [{ module: store, trial: 'failed', seeds: 2 }, ...hunts],
   },
 ];

@@ -1,4 +1,4 @@
-/** Mutants that the runner must not take for killed: each proves, in every run, that it can fail. */
+/** Mutants that the runner must not take for killed or found out: each proves, in every run, that it can fail. */
 import type { Verdict } from './judge.ts';
 import type { Mutant } from './mutant.ts';
 
@@ -38,6 +38,13 @@ export const plantedMutants: readonly {
     },
     pinned: story,
   }),
+  planted('source that runs until it comes to a name that is nowhere', 'refused', {
+    broken: { ...harmless, to: "return nameOfNothing === '*' ||" },
+    pinned: {
+      test: 'packages/objects/test/conditions.test.ts',
+      name: 'a write judges its conditions on the object that it would replace',
+    },
+  }),
   planted('a trial that finds something without the mutant', 'refused', {
     broken: harmless,
     pinned: {
@@ -50,6 +57,19 @@ export const plantedMutants: readonly {
     pinned: { ...test, name: 'no such test' },
   }),
 ];
+
+/** Hunted beside those by fresh seeds: no seed may find it out. */
+export const plantedForHunts: Mutant = {
+  name: 'a change that changes nothing, before seeds that nobody has chosen',
+  rule,
+  broken: harmless,
+  pinned: story,
+  hunts: [
+    { module: 'packages/raft/test/trials.ts', trial: 'storm', seeds: 20 },
+    { module: 'packages/wal/test/crash/trials.ts', trial: 'rot', seeds: 100 },
+    { module: 'packages/objects/test/trials.ts', trial: 'random', seeds: 30 },
+  ],
+};
 
 function planted(
   name: string,

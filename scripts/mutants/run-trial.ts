@@ -44,7 +44,7 @@ export async function runTrial(
   const last = output.trimEnd().split('\n').at(-1) ?? '';
   try {
     const { found } = JSON.parse(last) as { readonly found: string | null };
-    return found === null ? { kind: 'nothing' } : { kind: 'found', what: found };
+    return found === null ? { kind: 'nothing' } : findingOf(found);
   } catch {
     return unusable(output);
   }
@@ -116,8 +116,13 @@ function readReport(path: string, tests: readonly TestRun[], output: string): Fi
     if (only.status === 'passed') return { kind: 'nothing' };
     const what = only.failureMessages.join('\n');
     // Why: a machine that is busy must not kill a mutant.
-    return /Test timed out/.test(what) ? unusable(what) : { kind: 'found', what };
+    return /Test timed out/.test(what) ? unusable(what) : findingOf(what);
   });
+}
+
+/** Source that does not hold together is no finding, however late that shows: it breaks more than the rule. */
+function findingOf(what: string): Finding {
+  return /\b(?:ReferenceError|SyntaxError)\b/.test(what) ? unusable(what) : { kind: 'found', what };
 }
 
 function unusable(why: string): Finding {

@@ -3,10 +3,10 @@ import { type Hunt, type Mutant, test } from './mutant.ts';
 
 const log = 'packages/wal/test/crash/trials.ts';
 const hunts: readonly Hunt[] = [
-  { module: log, trial: 'random', seeds: 20 },
+  { module: log, trial: 'random', seeds: 60 },
   { module: log, trial: 'rot', seeds: 1000 },
   { module: 'packages/kv/test/crash/trials.ts', trial: 'failed', seeds: 2 },
-  { module: 'packages/kv/test/crash/trials.ts', trial: 'rot', seeds: 400 },
+  { module: 'packages/kv/test/crash/trials.ts', trial: 'rot', seeds: 30 },
   { module: 'packages/server/test/trials.ts', trial: 'simulation', seeds: 8, more: ['30'] },
 ];
 
@@ -65,7 +65,7 @@ export const walMutants: readonly Mutant[] = [
       'packages/wal/test/recovery.test.ts',
       'refuses damage of a batch header before the last, says where, and changes nothing',
     ),
-    hunts,
+    hunts: [{ module: log, trial: 'rot', seeds: 1000 }, ...hunts],
   },
   {
     name: 'both saves of a hard state go to one slot',
@@ -190,7 +190,7 @@ export const walMutants: readonly Mutant[] = [
       'packages/wal/test/recovery.test.ts',
       'refuses a log that was closed in order and is cut off behind the header',
     ),
-    hunts,
+    hunts: [{ module: log, trial: 'rot', seeds: 1000 }, ...hunts],
   },
   {
     name: 'a log is truncated where it is committed',
