@@ -71,8 +71,8 @@ export const kvMutants: readonly Mutant[] = [
     rule: 'Nothing is applied before it is durable.',
     broken: {
       file: 'packages/kv/src/commit-pipeline.ts',
-      from: 'if (await this.#isDurable(first)) await this.#applySlice(wal.durableIndex);',
-      to: 'await this.#applySlice(wal.lastIndex);',
+      from: 'if (await durable) await this.#applySlice(wal.durableIndex, foresight);',
+      to: 'await this.#applySlice(wal.lastIndex, foresight);',
     },
     pinned: test('packages/kv/test/waiting.test.ts', 'no reader sees it before it is durable'),
     hunts,
@@ -150,6 +150,20 @@ export const kvMutants: readonly Mutant[] = [
       to: 'if (epoch >= 0) return action(older);',
     },
     pinned: { module: store, words: ['model', '2'] },
+    hunts,
+  },
+  {
+    name: 'what was found out about a record counts for another one with its index',
+    rule: 'What is applied is what the log holds.',
+    broken: {
+      file: 'packages/kv/src/kv-engine.ts',
+      from: 'batch[count] === this.#records[count]) count++;',
+      to: 'batch[count]?.index === this.#records[count]?.index) count++;',
+    },
+    pinned: test(
+      'packages/kv/test/foresight.test.ts',
+      'what is found out about records before they are durable > is not used for another record with the same index',
+    ),
     hunts,
   },
   {

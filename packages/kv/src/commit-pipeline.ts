@@ -6,7 +6,7 @@ import type { Committer, CommitterContext } from './committer.ts';
 import type { EncodedEntry } from './entry-codec.ts';
 import { encodeEntry, KV_ENTRY_KIND } from './entry-codec.ts';
 import { KvError } from './errors.ts';
-import type { ApplyOutcome } from './kv-engine.ts';
+import type { ApplyOutcome, Foresight } from './kv-engine.ts';
 import type { Transaction, TransactResult } from './kv-store.ts';
 import { writeError } from './wal-failure.ts';
 
@@ -184,7 +184,11 @@ export class CommitPipeline implements Committer {
     const { wal } = this.#options;
     try {
       for (let first = this.#inFlight[0]; first !== undefined; first = this.#inFlight[0]) {
-        if (await this.#isDurable(first)) await this.#applySlice(wal.durableIndex);
+        const durable = this.#isDurable(first);
+        // What it fails with is seen to where it is awaited, once more.
+        durable.catch(() => undefined);
+        const foresight = await this.#foresee(first);
+        if (await durable) await this.#applySlice(wal.durableIndex, foresight);
       }
     } catch (cause) {
       this.fail(cause);
@@ -208,8 +212,25 @@ export class CommitPipeline implements Committer {
     }
   }
 
+  /**
+   * Uses the time that the log takes for what needs no durability: decoding, and reading what is known of the keys. After a
+   * turn of the event loop, in which the log has begun to write. undefined where it did not come to it. Never rejects.
+   */
+  async #foresee(first: InFlight): Promise<Foresight | undefined> {
+    const { wal, engine, clock } = this.#options;
+    if (first.index <= wal.durableIndex) return undefined;
+    await clock.turn();
+    if (first.index <= wal.durableIndex || this.#inFlight[0] !== first) return undefined;
+    try {
+      return await engine.foresee(this.#inFlight.slice(0, SLICE_RECORDS));
+    } catch {
+      // Applying the records finds it too, and then it counts.
+      return undefined;
+    }
+  }
+
   /** Applies the oldest of what is durable, one slice of it. */
-  async #applySlice(durableIndex: number): Promise<void> {
+  async #applySlice(durableIndex: number, foresight: Foresight | undefined): Promise<void> {
     let count = 0;
     let sizeBytes = 0;
     for (const record of this.#inFlight) {
@@ -219,7 +240,7 @@ export class CommitPipeline implements Committer {
     }
     const batch = this.#inFlight.splice(0, count);
     try {
-      const outcomes = await this.#options.engine.applyBatch(batch);
+      const outcomes = await this.#options.engine.applyBatch(batch, foresight);
       for (const [at, caller] of batch.entries()) answer(caller, outcomes[at] as ApplyOutcome);
     } catch (cause) {
       this.fail(cause);

@@ -1,9 +1,7 @@
-import { invariant, MalformedBytesError } from '@holdfast/bytes';
+import { invariant } from '@holdfast/bytes';
 import type { Extent } from '@holdfast/wal';
 import { hashKey } from './bloom-filter.ts';
-import type { EntryOperation, KvEntryRecord } from './entry-codec.ts';
-import { decodeEntry } from './entry-codec.ts';
-import { KvError } from './errors.ts';
+import type { KvEntryRecord } from './entry-codec.ts';
 import { ExtentFiles } from './extent-files.ts';
 import type { ExtentRecord, IndexRecord } from './index-record.ts';
 import { liveRecord } from './index-record.ts';
@@ -12,11 +10,17 @@ import { NOTE_RANGE_END, NOTE_RANGE_START, noteKey, sessionKey } from './key-spa
 import type { KvIndexOptions } from './kv-index.ts';
 import { KvIndex } from './kv-index.ts';
 import type { Condition, TransactResult } from './kv-store.ts';
+import type {
+  CommittedRecord,
+  HashedKeys,
+  PlacedOperation,
+  PreparedRecord,
+} from './prepared-record.ts';
+import { prepare } from './prepared-record.ts';
 import { SegmentSpace } from './segment-space.ts';
 import type { SessionState } from './session-table.ts';
 import { encodeSession, SessionTable } from './session-table.ts';
 import type { SortedTable } from './sorted-table.ts';
-import { stampedKey } from './stamped-key.ts';
 import type { StateHash } from './state-hash.ts';
 import { WorkSlices } from './work-slices.ts';
 
@@ -27,27 +31,11 @@ export interface KvEngineOptions extends KvIndexOptions {
   readonly hashesState?: boolean;
 }
 
-/** A transaction that is committed: durable where a crash cannot take it back. */
-export interface CommittedRecord {
-  readonly index: number;
-  readonly head: Uint8Array;
-  readonly body: Extent | undefined;
-}
-
 /** The answer to a transaction. */
 export type ApplyOutcome = TransactResult | { readonly stale: true; readonly lastSequence: number };
 
-/** A decoded record with what the older parts of the index hold of its keys. */
-interface Prepared {
-  readonly index: number;
-  readonly body: Extent | undefined;
-  readonly entry: Omit<KvEntryRecord, 'operations'> & {
-    readonly operations: readonly PlacedOperation[];
-  };
-}
-
-/** An operation whose key is known. */
-type PlacedOperation = Exclude<EntryOperation, { kind: 'append' }>;
+/** Of each record's keys, in their order, what the older parts of the index hold. */
+type OlderRecords = readonly (readonly (IndexRecord | undefined)[])[];
 
 /** A value that was copied, and where to. */
 export interface MovedValue {
@@ -61,6 +49,39 @@ export interface MovedValue {
 const SLICE_KEYS = 512;
 const PARALLEL_LOOKUPS = 64;
 
+/** What the older parts of the index held of keys, while its epoch was this one. */
+interface FoundOlder {
+  readonly epoch: number;
+  readonly older: OlderRecords | undefined;
+}
+
+/** What `KvEngine.foresee` found. It is of use until records move to another part of the index. */
+export class Foresight implements FoundOlder {
+  readonly #records: readonly CommittedRecord[];
+  readonly #slice: readonly PreparedRecord[];
+  readonly epoch: number;
+  readonly older: OlderRecords | undefined;
+
+  constructor(
+    records: readonly CommittedRecord[],
+    slice: readonly PreparedRecord[],
+    { epoch, older }: FoundOlder,
+  ) {
+    this.#records = records;
+    this.#slice = slice;
+    this.epoch = epoch;
+    this.older = older;
+  }
+
+  /** The records of a batch that were foreseen, from its first on; undefined where that is another. */
+  of(batch: readonly CommittedRecord[]): readonly PreparedRecord[] | undefined {
+    let count = 0;
+    // Safety: a log that had no room gives the same indexes to other records.
+    while (count < this.#slice.length && batch[count] === this.#records[count]) count++;
+    return count === 0 ? undefined : this.#slice.slice(0, count);
+  }
+}
+
 /**
  * The state machine: committed transactions in, answers and an index out. It owns no log; whoever drives it
  * (a local log, or Raft) hands it committed records in order and reads extents for it. The same records
@@ -73,6 +94,8 @@ export class KvEngine {
   readonly #sessions: SessionTable;
   readonly #slices: WorkSlices;
   #appliedIndex: number;
+  /** To be awaited before the next slice is applied. */
+  #turn: Promise<void> | undefined;
 
   readonly #openHash: (() => Promise<StateHash | undefined>) | undefined;
   #hash: StateHash | undefined;
@@ -166,29 +189,48 @@ export class KvEngine {
    * Applies committed records, in log order, and gives their answers. Calls must not overlap. Reading what
    * the tables hold of the keys is asynchronous; deciding and applying a slice is not, so no reader
    * sees half a transaction. The event loop has its turns between slices. KV_CORRUPTION where a record cannot be decoded.
+   * `foresight` spares the first slice what `foresee` has done.
    */
-  async applyBatch(records: readonly CommittedRecord[]): Promise<ApplyOutcome[]> {
+  async applyBatch(
+    records: readonly CommittedRecord[],
+    foresight?: Foresight,
+  ): Promise<ApplyOutcome[]> {
     const outcomes: ApplyOutcome[] = [];
-    let slice: Prepared[] = [];
-    let keyCount = 0;
-    for (const [at, record] of records.entries()) {
-      const prepared = prepare(record);
-      slice.push(prepared);
-      // One more than its keys: a record without any is work too.
-      keyCount += 1 + prepared.entry.conditions.length + prepared.entry.operations.length;
-      if (keyCount < SLICE_KEYS && at < records.length - 1) continue;
-      const keys = () => slice.map(keysOf);
-      await this.#withOlder(keys, (older) => {
+    for (let from = 0; from < records.length; ) {
+      // Why not behind the slice before: who wrote it need not wait for what else has its turn.
+      await this.#turn;
+      const foreseen = from === 0 ? foresight?.of(records) : undefined;
+      const slice = foreseen ?? this.#sliceOf(records, from);
+      const apply = (older: OlderRecords | undefined): void => {
         for (const [position, each] of slice.entries()) {
           outcomes.push(this.#apply(each, older?.[position]));
         }
-      });
-      const turn = this.#slices.spend(keyCount);
-      if (turn !== undefined) await turn;
-      slice = [];
-      keyCount = 0;
+      };
+      await this.#withOlder(() => slice, apply, foreseen && foresight);
+      this.#turn = this.#slices.spend(workOf(slice));
+      from += slice.length;
     }
     return outcomes;
+  }
+
+  /**
+   * Decodes the first of records that are to be applied next, and reads what the older parts of the index hold of their keys,
+   * while the log still writes them: `applyBatch` has to do it otherwise. Changes nothing that a reader sees. At most
+   * one slice, so that memory stays bounded. KV_CORRUPTION as `applyBatch`.
+   */
+  async foresee(records: readonly CommittedRecord[]): Promise<Foresight> {
+    const slice = this.#sliceOf(records, 0);
+    return new Foresight(records, slice, await this.#findOlder(slice));
+  }
+
+  #sliceOf(records: readonly CommittedRecord[], from: number): readonly PreparedRecord[] {
+    const slice: PreparedRecord[] = [];
+    for (let at = from, work = 0; at < records.length && work < SLICE_KEYS; at++) {
+      const prepared = prepare(records[at] as CommittedRecord);
+      slice.push(prepared);
+      work += 1 + prepared.keys.length;
+    }
+    return slice;
   }
 
   /**
@@ -199,7 +241,7 @@ export class KvEngine {
     let movedBytes = 0;
     for (let from = 0; from < moved.length; from += SLICE_KEYS) {
       const slice = moved.slice(from, from + SLICE_KEYS);
-      const keys = () => slice.map(({ key }) => [key]);
+      const keys = () => slice.map(({ key }) => ({ keys: [key], hashes: [hashKey(key)] }));
       await this.#withOlder(keys, (older) => {
         for (const [position, value] of slice.entries()) {
           if (this.#relocate(value, older?.[position]?.[0])) movedBytes += value.from.length;
@@ -264,32 +306,40 @@ export class KvEngine {
     return true;
   }
 
-  /** Runs `action`, in one turn, with what the older parts hold of all keys; undefined where nothing is older. */
+  /**
+   * Runs `action`, in one turn, with what the older parts hold of all keys; undefined where nothing is older. `known`: what was
+   * found of them before.
+   */
   async #withOlder(
-    keys: () => readonly (readonly Uint8Array[])[],
-    action: (older: (IndexRecord | undefined)[][] | undefined) => void,
+    keys: () => readonly HashedKeys[],
+    action: (older: OlderRecords | undefined) => void,
+    known?: FoundOlder,
   ): Promise<void> {
+    let found = known;
     for (;;) {
-      const { epoch } = this.index;
-      const older = this.index.hasOlderParts ? await this.#lookUpOlder(keys()) : undefined;
+      const { epoch, older } = found ?? (await this.#findOlder(keys()));
       // Safety: a memtable that was frozen or flushed meanwhile has taken records along that were not
       // found where they were looked for. Then all is looked up again. Judged in the turn of the action.
       if (epoch === this.index.epoch) return action(older);
+      found = undefined;
     }
   }
 
+  async #findOlder(slice: readonly HashedKeys[]): Promise<FoundOlder> {
+    const { epoch } = this.index;
+    return { epoch, older: this.index.hasOlderParts ? await this.#lookUpOlder(slice) : undefined };
+  }
+
   /** What the older parts hold of each record's keys, in their order. */
-  async #lookUpOlder(
-    slice: readonly (readonly Uint8Array[])[],
-  ): Promise<(IndexRecord | undefined)[][]> {
+  async #lookUpOlder(slice: readonly HashedKeys[]): Promise<OlderRecords> {
     const older: (IndexRecord | undefined)[][] = [];
     const reading: Promise<void>[] = [];
     let lookedUp = 0;
-    for (const keys of slice) {
+    for (const { keys, hashes } of slice) {
       const records: (IndexRecord | undefined)[] = [];
       older.push(records);
-      for (const key of keys) {
-        const pending = this.#lookUpInto(records, key);
+      for (let at = 0; at < keys.length; at++) {
+        const pending = this.#lookUpInto(records, keys[at] as Uint8Array, hashes[at] as number);
         if (pending !== undefined) reading.push(pending);
         if (reading.length >= PARALLEL_LOOKUPS) await Promise.all(reading.splice(0));
         if (++lookedUp % SLICE_KEYS === 0) await this.#slices.spend(SLICE_KEYS);
@@ -300,10 +350,13 @@ export class KvEngine {
   }
 
   /** Appends what the older parts hold of the key, where the active memtable holds nothing. */
-  #lookUpInto(records: (IndexRecord | undefined)[], key: Uint8Array): Promise<void> | undefined {
+  #lookUpInto(
+    records: (IndexRecord | undefined)[],
+    key: Uint8Array,
+    keyHash: number,
+  ): Promise<void> | undefined {
     const place = records.length;
     records.push(undefined);
-    const keyHash = hashKey(key);
     if (this.index.getActive(key, keyHash) !== undefined) return undefined;
     const found = this.index.getOlder(key, keyHash);
     if (!(found instanceof Promise)) {
@@ -316,7 +369,7 @@ export class KvEngine {
   }
 
   #apply(
-    prepared: Prepared,
+    prepared: PreparedRecord,
     older: readonly (IndexRecord | undefined)[] | undefined,
   ): ApplyOutcome {
     const { index, body, entry } = prepared;
@@ -334,7 +387,9 @@ export class KvEngine {
       const first = entry.conditions.length;
       for (let at = 0; at < entry.operations.length; at++) {
         const operation = entry.operations[at] as PlacedOperation;
-        this.#replace(older?.[first + at], operation.key, recordOf(operation, index, body));
+        const keyHash = prepared.hashes[first + at] as number;
+        const record = recordOf(operation, index, body);
+        this.#replace(older?.[first + at], operation.key, keyHash, record);
       }
     }
     if (entry.session !== undefined) this.#remember(entry.session, result, index);
@@ -353,12 +408,17 @@ export class KvEngine {
     return { committed: false, revision: index, failedCondition };
   }
 
-  #replace(older: IndexRecord | undefined, key: Uint8Array, record: IndexRecord): void {
+  #replace(
+    older: IndexRecord | undefined,
+    key: Uint8Array,
+    keyHash: number,
+    record: IndexRecord,
+  ): void {
     // A delete of what is nowhere leaves no tombstone behind.
     const deletes = record.kind === 'tombstone';
-    if (deletes && liveRecord(this.index.getActive(key) ?? older) === undefined) return;
+    if (deletes && liveRecord(this.index.getActive(key, keyHash) ?? older) === undefined) return;
     if (record.kind === 'extent') this.space.add(record.extent);
-    const before = this.index.set(key, record) ?? older;
+    const before = this.index.set(key, record, keyHash) ?? older;
     this.#hash?.change(key, before, record);
     if (before?.kind === 'extent') this.space.remove(before.extent);
   }
@@ -385,44 +445,6 @@ export class KvEngine {
   }
 }
 
-function prepare(record: CommittedRecord): Prepared {
-  try {
-    const entry = decodeEntry(record.head, record.body?.length ?? 0);
-    const operations = stamped(entry.operations, record.index);
-    return { index: record.index, body: record.body, entry: { ...entry, operations } };
-  } catch (cause) {
-    if (!(cause instanceof MalformedBytesError)) throw cause;
-    throw new KvError(
-      'KV_CORRUPTION',
-      `record ${record.index} of the log is no transaction that this Holdfast reads: ${cause.message}`,
-      { cause },
-    );
-  }
-}
-
-/** The operations with the keys that the revision gives to what is appended. */
-function stamped(
-  operations: readonly EntryOperation[],
-  revision: number,
-): readonly PlacedOperation[] {
-  if (operations.every(isPlaced)) return operations;
-  let position = 0;
-  return operations.map((operation) => {
-    if (operation.kind !== 'append') return operation;
-    const { key, suffix, value } = operation;
-    return { kind: 'putInline', key: stampedKey(key, revision, position++, suffix), value };
-  });
-}
-
-function isPlaced(operation: EntryOperation): operation is PlacedOperation {
-  return operation.kind !== 'append';
-}
-
-/** Keys of the record, those of its conditions first. */
-function keysOf({ entry }: Prepared): Uint8Array[] {
-  return [...entry.conditions, ...entry.operations].map(({ key }) => key);
-}
-
 /** Whether the record's value is exactly there. */
 export function isAt(record: IndexRecord | undefined, place: Extent): record is ExtentRecord {
   return (
@@ -432,6 +454,11 @@ export function isAt(record: IndexRecord | undefined, place: Extent): record is 
     record.extent.length === place.length &&
     record.extent.crc === place.crc
   );
+}
+
+/** One more for each record than its keys: one without any is work too. */
+function workOf(slice: readonly HashedKeys[]): number {
+  return slice.reduce((work, { keys }) => work + 1 + keys.length, 0);
 }
 
 function recordOf(

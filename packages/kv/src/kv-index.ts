@@ -182,8 +182,12 @@ export class KvIndex {
   }
 
   /** Sets the key's record in the active memtable; gives the one that it had there. */
-  set(key: Uint8Array, record: IndexRecord): IndexRecord | undefined {
-    return this.#active.set(key, record);
+  set(
+    key: Uint8Array,
+    record: IndexRecord,
+    keyHash: number = hashKey(key),
+  ): IndexRecord | undefined {
+    return this.#active.set(key, record, keyHash);
   }
 
   /** The key's newest record; a promise where a block must be read. */

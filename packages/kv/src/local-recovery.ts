@@ -9,9 +9,10 @@ import { corruption, KvError } from './errors.ts';
 import { completeInstall, tidyIncoming } from './image/install-image.ts';
 import type { HealedFile } from './index-healing.ts';
 import { openIndex, refuseMissingSegments } from './index-healing.ts';
-import type { CommittedRecord, KvEngine } from './kv-engine.ts';
+import type { KvEngine } from './kv-engine.ts';
 import { MANIFEST_NAME } from './manifest.ts';
 import { loadIdentity } from './node-identity.ts';
+import type { CommittedRecord } from './prepared-record.ts';
 import { openError } from './wal-failure.ts';
 
 /** What is read during replay before it is applied: so many records, or bytes of their heads. */

@@ -51,8 +51,11 @@ export class Memtable implements MemtableView {
   }
 
   /** Sets the key's record and gives the one before. What is bytes of both is copied. */
-  set(key: Uint8Array, record: IndexRecord): IndexRecord | undefined {
-    const keyHash = hashKey(key);
+  set(
+    key: Uint8Array,
+    record: IndexRecord,
+    keyHash: number = hashKey(key),
+  ): IndexRecord | undefined {
     const node = this.#keys.find(key, keyHash);
     if (node === 0) {
       this.#keys.add(key, keyHash, this.#records.add(record, this.#epoch, 0));
