@@ -10,6 +10,7 @@ import type { HoldfastCluster } from '../peers/holdfast-cluster.ts';
 import { startHoldfastCluster } from '../peers/holdfast-cluster.ts';
 import { median, type Row, type SuiteResult } from '../report.ts';
 import { FAILOVER_PICTURE, measureFailover } from './failover.ts';
+import { inRounds } from './rounds.ts';
 
 const KEYS = { accessKeyId: 'benchmark', secretAccessKey: 'benchmark-secret-key' };
 const REGION = 'us-east-1';
@@ -98,7 +99,7 @@ async function compare(
   const own: number[] = [];
   const theirs: number[] = [];
   let refusals = 0;
-  const failures = await inRounds(rounds, async () => {
+  const failures = await inRounds('round', rounds, async () => {
     const result = await runGenerator(plan);
     refusals += result.refusals;
     const beside = etcd && (await runEtcdGenerator(etcdPlan(etcd, method, clients, count)));
@@ -116,20 +117,6 @@ async function compare(
     reach: { atLeast },
     ...(failures.length > 0 && { note: failures.join('; ') }),
   };
-}
-
-/** Runs so many rounds. One that fails is told, and the others go on: what kept those from ending that did not. */
-async function inRounds(rounds: number, run: () => Promise<void>): Promise<readonly string[]> {
-  const failures: string[] = [];
-  for (let round = 1; round <= rounds; round++) {
-    try {
-      await run();
-    } catch (error) {
-      failures.push(`round ${round} of ${rounds} failed: ${(error as Error).message}`);
-      process.stderr.write(`${failures.at(-1)}\n`);
-    }
-  }
-  return failures;
 }
 
 function s3Plan(
@@ -192,7 +179,7 @@ async function largePuts(
   process.stderr.write(`measuring ${what}\n`);
   const own: number[] = [];
   const copies: number[] = [];
-  const failures = await inRounds(rounds, async () => {
+  const failures = await inRounds('round', rounds, async () => {
     const { requestsPerSecond } = await runGenerator(s3Plan(cluster, 'PUT', 8, count, MIB));
     copies.push(await syncedCopies(folder, count));
     own.push(requestsPerSecond);

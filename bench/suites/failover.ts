@@ -4,6 +4,7 @@ import { RawConnection } from '../load/raw-client.ts';
 import { signedHead } from '../load/sign-request.ts';
 import type { HoldfastCluster, Keys } from '../peers/holdfast-cluster.ts';
 import { median, type Row } from '../report.ts';
+import { inRounds } from './rounds.ts';
 
 const LIMIT_SECONDS = 2;
 const VALUE_BYTES = 4096;
@@ -38,21 +39,15 @@ export async function measureFailover(
 ): Promise<{ readonly row: Row; readonly svg: string }> {
   const { cluster, kills } = options;
   const found: Failover[] = [];
-  const failures: string[] = [];
   let killed: number | undefined;
-  for (let round = 0; round < kills; round++) {
-    try {
-      if (killed !== undefined) await cluster.restart(killed);
-      killed = undefined;
-      await allServe(cluster);
-      const leader = await cluster.leader();
-      killed = leader;
-      found.push(await oneKill(options, leader, round));
-    } catch (error) {
-      failures.push(`kill ${round + 1}: ${(error as Error).message}`);
-      process.stderr.write(`${failures.at(-1)}\n`);
-    }
-  }
+  const failures = await inRounds('kill', kills, async (round) => {
+    if (killed !== undefined) await cluster.restart(killed);
+    killed = undefined;
+    await allServe(cluster);
+    const leader = await cluster.leader();
+    killed = leader;
+    found.push(await oneKill(options, leader, round));
+  });
   const seconds = found.map((one) => one.seconds).sort((left, right) => left - right);
   const refusals = found.reduce((sum, one) => sum + one.refusals, 0);
   return {
