@@ -1,4 +1,4 @@
-import type { Condition, Operation, Transaction } from '@holdfast/kv';
+import type { Condition, Operation, Transaction, TransactResult } from '@holdfast/kv';
 import { type KnownBucket, pinBucket, unmarkBucket } from './buckets.ts';
 import { ObjectStoreError } from './errors.ts';
 import type { ChangeName } from './journal/object-change.ts';
@@ -19,6 +19,8 @@ export interface ObjectWrite extends ObjectAddress, JudgedWrite {
   readonly record: (nowMs: number) => ObjectRecord;
   /** Asked for in the same transaction: where one does not hold, the result is `undefined`. */
   readonly conditions: readonly Condition[];
+  /** Whether a chunk is among the operations. */
+  readonly carriesChunk?: boolean;
   /** Done in the same transaction. */
   readonly operations: (bucket: KnownBucket, record: ObjectRecord) => readonly Operation[];
 }
@@ -70,7 +72,7 @@ async function tryCommit(
   const succeeding = succeed(context, bucket, write.key, latest, nowMs);
   const succession = succeeding instanceof Promise ? await succeeding : succeeding;
   const { record, transaction } = transactionOf(context, write, bucket, succession, nowMs);
-  const result = await context.kv.transact(transaction);
+  const result = await transact(context, transaction, write.carriesChunk === true);
   if (result.committed) {
     if (bucket.record.deleting) context.buckets.forget(write.bucket);
     context.sweeper.push(succession.release.tasks);
@@ -79,6 +81,21 @@ async function tryCommit(
   if (result.failedCondition === 0) context.buckets.forget(write.bucket);
   // Where the bucket's or the key's does not hold, another writer came first.
   return result.failedCondition <= succession.conditions.length ? 'raced' : 'lost';
+}
+
+/** Who has a place among the chunks waits for nobody but the KvStore, so the lock of a key is no place to wait in vain. */
+async function transact(
+  context: StoreContext,
+  transaction: Transaction,
+  carriesChunk: boolean,
+): Promise<TransactResult> {
+  if (!carriesChunk) return await context.kv.transact(transaction);
+  await context.chunkCommits.take();
+  try {
+    return await context.kv.transact(transaction);
+  } finally {
+    context.chunkCommits.give();
+  }
 }
 
 function transactionOf(

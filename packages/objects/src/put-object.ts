@@ -36,7 +36,12 @@ export async function putObject(
   const { body, verification } = request;
   const opened = request.encryption && (await newEncryption(context, request.encryption));
   const encryption = opened && { ...opened, partNumber: 0 };
-  const staged = await stageBody(context, { body, verification, encryption });
+  const staged = await stageBody(context, {
+    body,
+    verification,
+    encryption,
+    commitsOnlyChunk: true,
+  });
   return await commitStaged(context, request, staged, request.event ?? 'ObjectCreated:Put');
 }
 
@@ -78,6 +83,7 @@ export async function commitStaged(
       },
       record: (nowMs) => plainRecord(body, metadata, nowMs),
       conditions: conditionsOf(body),
+      carriesChunk: body.carriesChunk,
       operations: ({ record: { bucketId } }) => body.keep({ kind: 'object', bucketId, key }),
     });
   let written: ObjectRecord | undefined;

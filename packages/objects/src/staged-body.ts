@@ -1,7 +1,8 @@
 /**
  * Body bytes on their way in. A small body is held and goes into the transaction of its commit. A large
  * one is written ahead in chunks under an intent; nothing refers to them until the commit deletes the
- * intent and writes a reference in one transaction.
+ * intent and writes a reference in one transaction. Between the two is the plain body of one chunk, where the caller asks for
+ * it: a buffer holds it until the commit writes it, and there is no intent.
  *
  * Safety: every chunk and the commit ask that the intent still exists. The sweeper deletes the intent
  * before the chunks. So an upload that the sweeper took for dead fails, and no object ever points at
@@ -14,7 +15,7 @@ import type { Condition, Operation } from '@holdfast/kv';
 import { fromBase64 } from './base64.ts';
 import { BodyIntake } from './body-intake.ts';
 import { chunkSeals, SEAL_SIZE_BYTES } from './chunk-seals.ts';
-import { ChunkWriter } from './chunk-writer.ts';
+import { ChunkWriter, type WrittenBlob } from './chunk-writer.ts';
 import { type OpenEncryption, rewrapped } from './data-keys.ts';
 import type { EncryptionRecord } from './encryption.ts';
 import { ObjectStoreError } from './errors.ts';
@@ -23,7 +24,7 @@ import type { RawChecksum } from './metadata-codec.ts';
 import type { BlobRef } from './object-record.ts';
 import type { BodySource, BodyVerification } from './object-store.ts';
 import { type BlobOwner, encodeBlobOwner } from './owner-record.ts';
-import { newId, put, type StoreContext } from './store-context.ts';
+import { newId, put, remove, type StoreContext } from './store-context.ts';
 
 const ETAG_PURPOSE = utf8('holdfast etag 1\0');
 const ETAG_SIZE_BYTES = 16;
@@ -42,6 +43,8 @@ export interface StagedBody {
   readonly conditions: readonly Condition[];
   /** And that the key which sealed the data key still does. */
   readonly stillSeals: Condition | undefined;
+  /** Whether `keep` writes a chunk, which takes a place among the chunks at the KvStore. */
+  readonly carriesChunk: boolean;
   /** What the commit must do so that the bytes are kept for `owner`. */
   keep(owner: BlobOwner): readonly Operation[];
   /** Called once, after the commit or instead of it. Releases what was written and not committed. */
@@ -54,6 +57,8 @@ export interface StageOptions {
   /** Wanted besides MD5 and what `verification` wants. */
   readonly algorithms?: readonly DigestAlgorithm[];
   readonly encryption?: BodyEncryption | undefined;
+  /** A plain body of one chunk is not written ahead: the commit does it, and until then a buffer is held. */
+  readonly commitsOnlyChunk?: boolean;
 }
 
 /** How a body is sealed on its way in. */
@@ -64,7 +69,7 @@ export interface BodyEncryption extends OpenEncryption {
 
 /** Reads the body to its end. Where it rejects, nothing is kept. */
 export async function stageBody(context: StoreContext, options: StageOptions): Promise<StagedBody> {
-  const { body, verification, encryption } = options;
+  const { body, verification, encryption, commitsOnlyChunk } = options;
   const algorithms = wantedDigests(options);
   const intake = new BodyIntake(body, intakeLimits(context, encryption));
   const start = intake.takeArrived() ?? (await intake.readStart());
@@ -73,12 +78,15 @@ export async function stageBody(context: StoreContext, options: StageOptions): P
     const checksum = accept(verification, digests, start.length);
     return inlineBody(context, start, { digests, checksum, encryption });
   }
-  const writer = await openWriter(context, algorithms, { intake, encryption });
+  const open = () =>
+    ChunkWriter.open(context, algorithms, { encryption, keepsOnlyChunk: commitsOnlyChunk });
+  const writer = await openWriter(intake, open);
   try {
     await intake.pourRest((piece) => writer.write(piece));
-    const { digests, blob } = await writer.finish();
+    const written = await writer.finish();
+    const { digests, blob } = written;
     const checksum = accept(verification, digests, blob.sizeBytes);
-    return writtenBody(context, writer, { blob, digests, checksum, encryption });
+    return writtenBody(context, writer, { ...written, checksum, encryption });
   } catch (error) {
     await writer.end(false);
     throw error;
@@ -116,14 +124,13 @@ function intakeLimits(context: StoreContext, encryption: BodyEncryption | undefi
 }
 
 async function openWriter(
-  context: StoreContext,
-  algorithms: readonly DigestAlgorithm[],
-  options: { readonly intake: BodyIntake; readonly encryption: BodyEncryption | undefined },
+  intake: BodyIntake,
+  open: () => Promise<ChunkWriter>,
 ): Promise<ChunkWriter> {
   try {
-    return await ChunkWriter.open(context, algorithms, options.encryption);
+    return await open();
   } catch (error) {
-    await options.intake.stop();
+    await intake.stop();
     throw error;
   }
 }
@@ -171,6 +178,7 @@ function inlineBody(context: StoreContext, bytes: Uint8Array, facts: BodyFacts):
     encryption: facts.encryption?.record,
     stillSeals: facts.encryption?.stillSeals,
     conditions: [],
+    carriesChunk: false,
     keep: (owner) =>
       blobId === undefined ? [] : [put(chunkKey(blobId, 0), chunk), reference(blobId, owner)],
     end: async () => {},
@@ -203,9 +211,9 @@ function etagBytes(context: StoreContext, { digests, encryption }: BodyFacts): U
 function writtenBody(
   context: StoreContext,
   writer: ChunkWriter,
-  facts: BodyFacts & { readonly blob: BlobRef },
+  facts: BodyFacts & WrittenBlob,
 ): StagedBody {
-  const { blob } = facts;
+  const { blob, onlyChunk } = facts;
   const intent = idKey(KEY_SPACE.intent, blob.blobId);
   return {
     sizeBytes: blob.sizeBytes,
@@ -215,8 +223,12 @@ function writtenBody(
     blob,
     encryption: facts.encryption?.record,
     stillSeals: facts.encryption?.stillSeals,
-    conditions: [{ kind: 'exists', key: intent }],
-    keep: (owner) => [{ kind: 'delete', key: intent }, reference(blob.blobId, owner)],
+    conditions: onlyChunk === undefined ? [{ kind: 'exists', key: intent }] : [],
+    carriesChunk: onlyChunk !== undefined,
+    keep: (owner) => [
+      onlyChunk === undefined ? remove(intent) : put(chunkKey(blob.blobId, 0), onlyChunk),
+      reference(blob.blobId, owner),
+    ],
     end: (committed) => writer.end(committed),
   };
 }

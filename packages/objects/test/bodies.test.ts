@@ -22,7 +22,7 @@ const LIMITS = { chunkSizeBytes: 1000, inlineSizeBytes: 500 };
 const KEY = { bucket: 'bucket', key: 'k' };
 const METADATA = { user: {} };
 
-test.each([100, 400, 5000])(
+test.each([100, 400, 900, 5000])(
   'a body of %i bytes that fails stores nothing, and its source is told to stop',
   async (length) => {
     const { store, kv, tasks } = await openFixture(LIMITS);
@@ -110,30 +110,45 @@ test('large bodies that worker threads hash are stored as they came, so many chu
       return await done;
     },
   });
-  const { store } = await openFixture({ env, kv, chunkSizeBytes: 100_000, chunksCommitting: 3 });
-  const bodies = [1, 2, 3, 4].map((seed) => pattern(1_200_007, seed));
-  most = 0;
-  const results = await Promise.all(bodies.map((bytes, at) => putBytes(store, `k${at}`, bytes)));
-  expect(most).toBe(3);
-  for (const [at, bytes] of bodies.entries()) {
-    expect(results[at]?.etag).toBe(createHash('md5').update(bytes).digest('hex'));
-    expect(Buffer.compare(await getBytes(store, `k${at}`), bytes)).toBe(0);
+  const { store } = await openFixture({
+    env,
+    kv,
+    chunkSizeBytes: 100_000,
+    inlineSizeBytes: 50_000,
+    chunksCommitting: 3,
+  });
+  // The second is of one chunk each, which the commit carries.
+  for (const sizeBytes of [1_200_007, 100_000]) {
+    const bodies = [1, 2, 3, 4, 5, 6].map((seed) => pattern(sizeBytes, seed));
+    most = 0;
+    const results = await Promise.all(bodies.map((bytes, at) => putBytes(store, `k${at}`, bytes)));
+    expect(most).toBe(3);
+    for (const [at, bytes] of bodies.entries()) {
+      expect(results[at]?.etag).toBe(createHash('md5').update(bytes).digest('hex'));
+      expect(Buffer.compare(await getBytes(store, `k${at}`), bytes)).toBe(0);
+    }
   }
   await digests.close();
 });
 
-test('a chunk whose memory is lost ends its upload, and its place goes to another one', async () => {
-  const { store, env } = await openFixture({ ...LIMITS, writeBuffers: 1, spareBuffers: 1 });
-  async function* closing(): AsyncGenerator<Uint8Array, void> {
-    yield pattern(1500);
-    await env.digests.close();
-    yield pattern(5000);
-  }
-  const code = { code: 'DIGESTS_CLOSED' };
-  const put = store.putObject({ ...KEY, metadata: METADATA, body: { pieces: closing() } });
-  await expect(put).rejects.toMatchObject(code);
-  await expect(putBytes(store, 'next', pattern(5000))).rejects.toMatchObject(code);
-});
+test.each([
+  ['a chunk', 1500, 5000],
+  ['an only chunk', 800, 100],
+])(
+  '%s whose memory is lost ends its upload, and its place goes to another one',
+  async (_, first, rest) => {
+    const { store, env } = await openFixture({ ...LIMITS, writeBuffers: 1, spareBuffers: 1 });
+    async function* closing(): AsyncGenerator<Uint8Array, void> {
+      yield pattern(first);
+      await env.digests.close();
+      yield pattern(rest);
+    }
+    const code = { code: 'DIGESTS_CLOSED' };
+    const put = store.putObject({ ...KEY, metadata: METADATA, body: { pieces: closing() } });
+    await expect(put).rejects.toMatchObject(code);
+    await expect(putBytes(store, 'next', pattern(5000))).rejects.toMatchObject(code);
+  },
+);
 
 test('a small body that has come is taken instead of its pieces; another size than declared stores nothing', async () => {
   const { store, kv, tasks } = await openFixture(LIMITS);
@@ -233,7 +248,7 @@ test('ranges are exact at every edge of a chunk', async () => {
   expect(await refusalCode(store.getObject(empty))).toBe('InvalidRange');
 });
 
-test('a small object is read at once, with two look-ups; a put of it is one transaction', async () => {
+test('a small object is read at once, with two look-ups; a put of it, or of one chunk, is one transaction', async () => {
   const calls: string[] = [];
   const inner = createMemoryStore();
   const kv: KvStore = new Proxy(inner, {
@@ -255,6 +270,18 @@ test('a small object is read at once, with two look-ups; a put of it is one tran
   const reader = await store.getObject(KEY);
   expect(calls).toEqual(['get', 'get']);
   expect(reader.immediate).toEqual(pattern(4096, 2));
+
+  const chunk = pattern(1024 * 1024);
+  calls.length = 0;
+  await putBytes(store, 'k', chunk);
+  expect(calls).toEqual(['get', 'transact']);
+  expect(await countIn(inner, KEY_SPACE.intent)).toBe(0);
+  calls.length = 0;
+  await putBytes(store, 'k', pattern(1024 * 1024 + 1));
+  expect(calls.filter((name) => name === 'transact')).toHaveLength(3);
+  await putBytes(store, 'k', chunk);
+  expect(Buffer.compare(await getBytes(store, 'k'), chunk)).toBe(0);
+  expect(await violations(inner, { swept: false })).toEqual([]);
 });
 
 test('reads that are closed, left or finished give their buffers and views back', async () => {
