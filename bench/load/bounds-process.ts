@@ -51,8 +51,15 @@ function open(name: string): Promise<LocalStore> {
 /** Objects in batches of one transaction each, and chunks evenly between them. */
 async function fill(store: LocalStore, from: number, to: number): Promise<void> {
   let next = from;
+  // As requests do, that come one after the other: what it takes to make them is none of the store's.
+  let turn = Promise.resolve();
+  const ownTurn = (): Promise<void> => {
+    turn = turn.then(() => nextTurn());
+    return turn;
+  };
   const writer = async (): Promise<void> => {
     while (next < to) {
+      await ownTurn();
       const first = next;
       const last = Math.min(to, first + BATCH_OBJECTS);
       next = last;

@@ -1,4 +1,5 @@
 const FIRST_WORDS = 1024;
+const SLACK = 1.125;
 
 /** 32-bit words that are reserved in pieces and let go of together. Word 0 is never given out: 0 means none. */
 export class WordArena {
@@ -8,9 +9,10 @@ export class WordArena {
   bytes: Uint8Array;
   #used = 1;
 
-  /** With room for as much as `like` holds. */
+  /** With room for somewhat more than `like` holds: it would be copied for a single word more. */
   constructor(like?: WordArena) {
-    this.words = new Int32Array(Math.max(FIRST_WORDS, like === undefined ? 0 : like.#used));
+    const room = like === undefined ? 0 : Math.ceil(like.#used * SLACK);
+    this.words = new Int32Array(Math.max(FIRST_WORDS, room));
     this.bytes = new Uint8Array(this.words.buffer);
   }
 

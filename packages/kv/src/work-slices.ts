@@ -1,7 +1,7 @@
 import type { Clock } from '@holdfast/env';
 
 /** Keys that are looked at between two turns of the event loop: some milliseconds of work, all of it in memory. */
-const SLICE_KEYS = 1024;
+const SLICE_KEYS = 512;
 
 /**
  * Counts work that may go on without ever waiting for a file, and says when the event loop must have its turn. Why counted
