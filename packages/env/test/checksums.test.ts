@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { CRC32C_VECTORS } from '@holdfast/bytes/testing';
 import { describe, expect, test } from 'vitest';
-import { Crc64Nvme, makeCrc64Tables } from '../src/node/crc64nvme.ts';
+import { Crc64Adder, Crc64Nvme } from '../src/node/crc64nvme.ts';
 import { loadCrc32c } from '../src/node/index.ts';
 
 const require = createRequire(import.meta.url);
@@ -90,16 +90,32 @@ function slowCrc64Nvme(bytes: Uint8Array): bigint {
 }
 
 test('CRC-64/NVME equals its definition at every length, alignment and cut', () => {
-  const tables = makeCrc64Tables();
+  const adder = new Crc64Adder();
   const bytes = Uint8Array.from({ length: 80 }, (_, at) => (at * 89 + 7) & 0xff);
   for (let from = 0; from < 9; from++) {
     for (let to = from; to <= 48; to++) {
       const part = bytes.subarray(from, to);
-      const crc = new Crc64Nvme(tables);
+      const crc = new Crc64Nvme(adder);
       const cut = (from * 5 + to) % (part.length + 1);
       crc.update(part.subarray(0, cut));
       crc.update(part.subarray(cut));
       expect(new DataView(crc.digest().buffer).getBigUint64(0)).toBe(slowCrc64Nvme(part));
     }
   }
+});
+
+test('CRC-64/NVME of two bodies at once, of more bytes than are taken at a time', () => {
+  const adder = new Crc64Adder();
+  const bytes = Uint8Array.from({ length: 200_003 }, (_, at) => (at * 131) >>> 3);
+  const whole = new Crc64Nvme(adder);
+  const other = new Crc64Nvme(adder);
+  const pieces = new Crc64Nvme(adder);
+  other.update(bytes.subarray(1));
+  whole.update(bytes);
+  for (let at = 0; at < bytes.length; at += 65_537) {
+    pieces.update(bytes.subarray(at, at + 65_537));
+    other.update(bytes.subarray(0, 5));
+  }
+  expect(new DataView(whole.digest().buffer).getBigUint64(0)).toBe(slowCrc64Nvme(bytes));
+  expect(pieces.digest()).toEqual(whole.digest());
 });

@@ -2,18 +2,18 @@ import { createHash, type Hash, hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { Crc32c } from '@holdfast/bytes';
 import type { DigestAlgorithm } from '../digests.ts';
-import { Crc64Nvme, type Crc64Tables, makeCrc64Tables } from './crc64nvme.ts';
+import { Crc64Adder, Crc64Nvme } from './crc64nvme.ts';
 import { RunningXxHash, type XxHashes } from './xx-hashes.ts';
 
 /** What the checksums need that are not node:crypto's. One a thread. */
 export interface Checksums {
   readonly crc32c: Crc32c;
-  readonly crc64: Crc64Tables;
+  readonly crc64: Crc64Adder;
   readonly xxHashes: XxHashes;
 }
 
 export function makeChecksums(crc32c: Crc32c, xxHashes: XxHashes): Checksums {
-  return { crc32c, crc64: makeCrc64Tables(), xxHashes };
+  return { crc32c, crc64: new Crc64Adder(), xxHashes };
 }
 
 interface Running {
