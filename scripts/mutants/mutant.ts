@@ -18,7 +18,7 @@ export interface Neglect {
   readonly until?: string | number;
 }
 
-/** A function of a `trials.ts`, and what it is called with. */
+/** A function of a `trials.ts`, and what it is called with: one of its `trials`, or of its `seededTrials` with a seed. */
 export interface TrialRun {
   readonly module: string;
   readonly words: readonly string[];
@@ -32,7 +32,7 @@ export interface TestRun {
 
 export type Trial = TrialRun | TestRun;
 
-/** The same with seeds that nobody has chosen: a trial whose words are `trial FIRST_SEED COUNT ...more`. */
+/** One of `seededTrials`, with seeds that nobody has chosen: its words are `trial FIRST_SEED COUNT ...more`. */
 export interface Hunt {
   readonly module: string;
   readonly trial: string;

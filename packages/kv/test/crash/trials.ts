@@ -31,33 +31,31 @@ export const trials: Readonly<Record<string, Trial>> = {
     const broken = subject(neglect === '' ? undefined : parseNeglect(neglect));
     return (await reportCrashSearch(broken, { crash, ...options })).violation;
   },
-  /** Crashes by chance of scripts by chance, of so many seeds. */
-  random: (first = '', count = '1', neglect = '') =>
-    eachSeed(first, count, async (seed) => {
-      const subject = randomStore(seed, neglect === '' ? undefined : parseNeglect(neglect));
-      return (await reportCrashSearch(subject, sampled(seed))).violation;
-    }),
-  /** Crashes by chance of one scenario, of so many seeds. */
-  sampled: (first = '', count = '1', name = '', neglect = '') =>
-    eachSeed(first, count, async (seed) => {
-      const { subject, options } = scenarioOf(name);
-      const broken = subject(neglect === '' ? undefined : parseNeglect(neglect));
-      return (await reportCrashSearch(broken, { ...options, ...sampled(seed) })).violation;
-    }),
-  /** A store beside its twin in memory, of so many seeds. */
-  model: (first = '', count = '1') =>
-    eachSeed(first, count, (seed) => runBesideTwin(seed).then(() => undefined, String)),
-  /** A process that is killed at every operation of a script by chance, of so many seeds. */
-  killed: (first = '', count = '1') =>
-    eachSeed(first, count, (seed) => killEverywhere(randomly(seed)).then(() => undefined, String)),
-  /** A disk that fails once at every write and sync of a script by chance, of so many seeds, with direct writes or `cached`. */
-  failed: (first = '', count = '1', writes = '') =>
-    eachSeed(first, count, (seed) =>
-      failEverywhere(randomly(seed), { direct: writes !== 'cached' }).then(() => undefined, String),
-    ),
-  /** Folders that are filled by chance, of so many seeds, each damaged by chance in one place after the other; or only in files whose path ends so. */
-  rot: (first = '', count = '1', suffix = '') =>
-    eachSeed(first, count, (seed) => rotByChance(seed, suffix).then(() => undefined, String)),
+};
+
+type SeededTrial = (seed: number, ...words: string[]) => Promise<string | undefined>;
+
+export const seededTrials: Readonly<Record<string, SeededTrial>> = {
+  /** Crashes by chance of a script by chance. */
+  random: async (seed, neglect = '') => {
+    const subject = randomStore(seed, neglect === '' ? undefined : parseNeglect(neglect));
+    return (await reportCrashSearch(subject, sampled(seed))).violation;
+  },
+  /** Crashes by chance of one scenario. */
+  sampled: async (seed, name = '', neglect = '') => {
+    const { subject, options } = scenarioOf(name);
+    const broken = subject(neglect === '' ? undefined : parseNeglect(neglect));
+    return (await reportCrashSearch(broken, { ...options, ...sampled(seed) })).violation;
+  },
+  /** A store beside its twin in memory. */
+  model: (seed) => runBesideTwin(seed).then(() => undefined),
+  /** A process that is killed at every operation of a script by chance. */
+  killed: (seed) => killEverywhere(randomly(seed)).then(() => undefined),
+  /** A disk that fails once at every write and sync of a script by chance, with direct writes or `cached`. */
+  failed: (seed, writes = '') =>
+    failEverywhere(randomly(seed), { direct: writes !== 'cached' }).then(() => undefined),
+  /** A folder that is filled by chance, damaged by chance in one place after the other; or only in files whose path ends so. */
+  rot: (seed, suffix = '') => rotByChance(seed, suffix).then(() => undefined),
 };
 
 const ROTS_OF_FOLDER = 24;
@@ -86,16 +84,4 @@ function scenarioOf(name: string): StoreScenario {
   const scenario = storeScenarios[name];
   if (scenario === undefined) throw new Error(`there is no scenario ${name}`);
   return scenario;
-}
-
-async function eachSeed(
-  first: string,
-  count: string,
-  run: (seed: number) => Promise<string | undefined>,
-): Promise<string | undefined> {
-  for (let seed = Number(first); seed < Number(first) + Number(count); seed++) {
-    const violation = await run(seed);
-    if (violation !== undefined) return `${violation} (seed ${seed})`;
-  }
-  return undefined;
 }

@@ -18,24 +18,16 @@ export const trials: Readonly<Record<string, Trial>> = {
       })
     ).violation;
   },
-  /** Crashes by chance of scripts by chance, of so many seeds. */
-  random: (first = '', count = '1', neglect = '') =>
-    eachSeed(first, count, async (seed) => {
-      const subject = randomLog(seed, neglect === '' ? undefined : parseNeglect(neglect));
-      return (await reportCrashSearch(subject, sampled(seed))).violation;
-    }),
-  /** One bit that flips in a log by chance, open or closed, of so many seeds. */
-  rot: (first = '', count = '1') => eachSeed(first, count, readRotten),
 };
 
-async function eachSeed(
-  first: string,
-  count: string,
-  run: (seed: number) => Promise<string | undefined>,
-): Promise<string | undefined> {
-  for (let seed = Number(first); seed < Number(first) + Number(count); seed++) {
-    const violation = await run(seed).catch(String);
-    if (violation !== undefined) return `${violation} (seed ${seed})`;
-  }
-  return undefined;
-}
+type SeededTrial = (seed: number, ...words: string[]) => Promise<string | undefined>;
+
+export const seededTrials: Readonly<Record<string, SeededTrial>> = {
+  /** Crashes by chance of a script by chance. */
+  random: async (seed, neglect = '') => {
+    const subject = randomLog(seed, neglect === '' ? undefined : parseNeglect(neglect));
+    return (await reportCrashSearch(subject, sampled(seed))).violation;
+  },
+  /** One damage of a log by chance. */
+  rot: readRotten,
+};
