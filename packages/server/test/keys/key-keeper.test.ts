@@ -163,9 +163,9 @@ test('an older key is kept until every member seals with the present one, and th
   await leader.keeper.look();
   await second.keeper.look();
   // The third has not looked yet, and seals with the older key.
-  await put(third.objects, 'late', bytes(10));
   await leader.keeper.look();
   expect(await inUse(shared)).toEqual(['old', 'young']);
+  await put(third.objects, 'late', bytes(10));
   await put(third.objects, 'later', bytes(10));
   await third.keeper.look();
   await leader.keeper.look();

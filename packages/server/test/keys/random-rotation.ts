@@ -1,13 +1,21 @@
 /**
  * Rotations of the master key of three members by chance: files are changed there and back, processes end and start, some are
- * slow, and who leads changes. What was stored is read by every member that runs, and by all with the last key alone.
+ * slow, and who leads changes. What was stored is read by every member that runs, by all with the last key alone, and, at the moment
+ * when a key is let go, with those alone that are still in use: what is in use no longer may leave the files.
  */
 import type { Env } from '@holdfast/env';
 import { createMemoryEnv, SeededRandom } from '@holdfast/env/memory';
 import type { KvStore } from '@holdfast/kv';
 import { createMemoryStore } from '@holdfast/kv/testing';
-import { createObjectStore, type ObjectStore } from '@holdfast/objects';
+import {
+  createLocalKeys,
+  createObjectStore,
+  type KeyService,
+  keyFingerprint,
+  type ObjectStore,
+} from '@holdfast/objects';
 import { AgreedKeys } from '../../src/keys/agreed-keys.ts';
+import { MASTER_KEY_ID } from '../../src/keys/key-agreement.ts';
 import { KeyKeeper } from '../../src/keys/key-keeper.ts';
 import { listUse } from '../../src/keys/key-usage.ts';
 import { silentLog } from '../../src/log.ts';
@@ -56,13 +64,15 @@ class RandomRotation {
   readonly #processes: (Process | undefined)[] = [];
   readonly #stored: string[] = [];
   readonly #running: Promise<void>[] = [];
+  #inUse: readonly string[] = [];
   #leader = 0;
   #puts = 0;
 
   constructor(env: Env, random: () => number) {
     this.#env = env;
     this.#random = random;
-    this.#kv = createMemoryStore({ clock: env.clock });
+    const kv = createMemoryStore({ clock: env.clock });
+    this.#kv = followed(kv, () => this.#judge(kv));
   }
 
   note(error: unknown): void {
@@ -136,11 +146,19 @@ class RandomRotation {
     await this.#start(at, file, this.#random() < 0.3 ? SLOW_TURNS : 0);
   }
 
-  /** As in a hurry: one after the other, with the same file. */
+  /**
+   * As in a hurry: one after the other, with the same file, and on before it is done. Why there and back so often: what one has begun
+   * with the present key before lingers, and comes when that is the present one again.
+   */
   async #changeAll(): Promise<void> {
-    const file = FILES[1 + Math.floor(this.#random() * 3)] ?? [OLD];
+    const file = this.#random() < 0.5 ? [YOUNG, OLD] : [OLD, YOUNG];
     for (const at of NAMES.keys()) await this.#start(at, file, 0);
-    await this.#look(this.#leader);
+    this.#go(this.#lookTwice());
+  }
+
+  /** Enough for a rotation, where nothing comes between. */
+  async #lookTwice(): Promise<void> {
+    for (const at of [this.#leader, ...NAMES.keys(), this.#leader]) await this.#look(at);
   }
 
   /** Ends the process of a member and starts another, which may refuse. */
@@ -161,14 +179,12 @@ class RandomRotation {
   }
 
   #process(at: number, file: readonly Uint8Array[], slowTurns: number): Process {
-    const { clock } = this.#env;
     const isOver = (): boolean => process.hasEnded;
     // One in ten lingers on its way, also after its process has ended.
     const lingers = (): number => (this.#random() < 0.1 ? this.#random() * LINGER_TURNS : 0);
     const kv = storeOf(this.#kv, slowTurns, isOver, lingers);
     const keys = new AgreedKeys(this.#env, '/master.key', file);
-    const tasks = createTaskQueueFactory({ clock, log: silentLog });
-    const objects = createObjectStore({ kv, env: this.#env, tasks, masterKeys: keys });
+    const objects = this.#objects(kv, keys);
     const keeper = new KeyKeeper({
       kv,
       env: this.#env,
@@ -183,15 +199,55 @@ class RandomRotation {
     return process;
   }
 
+  #objects(kv: KvStore, masterKeys: KeyService): ObjectStore {
+    const tasks = createTaskQueueFactory({ clock: this.#env.clock, log: silentLog });
+    return createObjectStore({ kv, env: this.#env, tasks, masterKeys });
+  }
+
   async #readAll(): Promise<void> {
     const keys = [...this.#stored];
     for (const process of this.#processes) {
-      for (const key of process === undefined ? [] : keys) {
-        const reader = await process?.objects.getObject({ bucket, key });
-        for await (const _ of reader?.body ?? []);
-      }
+      if (process !== undefined) await read(process.objects, keys);
     }
   }
+
+  /** Of the state that a transaction has left, before the next one. */
+  async #judge(kv: KvStore): Promise<void> {
+    const before = this.#inUse;
+    this.#inUse = (await listUse(kv)).map(({ fingerprint }) => fingerprint);
+    if (before.every((one) => this.#inUse.includes(one))) return;
+    const left = [OLD, YOUNG].filter((key) => this.#inUse.includes(keyFingerprint(this.#env, key)));
+    const versions = left.length === 0 ? [] : ([[MASTER_KEY_ID, left]] as const);
+    const env = this.#env;
+    const keys = createLocalKeys({ env, defaultKeyId: MASTER_KEY_ID, keys: new Map(versions) });
+    await read(this.#objects(kv, keys), this.#stored).catch((error: unknown) => {
+      this.violation ??= `a key was let go that is needed: ${String(error)}`;
+    });
+  }
+}
+
+async function read(objects: ObjectStore, keys: readonly string[]): Promise<void> {
+  for (const key of keys) {
+    const { body } = await objects.getObject({ bucket, key });
+    for await (const _ of body);
+  }
+}
+
+/** The store whose transactions come one after the other, each with `look` behind it. */
+function followed(kv: KvStore, look: () => Promise<void>): KvStore {
+  let last: Promise<unknown> = Promise.resolve();
+  return new Proxy(kv, {
+    get: (target, name) => {
+      const member: unknown = Reflect.get(target, name);
+      if (typeof member !== 'function') return member;
+      if (name !== 'transact') return member.bind(target) as unknown;
+      return (...words: unknown[]) => {
+        const result = last.then(() => member.apply(target, words) as unknown);
+        last = result.then(look, look);
+        return result;
+      };
+    },
+  });
 }
 
 /** The store as one process has it. */
