@@ -204,15 +204,15 @@ export const replicaMutants: readonly Mutant[] = [
     hunts: told('aVoterThatLostItsFolderDoesNotVote'),
   },
   {
-    name: 'which folder counts is known only when it is applied and the log is opened again',
+    name: 'who does not lead knows which folder counts only when that is committed',
     rule: 'Which folder is a member counts from its append on.',
     broken: {
       file: 'packages/replica/src/driver.ts',
       from: 'if (ready.persist !== undefined) this.#options.guard.follow(ready.persist);',
-      to: '',
+      to: "this.#options.guard.follow(this.#status.role === 'leader' && ready.persist !== undefined ? ready.persist : { truncateFrom: undefined, entries: ready.committed });",
     },
-    pinned: story('aVoterThatLostItsFolderDoesNotVote'),
-    hunts: told('aVoterThatLostItsFolderDoesNotVote'),
+    pinned: story('aFolderCountsFromItsAppendOn'),
+    hunts: told('aFolderCountsFromItsAppendOn'),
   },
   {
     name: 'a node that was added anew is taken for the one before it',

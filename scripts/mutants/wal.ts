@@ -75,10 +75,7 @@ export const walMutants: readonly Mutant[] = [
       from: 'const slot = this.#versions[0] <= this.#versions[1] ? 0 : 1;',
       to: 'const slot = 0;',
     },
-    pinned: test(
-      'packages/wal/test/recovery.test.ts',
-      'refuses a log whose newest segment is gone, just acknowledged, and names it',
-    ),
+    pinned: { module: log, words: ['rot', '22'] },
     hunts,
   },
   {

@@ -17,6 +17,8 @@ const FACTS: Readonly<Record<keyof typeof stories, string>> = {
     'a voter that comes back with an empty folder elects nobody, and is told what to do',
   aVoterThatLostItsFolderDoesNotAcknowledge:
     'a voter with an empty folder acknowledges nothing until it was removed and added again',
+  aFolderCountsFromItsAppendOn:
+    'whose folder counts is known to who has it in the log, before it is known to be committed',
 };
 
 test.each(Object.entries(FACTS))('%s: %s', async (name) => {
