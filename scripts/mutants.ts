@@ -3,6 +3,7 @@
  *
  *     npm run mutants                           each by its pinned seed or test
  *     npm run mutants -- part of a name         those
+ *     npm run mutants -- --pick [part of name]  each, or those; where the seed finds nothing any more, another is written into scripts/mutants
  *     npm run mutants -- --fresh [--seeds N]    each by seeds that nobody has chosen, N times as many as usual
  *     npm run mutants -- --fresh --write        and the table in docs/testing.md is written anew
  *
@@ -12,8 +13,9 @@ import { parseArgs } from 'node:util';
 import { commitName, writeBetween } from './marked-page.ts';
 import { allMutants } from './mutants/all-mutants.ts';
 import { type HuntResult, hunt } from './mutants/hunt.ts';
-import { judge, LANES, type Verdict } from './mutants/judge.ts';
+import { inLanes, judge, LANES, type Verdict } from './mutants/judge.ts';
 import type { Mutant } from './mutants/mutant.ts';
+import { pickSeed, writeSeed } from './mutants/pick-seed.ts';
 import { plantedForHunts, plantedMutants } from './mutants/planted-mutants.ts';
 
 const beginning = '<!-- mutants: written by `npm run mutants -- --fresh --write` -->';
@@ -24,6 +26,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     fresh: { type: 'boolean', default: false },
+    pick: { type: 'boolean', default: false },
     seeds: { type: 'string', default: '1' },
     write: { type: 'boolean', default: false },
   },
@@ -35,8 +38,8 @@ if (chosen.length === 0) {
   process.stderr.write(`there are:\n${allMutants.map(({ name }) => name).join('\n')}\n`);
   process.exitCode = 2;
 } else {
-  const isRight = values.fresh ? await runFresh(chosen) : await runPinned(chosen);
-  process.exitCode = isRight ? 0 : 1;
+  const run = values.pick ? pickAnew : values.fresh ? runFresh : runPinned;
+  process.exitCode = (await run(chosen)) ? 0 : 1;
 }
 
 /** Whether all are killed, and the runner sees those that are not. */
@@ -57,6 +60,28 @@ async function runPinned(mutants: readonly Mutant[]): Promise<boolean> {
   report('mutants', mutants.length, killed);
   process.stdout.write(`mutants: ${right} as they must be, ${wrong} not, in ${sinceMs(startMs)}\n`);
   return wrong === 0;
+}
+
+/** Whether each is killed by its pinned trial, some with another seed. */
+async function pickAnew(mutants: readonly Mutant[]): Promise<boolean> {
+  const living = new Map<Mutant, Verdict>();
+  await judge(mutants, (mutant, verdict) => {
+    if (verdict.kind !== 'killed') living.set(mutant, verdict);
+  });
+  let picked = 0;
+  await inLanes([...living], async ([mutant, verdict]) => {
+    const seed = await pickSeed(mutant);
+    if (typeof seed === 'number') {
+      writeSeed(mutant, seed);
+      picked++;
+      process.stdout.write(`${mutant.name}: seed ${seed}\n`);
+    } else {
+      tell(mutant, verdict);
+      process.stdout.write(`  and none was picked: ${seed}\n`);
+    }
+  });
+  process.stdout.write(`${mutants.length - living.size} as they were, ${picked} picked anew\n`);
+  return picked === living.size;
 }
 
 /** Whether all are found out by fresh seeds. */

@@ -5,7 +5,7 @@ import type { Mutant, Trial } from './mutant.ts';
 import { type Finding, runTests, runTrial } from './run-trial.ts';
 
 /** Of a pinned trial, on a machine that does other things as well. */
-const PINNED_LIMIT_MS = 600_000;
+export const PINNED_LIMIT_MS = 600_000;
 export const LANES: number = Math.min(2, availableParallelism());
 
 export type Verdict =
