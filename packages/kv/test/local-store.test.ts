@@ -75,6 +75,11 @@ test('a value that the log still has in memory is handed out as a copy, and noth
   expect(entry).toEqual({ key, version: 1, valueSizeBytes: 4096, value });
   entry?.value.fill(0);
   expect((await store.get(key))?.value).toEqual(value);
+  const copies = await Promise.all(Array.from({ length: 40 }, () => store.get(key)));
+  for (const [at, copy] of copies.entries()) copy?.value.fill(at);
+  for (const [at, copy] of copies.entries()) {
+    expect(copy?.value).toEqual(new Uint8Array(4096).fill(at));
+  }
   await store.close();
   await expect(store.get(key)).rejects.toMatchObject({ code: 'KV_CLOSED' });
 });
