@@ -31,7 +31,7 @@ export function resolveTarget(
   const mark = url.indexOf('?');
   const path = mark < 0 ? url : url.slice(0, mark);
   const query = mark < 0 ? EMPTY_QUERY : parseQuery(url.slice(mark + 1));
-  const hostBucket = domains.length === 0 ? undefined : bucketOfHost(host, domains);
+  const hostBucket = bucketOfHost(host, domains);
   if (hostBucket !== undefined) return target(hostBucket, path.slice(1), query, path);
   const slash = path.indexOf('/', 1);
   const rawBucket = slash < 0 ? path.slice(1) : path.slice(1, slash);
@@ -73,7 +73,7 @@ export function bucketOfHost(
   host: string | undefined,
   domains: readonly string[],
 ): string | undefined {
-  if (host === undefined) return undefined;
+  if (host === undefined || domains.length === 0) return undefined;
   const colon = host.lastIndexOf(':');
   const name = (colon > host.lastIndexOf(']') ? host.slice(0, colon) : host).toLowerCase();
   // Why all of them: `s3.localhost` is itself a domain and not bucket `s3` of domain `localhost`.

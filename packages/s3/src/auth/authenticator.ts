@@ -69,9 +69,10 @@ class SignatureAuthenticator implements Authenticator {
   constructor(options: AuthenticatorOptions) {
     const { region, acceptAnyRegion = false } = options;
     this.#options = options;
-    this.#rules = { region, acceptAnyRegion };
+    const keys = new SigningKeys(options.maxCachedKeys ?? DEFAULT_MAX_CACHED_KEYS);
+    this.#rules = { region, acceptAnyRegion, known: (text) => keys.credential(text) };
     this.#maxSkewMs = options.maxSkewMs ?? DEFAULT_MAX_SKEW_MS;
-    this.#keys = new SigningKeys(options.maxCachedKeys ?? DEFAULT_MAX_CACHED_KEYS);
+    this.#keys = keys;
   }
 
   authenticate(request: RawRequest): Authentication {
@@ -119,13 +120,13 @@ class SignatureAuthenticator implements Authenticator {
 
   #verify(claim: SignatureClaim, secret: string, canonical: string): KeyObject {
     const toSign = stringToSign(canonical, claim);
-    const cached = this.#keys.find(claim.credential.text, secret);
+    const cached = this.#keys.find(claim.credential, secret);
     const signingKey = cached ?? deriveSigningKey(secret, claim.credential.scope);
     if (!sameText(signString(signingKey, toSign), claim.signature)) {
       const { accessKeyId } = claim.credential;
       throw signatureDoesNotMatch({ accessKeyId, signature: claim.signature }, toSign, canonical);
     }
-    if (cached === undefined) this.#keys.keep(claim.credential.text, secret, signingKey);
+    if (cached === undefined) this.#keys.keep(claim.credential, secret, signingKey);
     return signingKey;
   }
 

@@ -39,7 +39,17 @@ export function parseAuthorizationHeader(
   }
   const { signedHeaders, signature } = fields;
   const payload = payloadCheck(payloadHash);
-  return { via: 'header', credential, ...time, signedHeaders, signature, payloadHash, payload };
+  const { amzDate, requestMs } = time;
+  return {
+    via: 'header',
+    credential,
+    amzDate,
+    requestMs,
+    signedHeaders,
+    signature,
+    payloadHash,
+    payload,
+  };
 }
 
 function malformed(reason: string, details: Readonly<Record<string, string>> = {}): AuthError {
@@ -57,18 +67,20 @@ interface Fields {
 }
 
 function parseFields(text: string): Fields {
-  const fields = new Map<string, string>();
+  let credential: string | undefined;
+  let signedHeaders: string | undefined;
+  let signature: string | undefined;
   for (const part of text.split(',')) {
     const field = part.trim();
     const equals = field.indexOf('=');
-    const name = field.slice(0, Math.max(equals, 0));
-    if (equals === -1 || fields.has(name)) throw incompleteFields();
-    fields.set(name, field.slice(equals + 1));
+    const value = field.slice(equals + 1);
+    const name = equals === -1 ? '' : field.slice(0, equals);
+    if (name === 'Credential' && credential === undefined) credential = value;
+    else if (name === 'SignedHeaders' && signedHeaders === undefined) signedHeaders = value;
+    else if (name === 'Signature' && signature === undefined) signature = value;
+    else throw incompleteFields();
   }
-  const credential = fields.get('Credential');
-  const signedHeaders = fields.get('SignedHeaders');
-  const signature = fields.get('Signature');
-  if (!credential || !signedHeaders || !signature || fields.size !== 3) throw incompleteFields();
+  if (!credential || !signedHeaders || !signature) throw incompleteFields();
   return { credential, signedHeaders, signature };
 }
 

@@ -10,6 +10,8 @@ export interface Credential {
 export interface CredentialRules {
   readonly region: string;
   readonly acceptAnyRegion: boolean;
+  /** What was made of the same text under the same rules before, if it is remembered. */
+  readonly known?: (text: string) => Credential | undefined;
 }
 
 /** Makes the error of the place where the credential stood (header or query) from a reason. */
@@ -25,6 +27,8 @@ export function parseCredential(
   rules: CredentialRules,
   complain: Complaint,
 ): Credential {
+  const known = rules.known?.(text);
+  if (known !== undefined) return known;
   const parts = text.split('/');
   const terminator = parts.pop();
   const service = parts.pop();

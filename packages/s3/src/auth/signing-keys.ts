@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { createHmac, createSecretKey } from 'node:crypto';
 import type { CredentialScope } from './authentication.ts';
+import type { Credential } from './credential.ts';
 
 /**
  * The key that signs requests of one access key on one day in one region.
@@ -21,6 +22,7 @@ export function signString(signingKey: KeyObject, stringToSign: string): string 
 }
 
 interface CachedKey {
+  readonly credential: Credential;
   readonly secret: string;
   readonly key: KeyObject;
 }
@@ -45,14 +47,19 @@ export class SigningKeys {
     return this.#keys.size;
   }
 
-  find(credential: string, secret: string): KeyObject | undefined {
-    const cached = this.#keys.get(credential);
+  /** The credential of this text; it says nothing about whether its access key is still there. */
+  credential(text: string): Credential | undefined {
+    return this.#keys.get(text)?.credential;
+  }
+
+  find({ text }: Credential, secret: string): KeyObject | undefined {
+    const cached = this.#keys.get(text);
     return cached?.secret === secret ? cached.key : undefined;
   }
 
-  keep(credential: string, secret: string, key: KeyObject): void {
-    this.#keys.delete(credential);
-    this.#keys.set(credential, { secret, key });
+  keep(credential: Credential, secret: string, key: KeyObject): void {
+    this.#keys.delete(credential.text);
+    this.#keys.set(credential.text, { credential, secret, key });
     if (this.#keys.size <= this.#maxKeys) return;
     for (const oldest of this.#keys.keys()) {
       this.#keys.delete(oldest);
