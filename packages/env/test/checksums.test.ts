@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { CRC32C_VECTORS } from '@holdfast/bytes/testing';
 import { describe, expect, test } from 'vitest';
+import { crc32Of } from '../src/node/crc32.ts';
 import { Crc64Adder, Crc64Nvme } from '../src/node/crc64nvme.ts';
 import { loadCrc32c } from '../src/node/index.ts';
 
@@ -48,7 +49,7 @@ test('CRC-32C by tables is what the definition says, wherever bytes begin and en
         for (let end = 0; end <= view.length; end++) {
           expect(crc32c(view, 0, 0, end)).toBe(expected);
           if (end >= 5) expect(crc32c(view, crc32c(view, 0, 0, 5), 5, end)).toBe(expected);
-          expected = slowCrc32c(view[end] ?? 0, expected);
+          expected = slowCrc(0x82f63b78, view[end] ?? 0, expected);
         }
       }
     }
@@ -56,9 +57,9 @@ test('CRC-32C by tables is what the definition says, wherever bytes begin and en
 });
 
 /** One more byte, one bit at a time, straight from the definition. */
-function slowCrc32c(byte: number, previous: number): number {
+function slowCrc(polynomial: number, byte: number, previous: number): number {
   let crc = ~previous ^ byte;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ polynomial : crc >>> 1;
   return ~crc >>> 0;
 }
 
@@ -118,4 +119,26 @@ test('CRC-64/NVME of two bodies at once, of more bytes than are taken at a time'
   }
   expect(new DataView(whole.digest().buffer).getBigUint64(0)).toBe(slowCrc64Nvme(bytes));
   expect(pieces.digest()).toEqual(whole.digest());
+});
+
+describe.each(Object.keys(loaders))('CRC-32, %s', (implementation) => {
+  const crc32 = crc32Of(implementation as keyof typeof loaders, require);
+
+  test('is what the definition says, of few bytes and many, whole and in two parts', () => {
+    const bytes = Uint8Array.from({ length: 700 }, (_, at) => (at * 131) >>> 3);
+    let expected = 0;
+    for (let end = 0; end <= bytes.length; end++) {
+      expect(crc32(bytes.subarray(0, end))).toBe(expected);
+      const cut = end >>> 2;
+      expect(crc32(bytes.subarray(cut, end), crc32(bytes.subarray(0, cut)))).toBe(expected);
+      expected = slowCrc(0xedb88320, bytes[end] ?? 0, expected);
+    }
+  });
+
+  test('reads a view of a larger or shared buffer only within its bounds', () => {
+    const around = new Uint8Array(new SharedArrayBuffer(2000)).fill(1);
+    const inner = Uint8Array.from({ length: 1000 }, (_, at) => at * 3);
+    around.set(inner, 5);
+    expect(crc32(around.subarray(5, 1005))).toBe(crc32(inner));
+  });
 });

@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openOver, sealOver } from './aes-gcm.ts';
+import { crc32Of } from './crc32.ts';
 import { crc32cOf } from './crc32c.ts';
 import type { DigestAnswer, DigestRequest, DigestWorkerData } from './digest-messages.ts';
 import { HashSet, makeChecksums } from './hash-set.ts';
@@ -14,7 +15,8 @@ if (parentPort !== null) {
   const { crc32c } = workerData as DigestWorkerData;
   // What is sent meanwhile waits for the listener.
   const xxHashes = await loadXxHashes();
-  const checksums = makeChecksums(crc32cOf(crc32c, createRequire(import.meta.url)), xxHashes);
+  const require = createRequire(import.meta.url);
+  const checksums = makeChecksums(crc32Of(crc32c, require), crc32cOf(crc32c, require), xxHashes);
   const streams = new Map<number, HashSet>();
   const port = parentPort;
   port.on('message', (request: DigestRequest) => {

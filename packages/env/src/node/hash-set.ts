@@ -1,19 +1,20 @@
 import { createHash, type Hash, hash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
 import type { Crc32c } from '@holdfast/bytes';
 import type { DigestAlgorithm } from '../digests.ts';
+import type { Crc32 } from './crc32.ts';
 import { Crc64Adder, Crc64Nvme } from './crc64nvme.ts';
 import { RunningXxHash, type XxHashes } from './xx-hashes.ts';
 
 /** What the checksums need that are not node:crypto's. One a thread. */
 export interface Checksums {
+  readonly crc32: Crc32;
   readonly crc32c: Crc32c;
   readonly crc64: Crc64Adder;
   readonly xxHashes: XxHashes;
 }
 
-export function makeChecksums(crc32c: Crc32c, xxHashes: XxHashes): Checksums {
-  return { crc32c, crc64: new Crc64Adder(), xxHashes };
+export function makeChecksums(crc32: Crc32, crc32c: Crc32c, xxHashes: XxHashes): Checksums {
+  return { crc32, crc32c, crc64: new Crc64Adder(), xxHashes };
 }
 
 interface Running {
@@ -48,7 +49,7 @@ export function digestOf(
 ): Uint8Array {
   switch (algorithm) {
     case 'crc32':
-      return bigEndian(crc32(bytes));
+      return bigEndian(checksums.crc32(bytes));
     case 'crc32c':
       return bigEndian(checksums.crc32c(bytes));
     case 'crc64nvme': {
@@ -69,7 +70,7 @@ export function digestOf(
 function start(algorithm: DigestAlgorithm, checksums: Checksums): Running {
   switch (algorithm) {
     case 'crc32':
-      return runningCrc(crc32);
+      return runningCrc(checksums.crc32);
     case 'crc32c':
       return runningCrc(checksums.crc32c);
     case 'crc64nvme':
@@ -92,7 +93,7 @@ function runningHash(hash: Hash): Running {
   };
 }
 
-function runningCrc(crc: Crc32c): Running {
+function runningCrc(crc: Crc32): Running {
   let value = 0;
   return {
     update: (bytes) => {

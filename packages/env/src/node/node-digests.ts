@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import {
   type DigestAlgorithm,
@@ -6,6 +7,7 @@ import {
   type DigestStream,
   type Digests,
 } from '../digests.ts';
+import { crc32Of } from './crc32.ts';
 import type { LoadedCrc32c } from './crc32c.ts';
 import { DigestLane } from './digest-lane.ts';
 import { type Checksums, digestOf, makeChecksums } from './hash-set.ts';
@@ -34,7 +36,8 @@ export class NodeDigests implements Digests, DigestStreamHost {
 
   constructor(loaded: LoadedCrc32c, xxHashes: XxHashes, options: NodeDigestsOptions = {}) {
     this.#loaded = loaded;
-    this.#checksums = makeChecksums(loaded.crc32c, xxHashes);
+    const crc32 = crc32Of(loaded.implementation, createRequire(import.meta.url));
+    this.#checksums = makeChecksums(crc32, loaded.crc32c, xxHashes);
     // Why one less: the calling thread is busy too, and each worker costs 25 MB.
     this.#workerCount = options.workerCount ?? Math.max(1, Math.min(2, availableParallelism() - 1));
     this.threadLimitBytes = options.threadLimitBytes ?? 256 * 1024;

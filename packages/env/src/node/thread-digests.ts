@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import type { Crc32c } from '@holdfast/bytes';
 import {
   type DigestAlgorithm,
@@ -16,7 +17,7 @@ export class ThreadDigests implements Digests {
   #closed = false;
 
   constructor(crc32c: Crc32c, xxHashes: XxHashes) {
-    this.#checksums = makeChecksums(crc32c, xxHashes);
+    this.#checksums = makeChecksums(crc32, crc32c, xxHashes);
   }
 
   compute(algorithms: readonly DigestAlgorithm[], bytes: Uint8Array): DigestResults {
