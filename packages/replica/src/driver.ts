@@ -31,6 +31,7 @@ import { Applier } from './applier.ts';
 import { decodeAddress, readClusterNotes } from './cluster-notes.ts';
 import { ADDRESS_KIND } from './entry-format.ts';
 import { ReplicaError } from './errors.ts';
+import { KEEPING, KeptBodies } from './kept-bodies.ts';
 import { LogRetention } from './log-retention.ts';
 import type { MemberGuard } from './member-guard.ts';
 import { ENVELOPE_BYTES } from './member-guard.ts';
@@ -84,6 +85,7 @@ export class ReplicaDriver implements Committer {
   readonly #transfers: TransferHub;
   readonly #sender: MessageSender;
   readonly #retention: LogRetention;
+  readonly #kept = new KeptBodies();
   #watchers: Watcher[] = [];
   #status: RaftStatus;
   #appliedIndex: number;
@@ -145,6 +147,7 @@ export class ReplicaDriver implements Committer {
       wal: context.wal,
       links: options.links,
       crc32c: context.crc32c,
+      kept: this.#kept,
       envelopeFor: (peer) => options.guard.envelopeFor(peer),
       onLost: (peer) => this.#noteLost(peer),
       onFault: options.onPeerFault,
@@ -309,12 +312,9 @@ export class ReplicaDriver implements Committer {
 
   #decode(from: NodeId, frame: Uint8Array): Message {
     try {
-      return decodeMessage(
-        frame.subarray(ENVELOPE_BYTES),
-        from,
-        this.#status.nodeId,
-        this.#context.crc32c,
-      );
+      const kept = (requestId: number) => this.#proposals.kept(requestId - KEEPING);
+      const { nodeId: to } = this.#status;
+      return decodeMessage(frame.subarray(ENVELOPE_BYTES), from, to, this.#context.crc32c, kept);
     } catch (cause) {
       if (!(cause instanceof MalformedBytesError)) throw cause;
       throw new ReplicaError(
@@ -328,7 +328,7 @@ export class ReplicaDriver implements Committer {
   #step(envelope: Uint8Array, message: Message): void {
     this.#guarded(() => {
       const admitted = this.#options.guard.admit(envelope, message, this.#status);
-      if (admitted !== undefined) this.#raft.step(admitted);
+      if (admitted !== undefined) this.#raft.step(this.#kept.noted(admitted));
     });
   }
 

@@ -7,6 +7,7 @@ import {
   ByteReader,
   ByteWriter,
   type Crc32c,
+  equalBytes,
   invariant,
   type LogIndex,
   logIndex,
@@ -15,6 +16,7 @@ import {
 } from '@holdfast/bytes';
 import type { Lane } from '@holdfast/env';
 import {
+  type AppendEntries,
   type Command,
   contentSizeBytes,
   type Entry,
@@ -25,6 +27,7 @@ import {
   type ReadIndexReply,
   type SnapshotMetadata,
 } from '@holdfast/raft';
+import type { StoredCommand } from './entry-format.ts';
 import { contentOf, decodeConfiguration, encodeConfiguration, recordOf } from './entry-format.ts';
 
 const FORMAT_VERSION = 1;
@@ -32,6 +35,8 @@ const FORMAT_VERSION = 1;
 const PREFIX_BYTES = 8;
 /** An entry takes at least so many bytes in the structured part. */
 const ENTRY_LEAST_BYTES = 4;
+/** In the kind of an entry: its body is not in the frame, for the receiver keeps it (`kept-bodies.ts`). */
+const KEPT_FLAG = 0x80;
 
 /** By their number on the wire, from 1. Append only. */
 const TYPES: readonly Message['type'][] = [
@@ -85,13 +90,21 @@ export function laneOf(message: Message): Lane {
   }
 }
 
-/** The parts of a frame, in order. The bodies are the message's own arrays. */
-export function encodeMessage(message: Message, crc32c: Crc32c): Uint8Array[] {
+/**
+ * The parts of a frame, in order. The bodies are the message's own arrays. `keptBy`: the request by which the receiver keeps
+ * the body of an entry; asked once for each.
+ */
+export function encodeMessage(
+  message: Message,
+  crc32c: Crc32c,
+  keptBy: (command: Command) => number | undefined = () => undefined,
+): Uint8Array[] {
   const writer = new ByteWriter(sizeBound(message));
   const bodies: Uint8Array[] = [];
   writer.u32(0).u32(0).u8(FORMAT_VERSION);
   writer.u8(TYPES.indexOf(message.type) + 1).varint(message.term);
-  writeFields(writer, bodies, message, crc32c);
+  if (message.type === 'appendEntries') writeAppend(writer, bodies, message, crc32c, keptBy);
+  else writeFields(writer, bodies, message, crc32c);
   const bytes = writer.finish();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   view.setUint32(4, bytes.length - PREFIX_BYTES, true);
@@ -101,13 +114,15 @@ export function encodeMessage(message: Message, crc32c: Crc32c): Uint8Array[] {
 
 /**
  * The message of a frame. Strict: a checksum, version, type or field that is wrong, and bytes left over, are
- * MalformedBytesErrors. Contents share memory with the frame.
+ * MalformedBytesErrors. Contents share memory with the frame. `kept`: the command of a request whose body this node keeps. An
+ * entry whose body is neither in the frame nor kept has no content: Raft drops such a message, as one that was lost.
  */
 export function decodeMessage(
   frame: Uint8Array,
   from: NodeId,
   to: NodeId,
   crc32c: Crc32c,
+  kept: (requestId: number) => StoredCommand | undefined = () => undefined,
 ): Message {
   const prefix = new ByteReader(frame);
   const crc = prefix.u32();
@@ -126,7 +141,11 @@ export function decodeMessage(
   if (type === undefined) throw new MalformedBytesError('a message of no known type');
   const envelope = { from, to, term: term(reader.varint()) };
   const bodies = new ByteReader(frame.subarray(end));
-  const message = { ...envelope, ...readFields(reader, bodies, type, crc32c) } as Message;
+  const fields =
+    type === 'appendEntries'
+      ? { type, ...readAppend(reader, bodies, crc32c, kept) }
+      : readFields(reader, bodies, type, crc32c);
+  const message = { ...envelope, ...fields } as Message;
   if (reader.remaining + bodies.remaining > 0) {
     throw new MalformedBytesError(`${reader.remaining + bodies.remaining} bytes left over`);
   }
@@ -136,7 +155,7 @@ export function decodeMessage(
 function writeFields(
   writer: ByteWriter,
   bodies: Uint8Array[],
-  message: Message,
+  message: Exclude<Message, AppendEntries>,
   crc32c: Crc32c,
 ): void {
   switch (message.type) {
@@ -150,15 +169,6 @@ function writeFields(
     case 'voteReply':
     case 'preVoteReply':
       writeFlag(writer, message.granted);
-      return;
-    case 'appendEntries':
-      writer.varint(message.prevLogIndex).varint(message.prevLogTerm);
-      writer.varint(message.leaderCommit).varint(message.entries.length);
-      for (const entry of message.entries) {
-        invariant(entry.content !== undefined, `entry ${entry.index} is sent without its content`);
-        writer.varint(entry.term);
-        writeContent(writer, bodies, entry.content, crc32c);
-      }
       return;
     case 'appendAccepted':
       writer.varint(message.matchIndex);
@@ -199,7 +209,7 @@ function writeFields(
 function readFields(
   reader: ByteReader,
   bodies: ByteReader,
-  type: Message['type'],
+  type: Exclude<Message['type'], 'appendEntries'>,
   crc32c: Crc32c,
 ): object {
   const index = (): LogIndex => logIndex(reader.varint());
@@ -216,8 +226,6 @@ function readFields(
     case 'voteReply':
     case 'preVoteReply':
       return { type, granted: readFlag(reader) };
-    case 'appendEntries':
-      return { type, ...readAppend(reader, bodies, crc32c) };
     case 'appendAccepted':
       return { type, matchIndex: index() };
     case 'appendRejected':
@@ -242,7 +250,30 @@ function readFields(
   }
 }
 
-function readAppend(reader: ByteReader, bodies: ByteReader, crc32c: Crc32c) {
+function writeAppend(
+  writer: ByteWriter,
+  bodies: Uint8Array[],
+  message: AppendEntries,
+  crc32c: Crc32c,
+  keptBy: (command: Command) => number | undefined,
+): void {
+  writer.varint(message.prevLogIndex).varint(message.prevLogTerm);
+  writer.varint(message.leaderCommit).varint(message.entries.length);
+  for (const { index, term: entryTerm, content } of message.entries) {
+    invariant(content !== undefined, `entry ${index} is sent without its content`);
+    writer.varint(entryTerm);
+    const requestId = content.type === 'command' ? keptBy(content.command) : undefined;
+    if (requestId === undefined) writeContent(writer, bodies, content, crc32c);
+    else writeKept(writer, content, requestId, crc32c);
+  }
+}
+
+function readAppend(
+  reader: ByteReader,
+  bodies: ByteReader,
+  crc32c: Crc32c,
+  kept: (requestId: number) => StoredCommand | undefined,
+) {
   const prevLogIndex = logIndex(reader.varint());
   const prevLogTerm = term(reader.varint());
   const leaderCommit = logIndex(reader.varint());
@@ -254,8 +285,12 @@ function readAppend(reader: ByteReader, bodies: ByteReader, crc32c: Crc32c) {
   const entries: Entry[] = [];
   for (let at = 1; at <= count; at++) {
     const entryTerm = term(reader.varint());
-    const content = readContent(reader, bodies, crc32c);
-    const sizeBytes = contentSizeBytes(content);
+    const kind = reader.u8();
+    const content =
+      (kind & KEPT_FLAG) === 0
+        ? readContent(kind, reader, bodies, crc32c)
+        : readKept(kind & ~KEPT_FLAG, reader, crc32c, kept);
+    const sizeBytes = content === undefined ? 0 : contentSizeBytes(content);
     entries.push({ index: logIndex(prevLogIndex + at), term: entryTerm, sizeBytes, content });
   }
   return { prevLogIndex, prevLogTerm, leaderCommit, entries };
@@ -268,16 +303,59 @@ function writeContent(
   crc32c: Crc32c,
 ): void {
   const { kind, head, body = [], bodyCrc } = recordOf(content, crc32c);
-  let bodyLength = 0;
-  for (const part of body) bodyLength += part.length;
+  const bodyLength = lengthOf(body);
   writer.u8(kind).varint(head.length).varint(bodyLength);
   if (bodyLength > 0) writer.u32(bodyCrc ?? 0);
   writer.bytes(head);
   bodies.push(...body);
 }
 
-function readContent(reader: ByteReader, bodies: ByteReader, crc32c: Crc32c): EntryContent {
-  const kind = reader.u8();
+function lengthOf(parts: readonly Uint8Array[]): number {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  return length;
+}
+
+function writeKept(
+  writer: ByteWriter,
+  content: EntryContent,
+  requestId: number,
+  crc32c: Crc32c,
+): void {
+  const { kind, head, body = [], bodyCrc = 0 } = recordOf(content, crc32c);
+  writer.u8(kind | KEPT_FLAG).varint(requestId);
+  writer.varint(head.length).varint(lengthOf(body)).u32(bodyCrc).bytes(head);
+}
+
+/**
+ * Safety: what the leader has is written here, or nothing. So head, length and checksum must be the same, and the bytes are
+ * checked again: since the checksum was computed they belonged to the network too.
+ */
+function readKept(
+  kind: number,
+  reader: ByteReader,
+  crc32c: Crc32c,
+  kept: (requestId: number) => StoredCommand | undefined,
+): EntryContent | undefined {
+  const requestId = reader.varint();
+  const headLength = reader.varint();
+  const bodyLength = reader.varint();
+  const bodyCrc = reader.u32();
+  const head = reader.bytes(headLength);
+  const command = kept(requestId);
+  if (command?.kind !== kind || !equalBytes(command.head, head)) return undefined;
+  const { body = [] } = command;
+  const crc = body.reduce((before, part) => crc32c(part, before), 0);
+  if (lengthOf(body) !== bodyLength || crc !== bodyCrc) return undefined;
+  return contentOf({ kind, head: command.head, body, bodyCrc });
+}
+
+function readContent(
+  kind: number,
+  reader: ByteReader,
+  bodies: ByteReader,
+  crc32c: Crc32c,
+): EntryContent {
   const headLength = reader.varint();
   const bodyLength = reader.varint();
   const bodyCrc = bodyLength > 0 ? reader.u32() : undefined;
@@ -290,7 +368,7 @@ function readContent(reader: ByteReader, bodies: ByteReader, crc32c: Crc32c): En
 }
 
 function readCommand(reader: ByteReader, bodies: ByteReader, crc32c: Crc32c): Command {
-  const content = readContent(reader, bodies, crc32c);
+  const content = readContent(reader.u8(), reader, bodies, crc32c);
   if (content.type === 'command') return content.command;
   throw new MalformedBytesError(`a proposal that is a ${content.type}`);
 }

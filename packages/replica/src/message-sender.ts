@@ -1,7 +1,15 @@
 import type { Crc32c, LogIndex } from '@holdfast/bytes';
-import type { AppendEntries, Entry, Message, NodeId } from '@holdfast/raft';
+import type {
+  AppendEntries,
+  Command,
+  Entry,
+  ForwardProposal,
+  Message,
+  NodeId,
+} from '@holdfast/raft';
 import type { Wal } from '@holdfast/wal';
 import { WalError } from '@holdfast/wal';
+import { KEEPING, type KeptBodies } from './kept-bodies.ts';
 import { loadEntries } from './log-reading.ts';
 import { encodeMessage, laneOf } from './message-codec.ts';
 import type { PeerLinks } from './peer-links.ts';
@@ -10,6 +18,8 @@ export interface MessageSenderOptions {
   readonly wal: Wal;
   readonly links: PeerLinks;
   readonly crc32c: Crc32c;
+  /** Which bodies need not be sent. */
+  readonly kept: KeptBodies;
   /** What goes before a message to the peer. */
   readonly envelopeFor: (peer: NodeId) => Uint8Array;
   /** Entries for the peer did not leave. */
@@ -54,8 +64,10 @@ export class MessageSender {
 
   #sendNow(message: Message): void {
     const lane = laneOf(message);
-    const { links, crc32c, envelopeFor } = this.#options;
-    const parts = [envelopeFor(message.to), ...encodeMessage(message, crc32c)];
+    const { links, crc32c, envelopeFor, kept } = this.#options;
+    const said = message.type === 'forwardProposal' ? keeping(message) : message;
+    const keptBy = (command: Command): number | undefined => kept.take(message.to, command);
+    const parts = [envelopeFor(message.to), ...encodeMessage(said, crc32c, keptBy)];
     const isSent = links.send(message.to, lane, parts);
     if (isSent || message.type !== 'appendEntries' || message.entries.length === 0) return;
     this.#options.onLost(message.to);
@@ -87,6 +99,11 @@ export class MessageSender {
       this.#options.onDamaged(first.index, last.index, error);
     }
   }
+}
+
+/** `Proposals` keeps the body until it is answered. */
+function keeping(message: ForwardProposal): ForwardProposal {
+  return { ...message, requestId: message.requestId + KEEPING };
 }
 
 function isElsewhere({ content }: Entry): boolean {

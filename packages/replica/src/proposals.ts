@@ -41,6 +41,8 @@ interface Proposal {
   readonly reject: (error: unknown) => void;
   /** The request to the leader that has not answered. */
   forward: number | undefined;
+  /** All requests to leaders, by which one of them may speak of it. */
+  readonly requests: number[];
   /** Term of the log that it was last accepted into; undefined where it is in none, as far as is known. */
   term: Term | undefined;
   isAnswered: boolean;
@@ -54,6 +56,8 @@ export class Proposals {
   readonly #bySession = new Map<string, Proposal[]>();
   readonly #all = new Set<Proposal>();
   readonly #forwarded = new Map<number, Proposal>();
+  /** What was handed to a leader and is not answered: its body is kept. */
+  readonly #kept = new Map<number, StoredCommand>();
   #forwardedBytes = 0;
   #waitingBytes = 0;
   #nextOrder = 0;
@@ -100,6 +104,7 @@ export class Proposals {
         resolve,
         reject,
         forward: undefined,
+        requests: [],
         term: undefined,
         isAnswered: false,
       };
@@ -127,6 +132,11 @@ export class Proposals {
       count++;
     }
     if (count > 0) this.#queue = this.#queue.slice(count);
+  }
+
+  /** What was handed to a leader by this request; undefined where it was answered or given up. */
+  kept(requestId: number): StoredCommand | undefined {
+    return this.#kept.get(requestId);
   }
 
   /** The leader has answered, or will not any more. */
@@ -200,6 +210,8 @@ export class Proposals {
     const result = raft.forward(command);
     if (!result.accepted) return false;
     proposal.forward = result.requestId;
+    proposal.requests.push(result.requestId);
+    this.#kept.set(result.requestId, command);
     this.#forwarded.set(result.requestId, proposal);
     this.#forwardedBytes += sizeBytes;
     return true;
@@ -215,6 +227,7 @@ export class Proposals {
 
   #end(proposal: Proposal): void {
     proposal.isAnswered = true;
+    for (const requestId of proposal.requests) this.#kept.delete(requestId);
     this.#all.delete(proposal);
     this.#waitingBytes -= proposal.sizeBytes;
     if (proposal.forward !== undefined) {

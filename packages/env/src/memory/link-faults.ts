@@ -27,6 +27,8 @@ export const NO_FAULTS: Required<LinkFaults> = {
 /** Frames since the beginning. */
 export interface NetworkStats {
   readonly sent: number;
+  /** Of all frames that were sent. */
+  readonly sentBytes: number;
   /** Copies included. */
   readonly delivered: number;
   /** By chance, by a cut, by a stopped node, or because their connection had ended. */

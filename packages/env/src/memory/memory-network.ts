@@ -59,7 +59,7 @@ export class MemoryNetwork implements MemoryWire {
   readonly #connections = new Set<MemoryConnection>();
   /** Of paused nodes: what happens when they go on. */
   readonly #paused = new Map<string, (() => void)[]>();
-  readonly #stats = { sent: 0, delivered: 0, lost: 0, duplicated: 0, reordered: 0 };
+  readonly #stats = { sent: 0, sentBytes: 0, delivered: 0, lost: 0, duplicated: 0, reordered: 0 };
   #nextPort = FIRST_PORT;
 
   constructor(options: MemoryNetworkOptions) {
@@ -184,6 +184,7 @@ export class MemoryNetwork implements MemoryWire {
     const { nodeId, peerId, other } = from;
     const direction = this.#direction(nodeId, peerId);
     this.#stats.sent += 1;
+    this.#stats.sentBytes += frame.length;
     const passages = rollPassages(direction.faults ?? this.#faults, this.#random);
     if (direction.isCut || passages.length === 0) {
       this.#stats.lost += 1;
