@@ -168,8 +168,8 @@ class FolderExaminer {
     const { segment, header } = loaded;
     const { files, crc32c } = this.#settings.env;
     const handle = await files.open(segment.path, 'read');
+    const window = new FileWindow(handle, segment.fileSizeBytes);
     try {
-      const window = new FileWindow(handle, segment.fileSizeBytes);
       segment.offsets = new OffsetList();
       const start = scanStartOf(header, loaded.headerCrc);
       let durableSeq = 0;
@@ -185,6 +185,7 @@ class FolderExaminer {
       else await this.#acceptTail(segment, result, window);
       this.scannedBytes += window.readBytes;
     } finally {
+      window.close();
       await handle.close();
     }
   }
