@@ -1,5 +1,5 @@
 /**
- * `npm run prove:crash`: every crash that can be enumerated, in processes of their own, two at a time.
+ * `npm run prove:crash`: every crash that can be enumerated, in two processes at a time.
  *
  *     npm run prove:crash                       all searches
  *     npm run prove:crash -- wal/append         those whose name contains this
@@ -8,10 +8,10 @@
  *
  * Ends with exit code 1 where a crash lost something, or where fewer states than promised were searched.
  */
+import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { commitName, writeBetween } from './marked-page.ts';
-import { runCommand } from './run-command.ts';
 
 type Counts = {
   readonly points: number;
@@ -24,7 +24,7 @@ type Counts = {
 
 type Report = Counts & { readonly violation?: string; readonly fingerprints: string };
 
-type Search = { readonly name: string; readonly command: readonly string[] };
+type Search = { readonly name: string; readonly packageName: string; readonly scenario: string };
 
 type Result = { readonly name: string; readonly report: Report; readonly seconds: number };
 
@@ -54,8 +54,8 @@ async function prove(words: readonly string[]): Promise<number> {
     return 2;
   }
   const startMs = performance.now();
-  const extent = words.includes('--enough') ? ['enough'] : [];
-  const results = await runAll(searches, extent);
+  const isEnough = words.includes('--enough');
+  const results = await runAll(searches, isEnough);
   const seconds = (performance.now() - startMs) / 1000;
   const text = describe(results, seconds);
   process.stdout.write(`\n${text}\n`);
@@ -65,7 +65,7 @@ async function prove(words: readonly string[]): Promise<number> {
   }
   const counts = { states: distinctStates(results), violations: violated.length };
   process.stdout.write(`\n${JSON.stringify({ part: 'crash states', counts })}\n`);
-  if (words.includes('--write') && wanted.length === 0 && extent.length === 0) {
+  if (words.includes('--write') && wanted.length === 0 && !isEnough) {
     writeBetween('testing.md', beginning, ending, text);
   }
   const tooFew = wanted.length === 0 && distinctStates(results) < fewestStates;
@@ -73,22 +73,25 @@ async function prove(words: readonly string[]): Promise<number> {
   return violated.length > 0 || tooFew ? 1 : 0;
 }
 
-async function searchesOf(name: string): Promise<Search[]> {
-  const script = join(root, 'packages', name, 'test', 'crash', 'prove.ts');
-  const scenarios = (await runNode([script])) as readonly string[];
+async function searchesOf(packageName: string): Promise<Search[]> {
+  const child = startOf(packageName);
+  const scenarios = (await answerOf(child)) as readonly string[];
+  child.kill();
   return scenarios.map((scenario) => ({
-    name: `${name}/${scenario}`,
-    command: [script, scenario],
+    name: `${packageName}/${scenario}`,
+    packageName,
+    scenario,
   }));
 }
 
-async function runAll(searches: readonly Search[], extent: readonly string[]): Promise<Result[]> {
+async function runAll(searches: readonly Search[], isEnough: boolean): Promise<Result[]> {
   const waiting = [...searches];
   const results: Result[] = [];
   const work = async (): Promise<void> => {
+    const children = new Map<string, ChildProcess>();
     for (let search = waiting.shift(); search !== undefined; search = waiting.shift()) {
       const startMs = performance.now();
-      const report = (await runNode([...search.command, ...extent])) as Report;
+      const report = await runSearch(search, isEnough, children);
       const seconds = (performance.now() - startMs) / 1000;
       results.push({ name: search.name, report, seconds });
       const states = report.fingerprints.length / fingerprintDigits;
@@ -97,16 +100,45 @@ async function runAll(searches: readonly Search[], extent: readonly string[]): P
         `${search.name}: ${states} states in ${seconds.toFixed(1)} s${verdict}\n`,
       );
     }
+    for (const child of children.values()) child.kill();
   };
   await Promise.all(Array.from({ length: parallel }, work));
   return searches.flatMap(({ name }) => results.filter((result) => result.name === name));
 }
 
-async function runNode(command: readonly string[]): Promise<unknown> {
-  const flags = [...process.execArgv, ...nodeFlags];
-  const { code, output } = await runCommand(process.execPath, [...flags, ...command], root, {});
-  if (code !== 0) throw new Error(`${command.join(' ')} failed:\n${output}`);
-  return JSON.parse(output) as unknown;
+/** `children`: a process for each package. Why not for each search: to compile the code takes two seconds. */
+async function runSearch(
+  { packageName, scenario }: Search,
+  isEnough: boolean,
+  children: Map<string, ChildProcess>,
+): Promise<Report> {
+  let child = children.get(packageName);
+  if (child === undefined) {
+    child = startOf(packageName);
+    children.set(packageName, child);
+    await answerOf(child);
+  }
+  child.send({ name: scenario, isEnough });
+  return (await answerOf(child)) as Report;
+}
+
+function startOf(packageName: string): ChildProcess {
+  const script = join(root, 'packages', packageName, 'test', 'crash', 'prove.ts');
+  return fork(script, { execArgv: [...process.execArgv, ...nodeFlags], cwd: root });
+}
+
+/** Rejects where the process ends without one. */
+function answerOf(child: ChildProcess): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const ended = (code: number | null): void => {
+      reject(new Error(`${child.spawnargs.join(' ')} ended with ${code}`));
+    };
+    child.once('exit', ended);
+    child.once('message', (answer) => {
+      child.off('exit', ended);
+      resolve(answer);
+    });
+  });
 }
 
 function describe(results: readonly Result[], seconds: number): string {

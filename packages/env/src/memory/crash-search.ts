@@ -89,6 +89,9 @@ export class CrashViolation extends Error {
   override readonly name = 'CrashViolation';
 }
 
+/** Which crashes lead to a disk, in words that are put together when something is wrong with it. */
+type Where = () => string;
+
 type Level = 'states' | 'recoveryStates' | 'proceedingStates';
 
 /** What recovery made of a disk. */
@@ -117,6 +120,8 @@ export class CrashSearch<Moment> {
   readonly #outcomes = new Map<string, Outcome>();
   /** By fingerprint of the disk after recovery. */
   readonly #settled = new Map<string, Outcome>();
+  /** What was found on disks after the first writes on them, by fingerprint. */
+  readonly #ended = new Map<string, string>();
   /** Disks whose first writes might have been cut off, so far. */
   #proceeded = 0;
 
@@ -137,8 +142,8 @@ export class CrashSearch<Moment> {
     const points = this.#options.choose?.(all) ?? all;
     // Why first: a state of the script counts as one, though a crash of a recovery may lead to it as well.
     for (const point of points) {
-      for (const { files: disk } of this.#statesAt(point)) {
-        this.#first.add(disk.fingerprint(this.#fingerprints));
+      for (const state of this.#statesAt(point)) {
+        this.#first.add(state.fingerprint(this.#fingerprints));
       }
     }
     for (const point of points) {
@@ -154,7 +159,7 @@ export class CrashSearch<Moment> {
     const judged = new Set<string>();
     for (const state of this.#statesAt(point)) {
       if (!state.exhaustive) exhaustive = false;
-      const where = `${point.label}, ${state.label}`;
+      const where = (): string => `${point.label}, ${state.label}`;
       const found = await this.#examine(state, 'states', where);
       if (!judged.has(found)) this.#judge(found, point.moments, where);
       judged.add(found);
@@ -167,21 +172,22 @@ export class CrashSearch<Moment> {
     return files.clone(number + (this.#options.seed ?? 0)).crashStates(this.#options.crash);
   }
 
-  #judge(found: string, moments: readonly Moment[], where: string): void {
+  #judge(found: string, moments: readonly Moment[], where: Where): void {
     for (const moment of moments) {
       const problem = this.#subject.judge(found, moment);
-      if (problem !== undefined) throw new CrashViolation(`${where}: ${problem}`);
+      if (problem !== undefined) throw new CrashViolation(`${where()}: ${problem}`);
     }
   }
 
   /** What recovery finds on the disk. Searches its crashes too, where the script left the disk so. */
-  async #examine({ files }: CrashState, level: Level, where: string): Promise<string> {
+  async #examine(state: CrashState, level: Level, where: Where): Promise<string> {
     this.counts.disks++;
-    const fingerprint = files.fingerprint(this.#fingerprints);
+    const fingerprint = state.fingerprint(this.#fingerprints);
     const known = this.#outcomes.get(fingerprint);
     const searches = level === 'states';
     if (known !== undefined && (known.searched || !searches)) return known.found;
     if (known === undefined) this.counts[this.#first.has(fingerprint) ? 'states' : level]++;
+    const { files } = state;
     const found = searches
       ? await this.#searchRecovery(files, where)
       : await this.#recover(files, where);
@@ -190,16 +196,25 @@ export class CrashSearch<Moment> {
     return found;
   }
 
-  async #recover(files: MemoryFiles, where: string): Promise<string> {
+  async #recover(files: MemoryFiles, where: Where): Promise<string> {
     try {
       return await this.#subject.recover(files);
     } catch (cause) {
-      throw new CrashViolation(`${where}: ${describe(cause)}`, { cause });
+      throw new CrashViolation(`${where()}: ${describe(cause)}`, { cause });
     }
   }
 
+  /** The same, but not again where nothing else is done with a disk that is like one before. */
+  async #recoverOnce(files: MemoryFiles, where: Where): Promise<string> {
+    const fingerprint = files.fingerprint(this.#fingerprints);
+    const known = this.#ended.get(fingerprint) ?? this.#outcomes.get(fingerprint)?.found;
+    const found = known ?? (await this.#recover(files, where));
+    this.#ended.set(fingerprint, found);
+    return found;
+  }
+
   /** Recovers, and again from every crash of that recovery: each must find the same. */
-  async #searchRecovery(files: MemoryFiles, where: string): Promise<string> {
+  async #searchRecovery(files: MemoryFiles, where: Where): Promise<string> {
     const { recovery } = this.#options;
     if (recovery === undefined) return await this.#recover(files, where);
     let found = '';
@@ -210,7 +225,7 @@ export class CrashSearch<Moment> {
     // The first point is the disk itself.
     for (const { label, files: disk } of points.slice(1)) {
       for (const state of disk.crashStates(recovery)) {
-        const both = `${where}; recovery cut off ${label}, ${state.label}`;
+        const both = (): string => `${where()}; recovery cut off ${label}, ${state.label}`;
         const again = await this.#examine(state, 'recoveryStates', both);
         this.#mustAgree(found, again, both);
       }
@@ -219,15 +234,10 @@ export class CrashSearch<Moment> {
   }
 
   /** What recovery has left is recovered again, to the same, and takes writes, cut off or not. */
-  async #settle(
-    files: MemoryFiles,
-    found: string,
-    searches: boolean,
-    where: string,
-  ): Promise<void> {
+  async #settle(files: MemoryFiles, found: string, searches: boolean, where: Where): Promise<void> {
     const fingerprint = files.fingerprint(this.#fingerprints);
     const known = this.#settled.get(fingerprint);
-    const twice = `${where}; recovered again`;
+    const twice = (): string => `${where()}; recovered again`;
     if (known !== undefined) this.#mustAgree(found, known.found, twice);
     if (known !== undefined && (known.searched || !searches)) return;
     const again = await this.#recover(files, twice);
@@ -236,26 +246,26 @@ export class CrashSearch<Moment> {
     await this.#proceed(files, again, searches, where);
   }
 
-  #mustAgree(found: string, again: string, where: string): void {
+  #mustAgree(found: string, again: string, where: Where): void {
     const agrees = this.#subject.agrees?.(found, again) ?? found === again;
-    if (!agrees) throw new CrashViolation(`${where}: found ${again}, after ${found}`);
+    if (!agrees) throw new CrashViolation(`${where()}: found ${again}, after ${found}`);
   }
 
   async #proceed(
     files: MemoryFiles,
     found: string,
     searches: boolean,
-    where: string,
+    where: Where,
   ): Promise<void> {
     const script = this.#subject.proceed(files, found);
-    const after = `${where}; written after recovery`;
+    const after = (): string => `${where()}; written after recovery`;
     const { proceeding, proceedingEvery = 1 } = this.#options;
     const isCut = searches && proceeding !== undefined && this.#proceeded++ % proceedingEvery === 0;
     const points = await this.#run(files, script, isCut, after);
-    this.#judge(await this.#recover(files, after), [script.moment()], after);
+    this.#judge(await this.#recoverOnce(files, after), [script.moment()], after);
     for (const point of points.slice(1)) {
       for (const state of point.files.crashStates(proceeding)) {
-        const both = `${after}, cut off ${point.label}, ${state.label}`;
+        const both = (): string => `${after()}, cut off ${point.label}, ${state.label}`;
         this.#judge(await this.#examine(state, 'proceedingStates', both), point.moments, both);
       }
     }
@@ -265,14 +275,14 @@ export class CrashSearch<Moment> {
     files: MemoryFiles,
     script: CrashScript<Moment>,
     searches: boolean,
-    where: string,
+    where: Where,
   ): Promise<CrashPoint<Moment>[]> {
     try {
       if (searches) return await recordCrashPoints(files, script);
       await script.run();
       return [];
     } catch (cause) {
-      throw new CrashViolation(`${where}: ${describe(cause)}`, { cause });
+      throw new CrashViolation(`${where()}: ${describe(cause)}`, { cause });
     }
   }
 }

@@ -3,7 +3,8 @@
  * prefix, every single loss, every single survivor. On top, for each write, torn and garbled sectors;
  * and a seeded sample of everything at once.
  */
-import type { CrashPlan, Disk } from './disk.ts';
+import { type CrashedNames, Disk, type DiskContent } from './disk.ts';
+import type { DiskFingerprints } from './disk-fingerprint.ts';
 import {
   type FileNode,
   KEEP_ALL,
@@ -22,8 +23,13 @@ export interface CrashState {
   readonly label: string;
   /** Whether every subset of the changes that were not durable is among the states of this moment. */
   readonly exhaustive: boolean;
-  /** Fresh: all that is on it is durable, nothing is open or locked. */
+  /**
+   * Fresh: all that is on it is durable, nothing is open or locked. It is made when it is first asked for, which must be before the
+   * disk that it comes from goes on, and is the same one from then on.
+   */
   readonly files: MemoryFiles;
+  /** Of `files` as they are made, without making them. */
+  fingerprint(fingerprints: DiskFingerprints): string;
 }
 
 export interface CrashStatesOptions {
@@ -42,12 +48,16 @@ export interface CrashStatesOptions {
   readonly sampleCount?: number;
 }
 
-type MakeFiles = (plan: CrashPlan) => MemoryFiles;
+type MakeFiles = (disk: Disk) => MemoryFiles;
 
 interface EntriesPlan {
   readonly label: string;
   readonly exhaustive: boolean;
   readonly entries: readonly EntryChange[];
+}
+
+interface NamesPlan extends EntriesPlan {
+  readonly names: CrashedNames;
 }
 
 interface DataPlan {
@@ -64,12 +74,13 @@ export function* enumerateCrashes(
 ): Generator<CrashState, void, undefined> {
   const limit = options.exhaustiveLimit ?? 6;
   for (const entriesPlan of entriesPlans(disk.journal, options.entries ?? 'ordered', limit)) {
-    const changes = pendingChanges(disk.reachableFiles(entriesPlan.entries));
+    const names = disk.namesAfter(entriesPlan.entries);
+    const changes = pendingChanges(names.files);
     for (const dataPlan of dataPlans(changes, limit, options, random)) {
-      yield stateOf(entriesPlan, dataPlan, make);
+      yield new State({ ...entriesPlan, names }, dataPlan, disk, make);
     }
   }
-  if (disk.journal.length === 0 && pendingChanges(disk.reachableFiles([])).length === 0) return;
+  if (disk.journal.length === 0 && pendingChanges(disk.namesAfter([]).files).length === 0) return;
   for (let sample = 0; sample < (options.sampleCount ?? 8); sample++) {
     yield randomCrash(disk, random, make, options);
   }
@@ -85,12 +96,13 @@ export function randomCrash(
   const count = random.below(disk.journal.length + 1);
   const entries = disk.journal.slice(0, count);
   const kept = new Map<PendingChange, Kept>();
-  for (const change of pendingChanges(disk.reachableFiles(entries))) {
+  const names = disk.namesAfter(entries);
+  for (const change of pendingChanges(names.files)) {
     kept.set(change, randomKept(change, random, options));
   }
   const label = `${count} of ${disk.journal.length} entry changes`;
   const dataPlan = { label: 'a random part of the writes', exhaustive: true, kept };
-  return stateOf({ label, exhaustive: true, entries }, dataPlan, make);
+  return new State({ label, exhaustive: true, entries, names }, dataPlan, disk, make);
 }
 
 function randomKept(
@@ -120,13 +132,36 @@ function noise(random: SeededRandom): (sectorBytes: number) => Uint8Array {
   };
 }
 
-function stateOf(entriesPlan: EntriesPlan, dataPlan: DataPlan, make: MakeFiles): CrashState {
-  const files = make({
-    entries: entriesPlan.entries,
-    kept: (change) => dataPlan.kept.get(change) ?? KEEP_NONE,
-  });
-  const exhaustive = entriesPlan.exhaustive && dataPlan.exhaustive;
-  return { label: `${entriesPlan.label}; ${dataPlan.label}`, exhaustive, files };
+/** Why so lazy: of ten disks that may be left, nine are like one that was seen before. */
+class State implements CrashState {
+  readonly #namesPlan: NamesPlan;
+  readonly #dataPlan: DataPlan;
+  readonly #content: DiskContent;
+  readonly #make: MakeFiles;
+  #files: MemoryFiles | undefined;
+
+  constructor(namesPlan: NamesPlan, dataPlan: DataPlan, disk: Disk, make: MakeFiles) {
+    this.#namesPlan = namesPlan;
+    this.#dataPlan = dataPlan;
+    this.#content = disk.crashed(namesPlan.names, dataPlan.kept);
+    this.#make = make;
+  }
+
+  get label(): string {
+    return `${this.#namesPlan.label}; ${this.#dataPlan.label}`;
+  }
+
+  get exhaustive(): boolean {
+    return this.#namesPlan.exhaustive && this.#dataPlan.exhaustive;
+  }
+
+  get files(): MemoryFiles {
+    return (this.#files ??= this.#make(Disk.of(this.#content)));
+  }
+
+  fingerprint(fingerprints: DiskFingerprints): string {
+    return fingerprints.of(this.#content);
+  }
 }
 
 function* entriesPlans(

@@ -1,7 +1,7 @@
-import type { Disk } from './disk.ts';
+import type { DiskContent } from './disk.ts';
 import type { FileNode } from './file-node.ts';
 import type { DirectoryNode } from './name-tree.ts';
-import { PAGE_BYTES } from './page-image.ts';
+import { PAGE_BYTES, type PageImage } from './page-image.ts';
 
 /** Two words of a hash. */
 interface Hash {
@@ -11,46 +11,78 @@ interface Hash {
 
 /**
  * Names disks by what is on them: two disks with the same names, links, sizes, times and bytes have one fingerprint,
- * of 64 bits. A page is hashed once, however many disks share it.
+ * of 64 bits. A page is hashed once, however many disks share it, and an image once, until it is changed.
+ *
+ * A disk is the sum of its folders and files, so that the order of names does not count: a folder counts by its path, a file
+ * by the sum of its paths and what is in it.
  *
  * Not for adversaries. Why 64 bits are enough: among a million disks two different ones meet once in ten million runs.
  */
 export class DiskFingerprints {
   readonly #pages = new WeakMap<Uint8Array, Hash>();
+  readonly #names = new Map<string, Hash>();
 
-  /** Of what a reader sees now. */
-  of(disk: Disk): string {
-    const mixer = new Mixer();
-    const files = new Map<FileNode, number>();
-    this.#addDirectory(mixer, disk.root, files);
-    return mixer.finish();
+  of(content: DiskContent): string {
+    const sum = new Sum();
+    const files = new Map<FileNode, Sum>();
+    this.#addDirectory(content, content.root, ROOT, { sum, files });
+    for (const [file, paths] of files) sum.add(this.#hashOfFile(content, file, paths));
+    return sum.text();
   }
 
-  #addDirectory(mixer: Mixer, directory: DirectoryNode, files: Map<FileNode, number>): void {
-    for (const name of [...directory.live.keys()].sort()) {
-      const node = directory.live.get(name);
-      mixer.addText(name);
-      if (node?.kind === 'directory') {
-        mixer.add(1);
-        this.#addDirectory(mixer, node, files);
-        mixer.add(2);
-      } else if (node !== undefined) this.#addFile(mixer, node, files);
+  #addDirectory(
+    content: DiskContent,
+    directory: DirectoryNode,
+    path: Hash,
+    found: { readonly sum: Sum; readonly files: Map<FileNode, Sum> },
+  ): void {
+    for (const [name, node] of content.entriesOf(directory)) {
+      const below = joined(path, this.#hashOfName(name));
+      if (node.kind === 'directory') {
+        found.sum.add(below);
+        this.#addDirectory(content, node, below, found);
+        continue;
+      }
+      let paths = found.files.get(node);
+      if (paths === undefined) found.files.set(node, (paths = new Sum()));
+      paths.add(below);
     }
   }
 
-  #addFile(mixer: Mixer, file: FileNode, files: Map<FileNode, number>): void {
-    const known = files.get(file);
-    mixer.add(3 + (known ?? files.size));
-    if (known !== undefined) return;
-    files.set(file, files.size);
-    const { sizeBytes } = file.live;
-    mixer.add(sizeBytes);
+  #hashOfName(name: string): Hash {
+    let hash = this.#names.get(name);
+    if (hash === undefined) {
+      const mixer = new Mixer();
+      mixer.addText(name);
+      hash = mixer.hash();
+      this.#names.set(name, hash);
+    }
+    return hash;
+  }
+
+  #hashOfFile(content: DiskContent, file: FileNode, paths: Sum): Hash {
+    const [a, b] = this.#digestOf(content.imageOf(file));
+    const mixer = new Mixer();
+    mixer.add(paths.a);
+    mixer.add(paths.b);
     mixer.add(file.modifiedMs % 2 ** 32);
-    for (let page = 0; page * PAGE_BYTES < sizeBytes; page++) {
-      const { a, b } = this.#hashOf(file.live.page(page));
+    mixer.add(a);
+    mixer.add(b);
+    return mixer.hash();
+  }
+
+  #digestOf(image: PageImage): readonly [number, number] {
+    if (image.digest !== undefined) return image.digest;
+    const mixer = new Mixer();
+    mixer.add(image.sizeBytes);
+    for (let page = 0; page * PAGE_BYTES < image.sizeBytes; page++) {
+      const { a, b } = this.#hashOf(image.page(page));
       mixer.add(a);
       mixer.add(b);
     }
+    const { a, b } = mixer.hash();
+    image.digest = [a, b];
+    return image.digest;
   }
 
   #hashOf(page: Uint8Array): Hash {
@@ -60,6 +92,33 @@ export class DiskFingerprints {
       this.#pages.set(page, hash);
     }
     return hash;
+  }
+}
+
+const ROOT: Hash = { a: 0, b: 0 };
+
+function joined(path: Hash, name: Hash): Hash {
+  const mixer = new Mixer();
+  mixer.add(path.a);
+  mixer.add(path.b);
+  mixer.add(name.a);
+  mixer.add(name.b);
+  return mixer.hash();
+}
+
+/** Of hashes, whatever their order. */
+class Sum {
+  a = 0;
+  b = 0;
+
+  add({ a, b }: Hash): void {
+    this.a = (this.a + a) >>> 0;
+    this.b = (this.b + b) >>> 0;
+  }
+
+  /** 16 hexadecimal digits. */
+  text(): string {
+    return this.a.toString(16).padStart(8, '0') + this.b.toString(16).padStart(8, '0');
   }
 }
 
@@ -105,12 +164,6 @@ class Mixer {
 
   hash(): Hash {
     return { a: scattered(this.#a ^ (this.#b >>> 7)), b: scattered(this.#b ^ (this.#a << 9)) };
-  }
-
-  /** 16 hexadecimal digits. */
-  finish(): string {
-    const { a, b } = this.hash();
-    return a.toString(16).padStart(8, '0') + b.toString(16).padStart(8, '0');
   }
 }
 

@@ -3,7 +3,7 @@
  * on a real one: a synced file whose name was never synced is gone after a crash.
  */
 import type { FileNode, Kept, PendingChange } from './file-node.ts';
-import { applyChange, FileNode as FileNodeClass } from './file-node.ts';
+import { applyChange, FileNode as FileNodeClass, KEEP_NONE } from './file-node.ts';
 import {
   applyEntryChange,
   DirectoryNode,
@@ -11,11 +11,20 @@ import {
   syncedBy,
   type TreeNode,
 } from './name-tree.ts';
+import type { PageImage } from './page-image.ts';
 
-/** What a crash keeps: entry changes (in their order) and, of each pending change, which sectors. */
-export interface CrashPlan {
-  readonly entries: readonly EntryChange[];
-  readonly kept: (change: PendingChange) => Kept;
+/** The names that a crash keeps. */
+export interface CrashedNames {
+  readonly entriesOf: DiskContent['entriesOf'];
+  /** Those that have one. */
+  readonly files: ReadonlySet<FileNode>;
+}
+
+/** What is on a disk, by whoever looks: a reader now, or the next start after a crash. */
+export interface DiskContent {
+  readonly root: DirectoryNode;
+  readonly entriesOf: (directory: DirectoryNode) => ReadonlyMap<string, TreeNode>;
+  readonly imageOf: (file: FileNode) => PageImage;
 }
 
 export class Disk {
@@ -48,8 +57,8 @@ export class Disk {
     this.journal = this.journal.filter((change) => !chosen.has(change));
   }
 
-  /** Files that a crash would leave reachable, were these entry changes kept. */
-  reachableFiles(entries: readonly EntryChange[]): Set<FileNode> {
+  /** The names after a crash that keeps these changes of them. */
+  namesAfter(entries: readonly EntryChange[]): CrashedNames {
     const files = new Set<FileNode>();
     const entriesOf = entriesAfter(entries);
     const visit = (directory: DirectoryNode): void => {
@@ -59,19 +68,31 @@ export class Disk {
       }
     };
     visit(this.root);
-    return files;
+    return { entriesOf, files };
   }
 
-  /** The disk as the next start finds it: all of it durable. Shares pages with this one. */
-  crashed(plan: CrashPlan): Disk {
-    const entriesOf = entriesAfter(plan.entries);
+  /** What readers see now. */
+  get content(): DiskContent {
+    return { root: this.root, entriesOf: ({ live }) => live, imageOf: ({ live }) => live };
+  }
+
+  /** What the next start finds, until something is changed here. `kept`: of other changes nothing is. */
+  crashed({ entriesOf, files }: CrashedNames, kept: ReadonlyMap<PendingChange, Kept>): DiskContent {
+    const images = new Map<FileNode, PageImage>();
+    // At once: what a garbled sector holds is left to chance, whose numbers come in the order of the calls.
+    for (const file of files) {
+      if (file.pending.some((change) => kept.has(change))) images.set(file, imageAfter(file, kept));
+    }
+    return { root: this.root, entriesOf, imageOf: (file) => images.get(file) ?? file.durable };
+  }
+
+  /** A disk with that on it, all of it durable. Shares pages with the one that it was. */
+  static of({ root, entriesOf, imageOf }: DiskContent): Disk {
     const copies = new Map<FileNode, FileNode>();
     const copyFile = (node: FileNode): FileNode => {
       let copy = copies.get(node);
       if (copy === undefined) {
-        const image = node.durable.clone();
-        for (const change of node.pending) applyChange(image, change, plan.kept(change));
-        copy = new FileNodeClass(node.modifiedMs, image);
+        copy = new FileNodeClass(node.modifiedMs, imageOf(node).clone());
         copies.set(node, copy);
       }
       return copy;
@@ -83,7 +104,7 @@ export class Disk {
       }
       return new DirectoryNode(names);
     };
-    return new Disk(copyDirectory(this.root));
+    return new Disk(copyDirectory(root));
   }
 
   /** A copy with the same pending changes, that goes its own way from here. `settled`: with nothing in flight. */
@@ -116,6 +137,12 @@ export class Disk {
     }));
     return copy;
   }
+}
+
+function imageAfter(file: FileNode, kept: ReadonlyMap<PendingChange, Kept>): PageImage {
+  const image = file.durable.clone();
+  for (const change of file.pending) applyChange(image, change, kept.get(change) ?? KEEP_NONE);
+  return image;
 }
 
 function entriesAfter(

@@ -16,7 +16,7 @@ import {
   enumerateCrashes,
   randomCrash,
 } from './crash-states.ts';
-import { type CrashPlan, Disk } from './disk.ts';
+import { Disk } from './disk.ts';
 import type { DiskFingerprints } from './disk-fingerprint.ts';
 import type { DiskOperation, Fault, Misdirection } from './faults.ts';
 import { FileNode } from './file-node.ts';
@@ -292,12 +292,12 @@ export class MemoryFiles implements Files {
 
   /** Every disk that a power cut now may leave behind, within the options' bounds. */
   crashStates(options: CrashStatesOptions = {}): Generator<CrashState, void, undefined> {
-    return enumerateCrashes(this.#disk, this.#random.fork(), (plan) => this.#after(plan), options);
+    return enumerateCrashes(this.#disk, this.#random.fork(), (disk) => this.#with(disk), options);
   }
 
   /** One of them, chosen by the seed; another with every call. */
   crash(options: CrashStatesOptions = {}): CrashState {
-    return randomCrash(this.#disk, this.#random, (plan) => this.#after(plan), options);
+    return randomCrash(this.#disk, this.#random, (disk) => this.#with(disk), options);
   }
 
   /**
@@ -325,12 +325,11 @@ export class MemoryFiles implements Files {
 
   /** What readers see now, as 16 hexadecimal digits: the same for disks that have the same on them. */
   fingerprint(fingerprints: DiskFingerprints): string {
-    return fingerprints.of(this.#disk);
+    return fingerprints.of(this.#disk.content);
   }
 
-  #after(plan: CrashPlan): MemoryFiles {
-    const options = { ...this.#options, capacityBytes: this.#capacityBytes };
-    return new MemoryFiles(options, this.#disk.crashed(plan));
+  #with(disk: Disk): MemoryFiles {
+    return new MemoryFiles({ ...this.#options, capacityBytes: this.#capacityBytes }, disk);
   }
 
   /** `where`: the free entry for the new file, or a file that is there after all. */

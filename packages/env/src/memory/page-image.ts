@@ -10,6 +10,8 @@ const ZERO_PAGE: Page = new Uint8Array(PAGE_BYTES);
  * copy costs nothing until one of the two is written to, and then one page at a time.
  */
 export class PageImage {
+  /** What stands for the bytes, as `DiskFingerprints` has computed it; undefined since they were changed. */
+  digest: readonly [number, number] | undefined;
   #pages: (Page | undefined)[];
   #shared: boolean;
   #sizeBytes: number;
@@ -35,6 +37,7 @@ export class PageImage {
     const copy = new PageImage();
     copy.#pages = this.#pages;
     copy.#sizeBytes = this.#sizeBytes;
+    copy.digest = this.digest;
     copy.#shared = true;
     this.#shared = true;
     return copy;
@@ -64,12 +67,15 @@ export class PageImage {
 
   /** Grows to at least `sizeBytes`. */
   extend(sizeBytes: number): void {
-    if (sizeBytes > this.#sizeBytes) this.#sizeBytes = sizeBytes;
+    if (sizeBytes <= this.#sizeBytes) return;
+    this.#sizeBytes = sizeBytes;
+    this.digest = undefined;
   }
 
   truncate(sizeBytes: number): void {
     const shrinks = sizeBytes < this.#sizeBytes;
     this.#sizeBytes = sizeBytes;
+    this.digest = undefined;
     if (shrinks) this.clearBeyondSize();
   }
 
@@ -123,7 +129,9 @@ export class PageImage {
     return Math.max(0, at - position);
   }
 
+  /** Before every change of a page. */
   #own(): void {
+    this.digest = undefined;
     if (!this.#shared) return;
     this.#pages = this.#pages.slice();
     this.#shared = false;

@@ -1,15 +1,14 @@
 /**
- * One search of `npm run prove:crash`, in a process of its own: `node prove.ts NAME`, `node prove.ts NAME enough` for as much as CI
- * searches, or no name for a list of the names.
+ * Searches of `npm run prove:crash`, in a process that runs one after the other: it says what their names are, and of each name that it is sent,
+ * what was found. `isEnough`: as much as CI searches.
  */
 import { ENOUGH, reportCrashSearch, THOROUGH } from '@holdfast/env/memory';
 import { storeScenarios } from './store-scenarios.ts';
 
-const [name, extent] = process.argv.slice(2);
-const options = extent === 'enough' ? ENOUGH : THOROUGH;
-const scenario = name === undefined ? undefined : storeScenarios[name];
-const answer =
-  scenario === undefined
-    ? Object.keys(storeScenarios)
-    : await reportCrashSearch(scenario.subject(), { ...options, ...scenario.options });
-process.stdout.write(`${JSON.stringify(answer)}\n`);
+process.on('message', ({ name, isEnough }: { name: string; isEnough: boolean }) => {
+  const { subject, options } = storeScenarios[name] ?? {};
+  if (subject === undefined) throw new Error(`there is no search ${name}`);
+  const extent = { ...(isEnough ? ENOUGH : THOROUGH), ...options };
+  void reportCrashSearch(subject(), extent).then((report) => process.send?.(report));
+});
+process.send?.(Object.keys(storeScenarios));
