@@ -14,7 +14,7 @@ function streamOf(frames: readonly Uint8Array[], takeBytes = Infinity): Buffer {
 }
 
 describe('frames', () => {
-  test('are the same wherever the stream is cut', () => {
+  test('are the same wherever the stream is cut, and need no piece that none of them shares', () => {
     const sizes = fc.oneof(fc.nat(20), fc.nat(300), fc.integer({ min: 8000, max: 20_000 }));
     fc.assert(
       fc.property(
@@ -28,7 +28,9 @@ describe('frames', () => {
           const received: Uint8Array[] = [];
           let offset = 0;
           for (const cut of [...cuts, stream.length]) {
-            expect(decoder.push(stream.subarray(offset, offset + cut), received)).toBe(true);
+            const piece = stream.slice(offset, offset + cut);
+            expect(decoder.push(piece, received)).toBe(true);
+            if (!decoder.isPieceShared) piece.fill(0xee);
             offset += Math.min(cut, stream.length - offset);
           }
           expect(received.map((frame) => Buffer.from(frame))).toEqual(
@@ -39,6 +41,18 @@ describe('frames', () => {
       ),
       { numRuns: 300 },
     );
+  });
+
+  test('the pieces of a frame that is larger than they are need not be kept', () => {
+    const decoder = new FrameDecoder(LIMIT);
+    const frames: Uint8Array[] = [];
+    const stream = new Uint8Array(streamOf([new Uint8Array(50_000).fill(1)]));
+    const pieces = [0, 16_384, 32_768, 49_152].map((at) => stream.slice(at, at + 16_384));
+    for (const piece of pieces) {
+      decoder.push(piece, frames);
+      expect(decoder.isPieceShared).toBe(false);
+    }
+    expect(frames).toHaveLength(1);
   });
 
   test('a length above the limit is refused before anything is held for it', () => {

@@ -14,6 +14,7 @@ export class FrameDecoder {
   /** The frame that is being put together. */
   #frame: Uint8Array | undefined;
   #frameLength = 0;
+  #isPieceShared = false;
 
   constructor(limitBytes: number) {
     this.#limitBytes = limitBytes;
@@ -24,9 +25,15 @@ export class FrameDecoder {
     return this.#headerLength > 0 || this.#frame !== undefined;
   }
 
+  /** Whether a frame shares the memory of the piece that was pushed last. */
+  get isPieceShared(): boolean {
+    return this.#isPieceShared;
+  }
+
   /** Adds the frames that the piece completes to `frames`. Returns false where one is above the limit. */
   push(piece: Uint8Array, frames: Uint8Array[]): boolean {
     let offset = 0;
+    this.#isPieceShared = false;
     while (offset < piece.length) {
       if (this.#frame !== undefined) {
         offset += this.#fill(piece.subarray(offset), frames);
@@ -39,6 +46,7 @@ export class FrameDecoder {
       if (length > this.#limitBytes) return false;
       if (length <= piece.length - offset) {
         frames.push(piece.subarray(offset, offset + length));
+        this.#isPieceShared = true;
         offset += length;
       } else {
         // Not from a pool: a frame that is kept must not keep others.
