@@ -4,6 +4,7 @@ import type { Hunt, Mutant, Trial } from './mutant.ts';
 const module = 'packages/raft/test/trials.ts';
 const hunts: readonly Hunt[] = [
   { module, trial: 'storm', seeds: 1000 },
+  { module, trial: 'churn', seeds: 1000 },
   { module, trial: 'wander', seeds: 60 },
   { module, trial: 'chaos', seeds: 800 },
 ];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Chaos, STORM } from './chaos/chaos.ts';
+import { CHURN, Chaos, STORM } from './chaos/chaos.ts';
 
 describe('whatever happens to five nodes, nothing is lost, nothing is stale, and when it ends they are alike', () => {
   it.each(Array.from({ length: 24 }, (_, n) => n + 1))('seed %i', (seed) => {
@@ -12,6 +12,15 @@ describe('whatever happens to five nodes, nothing is lost, nothing is stale, and
     'nor by leaders that come and go, seed %i',
     (seed) => {
       const applied = new Chaos(seed, 3, 0, STORM).run(1500).calm().appliedByMembers();
+      expect(applied.length).toBeGreaterThan(0);
+      expect(new Set(applied).size).toBe(1);
+    },
+  );
+
+  it.each(Array.from({ length: 24 }, (_, n) => n + 1))(
+    'nor by members that come and go, seed %i',
+    (seed) => {
+      const applied = new Chaos(seed, 3, 2, CHURN).run(1500).calm().appliedByMembers();
       expect(applied.length).toBeGreaterThan(0);
       expect(new Set(applied).size).toBe(1);
     },

@@ -1,6 +1,6 @@
 /** Single runs of the core, for `npm run mutants`: each returns what is wrong with it, or undefined where nothing is. */
 import { readFileSync } from 'node:fs';
-import { Chaos, STORM } from './chaos/chaos.ts';
+import { CHURN, Chaos, STORM } from './chaos/chaos.ts';
 import { retell } from './fixtures/scenario.ts';
 import { seededRandom } from './fixtures/test-node.ts';
 import { type Scope, Search } from './scope/search.ts';
@@ -30,6 +30,8 @@ export const seededTrials: Readonly<Record<string, (seed: number) => string | un
   chaos: (seed) => complaintAtRest(new Chaos(seed, 3, 2).run(2500)),
   /** Three nodes whose leaders come and go. */
   storm: (seed) => complaintAtRest(new Chaos(seed, 3, 0, STORM).run(1500)),
+  /** Three nodes and two more, that become members and cease to be. */
+  churn: (seed) => complaintAtRest(new Chaos(seed, 3, 2, CHURN).run(1500)),
   /** Wanders by chance through the small scopes. */
   wander: (seed) => {
     for (const scope of Object.values(scopes)) {

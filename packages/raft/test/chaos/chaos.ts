@@ -14,7 +14,7 @@ import {
 } from '../../src/index.ts';
 import { newDisk, writeToDisk } from '../fixtures/test-disk.ts';
 import { command, seededRandom, TestNode, wordsOf } from '../fixtures/test-node.ts';
-import { Contact, mayNotGrant, mustHold, termAt } from './rules.ts';
+import { Contact, mayLeaveJoint, mayNotGrant, mustHold, termAt } from './rules.ts';
 
 export interface ChaosCounts {
   elections: number;
@@ -34,8 +34,16 @@ const SMALL: Partial<RaftOptions> = {
   maxApplyingBytes: 300,
 };
 
-/** How often each thing happens, in per cent. */
-export type Mix = Readonly<Record<Happening, number>>;
+/** What happens to a cluster. */
+export interface Climate {
+  /** How often each thing happens, in per cent. */
+  readonly mix: Readonly<Record<Happening, number>>;
+  /** Beside what is usual. */
+  readonly options?: Partial<RaftOptions>;
+  /** How many voters a change of members aims at. */
+  readonly voters: (random: () => number) => number;
+}
+
 type Happening =
   | 'deliver'
   | 'sync'
@@ -50,36 +58,71 @@ type Happening =
   | 'sleep'
   | 'cut';
 
-const USUAL: Mix = {
-  deliver: 50,
-  sync: 22,
-  tick: 10,
-  propose: 7,
-  read: 3,
-  crash: 0.6,
-  members: 3.4,
-  transfer: 1,
-  compact: 0.6,
-  restore: 1,
-  sleep: 0.6,
-  cut: 0.8,
+const ONE_ENTRY: Partial<RaftOptions> = { maxMessageBytes: 1 };
+
+const USUAL: Climate = {
+  mix: {
+    deliver: 50,
+    sync: 22,
+    tick: 10,
+    propose: 7,
+    read: 3,
+    crash: 0.6,
+    members: 3.4,
+    transfer: 1,
+    compact: 0.6,
+    restore: 1,
+    sleep: 0.6,
+    cut: 0.8,
+  },
+  voters: () => 3,
 };
 
 /** Leaders come and go, and messages carry one entry: what was proposed in a term is often finished in a later one. */
-export const STORM: Mix = {
-  deliver: 38,
-  sync: 22,
-  tick: 18,
-  propose: 6,
-  read: 3,
-  crash: 3,
-  members: 0,
-  transfer: 1,
-  compact: 0,
-  restore: 0,
-  sleep: 4,
-  cut: 5,
+export const STORM: Climate = {
+  mix: {
+    deliver: 38,
+    sync: 22,
+    tick: 18,
+    propose: 6,
+    read: 3,
+    crash: 3,
+    members: 0,
+    transfer: 1,
+    compact: 0,
+    restore: 0,
+    sleep: 4,
+    cut: 5,
+  },
+  options: ONE_ENTRY,
+  voters: () => 3,
 };
+
+/** Members come and go, while leaders do; where they are so few, each of them counts. */
+export const CHURN: Climate = {
+  mix: {
+    deliver: 50,
+    sync: 24,
+    tick: 7,
+    propose: 2,
+    read: 0.5,
+    crash: 1,
+    members: 14,
+    transfer: 0.5,
+    compact: 0.1,
+    restore: 0.4,
+    sleep: 0.1,
+    cut: 0.4,
+  },
+  voters: (random) => 1 + Math.floor(random() * 2),
+};
+
+interface Led {
+  /** That it led, or -1. */
+  readonly term: number;
+  readonly commitIndex: number;
+  readonly isJoint: boolean;
+}
 
 export class Chaos {
   readonly counts: ChaosCounts = {
@@ -101,21 +144,20 @@ export class Chaos {
   /** For each read: what was committed when it was asked, and in which term. */
   readonly #reads = new Map<string, { readonly wanted: number; readonly term: number }>();
   readonly #contact = new Contact();
-  /** Of each node: the term that it led when it was last looked at, or -1, and what was committed. */
-  readonly #leading = new Map<NodeId, { readonly term: number; readonly commitIndex: number }>();
-  readonly #mix: Mix;
+  /** Of each node, as it was when it was last looked at. */
+  readonly #leading = new Map<NodeId, Led>();
+  readonly #climate: Climate;
   #isCalm = false;
   #proposals = 0;
   #asleep: NodeId | undefined;
 
-  constructor(seed: number, voters: number, spares: number, mix: Mix = USUAL) {
+  constructor(seed: number, voters: number, spares: number, climate: Climate = USUAL) {
     this.#random = seededRandom(seed);
-    this.#mix = mix;
+    this.#climate = climate;
     const names = Array.from({ length: voters + spares }, (_, n) => nodeId(`n${n + 1}`));
     for (const [position, name] of names.entries()) {
       const random = seededRandom(seed * 31 + position);
-      const size = mix === STORM ? { maxMessageBytes: 1 } : {};
-      const options = { ...SMALL, ...size, nodeId: name, random };
+      const options = { ...SMALL, ...climate.options, nodeId: name, random };
       const disk = newDisk(configurationOf(names.slice(0, voters)));
       this.#nodes.set(name, new TestNode(disk, options));
     }
@@ -157,7 +199,7 @@ export class Chaos {
     let roll = this.#random() * 100;
     const node = this.#pick([...this.#nodes.values()]);
     if (node === undefined) return;
-    const next = Object.entries(this.#mix).find(([, share]) => {
+    const next = Object.entries(this.#climate.mix).find(([, share]) => {
       roll -= share;
       return roll < 0;
     });
@@ -255,11 +297,12 @@ export class Chaos {
     this.#contact.lost(node);
   }
 
-  /** Aims at three voters chosen by chance: first as learners, then all of them at once. */
+  /** Aims at voters chosen by chance: first as learners, then all of them at once. */
   #changeMembers(node: TestNode): void {
     const { voters, learners } = node.raft.status().configuration;
     const ids = [...this.#nodes.keys()];
-    while (ids.length > 3) ids.splice(Math.floor(this.#random() * ids.length), 1);
+    const wanted = this.#climate.voters(this.#random);
+    while (ids.length > wanted) ids.splice(Math.floor(this.#random() * ids.length), 1);
     const strangers = ids.filter((id) => !voters.includes(id) && !learners.includes(id));
     const out = this.#random() < 0.5 ? ('remove' as const) : ('demote' as const);
     const changes: MembershipChange[] =
@@ -314,10 +357,14 @@ export class Chaos {
   #look(node: TestNode): void {
     node.pump();
     this.#wire.push(...node.take());
-    const { role, term, commitIndex } = node.raft.status();
+    const { role, term, commitIndex, configuration } = node.raft.status();
     if (role === 'leader') this.#noteLeader(node, term);
     const before = this.#leading.get(node.id);
-    this.#leading.set(node.id, { term: role === 'leader' ? term : -1, commitIndex });
+    const isJoint = configuration.votersOutgoing.length > 0;
+    this.#leading.set(node.id, { term: role === 'leader' ? term : -1, commitIndex, isJoint });
+    if (before?.term === term && role === 'leader' && before.isJoint && !isJoint) {
+      mayLeaveJoint(node, this.#nodes);
+    }
     const hasCounted = before?.term === term && commitIndex > before.commitIndex;
     if (hasCounted && role === 'leader' && termAt(node, commitIndex) !== term) {
       throw new Error(`${node.id} commits entry ${commitIndex} of an older term by counting`);

@@ -1,5 +1,5 @@
 /** What one node must not do in one step, whatever has led there. */
-import type { Message, NodeId } from '../../src/index.ts';
+import type { Entry, Message, NodeId } from '../../src/index.ts';
 import type { TestNode } from '../fixtures/test-node.ts';
 
 /** How long ago each node has heard the leader that it has now. */
@@ -68,4 +68,30 @@ export function mustHold(node: TestNode, term: number, committed: readonly strin
     if (at + 1 < firstIndex || committedTerm >= term || held === committedTerm) continue;
     throw new Error(`leader completeness: ${node.id} leads term ${term} without ${said}`);
   }
+}
+
+/** Joint consensus (Raft section 6): who has left a joint configuration had it on the disks of both majorities. */
+export function mayLeaveJoint(leader: TestNode, nodes: ReadonlyMap<NodeId, TestNode>): void {
+  const inFlight = leader.writes.flatMap(({ entries }) => [...entries]);
+  const joint = [...leader.disk.entries, ...inFlight].findLast(
+    ({ content }) =>
+      content?.type === 'membership' && content.configuration.votersOutgoing.length > 0,
+  );
+  if (joint?.content?.type !== 'membership') return;
+  const { voters, votersOutgoing } = joint.content.configuration;
+  for (const group of [voters, votersOutgoing]) {
+    const holders = group.filter((id) => isOnDisk(nodes.get(id), joint));
+    if (holders.length > group.length / 2) continue;
+    throw new Error(
+      `${leader.id} leaves a joint configuration that ${holders.length} of ${group.length} have`,
+    );
+  }
+}
+
+function isOnDisk(node: TestNode | undefined, { index, term }: Entry): boolean {
+  if (node === undefined) return false;
+  const { base, entries } = node.disk;
+  return (
+    base.index >= index || entries.some((entry) => entry.index === index && entry.term === term)
+  );
 }
