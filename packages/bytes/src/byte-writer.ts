@@ -17,8 +17,9 @@ export class ByteWriter {
   #bytes: Uint8Array;
   #length = 0;
 
-  constructor(initialSizeBytes: number = 256) {
-    this.#bytes = new Uint8Array(initialSizeBytes);
+  /** Begins in memory of so many bytes, or in this, which is the writer's from now on. */
+  constructor(initial: number | Uint8Array = 256) {
+    this.#bytes = typeof initial === 'number' ? new Uint8Array(initial) : initial;
   }
 
   /** Bytes written so far. */

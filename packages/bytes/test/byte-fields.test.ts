@@ -98,6 +98,16 @@ describe('the encoding', () => {
     }
   });
 
+  test('a writer that was given memory writes no further than that', () => {
+    const memory = new Uint8Array(200).fill(9);
+    const within = new ByteWriter(memory.subarray(0, 100)).bytes(new Uint8Array(100)).finish();
+    expect(within.buffer).toBe(memory.buffer);
+    expect(new ByteWriter(memory.subarray(0, 100)).bytes(new Uint8Array(101)).finish().length).toBe(
+      101,
+    );
+    expect(memory.subarray(100)).toEqual(new Uint8Array(100).fill(9));
+  });
+
   test('a writer that is reset begins anew', () => {
     const writer = new ByteWriter(2).u8(1).u8(2).u8(3);
     writer.finish();

@@ -4,6 +4,7 @@ import { INLINE_VALUE_LIMIT_BYTES } from './index-record.ts';
 import { isUserKey, USER_SPACE } from './key-space.ts';
 import type { Condition, Operation, Transaction } from './kv-store.ts';
 import { KEY_SIZE_LIMIT_BYTES, VALUE_SIZE_LIMIT_BYTES } from './limits.ts';
+import type { Slab } from './slab.ts';
 import { STAMP_SIZE_BYTES } from './stamped-key.ts';
 
 /**
@@ -63,10 +64,15 @@ export type EntryOperation =
       readonly crc: number;
     };
 
-/** Encodes a checked transaction with public keys. */
-export function encodeEntry(transaction: Transaction, crc32c: Crc32c): EncodedEntry {
+/** Heads up to this share buffers. */
+const SHARED_HEAD_BYTES = 4096;
+
+/** Encodes a checked transaction with public keys. A small head is a piece of `slab`, where there is one. */
+export function encodeEntry(transaction: Transaction, crc32c: Crc32c, slab?: Slab): EncodedEntry {
   const { session, conditions = [], operations } = transaction;
-  const writer = new ByteWriter(headSizeBound(transaction));
+  const bound = headSizeBound(transaction);
+  const shares = slab !== undefined && bound <= SHARED_HEAD_BYTES;
+  const writer = new ByteWriter(shares ? slab.take(bound) : bound);
   const appends = operations.some(({ kind }) => kind === 'append');
   writer
     .u8(appends ? APPENDING_FORMAT_VERSION : FORMAT_VERSION)

@@ -24,6 +24,7 @@ import { publicKey, userKey } from '../src/key-space.ts';
 import { decodeManifest, editOf, encodeEdit, encodeIdentity } from '../src/manifest-codec.ts';
 import { Memtable } from '../src/memtable.ts';
 import { decodeSession, encodeSession } from '../src/session-table.ts';
+import { Slab } from '../src/slab.ts';
 import { SortedTable } from '../src/sorted-table.ts';
 import { stampedKey } from '../src/stamped-key.ts';
 import { TableSource } from '../src/table-source.ts';
@@ -128,6 +129,18 @@ describe('kv-entry.md', () => {
       { kind: 'putBody', key: userKey(utf8('big')), offset: 0, length: 2000, crc: 0xa5feb4fb },
       { kind: 'delete', key: userKey(utf8('b')) },
     ]);
+  });
+
+  test('heads that share a buffer are each as they would be alone, also one that outgrows its place', () => {
+    const slab = new Slab(4096);
+    const clientIds = ['a', 'b'.repeat(700), 'c', 'd'.repeat(200), 'e'];
+    const sessions = clientIds.map((clientId) => ({
+      ...transaction,
+      session: { clientId, sequence: 7 },
+    }));
+    const shared = sessions.map((each) => encodeEntry(each, crc32c, slab).head);
+    expect(shared).toEqual(sessions.map((each) => encodeEntry(each, crc32c).head));
+    expect(shared[0]?.buffer).toBe(shared[2]?.buffer);
   });
 
   test('an appended value has a place after the prefix, and makes the entry one of format 2', async () => {

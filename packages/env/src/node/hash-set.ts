@@ -2,7 +2,7 @@ import { createHash, type Hash, hash } from 'node:crypto';
 import type { Crc32c } from '@holdfast/bytes';
 import type { DigestAlgorithm } from '../digests.ts';
 import type { Crc32 } from './crc32.ts';
-import { Crc64Adder, Crc64Nvme } from './crc64nvme.ts';
+import { Crc64Adder, Crc64Nvme, putUint32 } from './crc64nvme.ts';
 import { RunningXxHash, type XxHashes } from './xx-hashes.ts';
 
 /** What the checksums need that are not node:crypto's. One a thread. */
@@ -62,8 +62,9 @@ export function digestOf(
     case 'xxhash128':
       return checksums.xxHashes[algorithm].init().update(bytes).digest('binary');
     default:
-      // Why not createHash: the one-shot call makes no object, 0.5 us instead of 0.8.
-      return hash(algorithm, bytes, 'buffer');
+      // Why not createHash: the one-shot call makes no object, 0.5 us instead of 0.8. Why by way of a text: a `buffer` has memory
+      // of its own, which takes another 0.6 us and is to be freed; this one is a part of the pool.
+      return Buffer.from(hash(algorithm, bytes, 'binary'), 'latin1');
   }
 }
 
@@ -105,6 +106,6 @@ function runningCrc(crc: Crc32): Running {
 
 function bigEndian(value: number): Uint8Array {
   const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value);
+  putUint32(bytes, 0, value);
   return bytes;
 }
