@@ -217,7 +217,13 @@ function statusOf(state: RaftState): RaftStatus {
     configuration: currentConfiguration(state),
     uncommittedBytes,
     transferringTo: transfer?.to,
-    progress: new Map([...state.progress].map(([id, progress]) => [id, { ...progress }])),
+    progress: copyOf(state.progress),
     fault,
   };
+}
+
+function copyOf(progress: RaftState['progress']): RaftState['progress'] {
+  const copy: RaftState['progress'] = new Map();
+  for (const [id, one] of progress) copy.set(id, { ...one });
+  return copy;
 }

@@ -55,16 +55,22 @@ export class MemberGuard {
   readonly #options: MemberGuardOptions;
   /** In the order of the log. */
   #records: IncarnationRecord[];
+  /** What the last record of each member says. */
+  #counts!: ReadonlyMap<string, string | undefined>;
+  /** By peer; never changed. */
+  readonly #envelopes = new Map<NodeId, Uint8Array>();
   readonly #seen = new Map<string, string>();
   readonly #refused = new Set<string>();
 
   constructor(options: MemberGuardOptions) {
     this.#options = options;
     this.#records = [...options.records];
+    this.#noteRecords();
   }
 
   /** Follows what is about to be written: a record counts from the moment it is in the log, as a configuration does. */
   follow({ truncateFrom, entries }: Pick<PersistRequest, 'truncateFrom' | 'entries'>): void {
+    let isChanged = truncateFrom !== undefined;
     if (truncateFrom !== undefined) {
       this.#records = this.#records.filter(({ index }) => index < truncateFrom);
     }
@@ -74,16 +80,25 @@ export class MemberGuard {
       this.#records.push(record);
       // Who comes under the name from now on is another one than who came before.
       if (record.incarnation === undefined) this.#seen.delete(record.nodeId);
+      isChanged = true;
     }
+    if (isChanged) this.#noteRecords();
   }
 
   /** The state up to a place in the log has come from elsewhere. */
   restart(records: readonly IncarnationRecord[], upTo: number): void {
     this.#records = [...records, ...this.#records.filter(({ index }) => index > upTo)];
+    this.#noteRecords();
   }
 
+  /** Belongs to the caller. */
   envelopeFor(peer: NodeId): Uint8Array {
-    return fromHex(this.#options.own + (this.incarnationOf(peer) ?? UNKNOWN));
+    let envelope = this.#envelopes.get(peer);
+    if (envelope === undefined) {
+      envelope = fromHex(this.#options.own + (this.incarnationOf(peer) ?? UNKNOWN));
+      this.#envelopes.set(peer, envelope);
+    }
+    return envelope.slice();
   }
 
   /**
@@ -125,7 +140,12 @@ export class MemberGuard {
 
   /** The folder of the member that counts; undefined where that is open. */
   incarnationOf(member: string): string | undefined {
-    return this.#records.findLast(({ nodeId: named }) => named === member)?.incarnation;
+    return this.#counts.get(member);
+  }
+
+  #noteRecords(): void {
+    this.#counts = new Map(this.#records.map(({ nodeId, incarnation }) => [nodeId, incarnation]));
+    this.#envelopes.clear();
   }
 
   /**

@@ -46,12 +46,15 @@ export interface Passage {
 /** The dice of one frame: none where it is lost, two where it is doubled. */
 export function rollPassages(faults: Required<LinkFaults>, random: SeededRandom): Passage[] {
   if (happens(faults.loss, random)) return [];
-  const copies = happens(faults.duplication, random) ? 2 : 1;
-  return Array.from({ length: copies }, () => {
-    const isReordered = happens(faults.reordering, random);
-    const extraMs = isReordered ? fraction(random) * faults.reorderMs : 0;
-    return { delayMs: rollDelayMs(faults, random) + extraMs, isReordered };
-  });
+  const isDoubled = happens(faults.duplication, random);
+  const first = rollPassage(faults, random);
+  return isDoubled ? [first, rollPassage(faults, random)] : [first];
+}
+
+function rollPassage(faults: Required<LinkFaults>, random: SeededRandom): Passage {
+  const isReordered = happens(faults.reordering, random);
+  const extraMs = isReordered ? fraction(random) * faults.reorderMs : 0;
+  return { delayMs: rollDelayMs(faults, random) + extraMs, isReordered };
 }
 
 export function rollDelayMs({ delayMs }: Required<LinkFaults>, random: SeededRandom): number {

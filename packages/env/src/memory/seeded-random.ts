@@ -49,7 +49,11 @@ export class SeededRandom implements Random {
 
   #next(): number {
     const state = this.#state;
-    const [a = 0, b = 0, c = 0, d = 0] = state;
+    // Not by destructuring, which asks for an iterator: a tenth of the speed until it is compiled.
+    const a = state[0] as number;
+    const b = state[1] as number;
+    const c = state[2] as number;
+    const d = state[3] as number;
     const scaled = Math.imul(b, 5);
     const result = Math.imul((scaled << 7) | (scaled >>> 25), 9) >>> 0;
     const c1 = c ^ a;

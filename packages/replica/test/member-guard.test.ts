@@ -1,0 +1,37 @@
+import { logIndex, term, toHex } from '@holdfast/bytes';
+import { nodeId, type PersistRequest } from '@holdfast/raft';
+import { expect, test } from 'vitest';
+import { INCARNATION_KIND } from '../src/entry-format.ts';
+import { encodeIncarnation, MemberGuard } from '../src/member-guard.ts';
+
+const OWN = '1'.repeat(16);
+const FIRST = 'a'.repeat(16);
+const SECOND = 'b'.repeat(16);
+const UNKNOWN = '0'.repeat(16);
+const peer = nodeId('n2');
+
+function recordOf(index: number, incarnation: string): PersistRequest['entries'][number] {
+  const head = encodeIncarnation(peer, incarnation);
+  const command = { kind: INCARNATION_KIND, head };
+  return { index: logIndex(index), term: term(1), content: { type: 'command', command } };
+}
+
+test('an envelope names the folder of the peer that the log names, as soon as it does', () => {
+  const guard = new MemberGuard({ own: OWN, records: [], onRefused: () => undefined });
+  const envelope = (): string => toHex(guard.envelopeFor(peer));
+  expect(envelope()).toBe(OWN + UNKNOWN);
+  guard.follow({ truncateFrom: undefined, entries: [recordOf(1, FIRST)] });
+  expect(envelope()).toBe(OWN + FIRST);
+  guard.follow({ truncateFrom: undefined, entries: [recordOf(2, SECOND)] });
+  expect(envelope()).toBe(OWN + SECOND);
+  guard.follow({ truncateFrom: logIndex(2), entries: [] });
+  expect(envelope()).toBe(OWN + FIRST);
+  guard.restart([{ index: 3, nodeId: peer, incarnation: SECOND }], 3);
+  expect(envelope()).toBe(OWN + SECOND);
+});
+
+test('an envelope belongs to who asked for it', () => {
+  const guard = new MemberGuard({ own: OWN, records: [], onRefused: () => undefined });
+  guard.envelopeFor(peer).fill(9);
+  expect(toHex(guard.envelopeFor(peer))).toBe(OWN + UNKNOWN);
+});
