@@ -13,7 +13,8 @@ const peer = nodeId('n2');
 function recordOf(index: number, incarnation: string): PersistRequest['entries'][number] {
   const head = encodeIncarnation(peer, incarnation);
   const command = { kind: INCARNATION_KIND, head };
-  return { index: logIndex(index), term: term(1), content: { type: 'command', command } };
+  const content = { type: 'command', command } as const;
+  return { index: logIndex(index), term: term(1), sizeBytes: head.length, content };
 }
 
 test('an envelope names the folder of the peer that the log names, as soon as it does', () => {
