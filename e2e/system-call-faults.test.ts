@@ -1,13 +1,14 @@
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { runCommand } from './harness/command.ts';
 import { putSources, runLoad } from './harness/crash-load.ts';
 import { CREDENTIALS, HoldfastProcess } from './harness/holdfast-process.ts';
+import { ImageOpener } from './harness/image-opener.ts';
 import { reportProof } from './harness/proof-report.ts';
 import { runSeed, SeededDice } from './harness/seeded-dice.ts';
 import type { CallFault, FileCall } from './harness/system-call-fault.ts';
 import { CallFaults, FILE_CALLS, ONE_THREAD } from './harness/system-call-fault.ts';
 import { temporaryFolder } from './harness/temporary-folder.ts';
-import { NO_CHECKSUMS, verifyObjects } from './harness/verify-objects.ts';
+import { NO_CHECKSUMS } from './harness/verify-objects.ts';
 import { waitUntil } from './harness/wait-until.ts';
 import { WriteLedger } from './harness/write-ledger.ts';
 
@@ -36,6 +37,9 @@ const PLACES: readonly (readonly [
 ];
 
 const missing = await whyNotHere();
+/** Opens what each run has left. */
+const opener = missing === undefined ? new ImageOpener('folders') : undefined;
+afterAll(() => opener?.[Symbol.asyncDispose]());
 
 test('system calls can be made to fail on this machine', (context) => {
   if (missing !== undefined && process.env['CI'] === undefined) {
@@ -162,18 +166,15 @@ function expectClearEnd({ exitCode, errors }: Outcome, fails: string): void {
   expect(last).toContain(fails);
 }
 
-/** A new server, whose calls succeed, has everything that was acknowledged. */
+/** A server whose calls succeed has everything that was acknowledged. */
 async function expectNothingLost(
   directory: string,
   { ledger }: Outcome,
   counts: Readonly<Record<string, number>>,
 ): Promise<void> {
-  await using server = await HoldfastProcess.start({ directory });
-  const { seen, violations } = await verifyObjects(
-    server.client(NO_CHECKSUMS),
-    BUCKET,
-    ledger.allAllowed(),
-  );
+  if (opener === undefined) throw new Error(missing);
+  const request = { directory, bucket: BUCKET, allowed: ledger.allAllowed() };
+  const { seen, violations } = await opener.open(request);
   reportProof({
     part: 'system-call faults',
     counts: {

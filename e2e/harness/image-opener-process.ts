@@ -2,20 +2,29 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { startS3 } from '@holdfast/testing';
 import { runCommand } from './command.ts';
-import type { OpenImage } from './image-opener.ts';
+import type { OpenFolder, OpenImage } from './image-opener.ts';
 import { NO_CHECKSUMS, type Verified, verifyObjects } from './verify-objects.ts';
 
 process.on('disconnect', () => process.exit());
-process.on('message', (request: OpenImage) => {
-  void openMounted(request).then((verified) => process.send?.(verified));
+process.on('message', (request: OpenImage | OpenFolder) => {
+  const opened = 'image' in request ? openMounted(request) : openFolder(request);
+  void opened.then((verified) => process.send?.(verified));
 });
+
+async function openFolder(request: OpenFolder): Promise<Verified> {
+  try {
+    return await read(request);
+  } catch (error) {
+    return { seen: new Map(), violations: [String(error)] };
+  }
+}
 
 async function openMounted(request: OpenImage): Promise<Verified> {
   const { image, mountPoint } = request;
   try {
     await succeed('mount', '-o', 'loop,noatime', image, mountPoint);
     try {
-      return await read(request);
+      return await openFolder(request);
     } finally {
       await succeed('umount', mountPoint);
     }
@@ -24,7 +33,7 @@ async function openMounted(request: OpenImage): Promise<Verified> {
   }
 }
 
-async function read({ directory, bucket, allowed }: OpenImage): Promise<Verified> {
+async function read({ directory, bucket, allowed }: OpenFolder): Promise<Verified> {
   await using server = await startS3({ directory });
   const client = new S3Client({ ...server.clientConfig, ...NO_CHECKSUMS, maxAttempts: 1 });
   try {

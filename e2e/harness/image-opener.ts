@@ -1,8 +1,9 @@
 /**
- * Opens images of a cut volume, one after the other, in one process with mounts of its own (`image-opener-process.ts`).
+ * Opens images of a cut volume, or data folders, one after the other, in one process (`image-opener-process.ts`). One that opens
+ * images has mounts of its own.
  *
  * Why not a process for each: of what a cut costs, the start of a server and its first, slow requests were two thirds.
- * The server in it is the real one, on the real files of a mounted image, and is asked by HTTP.
+ * The server in it is the real one, on the real files, and is asked by HTTP.
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
@@ -16,23 +17,31 @@ const PROGRAM = fileURLToPath(new URL('./image-opener-process.ts', import.meta.u
 /** Of a machine that has much else to do. */
 const LIMIT_MS = 120_000;
 
-export interface OpenImage {
-  readonly image: string;
-  /** Where it is mounted, in the process that opens it alone. */
-  readonly mountPoint: string;
-  /** The data folder, below it. */
+export interface OpenFolder {
+  /** The data folder. */
   readonly directory: string;
   readonly bucket: string;
   readonly allowed: Allowed;
 }
 
+/** The data folder is below the mount point. */
+export interface OpenImage extends OpenFolder {
+  readonly image: string;
+  /** Where it is mounted, in the process that opens it alone. */
+  readonly mountPoint: string;
+}
+
+const OWN_MOUNTS = ['unshare', '--mount', '--propagation', 'private'];
+
 export class ImageOpener implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #ended: Promise<unknown>;
 
-  constructor() {
-    const words = ['--mount', '--propagation', 'private', process.execPath, PROGRAM];
-    this.#child = spawn('unshare', words, {
+  /** `opens`: images need root. */
+  constructor(opens: 'images' | 'folders' = 'images') {
+    const wrapper = opens === 'images' ? OWN_MOUNTS : [];
+    const [program, ...words] = [...wrapper, process.execPath, PROGRAM];
+    this.#child = spawn(program, words, {
       env: cleanEnvironment(),
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       serialization: 'advanced',
@@ -40,8 +49,8 @@ export class ImageOpener implements AsyncDisposable {
     this.#ended = once(this.#child, 'close');
   }
 
-  /** Mounts it, starts a server on it, and reads all of it: what is wrong with it. That it does not start is a loss like any other. */
-  async open(request: OpenImage): Promise<Verified> {
+  /** Mounts it, where it is an image, starts a server on it, and reads all of it: what is wrong with it. That it does not start is a loss like any other. */
+  async open(request: OpenImage | OpenFolder): Promise<Verified> {
     const answer = once(this.#child, 'message') as Promise<[Verified]>;
     const ended = this.#ended.then(() => {
       throw new Error('the process that opens images has ended');
