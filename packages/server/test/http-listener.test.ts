@@ -144,6 +144,29 @@ test('a request that expects 100-continue goes to its own handler', async () => 
   await listener.stop(1_000);
 });
 
+test('a request has all of its headers, and Node those that it asks for', async () => {
+  const listener = await open((incoming, response) => {
+    response.write(JSON.stringify(incoming.headers));
+    response.end();
+  });
+  const answerTo = async (text: string): Promise<string> => {
+    const socket = connect(listener.port, '127.0.0.1');
+    socket.end(text);
+    return await bodyOf(socket as unknown as IncomingMessage);
+  };
+  const plain = await answerTo('GET / HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nConnection: close\r\n\r\n');
+  expect(plain).toContain('{"host":"h","x-a":"1","connection":"close"}');
+  const expects = await answerTo(
+    'GET / HTTP/1.1\r\nHost: h\r\nEXPECT: 100-continue\r\nConnection: close\r\n\r\n',
+  );
+  expect(expects).toContain('HTTP/1.1 100 Continue');
+  // Whoever speaks HTTP/1.0 gets chunks only where he says that he takes them.
+  const old = await answerTo('GET / HTTP/1.0\r\nTE: chunked\r\n\r\n');
+  expect(old).toContain('Transfer-Encoding: chunked');
+  expect(await answerTo('GET / HTTP/1.0\r\n\r\n')).not.toContain('chunked');
+  await listener.stop(1_000);
+});
+
 test('a head of more than 64 KiB and a request that is no HTTP go to the error handler', async () => {
   const listener = await open((_, response) => void response.end());
   for (const text of [`GET / HTTP/1.1\r\nx: ${'a'.repeat(70_000)}\r\n\r\n`, 'nonsense\r\n\r\n']) {
