@@ -7,6 +7,7 @@ const hunts: readonly Hunt[] = [
   { module: store, trial: 'random', seeds: 12 },
   { module: store, trial: 'model', seeds: 12 },
   { module: store, trial: 'rot', seeds: 30 },
+  { module: store, trial: 'full', seeds: 40 },
   { module: store, trial: 'killed', seeds: 3 },
   { module: store, trial: 'failed', seeds: 2 },
   { module: store, trial: 'sampled', seeds: 4, more: ['state of another node'] },
@@ -164,6 +165,17 @@ export const kvMutants: readonly Mutant[] = [
       'packages/kv/test/foresight.test.ts',
       'what is found out about records before they are durable > is not used for another record with the same index',
     ),
+    hunts,
+  },
+  {
+    name: 'what a log without room took back counts as a failure of the log',
+    rule: 'A full volume costs no restart.',
+    broken: {
+      file: 'packages/kv/src/commit-pipeline.ts',
+      from: 'if (first.index > wal.lastIndex) {',
+      to: 'if (first.index < 0) {',
+    },
+    pinned: { module: store, words: ['full', '1'] },
     hunts,
   },
   {

@@ -204,6 +204,12 @@ export class CommitPipeline implements Committer {
   /** False where the log had no room, and took back all that was not durable. */
   async #isDurable(first: InFlight): Promise<boolean> {
     const { wal } = this.#options;
+    // It was taken back before anybody waited for it.
+    if (first.index > wal.lastIndex) {
+      this.#options.onNoSpace();
+      this.#withdrawFrom(wal.lastIndex + 1);
+      return false;
+    }
     try {
       await wal.whenDurable(first.index as typeof wal.lastIndex);
       return true;

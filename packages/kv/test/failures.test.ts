@@ -13,6 +13,7 @@ import {
   settle,
   TINY,
 } from './fixtures/crash-enumeration.ts';
+import { runFullForMoments } from './fixtures/full-for-moments.ts';
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   return promise.then(
@@ -151,6 +152,12 @@ describe('a full volume', () => {
     expect((await contentsOf(again)).length).toBe(before.length + 1);
     await again.close();
   });
+
+  for (const seed of [1, 2, 3, 4]) {
+    test(`for moments under load loses nothing, and needs no restart: seed ${seed}`, async () => {
+      await runFullForMoments(seed);
+    });
+  }
 
   test('an index that finds no room to flush keeps what it has and flushes later', async () => {
     const env = await createMemoryEnv();

@@ -16,6 +16,7 @@ import {
   rottenFolder,
 } from '../fixtures/bit-rot.ts';
 import type { Run } from '../fixtures/crash-enumeration.ts';
+import { runFullForMoments } from '../fixtures/full-for-moments.ts';
 import { failEverywhere, killEverywhere } from '../fixtures/killed.ts';
 import { runBesideTwin } from '../fixtures/run-beside.ts';
 import { Script } from './script.ts';
@@ -49,6 +50,8 @@ export const seededTrials: Readonly<Record<string, SeededTrial>> = {
   },
   /** A store beside its twin in memory. */
   model: (seed) => runBesideTwin(seed).then(() => undefined),
+  /** A volume that is full for moments, by chance, while records are looked at before they are durable. */
+  full: (seed) => runFullForMoments(seed).then(() => undefined),
   /** A process that is killed at every operation of a script by chance. */
   killed: (seed) => killEverywhere(randomly(seed)).then(() => undefined),
   /** A disk that fails once at every write and sync of a script by chance, with direct writes or `cached`. */
