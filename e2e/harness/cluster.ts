@@ -13,7 +13,9 @@ const S3_PORT = 9000;
 const PEER_PORT = 9400;
 /** Below those that systems hand out by themselves. */
 const FIRST_PORT = 12_000;
-const PORTS = 20_000;
+/** Of each of the files that are run at a time: between the choice of a port and its use no other must choose it. */
+const PORTS = 2000;
+const SHARES = 10;
 /** What a node says of itself is asked for within this. */
 const ASK_LIMIT_MS = 1500;
 
@@ -224,7 +226,8 @@ async function freePlaces(count: number): Promise<Place[]> {
 async function listenBelowOutgoing(): Promise<Server> {
   for (;;) {
     const server = createServer();
-    const port = FIRST_PORT + randomInt(PORTS);
+    const share = Number(process.env['VITEST_POOL_ID'] ?? 0) % SHARES;
+    const port = FIRST_PORT + share * PORTS + randomInt(PORTS);
     const isFree = await new Promise<boolean>((resolve) => {
       server.once('error', () => resolve(false));
       server.listen({ host: '127.0.0.1', port }, () => resolve(true));
