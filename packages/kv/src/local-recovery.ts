@@ -206,6 +206,15 @@ function ignoreNoSpace(cause: unknown): void {
   if (!(cause instanceof FileError) || cause.code !== 'NO_SPACE') throw cause;
 }
 
+/**
+ * The record up to which the start applies. Why not only what is known to be committed: the log's state may remember less than was
+ * released, which was applied once, and an older state of the index needs it again.
+ */
+function lastCommitted(wal: Wal, seam: RecoverRequest['seam']): number {
+  const known = seam?.committedIndex(wal) ?? wal.lastIndex;
+  return Math.max(known, wal.firstIndex - 1);
+}
+
 async function replay(
   wal: Wal,
   engine: KvEngine,
@@ -224,7 +233,7 @@ async function replay(
     await engine.index.flush().catch(ignoreNoSpace);
   };
   const from = (engine.flushedIndex + 1) as typeof wal.lastIndex;
-  const last = seam?.committedIndex(wal) ?? wal.lastIndex;
+  const last = lastCommitted(wal, seam);
   if (from > last) return { replayedRecords, replayedBytes };
   for await (const record of wal.replay(from)) {
     if (record.index > last) break;

@@ -103,3 +103,27 @@ test('with the others out of reach the damage is answered within a limit', async
   expect(await readAll(cluster)).toEqual([]);
   await cluster.close();
 });
+
+test('a damaged table is made again from records that were released, though no saved state says that they are committed', async () => {
+  const settings = { ...SETTINGS, checkpointEntries: 1000 };
+  const cluster = await MemoryCluster.open({ settings });
+  const { store } = cluster.replica('n2');
+  for (let round = 0; round < 3; round++) {
+    for (let at = 0; at < 20; at++) {
+      const key = utf8(`key-${round}-${at}`);
+      const operations = [{ kind: 'put' as const, key, value: valueOf(at) }];
+      await cluster.until(store.transact({ operations }));
+    }
+    await cluster.until(store.flush());
+  }
+  await cluster.crash('n2', true);
+  const { files } = cluster.node('n2').env;
+  const tables = files.listAll('/data/kv').filter(({ path }) => path.endsWith('.table'));
+  const newest = tables.at(-1)?.path ?? '';
+  files.corrupt(newest, { offset: 30, length: 10, how: 'garble' });
+  const again = await cluster.start('n2');
+  expect(again.store.recovery.healed).toMatchObject([{ path: newest }]);
+  const entry = await cluster.until(again.store.get(utf8('key-2-19')));
+  expect(entry?.value).toEqual(valueOf(19));
+  await cluster.close();
+});
