@@ -6,7 +6,10 @@ export interface ObjectStoreLimits {
   readonly inlineSizeBytes: number;
   /** Bytes of a chunk of a larger body. Default, and at most, 1 MiB or what the KvStore takes. */
   readonly chunkSizeBytes: number;
-  /** Chunks of one body that may be on their way to the KvStore at once. Default 4. */
+  /**
+   * Chunks of one body that may be on their way at once, to the hash and to the KvStore. Default 16: what is hashed in the
+   * longest time that a log takes now and then, 25 ms.
+   */
   readonly chunksInFlight: number;
   /**
    * Chunks of all bodies that may be at the KvStore at once. Default 8: no more than its log takes at once, since
@@ -19,7 +22,7 @@ export interface ObjectStoreLimits {
   readonly readBuffers: number;
   /**
    * Buffers of each kind in use up to which a transfer gets more than its one, to read ahead or to have
-   * several chunks on their way. So many are kept. Default 8.
+   * several chunks on their way. So many are kept. Default 16.
    */
   readonly spareBuffers: number;
   /** How long a large upload or read waits for its turn before it is refused as busy. Default 30 s. */
@@ -56,11 +59,11 @@ const HOUR_MS = 60 * 60 * 1000;
 const DEFAULTS: ObjectStoreLimits = {
   inlineSizeBytes: 128 * KIB,
   chunkSizeBytes: MIB,
-  chunksInFlight: 4,
+  chunksInFlight: 16,
   chunksCommitting: 8,
   writeBuffers: 256,
   readBuffers: 256,
-  spareBuffers: 8,
+  spareBuffers: 16,
   bufferWaitMs: 30_000,
   readViewAgeMs: 10 * 60 * 1000,
   pinnedListings: 64,
