@@ -5,7 +5,7 @@
 import { invariant, type LogIndex, logIndex, type Term } from '@holdfast/bytes';
 import type { ApplyOutcome, CommitterContext } from '@holdfast/kv';
 import { KV_ENTRY_KIND, KvError } from '@holdfast/kv';
-import type { Checkpoint, Entry, EntryContent } from '@holdfast/raft';
+import type { Checkpoint, Entry } from '@holdfast/raft';
 import type { Extent } from '@holdfast/wal';
 import { applyNote } from './cluster-notes.ts';
 import { CHECKPOINT_KIND, contentOf, recordOf } from './entry-format.ts';
@@ -17,8 +17,6 @@ export interface ApplierOptions {
   readonly context: CommitterContext;
   /** A transaction was applied; nobody on this node may have asked for it. */
   readonly onOutcome: (head: Uint8Array, outcome: ApplyOutcome) => void;
-  /** An entry that is no transaction was applied. */
-  readonly onOther: (index: LogIndex, content: EntryContent) => void;
   /** Entries of a later term than all before were reached. */
   readonly onTerm: (term: Term) => void;
   readonly onCheckpoint: (checkpoint: Checkpoint) => void;
@@ -137,12 +135,10 @@ export class Applier {
 
   #applyOther(record: Applicable): void {
     applyNote(this.#options.context.engine, record);
-    const { index, kind, head } = record;
+    const { kind, head } = record;
+    if (kind !== CHECKPOINT_KIND) return;
     const content = contentOf({ kind, head, body: undefined, bodyCrc: undefined });
-    if (kind === CHECKPOINT_KIND && content.type === 'checkpoint') {
-      this.#options.onCheckpoint(content.checkpoint);
-    }
-    this.#options.onOther(index, content);
+    if (content.type === 'checkpoint') this.#options.onCheckpoint(content.checkpoint);
   }
 
   #noteTerm(term: Term): void {

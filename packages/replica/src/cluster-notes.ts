@@ -104,6 +104,21 @@ export function clusterNotesOf(notes: ReadonlyMap<string, Uint8Array>): ClusterN
   return { configurations, addresses, clusterId, incarnations };
 }
 
+/**
+ * Follows an entry of the log, committed or not; whether it was one of an address. Why not only committed ones: a member counts
+ * from the moment its configuration is in the log, and where nobody reaches it nothing may be committed ever again.
+ */
+export function followAddress(
+  addresses: Map<string, Address>,
+  { kind, head }: { readonly kind: number; readonly head: Uint8Array },
+): boolean {
+  if (kind !== ADDRESS_KIND) return false;
+  const { nodeId, address } = decodeAddress(head);
+  if (address === undefined) addresses.delete(nodeId);
+  else addresses.set(nodeId, address);
+  return true;
+}
+
 /** The head of an address entry; without an address it is forgotten. */
 export function encodeAddress(nodeId: string, address: Address | undefined): Uint8Array {
   const writer = new ByteWriter(64)

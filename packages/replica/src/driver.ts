@@ -17,19 +17,10 @@ import type {
   ValueName,
 } from '@holdfast/kv';
 import { KvError } from '@holdfast/kv';
-import type {
-  EntryContent,
-  Message,
-  NodeId,
-  PersistRequest,
-  Raft,
-  RaftStatus,
-  Ready,
-} from '@holdfast/raft';
+import type { Message, NodeId, PersistRequest, Raft, RaftStatus, Ready } from '@holdfast/raft';
 import { membersOf, nodeId, StateDivergedError } from '@holdfast/raft';
 import { Applier } from './applier.ts';
-import { decodeAddress, readClusterNotes } from './cluster-notes.ts';
-import { ADDRESS_KIND } from './entry-format.ts';
+import { followAddress, readClusterNotes } from './cluster-notes.ts';
 import { ReplicaError } from './errors.ts';
 import { KEEPING, KeptBodies } from './kept-bodies.ts';
 import { LogRetention } from './log-retention.ts';
@@ -124,7 +115,6 @@ export class ReplicaDriver implements Committer {
     this.#applier = new Applier({
       context,
       onOutcome: (head, outcome) => this.#proposals.answer(head, outcome),
-      onOther: (index, content) => this.#noteOther(index, content),
       onTerm: (term) => this.#proposals.noteTerm(term),
       checkpointEntries: settings.checkpointEntries,
       onMilestone: (index) => this.#compareStates(index),
@@ -398,6 +388,7 @@ export class ReplicaDriver implements Committer {
   #carryOut(ready: Ready): void {
     for (const message of ready.messages) this.#sender.send(message);
     if (ready.persist !== undefined) this.#options.guard.follow(ready.persist);
+    if (ready.persist !== undefined) this.#followAddresses(ready.persist);
     if (ready.persist !== undefined) this.#persist.submit(ready.persist);
     this.#applier.push(ready.committed);
     for (const outcome of ready.readResults) this.#reads.note(outcome);
@@ -479,12 +470,13 @@ export class ReplicaDriver implements Committer {
     this.#noteApplied(snapshot.index);
   }
 
-  #noteOther(_index: LogIndex, content: EntryContent): void {
-    if (content.type !== 'command' || content.command.kind !== ADDRESS_KIND) return;
-    const { nodeId: member, address } = decodeAddress(content.command.head);
-    if (address === undefined) this.#options.addresses.delete(member);
-    else this.#options.addresses.set(member, address);
-    this.#followMembers();
+  #followAddresses({ entries }: PersistRequest): void {
+    let isChanged = false;
+    for (const { content } of entries) {
+      if (content?.type !== 'command') continue;
+      if (followAddress(this.#options.addresses, content.command)) isChanged = true;
+    }
+    if (isChanged) this.#followMembers();
   }
 }
 

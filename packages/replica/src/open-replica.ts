@@ -214,11 +214,11 @@ async function openRaft(
   if (names.includes(network.nodeId)) await beginLog(folder, names);
   await finishRecovery(folder, member, network.nodeId);
   const notes = await readClusterNotes(folder.engine);
+  const { stored, incarnations, addresses: stated } = await readStoredState(folder, notes);
   // What the command line says of a member is newer.
-  for (const [member, address] of notes.addresses) {
+  for (const [member, address] of stated) {
     if (!addresses.has(member)) addresses.set(member, address);
   }
-  const { stored, incarnations } = await readStoredState(folder, notes);
   const { raft } = resolveReplicaSettings(settings);
   const random = fractions(env.random);
   return {

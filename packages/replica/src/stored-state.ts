@@ -1,13 +1,13 @@
 /** What a start finds on disk, as Raft wants to be told. */
 import { invariant, logIndex, term, toHex, utf8 } from '@holdfast/bytes';
-import type { Digests } from '@holdfast/env';
+import type { Address, Digests } from '@holdfast/env';
 import type { OpenedFolder, StoreSeam } from '@holdfast/kv';
 import { KvError } from '@holdfast/kv';
 import type { Configuration, StoredEntry, StoredState } from '@holdfast/raft';
 import { configurationOf, contentSizeBytes, nodeId } from '@holdfast/raft';
 import type { Wal, WalIdentity } from '@holdfast/wal';
 import type { ClusterNotes } from './cluster-notes.ts';
-import { applyNote } from './cluster-notes.ts';
+import { applyNote, followAddress } from './cluster-notes.ts';
 import {
   CLUSTER_KIND,
   decodeClusterId,
@@ -37,6 +37,8 @@ export interface FoundMember {
   readonly clusterId: string | undefined;
   /** Which folder of each member counts, and what entries say of it that are not applied yet. */
   readonly incarnations: readonly IncarnationRecord[];
+  /** Where members are reached, with what entries say of it that are not applied yet. */
+  readonly addresses: ReadonlyMap<string, Address>;
 }
 
 /**
@@ -93,6 +95,7 @@ export async function readStoredState(
   const memberships: { index: typeof baseIndex; configuration: Configuration }[] = [];
   let { clusterId } = notes;
   const incarnations = [...notes.incarnations];
+  const addresses = new Map(notes.addresses);
   if (wal.lastIndex >= wal.firstIndex) {
     for await (const record of wal.replay(wal.firstIndex)) {
       const { index, kind, head, body } = record;
@@ -103,9 +106,9 @@ export async function readStoredState(
         memberships.push({ index, configuration: decodeConfiguration(head) });
       }
       if (kind === CLUSTER_KIND) clusterId = decodeClusterId(head);
-      if (kind === INCARNATION_KIND && index > engine.appliedIndex) {
-        incarnations.push({ index, ...decodeIncarnation(head) });
-      }
+      if (index <= engine.appliedIndex) continue;
+      if (kind === INCARNATION_KIND) incarnations.push({ index, ...decodeIncarnation(head) });
+      followAddress(addresses, record);
     }
   }
   const known = notes.configurations.findLast(({ index }) => index <= baseIndex);
@@ -125,7 +128,7 @@ export async function readStoredState(
     memberships,
     appliedIndex: logIndex(engine.appliedIndex),
   };
-  return { stored, clusterId, incarnations };
+  return { stored, clusterId, incarnations, addresses };
 }
 
 function termBefore(wal: Wal): typeof FIRST_TERM {

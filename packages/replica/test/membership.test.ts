@@ -126,6 +126,43 @@ describe('members', () => {
     await cluster.close();
   });
 
+  test('who knows that a node belongs knows where it is, before anything is applied', async () => {
+    const cluster = await MemoryCluster.open({ diskMs: 5 });
+    await cluster.start('n4', { address: FOURTH });
+    const leader = cluster.nameOf(await cluster.leader());
+    const behind = NAMES.find((name) => name !== leader) ?? '';
+    cluster.network.partition(
+      [behind],
+      [...NAMES, 'n4'].filter((name) => name !== behind),
+    );
+    await cluster.until(cluster.replica(leader).cluster.add('n4', FOURTH));
+    cluster.network.heal();
+    const { cluster: control } = cluster.replica(behind);
+    const added = () => control.status().members.find(({ nodeId }) => nodeId === 'n4');
+    await cluster.untilTrue(() => added() !== undefined, 'the new member');
+    expect(added()?.address).toEqual(FOURTH);
+    await cluster.close();
+  });
+
+  test('a new voter is reached by nodes that are started anew before they know it to be agreed on', async () => {
+    const cluster = await MemoryCluster.open();
+    await cluster.start('n4', { address: FOURTH });
+    const leader = cluster.nameOf(await cluster.leader());
+    const { cluster: control } = cluster.replica(leader);
+    await cluster.until(control.add('n4', FOURTH));
+    await cluster.untilTrue(() => cluster.replica('n4').cluster.status().appliedIndex > 5, 'n4');
+    await cluster.until(control.promote('n4'));
+    await cluster.run(500);
+    const others = NAMES.filter((name) => name !== leader);
+    for (const name of [leader, ...others]) await cluster.crash(name, true);
+    // Two of four do not agree on anything: they need the new one.
+    for (const name of others) await cluster.start(name);
+    const next = await cluster.leader();
+    await cluster.until(next.store.transact(put('key', 'with the new one')));
+    expect(await textAt(cluster, 'n4', 'key')).toBe('with the new one');
+    await cluster.close();
+  });
+
   test('the leader itself is removed, and another one leads', async () => {
     const cluster = await MemoryCluster.open();
     const leader = await cluster.leader();
