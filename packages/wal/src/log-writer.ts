@@ -20,8 +20,8 @@ const SPARE_AFTER_BYTES = 1024 * 1024;
 const SPARE_BATCH_BYTES = 64 * 1024;
 /** A batch whose records are larger on average is not kept in memory. */
 const CACHED_RECORD_BYTES = 256 * 1024;
-/** Microtasks that waiters get to append again before the next batch is issued. */
-const GATHERING_TURNS = 4;
+/** Microtasks that waiters get to append again before the next batch is issued, of a turn that goes on. */
+const GATHERING_MICROTASKS = 3;
 /** The least records, or bytes, of a batch that is issued before its time. */
 const EARLY_BATCH_RECORDS = 16;
 const EARLY_BATCH_BYTES = 128 * 1024;
@@ -153,8 +153,8 @@ export class LogWriter {
   }
 
   /**
-   * Starts writing in a microtask, unless it goes on already: so appends of one turn share a batch. A
-   * batch that is large enough is issued beside the one in flight.
+   * Starts writing when this turn of the event loop ends, unless it goes on already: so appends of one turn share a
+   * batch. A batch that is large enough is issued at once, beside the one in flight.
    */
   kick(): void {
     if (this.#isRunning) {
@@ -162,7 +162,7 @@ export class LogWriter {
       return;
     }
     this.#isRunning = true;
-    void Promise.resolve().then(() => this.#run());
+    void this.#gather().then(() => this.#run());
   }
 
   /** Resolves when there is nothing left to write, or the log is poisoned. */
@@ -226,11 +226,23 @@ export class LogWriter {
       this.onProgress();
       // Why: writers that were just told of their sync append again within this turn; waiting for them
       // costs a microsecond and lets them share the next batch.
-      for (let turn = 0; turn < GATHERING_TURNS; turn++) await Promise.resolve();
+      for (let turn = 0; turn < GATHERING_MICROTASKS; turn++) await Promise.resolve();
+      await this.#gather();
     }
     this.#isRunning = false;
     for (const resolve of this.#idleWaiters.splice(0)) resolve();
     this.onIdle();
+  }
+
+  /**
+   * Resolves when all who are heard in this turn of the event loop had their chance to append. Why: a batch costs the
+   * thread as much as a few appends, and a request that came in the same poll would miss it. One that is large already
+   * waits for nobody.
+   */
+  #gather(): Promise<void> {
+    const next = this.#queue.peek();
+    const isLarge = next instanceof PendingBatch && next.length >= this.#earlyBatchBytes;
+    return isLarge ? Promise.resolve() : this.#settings.env.clock.turn();
   }
 
   /** With nothing in flight: goes to the batch's segment and issues it, or does a truncation. */
