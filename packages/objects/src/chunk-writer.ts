@@ -73,7 +73,12 @@ export class ChunkWriter {
     const { writeBuffers, sharedWriteBuffers } = context;
     const isPlain = options.encryption === undefined;
     const lane = await Lane.open(isPlain ? writeBuffers : sharedWriteBuffers);
-    return new ChunkWriter(context, algorithms, lane, options);
+    try {
+      return new ChunkWriter(context, algorithms, lane, options);
+    } catch (error) {
+      lane.close();
+      throw error;
+    }
   }
 
   /** Takes the piece's bytes, at once where there is room for them; waits while too much is on its way. */

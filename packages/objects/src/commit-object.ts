@@ -17,12 +17,17 @@ export interface ObjectWrite extends ObjectAddress, JudgedWrite {
   readonly check: (current: ObjectRecord | undefined) => void;
   /** The record to write at the wall-clock time `nowMs`; its version is decided here. */
   readonly record: (nowMs: number) => ObjectRecord;
-  /** Asked for in the same transaction: where one does not hold, the result is `undefined`. */
+  /** Asked for in the same transaction: where one does not hold, the result says which. */
   readonly conditions: readonly Condition[];
   /** Whether a chunk is among the operations. */
   readonly carriesChunk?: boolean;
   /** Done in the same transaction. */
   readonly operations: (bucket: KnownBucket, record: ObjectRecord) => readonly Operation[];
+}
+
+/** Nothing was written, since this does not hold. */
+export interface LostCondition {
+  readonly lost: Condition;
 }
 
 /**
@@ -34,11 +39,10 @@ export interface ObjectWrite extends ObjectAddress, JudgedWrite {
 export function commitObject(
   context: StoreContext,
   write: ObjectWrite,
-): Promise<ObjectRecord | undefined> {
+): Promise<ObjectRecord | LostCondition> {
   return context.locks.run(`${write.bucket}/${write.key}`, async () => {
     for (let attempt = 0; attempt < context.limits.commitAttempts; attempt++) {
       const outcome = await tryCommit(context, write);
-      if (outcome === 'lost') return undefined;
       if (outcome !== 'raced') return outcome;
     }
     throw conflict(write.key);
@@ -57,7 +61,7 @@ export function conflict(key: string): ObjectStoreError {
 async function tryCommit(
   context: StoreContext,
   write: ObjectWrite,
-): Promise<ObjectRecord | 'raced' | 'lost'> {
+): Promise<ObjectRecord | LostCondition | 'raced'> {
   const bucket = await context.buckets.known(write.bucket);
   const latest = await readLatest(context.kv, bucket, write.key);
   // Why: a remembered bucket that is gone shows no object, and would judge the conditions wrongly.
@@ -80,7 +84,8 @@ async function tryCommit(
   }
   if (result.failedCondition === 0) context.buckets.forget(write.bucket);
   // Where the bucket's or the key's does not hold, another writer came first.
-  return result.failedCondition <= succession.conditions.length ? 'raced' : 'lost';
+  const lost = write.conditions[result.failedCondition - 1 - succession.conditions.length];
+  return lost === undefined ? 'raced' : { lost };
 }
 
 /** Who has a place among the chunks waits for nobody but the KvStore, so the lock of a key is no place to wait in vain. */

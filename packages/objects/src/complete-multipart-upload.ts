@@ -106,7 +106,8 @@ async function tryComplete(
       ];
     },
   });
-  if (written !== undefined) context.sweeper.push(object.leftovers.tasks);
+  if ('lost' in written) return undefined;
+  context.sweeper.push(object.leftovers.tasks);
   return written;
 }
 

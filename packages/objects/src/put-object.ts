@@ -1,5 +1,5 @@
 import { lostIntent } from './chunk-writer.ts';
-import { commitObject } from './commit-object.ts';
+import { commitObject, type LostCondition } from './commit-object.ts';
 import { checkWriteConditions } from './conditions.ts';
 import { newEncryption } from './data-keys.ts';
 import { encryptionInfo } from './encryption.ts';
@@ -72,7 +72,7 @@ export async function commitStaged(
   event: ChangeName,
 ): Promise<PutObjectResult> {
   const { bucket, key, metadata, conditions, bucketVersion } = request;
-  const commit = (body: StagedBody): Promise<ObjectRecord | undefined> =>
+  const commit = (body: StagedBody): Promise<ObjectRecord | LostCondition> =>
     commitObject(context, {
       event,
       bucket,
@@ -88,15 +88,19 @@ export async function commitStaged(
     });
   let written: ObjectRecord | undefined;
   try {
-    let body: StagedBody | undefined = staged;
-    while (written === undefined && body !== undefined) {
-      written = await commit(body);
-      if (written === undefined) body = await resealed(context, body);
+    let body = staged;
+    for (;;) {
+      const outcome = await commit(body);
+      if (!('lost' in outcome)) {
+        written = outcome;
+        break;
+      }
+      if (outcome.lost !== body.stillSeals) throw lostIntent();
+      body = await resealed(context, body);
     }
   } finally {
     await staged.end(written !== undefined);
   }
-  if (written === undefined) throw lostIntent();
   const { sizeBytes, modifiedMs, version, encryption } = written;
   return {
     etag: etagOf(written),

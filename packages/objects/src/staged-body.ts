@@ -93,21 +93,25 @@ export async function stageBody(context: StoreContext, options: StageOptions): P
   }
 }
 
-/** The body with its data key sealed anew; undefined where the key that sealed it still does. */
-export async function resealed(
-  context: StoreContext,
-  staged: StagedBody,
-): Promise<StagedBody | undefined> {
-  const { encryption, stillSeals } = staged;
-  if (encryption === undefined || stillSeals === undefined) return undefined;
-  const again = await rewrapped(context, encryption);
-  if (again === undefined) return undefined;
+/** The body with its data key sealed anew. OperationAborted where this node knows of no other key that seals. */
+export async function resealed(context: StoreContext, staged: StagedBody): Promise<StagedBody> {
+  const { encryption } = staged;
+  const again = encryption && (await rewrapped(context, encryption));
+  if (encryption === undefined || again === undefined) throw givenUpKey();
   const { sealed: sealedKey } = again;
   return {
     ...staged,
     encryption: { ...encryption, sealedKey },
     stillSeals: again.stillSeals,
   };
+}
+
+/** Of a node that has not heard yet which key seals from now on. */
+function givenUpKey(): ObjectStoreError {
+  return new ObjectStoreError(
+    'OperationAborted',
+    'The key that the upload was encrypted with is being replaced. Please try again.',
+  );
 }
 
 /** All that the commit must ask for. */

@@ -381,6 +381,20 @@ test('a transfer waits for its turn only so long, and one that has begun never w
   expect(await getBytes(store, 'slow')).toHaveLength(11_000);
 });
 
+test('an upload that cannot be hashed gives its place back', async () => {
+  const { store, env } = await openFixture({ ...LIMITS, writeBuffers: 1 });
+  await env.digests.close();
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const put = putBytes(store, 'k', pattern(2000)).then(
+      () => 'stored',
+      ({ code }: { code: string }) => code,
+    );
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+    env.manualClock.advance(30_000);
+    expect(await put).toBe('DIGESTS_CLOSED');
+  }
+});
+
 test('what is too large or wrongly named is refused by its own code', async () => {
   const { store } = await openFixture({ ...LIMITS, putSizeLimitBytes: 2000 });
   expect(await refusalCode(putBytes(store, 'k', pattern(2001)))).toBe('EntityTooLarge');

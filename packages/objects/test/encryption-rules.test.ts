@@ -298,3 +298,28 @@ test('an object that is replaced while its data key is sealed anew stays replace
   await expect(getBytes(other.store, 'k')).rejects.toMatchObject({ code: 'KEY_NOT_FOUND' });
   expect(await other.store.rewrapKeys()).toEqual({ rewrapped: 0, failed: 2, whole: true });
 });
+
+test('a write whose key is being given up says so where no other key seals yet', async () => {
+  const env = await createMemoryEnv();
+  const kv = createMemoryStore({ clock: env.clock });
+  const keys = createLocalKeys({ env, keys: new Map([['master', [pattern(32, 1)]]]) });
+  const stillSeals = { kind: 'exists', key: utf8('given up') } as const;
+  const { store } = makeFixture(kv, env, {
+    ...SMALL,
+    masterKeys: {
+      defaultKeyId: 'master',
+      generateDataKey: async (keyId) => ({ ...(await keys.generateDataKey(keyId)), stillSeals }),
+      unwrap: (keyId, sealed) => keys.unwrap(keyId, sealed),
+      rewrap: (keyId, sealed) => keys.rewrap(keyId, sealed),
+    },
+  });
+  await store.createBucket('bucket', OWNER);
+  for (const size of [100, 2500]) {
+    const put = putBytes(store, 'k', pattern(size), { encryption: { kind: 'master' } });
+    const { code, message } = await refusal(put);
+    expect({ code, message }).toEqual({
+      code: 'OperationAborted',
+      message: 'The key that the upload was encrypted with is being replaced. Please try again.',
+    });
+  }
+});
