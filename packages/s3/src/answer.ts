@@ -163,7 +163,7 @@ function endWith(call: S3Call, body: Uint8Array): void {
     return;
   }
   const view = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  call.res.end(view.toString('latin1'), 'latin1');
+  call.service.smallAnswers.end(call.res, view.toString('latin1'));
 }
 
 /** Writes pieces one after the other, each wait with a limit and an end when the client leaves. */

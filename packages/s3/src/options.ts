@@ -3,6 +3,7 @@ import type { ObjectStore } from '@holdfast/objects';
 import { BucketAccessReader } from './access/bucket-access.ts';
 import type { Identities } from './identities.ts';
 import { LifecycleReader } from './lifecycle/lifecycle-headers.ts';
+import { SmallAnswers } from './small-answers.ts';
 
 /** What the S3 API needs from the composition root. Nothing else is read, and nothing is global. */
 export interface S3HandlerOptions {
@@ -115,6 +116,7 @@ export interface S3Service {
   readonly limits: S3Limits;
   /** `x-amz-id-2`: names the handler instance, not the request. */
   readonly hostId: string;
+  readonly smallAnswers: SmallAnswers;
 }
 
 const SILENT: S3Logger = { debug() {}, info() {}, warn() {}, error() {} };
@@ -141,5 +143,6 @@ export function resolveOptions(options: S3HandlerOptions): S3Service {
     onRequest: options.onRequest,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     hostId: Buffer.from(options.env.random.bytes(48)).toString('base64'),
+    smallAnswers: new SmallAnswers(options.env.clock),
   };
 }
