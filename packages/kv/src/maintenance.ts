@@ -22,6 +22,8 @@ export interface MaintenanceOptions {
   readonly memtableSizeBytes: number;
   /** A log with this much after the last flush is flushed: it bounds replay. */
   readonly replaySizeBytes: number;
+  /** Tables of fewer bytes in all are merged on this thread. */
+  readonly mergeThreadSizeBytes: number;
   readonly readExtent: ReadExtent;
   readonly compaction: CompactionSettings;
   /** Up to where the log may be released, given that the tables hold everything up to `flushedIndex`. */
@@ -90,7 +92,7 @@ export class Maintenance {
   constructor(options: MaintenanceOptions, unflushedBytes: number) {
     this.#options = options;
     this.#unflushedBytes = unflushedBytes;
-    this.#merger = new TableMerger(options.env);
+    this.#merger = new TableMerger(options.env, options.mergeThreadSizeBytes);
     this.compactor = new Compactor({
       ...options,
       ...options.compaction,

@@ -4,7 +4,8 @@ import type { RecoverRequest } from './local-recovery.ts';
 import type { CompactionSettings } from './maintenance.ts';
 import { planVolume } from './volume-plan.ts';
 
-const MIB: number = 1024 * 1024;
+const KIB: number = 1024;
+const MIB: number = 1024 * KIB;
 
 /** All have defaults that suit one node on one disk; on a volume below 2 GiB, smaller ones (`planVolume`). */
 export interface LocalStoreSettings {
@@ -17,6 +18,8 @@ export interface LocalStoreSettings {
   readonly blockCacheSizeBytes?: number;
   /** Tables beyond which some are merged; more only as the logarithm of their bytes. Default 4. */
   readonly tableCountLimit?: number;
+  /** Tables of fewer bytes in all are merged in slices on the calling thread; 0: none. Default 512 KiB. */
+  readonly mergeThreadSizeBytes?: number;
   /** Transactions that may wait while the log is busy; beyond it KV_BUSY. Default 64 MiB. */
   readonly waitingSizeLimitBytes?: number;
   /** Room on the volume that is kept for deletes; 0 keeps none. Default 192 MiB: three segments. */
@@ -33,6 +36,7 @@ export interface LocalStoreSettings {
 export interface ResolvedSettings
   extends Pick<RecoverRequest, 'wal' | 'engine' | 'memtableSizeBytes'> {
   readonly replaySizeBytes: number;
+  readonly mergeThreadSizeBytes: number;
   readonly waitingSizeLimitBytes: number;
   readonly reserveSizeBytes: number;
   readonly compaction: CompactionSettings;
@@ -55,6 +59,7 @@ export async function resolveSettings(
     },
     memtableSizeBytes: settings.memtableSizeBytes ?? plan.memtableSizeBytes,
     replaySizeBytes: settings.replaySizeBytes ?? plan.replaySizeBytes,
+    mergeThreadSizeBytes: settings.mergeThreadSizeBytes ?? 512 * KIB,
     waitingSizeLimitBytes: settings.waitingSizeLimitBytes ?? 64 * MIB,
     reserveSizeBytes,
     compaction: {

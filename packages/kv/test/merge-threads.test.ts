@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Env } from '@holdfast/env';
@@ -6,7 +6,7 @@ import { FileError } from '@holdfast/env';
 import { createMemoryEnv } from '@holdfast/env/memory';
 import { createNodeEnv, NodeFiles } from '@holdfast/env/node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { LocalStore } from '../src/index.ts';
+import type { LocalStore, LocalStoreSettings } from '../src/index.ts';
 import { openLocalStore } from '../src/index.ts';
 import { listingOf } from '../src/merge-task.ts';
 import { contentsOf, DIRECTORY, del, put, TINY } from './fixtures/crash-enumeration.ts';
@@ -26,10 +26,14 @@ async function machine(files: NodeFiles): Promise<Env> {
 }
 
 /** Nothing is compacted, so that a new file is a merge's. */
-const SETTINGS = { ...TINY, compactionLiveShare: 0 };
+const SETTINGS = { ...TINY, compactionLiveShare: 0, mergeThreadSizeBytes: 0 };
 
-function open(env: Env, where: string = directory): Promise<LocalStore> {
-  return openLocalStore({ env, directory: where, identity: IDENTITY, settings: SETTINGS });
+function open(
+  env: Env,
+  where: string = directory,
+  settings: LocalStoreSettings = SETTINGS,
+): Promise<LocalStore> {
+  return openLocalStore({ env, directory: where, identity: IDENTITY, settings });
 }
 
 async function tableNames(): Promise<string[]> {
@@ -61,6 +65,26 @@ describe('on the files of the machine', () => {
     const again = await open(await machine(files));
     expect(await contentsOf(again)).toEqual(before);
     await again.close();
+  });
+
+  test.each([
+    ['one byte less than the least gets no thread', 1, 0],
+    ['the least gets one', 0, 1],
+  ])('of tables together, %s', async (_, missingBytes, threads) => {
+    const first = await open(await machine(new NodeFiles()));
+    await filled(first);
+    const before = await contentsOf(first);
+    await first.close();
+    const tables = (await tableNames()).map((name) => stat(`${directory}/kv/${name}`));
+    const sizeBytes = (await Promise.all(tables)).reduce((sum, { size }) => sum + size, 0);
+    const files = new NodeFiles();
+    const settings = { ...SETTINGS, mergeThreadSizeBytes: sizeBytes + missingBytes };
+    const store = await open(await machine(files), directory, settings);
+    await store.compact();
+    expect(files.threads.startedCount).toBe(threads);
+    expect(store.status()).toMatchObject({ tableCount: 1, merges: 1, mergeThreadFailures: 0 });
+    expect(await contentsOf(store)).toEqual(before);
+    await store.close();
   });
 
   test('the merged table is byte for byte the one that is made without threads', async () => {
@@ -108,7 +132,7 @@ describe('on the files of the machine', () => {
 
   test('flushes and writes go on beside a merge, until there are too many tables', async () => {
     const env = await machine(filesWithThreads(neverEnds));
-    const settings = { ...TINY, memtableSizeBytes: 1 };
+    const settings = { ...TINY, memtableSizeBytes: 1, mergeThreadSizeBytes: 0 };
     const store = await openLocalStore({ env, directory, identity: IDENTITY, settings });
     let written = 0;
     const writing = (async () => {
