@@ -29,8 +29,6 @@ export interface ClusterOptions {
   readonly arguments?: readonly string[];
   /** The command of the nodes. Default: that of the workspace. */
   readonly launcher?: string | undefined;
-  /** Options of Node.js itself, for each node. */
-  readonly nodeOptions?: readonly string[];
   /** Where each node has a network of its own. Default: all on loopback. */
   readonly networks?: NetworkNamespaces;
 }
@@ -131,7 +129,6 @@ export class Cluster implements AsyncDisposable {
     const started = HoldfastProcess.spawn({
       directory: this.folder(at),
       launcher: this.#options.launcher,
-      nodeOptions: this.#options.nodeOptions,
       arguments: [
         '--node',
         `n${at + 1}`,

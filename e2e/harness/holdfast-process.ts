@@ -15,8 +15,6 @@ export interface HoldfastOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Another Node.js than that of the tests. */
   readonly node?: string;
-  /** Options of Node.js itself. */
-  readonly nodeOptions?: readonly string[] | undefined;
   /** The command as it is published, say. Default: that of the workspace. */
   readonly launcher?: string | undefined;
   /** A program and its arguments that starts the server and keeps its process id: `unshare`, `strace -D`. */
@@ -81,7 +79,6 @@ export class HoldfastProcess implements AsyncDisposable {
     const [program = '', ...words] = [
       ...(options.wrapper ?? []),
       options.node ?? process.execPath,
-      ...(options.nodeOptions ?? []),
       options.launcher ?? LAUNCHER,
       'serve',
       '--port',

@@ -19,11 +19,6 @@ const ARGUMENTS = [
   'warn',
 ];
 
-/** As `npm start` and the image start a node. */
-const LONE_NODE_OPTIONS = ['--max-semi-space-size=8'];
-/** As `holdfast up` starts one of a cluster. */
-const CLUSTER_NODE_OPTIONS = ['--max-semi-space-size=16'];
-
 interface SoakNode {
   readonly name: string;
   /** Starts a process, and does not wait. */
@@ -128,7 +123,6 @@ function lone(directory: string, launcher: string): SoakNode {
   const options = {
     directory: join(directory, 'n1'),
     launcher,
-    nodeOptions: LONE_NODE_OPTIONS,
     arguments: ARGUMENTS,
   };
   return {
@@ -146,7 +140,6 @@ async function clustered(count: number, directory: string, launcher: string): Pr
     directory,
     launcher,
     nodes: count,
-    nodeOptions: CLUSTER_NODE_OPTIONS,
     arguments: ARGUMENTS,
   });
   return cluster.all.map((at) => {

@@ -9,18 +9,19 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const NEEDED_MAJOR = 24;
-/** As scripts/run.mjs: a small young generation gives the network's buffers back sooner. */
-const NODE_OPTIONS = ['--max-semi-space-size=8'];
-const packageFolder = dirname(dirname(fileURLToPath(import.meta.url)));
+const launcher = fileURLToPath(import.meta.url);
+const packageFolder = dirname(dirname(launcher));
 const manifest = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8'));
 // In the workspace the package's entry is TypeScript, in the published package it is what was built of it.
 const fromSource = manifest.exports['.'].endsWith('.ts');
 const entry = join(packageFolder, fromSource ? 'src/main.ts' : 'dist/main.js');
+const words = process.argv.slice(2);
 
 if (Number(process.versions.node.split('.')[0]) >= NEEDED_MAJOR) {
   // What type stripping and the compiler made is kept, which halves the time of a start from source.
   if (fromSource)
     module.enableCompileCache(join(packageFolder, 'node_modules', '.cache', 'compile'));
+  else await beginAnew();
   await import(pathToFileURL(entry).href);
 } else {
   const node = findNode();
@@ -32,6 +33,21 @@ if (Number(process.versions.node.split('.')[0]) >= NEEDED_MAJOR) {
     process.exit(1);
   }
   run(node);
+}
+
+/**
+ * Becomes a process with the options that a server lacks; returns where it lacks none, or where a process cannot do so.
+ * Not from source: who starts the workspace's own sources gives them.
+ */
+async function beginAnew() {
+  const { missingOptions } = await import(
+    pathToFileURL(join(packageFolder, 'dist/node-options.js')).href
+  );
+  const { execArgv: options, env: environment, execPath } = process;
+  const missing = missingOptions({ words, options, environment });
+  // Whoever has a channel to this process would lose it.
+  if (missing.length === 0 || process.connected || process.platform === 'win32') return;
+  process.execve?.(execPath, [execPath, ...options, ...missing, launcher, ...words], environment);
 }
 
 /** The binary of the npm package "node", which is installed next to Holdfast. */
@@ -48,9 +64,7 @@ function findNode() {
 
 /** Becomes a transparent parent: same input and output, signals handed down, exit code handed up. */
 function run(node) {
-  const child = spawn(node, [...NODE_OPTIONS, entry, ...process.argv.slice(2)], {
-    stdio: 'inherit',
-  });
+  const child = spawn(node, [launcher, ...words], { stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => child.kill(signal));
   }

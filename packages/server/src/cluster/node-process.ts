@@ -4,17 +4,9 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { MEMBER_OPTIONS } from '../node-options.ts';
 import type { LocalNode } from './cluster-folder.ts';
 
-/**
- * Why a young generation of 2 x 16 MiB: left to itself, V8 doubles it up to 2 x 64 MiB, whenever enough has lived through a
- * collection, and the memory of a node rises by a step, after an hour perhaps. Why not the 2 x 8 of scripts/run.mjs: more is in
- * flight in a node of a cluster, which answers its peers too.
- */
-export const NODE_OPTIONS: readonly string[] = [
-  '--disable-warning=ExperimentalWarning',
-  '--max-semi-space-size=16',
-];
 const LAUNCHER = fileURLToPath(new URL('../../bin/holdfast.mjs', import.meta.url));
 /** The first line that `holdfast serve` prints once requests are served. */
 const READY = /^Holdfast .* is ready\.$/;
@@ -44,7 +36,13 @@ export class NodeProcess {
 
   constructor(options: NodeProcessOptions) {
     this.node = options.node;
-    const words = [...NODE_OPTIONS, LAUNCHER, 'serve', '--until-input-ends', ...options.arguments];
+    const words = [
+      ...MEMBER_OPTIONS,
+      LAUNCHER,
+      'serve',
+      '--until-input-ends',
+      ...options.arguments,
+    ];
     this.#child = spawn(process.execPath, words, {
       env: { ...options.environment },
       stdio: ['pipe', 'pipe', 'pipe'],
