@@ -31,6 +31,10 @@ export function handleAppendEntries(state: RaftState, message: AppendEntries): v
   }
   const matchIndex = logIndex(prevLogIndex + entries.length);
   commitTo(state, logIndex(Math.min(message.leaderCommit, matchIndex)));
+  // What only tells of a commit is not acknowledged. Were the acknowledgement before it lost, the leader asks again.
+  const isOnlyCommit = entries.length === 0 && state.commitIndex > commitIndex;
+  if (isOnlyCommit && matchIndex <= state.acknowledgedIndex) return;
+  state.acknowledgedIndex = Math.max(state.acknowledgedIndex, matchIndex);
   sendWhenDurable(state, from, { type: 'appendAccepted', matchIndex });
 }
 

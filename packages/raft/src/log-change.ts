@@ -19,6 +19,10 @@ export function appendOwn(state: RaftState, content: EntryContent): Entry {
   };
   appendAll(state, [entry]);
   state.uncommittedBytes += entry.sizeBytes;
+  // Why all: what they handed to earlier leaders hangs on the first entry of a term, and who belongs on the others.
+  if (content.type !== 'command') {
+    for (const progress of state.progress.values()) progress.awaitedIndex = entry.index;
+  }
   return entry;
 }
 

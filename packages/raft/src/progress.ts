@@ -20,6 +20,8 @@ export interface Progress {
   isProbeSent: boolean;
   /** Highest commit index that was sent along. */
   sentCommit: number;
+  /** Highest entry whose commit the member waits for: it is told of that at once, and of others with what comes next. */
+  awaitedIndex: number;
   /** In `snapshot`: the index of the snapshot that was offered. */
   pendingSnapshot: number;
   /** Heard of since the last check of the quorum. */
@@ -42,6 +44,7 @@ export function newProgress(nextIndex: number): Progress {
     inFlightBytes: 0,
     isProbeSent: false,
     sentCommit: 0,
+    awaitedIndex: 0,
     pendingSnapshot: 0,
     isRecentlyActive: true,
     ackedRound: 0,

@@ -32,6 +32,8 @@ export function proposeCheckpoint(state: RaftState): ProposeResult | undefined {
 export function handleForwardProposal(state: RaftState, message: ForwardProposal): void {
   const { from, requestId, command } = message;
   const result = propose(state, command);
+  const progress = state.progress.get(from);
+  if (result.accepted && progress !== undefined) progress.awaitedIndex = result.index;
   const outcome = result.accepted ? result : { accepted: false as const, code: result.code };
   send(state, from, { type: 'forwardReply', requestId, outcome });
 }

@@ -46,6 +46,7 @@ type IdleRole = Pick<
   | 'ownTermStart'
   | 'uncommittedBytes'
   | 'transfer'
+  | 'acknowledgedIndex'
 >;
 
 export interface RaftState {
@@ -81,6 +82,9 @@ export interface RaftState {
   uncommittedBytes: number;
   /** Leader only: to whom leadership is being handed, and for how many ticks. */
   transfer: { readonly to: NodeId; elapsed: number } | undefined;
+
+  /** Follower only: the highest entry of which its leader was told, or is about to be told, that it is here. */
+  acknowledgedIndex: number;
 
   reads: {
     /** Number of the last heartbeat broadcast of this term. */
@@ -161,5 +165,6 @@ export function idleRole(): IdleRole {
     ownTermStart: 0,
     uncommittedBytes: 0,
     transfer: undefined,
+    acknowledgedIndex: 0,
   };
 }

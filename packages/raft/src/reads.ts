@@ -9,6 +9,7 @@
  */
 
 import type { ReadIndexReply, ReadIndexRequest } from './message.ts';
+import type { NodeId } from './node-id.ts';
 import { send } from './outbox.ts';
 import { quorumValue } from './quorum.ts';
 import { currentConfiguration, type PendingRead, type RaftState } from './raft-state.ts';
@@ -61,6 +62,7 @@ export function broadcastHeartbeat(state: RaftState): void {
       progress.matchIndex,
       state.commitIndex,
     ) as typeof state.commitIndex;
+    progress.sentCommit = Math.max(progress.sentCommit, leaderCommit);
     send(state, to, { type: 'heartbeat', leaderCommit, readRound: state.reads.round });
   }
 }
@@ -78,8 +80,15 @@ export function confirmReads(state: RaftState): void {
       const outcome = { confirmed: true, index } as const;
       if (from === settings.nodeId) state.readResults.push({ readId, ...outcome });
       else send(state, from, { type: 'readIndexReply', readId, outcome });
+      awaitCommit(state, from, index);
     }
   }
+}
+
+/** The heartbeat of the round told it of no more than it had acknowledged. */
+function awaitCommit({ progress }: RaftState, from: NodeId, index: number): void {
+  const reader = progress.get(from);
+  if (reader !== undefined) reader.awaitedIndex = Math.max(reader.awaitedIndex, index);
 }
 
 /** Gives up every read: the leader or the term is about to change. */

@@ -120,14 +120,18 @@ function sendNext(state: RaftState, to: NodeId, progress: Progress): boolean {
   }
   const entries = sliceLog(log, nextIndex, lastIndex(log) + 1, settings.maxMessageBytes);
   const last = entries.at(-1);
-  if (last === undefined && progress.state === 'replicate' && progress.sentCommit >= commitIndex) {
-    return false;
-  }
+  const hasAll = last === undefined && progress.state === 'replicate';
+  if (hasAll && !isCommitAwaited(progress, commitIndex)) return false;
   sendAppend(state, to, progress, entries);
-  if (last === undefined && progress.state === 'replicate') return false;
+  if (hasAll) return false;
   const sizeBytes = entries.reduce((sum, entry) => sum + entry.sizeBytes, 0);
   noteSent(progress, last?.index ?? nextIndex - 1, sizeBytes);
   return progress.state === 'replicate';
+}
+
+/** Why only then: who waits for nothing learns it from the next entries, or from the next heartbeat (ADR 0030). */
+function isCommitAwaited({ sentCommit, awaitedIndex }: Progress, commitIndex: number): boolean {
+  return sentCommit < commitIndex && sentCommit < awaitedIndex;
 }
 
 function sendEmpty(state: RaftState, to: NodeId, progress: Progress): void {

@@ -13,14 +13,15 @@ describe('a cluster', () => {
   it('applies what is proposed on every node, in one order', () => {
     const cluster = TestCluster.of(3).elect(n1);
     for (const words of ['a', 'b', 'c']) cluster.node(n1).raft.propose(command(words));
-    cluster.settle();
+    // The followers learn from a heartbeat what is committed.
+    cluster.settle().tick();
     for (const id of [n1, n2, n3]) expect(cluster.applied(id)).toEqual(['a', 'b', 'c']);
   });
 
   it('goes on without a minority, and brings it up to date when it is back', () => {
     const cluster = TestCluster.of(3).elect(n1).isolate(n3);
     cluster.node(n1).raft.propose(command('a'));
-    cluster.settle();
+    cluster.settle().tick();
     expect(cluster.applied(n2)).toEqual(['a']);
     expect(cluster.applied(n3)).toEqual([]);
     cluster.heal().tick(2);

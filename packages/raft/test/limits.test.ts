@@ -127,6 +127,16 @@ describe('acknowledgements of the disk', () => {
   });
 });
 
+describe('what need not be said', () => {
+  it('what only tells of a commit is not acknowledged, but each leader is told once what is here', () => {
+    const node = lone([1, 1, 1]);
+    expect(ask(node, n2, 1, append([3, 1], [], 1))).toMatchObject([accepted(3)]);
+    expect(ask(node, n2, 1, append([3, 1], [], 2))).toEqual([]);
+    expect(ask(node, n2, 1, append([3, 1], [], 2))).toMatchObject([accepted(3)]);
+    expect(ask(node, n3, 2, append([3, 1], [], 3))).toMatchObject([accepted(3)]);
+  });
+});
+
 describe('settings that cannot work are refused', () => {
   const cases: readonly Partial<RaftOptions>[] = [
     { electionTimeoutTicks: 1 },

@@ -85,6 +85,9 @@ export function laneOf(message: Message): Lane {
       return message.entries.length === 0 ? 'control' : 'log';
     case 'forwardProposal':
       return 'log';
+    case 'forwardReply':
+      // Arrives with the entry that it speaks of: one write, one arrival and one turn, and not two.
+      return message.outcome.accepted ? 'log' : 'control';
     default:
       return 'control';
   }

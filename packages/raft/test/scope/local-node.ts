@@ -139,7 +139,10 @@ function occur(state: RaftState, event: LocalEvent): void {
   if (event.type === 'deliver') step(state, event.message);
   if (event.type === 'timeout') startElection(state);
   if (event.type === 'heartbeat') broadcastHeartbeat(state);
-  if (event.type === 'propose') propose(state, command(event.words));
+  if (event.type === 'propose' && propose(state, command(event.words)).accepted) {
+    // As if every other node had handed it over: more is said then.
+    for (const progress of state.progress.values()) progress.awaitedIndex = lastIndex(state.log);
+  }
 }
 
 /** A request without data waits for the last write before it, so it is the same to hand its messages to that one. */
