@@ -154,6 +154,99 @@ test('a pour ends with what its taker throws, and with RequestTimeout', async ()
   await expect(waiting).rejects.toMatchObject({ code: 'RequestTimeout' });
 });
 
+/** Pours, and is waiting for the client when it returns. */
+async function pourFrom(
+  { body, clock }: ReturnType<typeof openBody>,
+  take: (piece: Uint8Array) => Promise<void> | undefined,
+): Promise<{ readonly pouring: Promise<void> }> {
+  const pouring = body.pour(take);
+  pouring.catch(() => undefined);
+  while (clock.pendingTimers === 0) await turn();
+  return { pouring };
+}
+
+test('a body is poured whole of which a part came with the head', async () => {
+  const open = openBody();
+  open.client.write('with the head, ');
+  await turn();
+  let text = '';
+  const { pouring } = await pourFrom(open, (piece) => void (text += Buffer.from(piece).toString()));
+  open.client.write('after it, ');
+  await turn();
+  open.client.end('at the end');
+  await pouring;
+  expect(text).toBe('with the head, after it, at the end');
+});
+
+test('a poured body that trickles ends with RequestTimeout, and one that keeps to the slowest rate does not', async () => {
+  const open = openBody();
+  let taken = 0;
+  const { pouring } = await pourFrom(open, () => void taken++);
+  for (let minute = 0; minute < 100; minute++) {
+    open.clock.advance(15_000);
+    open.client.write(Buffer.alloc(15_000));
+    await turn();
+  }
+  // 20 s are the limit, and a millisecond for each byte.
+  for (const waitMs of [15_000, 5_000]) {
+    open.clock.advance(waitMs);
+    open.client.write('x');
+    await turn();
+  }
+  open.clock.advance(1);
+  await turn();
+  expect(open.clock.pendingTimers).toBe(1);
+  open.clock.advance(1);
+  await expect(pouring).rejects.toMatchObject({ code: 'RequestTimeout' });
+  expect(open.clock.pendingTimers).toBe(0);
+  open.client.write('too late');
+  await turn();
+  expect(taken).toBe(102);
+});
+
+test('time that the taker of a pour takes is not counted, and what came meanwhile is poured', async () => {
+  const open = openBody();
+  const slow = Promise.withResolvers<void>();
+  let text = '';
+  const { pouring } = await pourFrom(open, (piece) => {
+    text += Buffer.from(piece).toString();
+    return text === '12' ? slow.promise : undefined;
+  });
+  open.client.write('1');
+  await turn();
+  // In one turn, as a socket gives them.
+  for (const byte of '234') open.client.emit('data', Buffer.from(byte));
+  await turn();
+  expect(text).toBe('12');
+  open.clock.advance(3_600_000);
+  slow.resolve();
+  while (open.clock.pendingTimers === 0) await turn();
+  expect(text).toBe('1234');
+  open.client.end('5');
+  await pouring;
+  expect(text).toBe('12345');
+});
+
+test('a pour ends with what its taker throws later, and where the connection closes', async () => {
+  const refused = openBody();
+  const fault = new Error('too large');
+  const first = await pourFrom(refused, (piece) => {
+    if (piece.length > 1) throw fault;
+    return undefined;
+  });
+  refused.client.write('x');
+  await turn();
+  // It must not be thrown at the socket.
+  refused.client.emit('data', Buffer.from('xx'));
+  await expect(first.pouring).rejects.toBe(fault);
+  expect(refused.clock.pendingTimers).toBe(0);
+  const closed = openBody();
+  const second = await pourFrom(closed, () => undefined);
+  closed.client.destroy();
+  await expect(second.pouring).rejects.toThrow('the connection closed before the end of the body');
+  expect(closed.clock.pendingTimers).toBe(0);
+});
+
 test('a piece that shares its memory is not freed', async () => {
   const { body, client } = openBody();
   const whole = Buffer.from('two pieces of one');
