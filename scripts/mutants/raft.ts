@@ -70,8 +70,8 @@ export const raftMutants: readonly Mutant[] = [
     rule: 'Write, sync, then acknowledge.',
     broken: {
       file: 'packages/raft/src/follower.ts',
-      from: 'commitTo(state, logIndex(Math.min(message.leaderCommit, matchIndex)));\n  sendWhenDurable(state, from,',
-      to: 'commitTo(state, logIndex(Math.min(message.leaderCommit, matchIndex)));\n  send(state, from,',
+      from: 'matchIndex);\n  sendWhenDurable(state, from,',
+      to: 'matchIndex);\n  send(state, from,',
     },
     pinned: scope('another leader', 1000),
     hunts,
@@ -95,7 +95,7 @@ export const raftMutants: readonly Mutant[] = [
       from: 'if (termAt(log, prevLogIndex) !== prevLogTerm) {',
       to: 'if (prevLogIndex > lastIndex(log)) {',
     },
-    pinned: chaos(13),
+    pinned: chaos(26),
     hunts,
   },
   {
@@ -117,7 +117,7 @@ export const raftMutants: readonly Mutant[] = [
       from: 'return Math.floor(random() * 2 ** 26) * 2 ** 26 + Math.floor(random() * 2 ** 26);',
       to: 'return Math.floor(random() * 0);',
     },
-    pinned: chaos(5),
+    pinned: chaos(24),
     hunts,
   },
   {
