@@ -18,6 +18,9 @@ const OVERHEAD_BYTES = 512;
 /** Bytes handed to the leader and not yet accepted by it, beyond which the rest waits here. */
 const FORWARD_WINDOW_BYTES = 16 * 1024 * 1024;
 
+/** Answers to a request after which it may be in a log all the same. */
+const MAY_COMMIT: ReadonlySet<string> = new Set(['LEADER_CHANGED', 'TIMED_OUT']);
+
 export interface ProposalsOptions {
   readonly clock: Clock;
   readonly crc32c: Crc32c;
@@ -146,6 +149,9 @@ export class Proposals {
     this.#forwarded.delete(outcome.requestId);
     this.#forwardedBytes -= proposal.sizeBytes;
     proposal.forward = undefined;
+    // What was refused is in no log, so nobody speaks of the request again.
+    if (!outcome.accepted && !MAY_COMMIT.has(outcome.code))
+      this.#forget(proposal, outcome.requestId);
     if (outcome.accepted && outcome.term >= this.#term) proposal.term = outcome.term;
     else this.#requeue([proposal]);
   }
@@ -215,6 +221,11 @@ export class Proposals {
     this.#forwarded.set(result.requestId, proposal);
     this.#forwardedBytes += sizeBytes;
     return true;
+  }
+
+  #forget({ requests }: Proposal, requestId: number): void {
+    this.#kept.delete(requestId);
+    requests.splice(requests.indexOf(requestId), 1);
   }
 
   /** Puts them where they were in the order of calls. */

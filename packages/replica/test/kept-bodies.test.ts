@@ -1,8 +1,11 @@
 import { logIndex, term, utf8 } from '@holdfast/bytes';
+import { createMemoryEnv } from '@holdfast/env/memory';
 import type { Command, Message } from '@holdfast/raft';
-import { nodeId } from '@holdfast/raft';
+import { configurationOf, nodeId, Raft } from '@holdfast/raft';
 import { expect, test } from 'vitest';
 import { KEEPING, KeptBodies } from '../src/kept-bodies.ts';
+import { Proposals } from '../src/proposals.ts';
+import { SessionSlots } from '../src/session-slots.ts';
 
 const ENVELOPE = { from: nodeId('n2'), to: nodeId('n1'), term: term(3) };
 
@@ -41,3 +44,58 @@ test('Raft is answered by the id that it drew, whether the leader knows of keepi
   expect(kept.noted({ ...reply, requestId: KEEPING + 7 })).toEqual(reply);
   expect(kept.noted(reply)).toEqual(reply);
 });
+
+/** A node that follows n1. */
+function follower(): Raft {
+  const raft = new Raft(
+    { nodeId: nodeId('n2'), random: () => 0.5 },
+    {
+      hardState: { term: term(3), votedFor: undefined, commitIndex: logIndex(0) },
+      base: { index: logIndex(0), term: term(0) },
+      configuration: configurationOf([nodeId('n1'), nodeId('n2'), nodeId('n3')]),
+      entries: [],
+      memberships: [],
+      appliedIndex: logIndex(0),
+    },
+  );
+  const leader = { from: nodeId('n1'), to: nodeId('n2'), term: term(3) };
+  raft.step({ ...leader, type: 'heartbeat', leaderCommit: logIndex(0), readRound: 1 });
+  return raft;
+}
+
+test('a body is kept by no request that was refused, and by each that may have been taken, until it is answered', async () => {
+  const { clock, crc32c, random } = await createMemoryEnv();
+  const proposals = new Proposals({
+    clock,
+    crc32c,
+    slots: new SessionSlots(random, 10),
+    sizeLimitBytes: 1e6,
+    waitLimitMs: 1000,
+    waitTotalMs: 1000,
+    onWaiting: () => undefined,
+  });
+  const raft = follower();
+  const operations = [{ kind: 'put' as const, key: utf8('k'), value: new Uint8Array(5000) }];
+  const answer = proposals.submit({ operations });
+  answer.catch(() => undefined);
+  const handOver = (): number => {
+    proposals.propose(raft);
+    const [message] = raft.ready()?.messages.filter(isHandedOver) ?? [];
+    return message?.requestId ?? 0;
+  };
+  const refused = handOver();
+  expect(proposals.kept(refused)?.body).toHaveLength(1);
+  proposals.noteForward({ requestId: refused, accepted: false, code: 'UNCOMMITTED_LIMIT' });
+  expect(proposals.kept(refused)).toBeUndefined();
+  const open = handOver();
+  proposals.noteForward({ requestId: open, accepted: false, code: 'TIMED_OUT' });
+  expect(proposals.kept(open)?.body).toHaveLength(1);
+  const last = handOver();
+  proposals.failAll(new Error('the end'));
+  await expect(answer).rejects.toThrow('the end');
+  expect([proposals.kept(open), proposals.kept(last)]).toEqual([undefined, undefined]);
+});
+
+function isHandedOver(message: Message): message is Message & { type: 'forwardProposal' } {
+  return message.type === 'forwardProposal';
+}
