@@ -8,13 +8,14 @@ import { LogWriter } from './log-writer.ts';
 import { RecordReader } from './record-reader.ts';
 import { examineFolder, type Findings } from './recovery.ts';
 import { repairFolder } from './repair.ts';
+import type { Segment } from './segment.ts';
 import { SegmentFiles } from './segment-files.ts';
 import { SegmentList } from './segment-list.ts';
 import { SegmentedWal } from './segmented-wal.ts';
 import { type Settings, settingsOf } from './settings.ts';
 import { openState } from './state-recovery.ts';
 import { StateSaver } from './state-saver.ts';
-import type { NewestSegment, StateSlots } from './state-slots.ts';
+import type { NewestSegment } from './state-slots.ts';
 import { TailCache } from './tail-cache.ts';
 import type { RecoveryReport, Wal, WalOptions } from './wal.ts';
 
@@ -29,20 +30,21 @@ import type { RecoveryReport, Wal, WalOptions } from './wal.ts';
  */
 export async function openWal(options: WalOptions): Promise<Wal> {
   const settings = settingsOf(options);
-  await makeFolder(settings);
+  const parents = await makeFolder(settings);
   const lock = await takeLock(settings);
   try {
-    return await openLocked(settings, lock);
+    return await openLocked(settings, lock, parents);
   } catch (cause) {
     await lock.release();
     throw isFileError(cause, 'NO_SPACE') ? noSpace(cause) : cause;
   }
 }
 
-/** Makes the log's folder; durably, since a power cut that takes the folder's name takes the log. */
-async function makeFolder({ env, directory }: Settings): Promise<void> {
+/** Makes the log's folder where it is not there. Returns the folders to sync, outermost first. */
+async function makeFolder({ env, directory }: Settings): Promise<string[]> {
   // The last name is synced always: a process that made it may have been killed before it did.
   const parents: string[] = [parentOf(directory)];
+  if ((await env.files.stat(directory))?.kind === 'directory') return parents;
   for (
     let path = parentOf(directory);
     (await env.files.stat(path)) === undefined;
@@ -51,7 +53,15 @@ async function makeFolder({ env, directory }: Settings): Promise<void> {
     parents.push(parentOf(path));
   }
   await env.files.makeDirectory(directory);
-  for (const parent of parents.reverse()) await env.files.syncDirectory(parent);
+  return parents.reverse();
+}
+
+/** Makes the names on the way to the log durable: a power cut that takes its folder's name takes the log. */
+async function syncFolders(
+  { env, directory }: Settings,
+  parents: readonly string[],
+): Promise<void> {
+  for (const folder of [...parents, directory]) await env.files.syncDirectory(folder);
 }
 
 function parentOf(path: string): string {
@@ -74,57 +84,72 @@ async function takeLock(settings: Settings): Promise<FileLock> {
   }
 }
 
-async function openLocked(settings: Settings, lock: FileLock): Promise<Wal> {
+async function openLocked(
+  settings: Settings,
+  lock: FileLock,
+  parents: readonly string[],
+): Promise<Wal> {
   const { env, directory } = settings;
   const startedMs = env.clock.monotonicMs();
   // Durability: a process that was killed may have left names that it had not synced. What is built on
   // them from now on must not be lost with them. It takes place while the files are read.
-  const [findings] = await Promise.all([
-    examineFolder(settings, await env.files.list(directory)),
-    env.files.syncDirectory(directory),
-  ]);
+  const syncing = syncFolders(settings, parents).then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
+  const findings = await examineFolder(settings, await env.files.list(directory));
   const segmentFiles = new SegmentFiles(settings);
-  const repaired = await repairFolder(settings, findings, segmentFiles);
   const { end } = findings;
-  // The last two steps that may fail, so that nothing is left open by a failure.
-  let handle: FileHandle | undefined;
-  if (end.active !== undefined) {
-    handle = await env.files.open(end.active.path, 'write', { direct: true });
-  }
-  const newest = newestOf(findings);
-  let slots: StateSlots;
+  let { handle } = findings;
   try {
-    slots = await openState(settings, findings.state, newest);
+    const failed = await syncing;
+    if (failed !== undefined) throw failed.error;
+    const repaired = await repairFolder(settings, findings, segmentFiles);
+    handle = await handleFor(settings, end.active, handle);
+    const newest = newestOf(findings);
+    const slots = await openState(settings, findings.state, newest);
+    const recovery: RecoveryReport = {
+      ...repaired,
+      segments: findings.segments.length,
+      records: findings.records,
+      scannedBytes: findings.scannedBytes,
+      durationMs: env.clock.monotonicMs() - startedMs,
+    };
+    const list = listOf(findings);
+    const pool = new BufferPool(env.files);
+    const tail = new TailCache(Math.floor(settings.cacheSizeBytes / 2));
+    const queue = new AppendQueue(settings, list, pool);
+    const state = new StateSaver(slots, { ...findings.state.state, newest });
+    const writer = new LogWriter(settings, list, queue, segmentFiles, state, tail, end, handle);
+    const reader = new RecordReader(settings, list, queue, tail);
+    return new SegmentedWal({
+      settings,
+      list,
+      queue,
+      writer,
+      reader,
+      state,
+      segmentFiles,
+      pool,
+      lock,
+      recovery,
+    });
   } catch (error) {
     await handle?.close();
     throw error;
   }
-  const recovery: RecoveryReport = {
-    ...repaired,
-    segments: findings.segments.length,
-    records: findings.records,
-    scannedBytes: findings.scannedBytes,
-    durationMs: env.clock.monotonicMs() - startedMs,
-  };
-  const list = listOf(findings);
-  const pool = new BufferPool(env.files);
-  const tail = new TailCache(Math.floor(settings.cacheSizeBytes / 2));
-  const queue = new AppendQueue(settings, list, pool);
-  const state = new StateSaver(slots, { ...findings.state.state, newest });
-  const writer = new LogWriter(settings, list, queue, segmentFiles, state, tail, end, handle);
-  const reader = new RecordReader(settings, list, queue, tail);
-  return new SegmentedWal({
-    settings,
-    list,
-    queue,
-    writer,
-    reader,
-    state,
-    segmentFiles,
-    pool,
-    lock,
-    recovery,
-  });
+}
+
+/** The handle that takes the next batch, of the two that the last segment may have had: before the repair and after it. */
+async function handleFor(
+  { env }: Settings,
+  active: Segment | undefined,
+  handle: FileHandle | undefined,
+): Promise<FileHandle | undefined> {
+  // Why: where no write is direct, the repair may have put another file in the segment's place.
+  if (active !== undefined && handle?.direct === true) return handle;
+  await handle?.close();
+  return active && (await env.files.open(active.path, 'write', { direct: true }));
 }
 
 function newestOf({ segments }: Findings): NewestSegment | undefined {

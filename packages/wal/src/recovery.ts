@@ -1,3 +1,5 @@
+import { invariant } from '@holdfast/bytes';
+import type { FileHandle } from '@holdfast/env';
 import { corruption, missingSegment } from './damage.ts';
 import {
   isSpareName,
@@ -37,6 +39,8 @@ export interface LogEnd {
 
 /** What has to be done before the log may be used; found by looking only. */
 export interface Findings {
+  /** Of the last segment, where there is one: open for writing, for whoever has the findings to close. */
+  readonly handle: FileHandle | undefined;
   readonly state: FoundState;
   /** In order, void ones taken out. */
   readonly segments: Segment[];
@@ -74,11 +78,33 @@ export async function examineFolder(
     .map(parseSegmentName)
     .filter((name) => name !== undefined)
     .sort((left, right) => left.segmentId - right.segmentId);
+  const last = files.at(-1);
+  // Why once and for writing: it is read, made durable and written to, and each open is two steps of a start.
+  const handle = last && (await openLast(settings, last));
+  try {
+    return { ...(await examine(settings, names, files, handle)), handle };
+  } catch (error) {
+    await handle?.close();
+    throw error;
+  }
+}
+
+function openLast({ env, directory }: Settings, { name }: SegmentName): Promise<FileHandle> {
+  return env.files.open(pathIn(directory, name), 'write', { direct: true });
+}
+
+/** `handle`: of the last file. */
+async function examine(
+  settings: Settings,
+  names: readonly string[],
+  files: readonly SegmentName[],
+  handle: FileHandle | undefined,
+): Promise<Omit<Findings, 'handle'>> {
   const [found, loaded] = await Promise.all([
     readState(settings, files.length === 0),
-    loadAll(settings, files),
+    loadAll(settings, files, handle),
   ]);
-  const examined = new FolderExaminer(settings, loaded);
+  const examined = new FolderExaminer(settings, loaded, handle);
   await examined.run();
   const kept = withoutVoid(loaded.map(({ segment }) => segment));
   const end = examined.end;
@@ -107,11 +133,14 @@ export async function examineFolder(
 async function loadAll(
   settings: Settings,
   files: readonly SegmentName[],
+  lastHandle: FileHandle | undefined,
 ): Promise<LoadedSegment[]> {
+  const load = (file: SegmentName): Promise<LoadedSegment> =>
+    loadSegment(settings, file, file === files.at(-1) ? lastHandle : undefined);
   const loaded: LoadedSegment[] = [];
   for (let start = 0; start < files.length; start += PARALLEL_LOADS) {
     const group = files.slice(start, start + PARALLEL_LOADS);
-    loaded.push(...(await Promise.all(group.map((file) => loadSegment(settings, file)))));
+    loaded.push(...(await Promise.all(group.map(load))));
   }
   return loaded;
 }
@@ -120,6 +149,7 @@ async function loadAll(
 class FolderExaminer {
   readonly #settings: Settings;
   readonly #loaded: readonly LoadedSegment[];
+  readonly #lastHandle: FileHandle | undefined;
   readonly unsealed: { segment: Segment; sequence: number; chain: number }[] = [];
   readonly unproven: Segment[] = [];
   tornTail: Findings['tornTail'];
@@ -133,9 +163,14 @@ class FolderExaminer {
     segmentId: 0,
   };
 
-  constructor(settings: Settings, loaded: readonly LoadedSegment[]) {
+  constructor(
+    settings: Settings,
+    loaded: readonly LoadedSegment[],
+    lastHandle: FileHandle | undefined,
+  ) {
     this.#settings = settings;
     this.#loaded = loaded;
+    this.#lastHandle = lastHandle;
   }
 
   async run(): Promise<void> {
@@ -167,7 +202,9 @@ class FolderExaminer {
   async #scan(loaded: LoadedSegment, next: LoadedSegment | undefined): Promise<void> {
     const { segment, header } = loaded;
     const { files, crc32c } = this.#settings.env;
-    const handle = await files.open(segment.path, 'read');
+    const ownHandle = next === undefined ? undefined : await files.open(segment.path, 'read');
+    const handle = ownHandle ?? this.#lastHandle;
+    invariant(handle !== undefined, 'the last segment is open');
     const window = new FileWindow(handle, segment.fileSizeBytes);
     try {
       segment.offsets = new OffsetList();
@@ -186,7 +223,7 @@ class FolderExaminer {
       this.scannedBytes += window.readBytes;
     } finally {
       window.close();
-      await handle.close();
+      await ownHandle?.close();
     }
   }
 

@@ -24,7 +24,11 @@ export async function repairFolder(
   const voided = findings.leftovers.filter((name) => !isSpareName(name));
   // The spares first: on a full volume they are the room for a copy.
   for (const name of spares) await files.unlink(pathIn(settings.directory, name));
-  for (const segment of findings.unproven) await prove(settings, segment);
+  for (const segment of findings.unproven) {
+    if (segment === findings.end.active && findings.handle?.direct === true)
+      await findings.handle.sync();
+    else await prove(settings, segment);
+  }
   let tornTail: RecoveryReport['tornTail'];
   if (findings.tornTail !== undefined) {
     const { segment, offset, end } = findings.tornTail;

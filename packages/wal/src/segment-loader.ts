@@ -18,17 +18,22 @@ export interface LoadedSegment {
   readonly trailer: Trailer | undefined;
 }
 
-/** Reads header and trailer of a segment file. Two small reads, whatever its size. */
-export async function loadSegment(settings: Settings, file: SegmentName): Promise<LoadedSegment> {
+/** Reads header and trailer of a segment file. Two small reads, whatever its size. `opened`: by the caller, who closes it. */
+export async function loadSegment(
+  settings: Settings,
+  file: SegmentName,
+  opened: FileHandle | undefined,
+): Promise<LoadedSegment> {
   const { env } = settings;
   const path = pathIn(settings.directory, file.name);
-  const handle = await env.files.open(path, 'read');
+  const handle = opened ?? (await env.files.open(path, 'read'));
   try {
-    const sizeBytes = await handle.sizeBytes();
     const block = new Uint8Array(BLOCK_BYTES);
-    const decoded = (await readBlock(handle, block, 0))
-      ? decodeSegmentHeader(block, env.crc32c)
-      : 'damaged';
+    const [sizeBytes, isRead] = await Promise.all([
+      handle.sizeBytes(),
+      readBlock(handle, block, 0),
+    ]);
+    const decoded = isRead ? decodeSegmentHeader(block, env.crc32c) : 'damaged';
     if (decoded === 'newer') throw newerFormat(path);
     if (decoded === 'damaged')
       throw corruption(path, 0, 'the segment header does not match its checksum');
@@ -42,7 +47,7 @@ export async function loadSegment(settings: Settings, file: SegmentName): Promis
     if (trailer !== undefined) await applyTrailer(handle, segment, trailer, env.crc32c);
     return { segment, header, headerCrc: crc, trailer };
   } finally {
-    await handle.close();
+    if (handle !== opened) await handle.close();
   }
 }
 

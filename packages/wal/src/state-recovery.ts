@@ -1,4 +1,4 @@
-import { logIndex, term, utf8 } from '@holdfast/bytes';
+import { invariant, logIndex, term, utf8 } from '@holdfast/bytes';
 import type { FileHandle } from '@holdfast/env';
 import { corruption, foreign, isFileError, newerFormat } from './damage.ts';
 import { pathIn, STATE_NAMES } from './file-names.ts';
@@ -49,16 +49,9 @@ export async function openState(
   newest: NewestSegment | undefined,
 ): Promise<StateSlots> {
   const { files, crc32c } = settings.env;
-  const handles: FileHandle[] = [];
+  const handles = await openSlots(settings);
   try {
-    for (const name of STATE_NAMES) handles.push(await openSlot(settings, name));
-    const slots = new StateSlots(
-      files,
-      [handles[0] as FileHandle, handles[1] as FileHandle],
-      crc32c,
-      identityTag(settings),
-      versions,
-    );
+    const slots = new StateSlots(files, handles, crc32c, identityTag(settings), versions);
     const isNamed = newest?.segmentId === state.newest?.segmentId;
     if (versions[0] === 0 || versions[0] !== versions[1] || !isNamed || isAmended) {
       await slots.save({ ...state, newest });
@@ -69,6 +62,14 @@ export async function openState(
     await Promise.all(handles.map((handle) => handle.close()));
     throw error;
   }
+}
+
+async function openSlots(settings: Settings): Promise<readonly [FileHandle, FileHandle]> {
+  const [a, b] = await Promise.allSettled(STATE_NAMES.map((name) => openSlot(settings, name)));
+  invariant(a !== undefined && b !== undefined, 'there are two slots');
+  if (a.status === 'fulfilled' && b.status === 'fulfilled') return [a.value, b.value];
+  for (const slot of [a, b]) if (slot.status === 'fulfilled') await slot.value.close();
+  throw a.status === 'rejected' ? a.reason : (b as PromiseRejectedResult).reason;
 }
 
 async function openSlot(settings: Settings, name: string): Promise<FileHandle> {

@@ -39,17 +39,27 @@ export class NodeFiles implements Files {
     mode: 'read' | 'write' | 'create',
     options: OpenOptions = {},
   ): Promise<FileHandle> {
-    const descriptor = await openDescriptor(path, FLAGS[mode], options.mode ?? 0o644);
+    const opening = openDescriptor(path, FLAGS[mode], options.mode ?? 0o644);
     if (options.direct !== true || mode === 'read') {
-      return new NodeFileHandle(path, descriptor, undefined);
+      return new NodeFileHandle(path, await opening, undefined);
     }
-    try {
-      const direct = this.#direct ? await openDirectDescriptor(path) : undefined;
-      return new NodeFileHandle(path, descriptor, { descriptor: direct });
-    } catch (error) {
-      await closeDescriptor(descriptor, path);
-      throw error;
+    // A file that is there is opened in both ways at once.
+    const openingDirect =
+      mode === 'create' ? opening.then(() => this.#openDirect(path)) : this.#openDirect(path);
+    const [plain, direct] = await Promise.allSettled([opening, openingDirect]);
+    if (plain.status === 'fulfilled' && direct.status === 'fulfilled') {
+      return new NodeFileHandle(path, plain.value, { descriptor: direct.value });
     }
+    for (const result of [plain, direct]) {
+      if (result.status === 'fulfilled' && result.value !== undefined) {
+        await closeDescriptor(result.value, path);
+      }
+    }
+    throw plain.status === 'rejected' ? plain.reason : (direct as PromiseRejectedResult).reason;
+  }
+
+  async #openDirect(path: string): Promise<number | undefined> {
+    return this.#direct ? await openDirectDescriptor(path) : undefined;
   }
 
   async rename(from: string, to: string): Promise<void> {
@@ -102,9 +112,13 @@ export class NodeFiles implements Files {
   }
 
   async lock(path: string): Promise<FileLock> {
-    // Why: SQLite names every failure to open alike; this one names a missing folder.
-    await stat(dirname(path)).catch(rejectAs('lock', path));
-    return takeSqliteLock(path);
+    try {
+      return takeSqliteLock(path);
+    } catch (cause) {
+      // Why: SQLite names every failure to open alike; this one names a missing folder.
+      await stat(dirname(path)).catch(rejectAs('lock', path));
+      throw cause;
+    }
   }
 
   async freeBytes(path: string): Promise<number> {
