@@ -83,8 +83,8 @@ export const walMutants: readonly Mutant[] = [
     rule: 'What is built upon is on the disk.',
     broken: {
       file: 'packages/wal/src/repair.ts',
-      from: 'for (const segment of findings.unproven) await prove(settings, segment);',
-      to: '',
+      from: 'for (const segment of findings.unproven) {',
+      to: 'for (const segment of findings.unproven.slice(0, 0)) {',
     },
     pinned: test(
       'packages/wal/test/recovery.test.ts',

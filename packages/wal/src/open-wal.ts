@@ -6,7 +6,7 @@ import { WalError } from './errors.ts';
 import { LOCK_NAME, pathIn } from './file-names.ts';
 import { LogWriter } from './log-writer.ts';
 import { RecordReader } from './record-reader.ts';
-import { examineFolder, type Findings } from './recovery.ts';
+import { closeFiles, examineFolder, type Findings } from './recovery.ts';
 import { repairFolder } from './repair.ts';
 import type { Segment } from './segment.ts';
 import { SegmentFiles } from './segment-files.ts';
@@ -100,14 +100,14 @@ async function openLocked(
   const findings = await examineFolder(settings, await env.files.list(directory));
   const segmentFiles = new SegmentFiles(settings);
   const { end } = findings;
-  let { handle } = findings;
+  let handle = findings.files.segment;
   try {
     const failed = await syncing;
     if (failed !== undefined) throw failed.error;
     const repaired = await repairFolder(settings, findings, segmentFiles);
     handle = await handleFor(settings, end.active, handle);
     const newest = newestOf(findings);
-    const slots = await openState(settings, findings.state, newest);
+    const slots = await openState(settings, findings.state, newest, findings.files.slots);
     const recovery: RecoveryReport = {
       ...repaired,
       segments: findings.segments.length,
@@ -135,7 +135,7 @@ async function openLocked(
       recovery,
     });
   } catch (error) {
-    await handle?.close();
+    await Promise.all([closeFiles(findings.files), handle?.close()]);
     throw error;
   }
 }

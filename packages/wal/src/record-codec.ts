@@ -146,7 +146,19 @@ export function recordPayloadBytes(view: DataView, at: number): number {
   return view.getUint32(at + HEAD_LENGTH_AT, true) + view.getUint32(at + BODY_LENGTH_AT, true);
 }
 
-/** Checksum of the body of a record that was just written. */
+export function recordHeadLength(view: DataView, at: number): number {
+  return view.getUint32(at + HEAD_LENGTH_AT, true);
+}
+
+export function recordBodyLength(view: DataView, at: number): number {
+  return view.getUint32(at + BODY_LENGTH_AT, true);
+}
+
+export function recordIndex(view: DataView, at: number): number {
+  return getU64(view, at + INDEX_AT);
+}
+
+/** Checksum of the body, as the record says it. */
 export function recordBodyCrc(view: DataView, at: number): number {
   return view.getUint32(at + BODY_CRC_AT, true);
 }

@@ -21,7 +21,7 @@ import {
   type TailFindings,
 } from './segment-scan.ts';
 import { largestBatchBytes, type Settings } from './settings.ts';
-import { type FoundState, readState } from './state-recovery.ts';
+import { type FoundState, openSlots, readState, type SlotFiles } from './state-recovery.ts';
 
 /** The end of the log as it is on disk: the next batch continues it. */
 export interface LogEnd {
@@ -37,10 +37,17 @@ export interface LogEnd {
   segmentId: number;
 }
 
+/** What is read, made durable and written to: open for writing at once, for each open is two steps of a start. */
+interface OpenFiles {
+  /** The last segment; undefined where there is none. */
+  readonly segment: FileHandle | undefined;
+  readonly slots: SlotFiles;
+}
+
 /** What has to be done before the log may be used; found by looking only. */
 export interface Findings {
-  /** Of the last segment, where there is one: open for writing, for whoever has the findings to close. */
-  readonly handle: FileHandle | undefined;
+  /** For whoever has the findings to close. */
+  readonly files: OpenFiles;
   readonly state: FoundState;
   /** In order, void ones taken out. */
   readonly segments: Segment[];
@@ -78,33 +85,45 @@ export async function examineFolder(
     .map(parseSegmentName)
     .filter((name) => name !== undefined)
     .sort((left, right) => left.segmentId - right.segmentId);
-  const last = files.at(-1);
-  // Why once and for writing: it is read, made durable and written to, and each open is two steps of a start.
-  const handle = last && (await openLast(settings, last));
+  const open = await openFiles(settings, files.at(-1));
   try {
-    return { ...(await examine(settings, names, files, handle)), handle };
+    return { ...(await examine(settings, names, files, open)), files: open };
   } catch (error) {
-    await handle?.close();
+    await closeFiles(open);
     throw error;
   }
 }
 
-function openLast({ env, directory }: Settings, { name }: SegmentName): Promise<FileHandle> {
-  return env.files.open(pathIn(directory, name), 'write', { direct: true });
+async function openFiles(settings: Settings, last: SegmentName | undefined): Promise<OpenFiles> {
+  const { env, directory } = settings;
+  const slots = await openSlots(settings);
+  try {
+    const path = last === undefined ? undefined : pathIn(directory, last.name);
+    const segment =
+      path === undefined ? undefined : await env.files.open(path, 'write', { direct: true });
+    return { segment, slots };
+  } catch (error) {
+    await closeFiles({ segment: undefined, slots });
+    throw error;
+  }
 }
 
-/** `handle`: of the last file. */
+/** Idempotent. */
+export async function closeFiles({ segment, slots }: OpenFiles): Promise<void> {
+  await Promise.all([segment, ...slots].map(async (handle) => handle?.close()));
+}
+
 async function examine(
   settings: Settings,
   names: readonly string[],
   files: readonly SegmentName[],
-  handle: FileHandle | undefined,
-): Promise<Omit<Findings, 'handle'>> {
+  { segment: lastHandle, slots }: OpenFiles,
+): Promise<Omit<Findings, 'files'>> {
   const [found, loaded] = await Promise.all([
-    readState(settings, files.length === 0),
-    loadAll(settings, files, handle),
+    readState(settings, slots, files.length === 0),
+    loadAll(settings, files, lastHandle),
   ]);
-  const examined = new FolderExaminer(settings, loaded, handle);
+  const examined = new FolderExaminer(settings, loaded, lastHandle);
   await examined.run();
   const kept = withoutVoid(loaded.map(({ segment }) => segment));
   const end = examined.end;

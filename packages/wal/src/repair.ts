@@ -25,9 +25,8 @@ export async function repairFolder(
   // The spares first: on a full volume they are the room for a copy.
   for (const name of spares) await files.unlink(pathIn(settings.directory, name));
   for (const segment of findings.unproven) {
-    if (segment === findings.end.active && findings.handle?.direct === true)
-      await findings.handle.sync();
-    else await prove(settings, segment);
+    const isOpen = segment === findings.end.active;
+    await prove(settings, segment, isOpen ? findings.files.segment : undefined);
   }
   let tornTail: RecoveryReport['tornTail'];
   if (findings.tornTail !== undefined) {
@@ -52,9 +51,13 @@ export async function repairFolder(
  * clean, what the disk failed to write: no sync puts that there, so the segment is written anew and takes the place of the
  * old one whole. Why not in place: the batches may have been acknowledged, and a write that is cut off may garble what it meets.
  */
-async function prove({ env, directory }: Settings, { path }: Segment): Promise<void> {
+async function prove(
+  { env, directory }: Settings,
+  { path }: Segment,
+  opened: FileHandle | undefined,
+): Promise<void> {
   const { files } = env;
-  const handle = await files.open(path, 'write', { direct: true });
+  const handle = opened ?? (await files.open(path, 'write', { direct: true }));
   try {
     if (handle.direct) return await handle.sync();
     const temporary = pathIn(directory, spareName(0));
@@ -68,7 +71,7 @@ async function prove({ env, directory }: Settings, { path }: Segment): Promise<v
     await files.rename(temporary, path);
     await files.syncDirectory(directory);
   } finally {
-    await handle.close();
+    if (handle !== opened) await handle.close();
   }
 }
 

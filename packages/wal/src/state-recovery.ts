@@ -21,12 +21,25 @@ export interface FoundState {
   readonly isAmended?: boolean;
 }
 
+/** The slots' files, open for writing; undefined where there is none. */
+export type SlotFiles = readonly [FileHandle | undefined, FileHandle | undefined];
+
+/** Opens those slots that are there. */
+export async function openSlots(settings: Settings): Promise<SlotFiles> {
+  const [a, b] = await Promise.allSettled(STATE_NAMES.map((name) => openSlot(settings, name)));
+  invariant(a !== undefined && b !== undefined, 'there are two slots');
+  if (a.status === 'fulfilled' && b.status === 'fulfilled') return [a.value, b.value];
+  for (const slot of [a, b]) if (slot.status === 'fulfilled') await slot.value?.close();
+  throw a.status === 'rejected' ? a.reason : (b as PromiseRejectedResult).reason;
+}
+
 /** Reads both slots; `fresh` says that the folder holds no segment, so that there may be none. */
-export async function readState(settings: Settings, fresh: boolean): Promise<FoundState> {
-  const [a, b] = await Promise.all([
-    readSlot(settings, STATE_NAMES[0]),
-    readSlot(settings, STATE_NAMES[1]),
-  ]);
+export async function readState(
+  settings: Settings,
+  slots: SlotFiles,
+  fresh: boolean,
+): Promise<FoundState> {
+  const [a, b] = await Promise.all([readSlot(settings, slots[0]), readSlot(settings, slots[1])]);
   const newest = a !== undefined && (b === undefined || a.version >= b.version) ? a : b;
   if (newest === undefined) {
     const path = pathIn(settings.directory, STATE_NAMES[0]);
@@ -37,7 +50,8 @@ export async function readState(settings: Settings, fresh: boolean): Promise<Fou
 }
 
 /**
- * Opens the slots for writing and makes both hold the state found, with the newest segment there is now.
+ * Makes the slots that are missing, and both hold the state found, with the newest segment there is now. `there` is
+ * closed with the slots, or by the caller where it rejects.
  *
  * Safety: a slot that a crash tore was never acknowledged, and one that rotted has its equal in the
  * other: either way the newest whole one is right. It is made durable in both before anybody relies on
@@ -47,10 +61,20 @@ export async function openState(
   settings: Settings,
   { state, versions, isAmended = false }: FoundState,
   newest: NewestSegment | undefined,
+  there: SlotFiles = [undefined, undefined],
 ): Promise<StateSlots> {
   const { files, crc32c } = settings.env;
-  const handles = await openSlots(settings);
+  const made: FileHandle[] = [];
+  const slotAt = async (at: 0 | 1): Promise<FileHandle> => {
+    const found = there[at];
+    if (found !== undefined) return found;
+    const path = pathIn(settings.directory, STATE_NAMES[at]);
+    const slot = await files.open(path, 'create', { direct: true, mode: 0o600 });
+    made.push(slot);
+    return slot;
+  };
   try {
+    const handles = [await slotAt(0), await slotAt(1)] as const;
     const slots = new StateSlots(files, handles, crc32c, identityTag(settings), versions);
     const isNamed = newest?.segmentId === state.newest?.segmentId;
     if (versions[0] === 0 || versions[0] !== versions[1] || !isNamed || isAmended) {
@@ -59,54 +83,36 @@ export async function openState(
     }
     return slots;
   } catch (error) {
-    await Promise.all(handles.map((handle) => handle.close()));
+    await Promise.all(made.map((slot) => slot.close()));
     throw error;
   }
 }
 
-async function openSlots(settings: Settings): Promise<readonly [FileHandle, FileHandle]> {
-  const [a, b] = await Promise.allSettled(STATE_NAMES.map((name) => openSlot(settings, name)));
-  invariant(a !== undefined && b !== undefined, 'there are two slots');
-  if (a.status === 'fulfilled' && b.status === 'fulfilled') return [a.value, b.value];
-  for (const slot of [a, b]) if (slot.status === 'fulfilled') await slot.value.close();
-  throw a.status === 'rejected' ? a.reason : (b as PromiseRejectedResult).reason;
-}
-
-async function openSlot(settings: Settings, name: string): Promise<FileHandle> {
-  const { files } = settings.env;
+async function openSlot(settings: Settings, name: string): Promise<FileHandle | undefined> {
   const path = pathIn(settings.directory, name);
   try {
-    return await files.open(path, 'write', { direct: true });
+    return await settings.env.files.open(path, 'write', { direct: true });
   } catch (error) {
     if (!isFileError(error, 'FILE_NOT_FOUND')) throw error;
-    return await files.open(path, 'create', { direct: true, mode: 0o600 });
+    return undefined;
   }
 }
 
-async function readSlot(settings: Settings, name: string): Promise<StateSlot | undefined> {
-  const { files, crc32c } = settings.env;
-  const path = pathIn(settings.directory, name);
-  let handle: FileHandle;
-  try {
-    handle = await files.open(path, 'read');
-  } catch (error) {
-    if (isFileError(error, 'FILE_NOT_FOUND')) return undefined;
-    throw error;
+async function readSlot(
+  settings: Settings,
+  handle: FileHandle | undefined,
+): Promise<StateSlot | undefined> {
+  if (handle === undefined) return undefined;
+  const block = new Uint8Array(BLOCK_BYTES);
+  if ((await handle.read(block, 0)) < BLOCK_BYTES) return undefined;
+  const slot = decodeStateSlot(block, settings.env.crc32c);
+  if (slot === 'newer') throw newerFormat(handle.path);
+  if (slot === 'damaged') return undefined;
+  if (slot.tag !== identityTag(settings)) {
+    const { clusterId, nodeId } = settings.identity;
+    throw foreign(handle.path, 'another node or cluster', `node ${nodeId} of cluster ${clusterId}`);
   }
-  try {
-    const block = new Uint8Array(BLOCK_BYTES);
-    if ((await handle.read(block, 0)) < BLOCK_BYTES) return undefined;
-    const slot = decodeStateSlot(block, crc32c);
-    if (slot === 'newer') throw newerFormat(path);
-    if (slot === 'damaged') return undefined;
-    if (slot.tag !== identityTag(settings)) {
-      const { clusterId, nodeId } = settings.identity;
-      throw foreign(path, 'another node or cluster', `node ${nodeId} of cluster ${clusterId}`);
-    }
-    return slot;
-  } finally {
-    await handle.close();
-  }
+  return slot;
 }
 
 function identityTag(settings: Settings): number {

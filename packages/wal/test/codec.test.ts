@@ -4,6 +4,7 @@ import { loadCrc32c } from '@holdfast/env/node';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BATCH_HEADER_BYTES, decodeBatchHeader } from '../src/batch-header.ts';
+import { BatchSum } from '../src/batch-sum.ts';
 import { BLOCK_BYTES, viewOf } from '../src/layout.ts';
 import { decodeRecord, encodeRecord, recordSizeBytes, verifyRecord } from '../src/record-codec.ts';
 import { decodeSegmentHeader, encodeSegmentHeader } from '../src/segment-header.ts';
@@ -171,7 +172,7 @@ describe('docs/formats/wal.md', () => {
       byteLength: 88,
       previousChain: 0xcafebabe,
     });
-    expect(contentIsWhole(bytes, header, crc32c)).toBe(true);
+    expect(contentIsWhole(bytes, header, crc32c, new BatchSum(crc32c))).toBe(true);
     const first = decodeRecord(bytes, view, BATCH_HEADER_BYTES, bytes.length, crc32c);
     expect(first).toMatchObject({ index: 41, term: 3, kind: 7, bodyLength: 0 });
     expect(fromUtf8(first?.head ?? new Uint8Array())).toBe('hello');
