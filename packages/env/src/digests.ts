@@ -19,6 +19,14 @@ export type DigestResults = ReadonlyMap<DigestAlgorithm, Uint8Array>;
 export interface Digests {
   /** All of them over one buffer, at once, on this thread. For small buffers. */
   compute(algorithms: readonly DigestAlgorithm[], bytes: Uint8Array): DigestResults;
+  /**
+   * As `compute`, at the end of this turn of the event loop at the latest: small buffers of one turn may be hashed side by side,
+   * in less time. A buffer must stay unchanged until then.
+   */
+  computeSoon(
+    algorithms: readonly DigestAlgorithm[],
+    bytes: Uint8Array,
+  ): DigestResults | Promise<DigestResults>;
   /** An incremental computation, for a body of unknown or large size. */
   stream(algorithms: readonly DigestAlgorithm[]): DigestStream;
   /**

@@ -74,7 +74,9 @@ export async function stageBody(context: StoreContext, options: StageOptions): P
   const intake = new BodyIntake(body, intakeLimits(context, encryption));
   const start = intake.takeArrived() ?? (await intake.readStart());
   if (start !== undefined) {
-    const digests = context.env.digests.compute(algorithms, start);
+    const hashing = context.env.digests.computeSoon(algorithms, start);
+    // Why not awaited where it is none: in memory a put takes the same steps again.
+    const digests = hashing instanceof Promise ? await hashing : hashing;
     const checksum = accept(verification, digests, start.length);
     return inlineBody(context, start, { digests, checksum, encryption });
   }

@@ -4,14 +4,15 @@
  * Why not JavaScript: it has no fast 64-bit integers, and two words of 32 bits ask for twice the look-ups. Why no compiler
  * and no binary in the repository: these are 30 instructions, and so everybody can read what runs.
  *
- *     (func (export "add") (param $at i32) (param $end i32)
+ *     (func (export "run") (param $at i32) (param $end i32)
  *       ;; the sum is the word at SUM_AT
  *       ;; while 16 bytes are left: both words at $at, the first one with the sum in it, are looked up byte by byte
  *       ;; while a byte is left: sum = table[(sum ^ byte) & 255] ^ (sum >> 8))
  *
- * Source: WebAssembly Core Specification, section 5, "Binary Format"; Kounavis and Berry, "A Systematic Approach to Building
+ * Source: Kounavis and Berry, "A Systematic Approach to Building
  * High Performance Software-based CRC Generators", with 16 tables.
  */
+import { AT, END, get, i32, moduleOf, set, signed, unsigned, whileLeft } from './wasm-module.ts';
 
 /** Bytes that are looked up at a time, each in a table of its own. */
 export const CRC64_SLICES = 16;
@@ -21,34 +22,17 @@ export const CRC64_SUM_AT: number = CRC64_SLICES * TABLE_BYTES;
 export const CRC64_INPUT_AT = 65_536;
 export const CRC64_INPUT_BYTES = 65_536;
 
-/** What an instance exports. */
-export interface Crc64Exports {
-  readonly memory: { readonly buffer: ArrayBuffer };
-  /** Adds the bytes of the memory in `[at, end)` to the sum. */
-  readonly add: (at: number, end: number) => void;
-}
-
-const I32 = 0x7f;
 const I64 = 0x7e;
-const NOTHING = 0x40;
-const END = 0x0b;
 const XOR = 0x85;
 const SHIFT_LEFT = 0x86;
 const SHIFT_RIGHT = 0x88;
 const TO_I32 = 0xa7;
 const AND_I32 = 0x71;
-const ADD_I32 = 0x6a;
-const GREATER_I32 = 0x4b;
 
-/** Parameters and locals. */
-const AT = 0;
-const LAST = 1;
+/** Locals. */
 const SUM = 2;
 const NEXT = 3;
 
-const get = (local: number): number[] => [0x20, local];
-const set = (local: number): number[] => [0x21, local];
-const i32 = (value: number): number[] => [0x41, ...signed(value)];
 const i64 = (value: number): number[] => [0x42, ...signed(value)];
 const load64 = (offset: number): number[] => [0x29, 0, ...unsigned(offset)];
 const load8 = [0x31, 0, 0];
@@ -69,13 +53,6 @@ function lookUpWord(local: number, followedBy: number): number[] {
     ...lookUp(local, byte, 7 - byte + followedBy),
     ...(byte === 0 ? [] : [XOR]),
   ]);
-}
-
-/** Repeats `body`, which moves on by `step` bytes, while there are as many. */
-function whileLeft(step: number, body: readonly number[]): number[] {
-  const tooFew = [...get(AT), ...i32(step), ADD_I32, ...get(LAST), GREATER_I32, 0x0d, 1];
-  const move = [...get(AT), ...i32(step), ADD_I32, ...set(AT)];
-  return [0x02, NOTHING, 0x03, NOTHING, ...tooFew, ...body, ...move, 0x0c, 0, END, END];
 }
 
 /** Why the second word first: its look-ups need not wait for the sum. */
@@ -108,13 +85,12 @@ const addOne: readonly number[] = [
   ...set(SUM),
 ];
 
-const magicAndVersion: readonly number[] = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 /** SUM and NEXT. */
 const locals: readonly number[] = [1, 2, I64];
 const readSum: readonly number[] = [...i32(CRC64_SUM_AT), ...load64(0), ...set(SUM)];
 const writeSum: readonly number[] = [...i32(CRC64_SUM_AT), ...get(SUM), ...store64];
 
-/** The module's bytes. */
+/** The module's bytes. `run` adds the bytes of the memory in `[at, end)` to the sum. */
 export function crc64Module(): Uint8Array<ArrayBuffer> {
   const code = [
     ...locals,
@@ -124,31 +100,5 @@ export function crc64Module(): Uint8Array<ArrayBuffer> {
     ...writeSum,
     END,
   ];
-  const pages = (CRC64_INPUT_AT + CRC64_INPUT_BYTES) / 65_536;
-  return Uint8Array.from([
-    ...magicAndVersion,
-    ...section(1, [1, 0x60, 2, I32, I32, 0]),
-    ...section(3, [1, 0]),
-    ...section(5, [1, 1, pages, pages]),
-    ...section(7, [2, ...named('memory'), 2, 0, ...named('add'), 0, 0]),
-    ...section(10, [1, ...unsigned(code.length), ...code]),
-  ]);
-}
-
-function section(id: number, content: readonly number[]): number[] {
-  return [id, ...unsigned(content.length), ...content];
-}
-
-function named(name: string): number[] {
-  return [name.length, ...Array.from(name, (char) => char.charCodeAt(0))];
-}
-
-/** LEB128. */
-function unsigned(value: number): number[] {
-  return value < 128 ? [value] : [(value & 127) | 128, ...unsigned(value >>> 7)];
-}
-
-/** LEB128 of a number that is not negative, in which bit 6 of the last byte is the sign. */
-function signed(value: number): number[] {
-  return value < 64 ? [value] : [(value & 127) | 128, ...signed(value >>> 7)];
+  return moduleOf(code, CRC64_INPUT_AT + CRC64_INPUT_BYTES);
 }

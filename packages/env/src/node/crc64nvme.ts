@@ -9,30 +9,23 @@ import {
   CRC64_INPUT_BYTES,
   CRC64_SLICES,
   CRC64_SUM_AT,
-  type Crc64Exports,
   crc64Module,
 } from './crc64-module.ts';
-
-/** Part of the global of that name; the types of Node.js leave it to those of the browser. */
-declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
-  readonly Instance: new (module: object) => { readonly exports: unknown };
-};
+import { instantiate, type WasmExports } from './wasm-module.ts';
 
 const POLYNOMIAL = 0x9a6c9329ac4bc9b5n;
 
 /** What adds bytes to a sum. One a thread, for all sums, one after the other; it holds 128 KiB. */
 export class Crc64Adder {
-  readonly #add: Crc64Exports['add'];
+  readonly #add: WasmExports['run'];
   readonly #input: Uint8Array;
   /** The sum, its low word first. */
   readonly #sum: Int32Array;
 
   constructor() {
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(crc64Module()));
-    const { memory, add } = instance.exports as Crc64Exports;
+    const { memory, run } = instantiate(crc64Module());
     fillTables(new BigUint64Array(memory.buffer, 0, CRC64_SLICES * 256));
-    this.#add = add;
+    this.#add = run;
     this.#sum = new Int32Array(memory.buffer, CRC64_SUM_AT, 2);
     this.#input = new Uint8Array(memory.buffer, CRC64_INPUT_AT, CRC64_INPUT_BYTES);
   }

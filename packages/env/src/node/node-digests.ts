@@ -11,6 +11,8 @@ import { crc32Of } from './crc32.ts';
 import type { LoadedCrc32c } from './crc32c.ts';
 import { DigestLane } from './digest-lane.ts';
 import { type Checksums, digestOf, makeChecksums } from './hash-set.ts';
+import { Md5Lanes } from './md5-lanes.ts';
+import { Md5OfTurn } from './md5-of-turn.ts';
 import { type DigestStreamHost, WorkerDigestStream } from './worker-digest-stream.ts';
 import type { XxHashes } from './xx-hashes.ts';
 
@@ -30,6 +32,7 @@ export class NodeDigests implements Digests, DigestStreamHost {
   readonly #workerCount: number;
   readonly #loaded: LoadedCrc32c;
   readonly #checksums: Checksums;
+  readonly #md5: Md5OfTurn | undefined;
   readonly #lanes = new Set<DigestLane>();
   #streamIds = 0;
   #closed: DigestError | undefined;
@@ -38,6 +41,8 @@ export class NodeDigests implements Digests, DigestStreamHost {
     this.#loaded = loaded;
     const crc32 = crc32Of(loaded.implementation, createRequire(import.meta.url));
     this.#checksums = makeChecksums(crc32, loaded.crc32c, xxHashes);
+    const lanes = Md5Lanes.load();
+    this.#md5 = lanes && new Md5OfTurn(lanes);
     // Why one less: the calling thread is busy too, and each worker costs 25 MB.
     this.#workerCount = options.workerCount ?? Math.max(1, Math.min(2, availableParallelism() - 1));
     this.threadLimitBytes = options.threadLimitBytes ?? 256 * 1024;
@@ -57,6 +62,20 @@ export class NodeDigests implements Digests, DigestStreamHost {
     return new Map(
       algorithms.map((algorithm) => [algorithm, digestOf(algorithm, bytes, this.#checksums)]),
     );
+  }
+
+  computeSoon(
+    algorithms: readonly DigestAlgorithm[],
+    bytes: Uint8Array,
+  ): DigestResults | Promise<DigestResults> {
+    const together = this.#md5;
+    if (together?.takes(bytes) !== true || !algorithms.includes('md5')) {
+      return this.compute(algorithms, bytes);
+    }
+    const md5 = together.digest(bytes);
+    const others = algorithms.filter((algorithm) => algorithm !== 'md5');
+    const results = new Map(this.compute(others, bytes));
+    return md5.then((digest) => results.set('md5', digest));
   }
 
   stream(algorithms: readonly DigestAlgorithm[]): DigestStream {

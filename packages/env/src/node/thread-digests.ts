@@ -26,6 +26,10 @@ export class ThreadDigests implements Digests {
     );
   }
 
+  computeSoon(algorithms: readonly DigestAlgorithm[], bytes: Uint8Array): DigestResults {
+    return this.compute(algorithms, bytes);
+  }
+
   stream(algorithms: readonly DigestAlgorithm[]): DigestStream {
     if (this.#closed) throw new DigestError('DIGESTS_CLOSED', 'digests are closed');
     const set = new HashSet(algorithms, this.#checksums);

@@ -32,6 +32,17 @@ export function digestsContract(name: string, makeDigests: () => Promise<Digests
       expect([...digests.compute(['crc32'], utf8('a')).keys()]).toEqual(['crc32']);
     });
 
+    test('computeSoon gives what compute gives, of many buffers at once', async () => {
+      const bodies = [0, 1, 4096, 4096, 100, 16_384, 16_385, 300_000].map((length) =>
+        new Uint8Array(length).fill(length),
+      );
+      const soon = bodies.map(async (body) => digests.computeSoon(['md5', 'sha256'], body));
+      expect((await Promise.all(soon)).map(hexOf)).toEqual(
+        bodies.map((body) => hexOf(digests.compute(['md5', 'sha256'], body))),
+      );
+      expect([...(await digests.computeSoon(['crc32'], utf8('a'))).keys()]).toEqual(['crc32']);
+    });
+
     test('a stream of nothing gives the values of nothing', async () => {
       const stream = digests.stream(DIGEST_ALGORITHMS);
       await stream.update(new Uint8Array(0));

@@ -145,12 +145,13 @@ const shared = createMemoryEnv().then(({ crc32c, digests, ciphers }) => {
     if (pool[place]?.length !== sizeBytes) pool[place] = digests.allocate(sizeBytes);
     return pool[place] as Uint8Array;
   };
-  const { compute, stream, close } = digests;
+  const { compute, computeSoon, stream, close } = digests;
   return {
     crc32c,
     ciphers,
     digests: {
       compute: compute.bind(digests),
+      computeSoon: computeSoon.bind(digests),
       stream: stream.bind(digests),
       close: close.bind(digests),
       allocate,
