@@ -29,7 +29,8 @@ export function encodeBucketRecord(record: BucketRecord): Uint8Array {
 
 export function decodeBucketRecord(value: Uint8Array): BucketRecord {
   const reader = recordReader(value, 'a bucket record');
-  const bucketId = reader.bytes(ID_SIZE_BYTES);
+  // Why a copy: who remembers a bucket would keep the memory that its value shares with others, 64 KiB for these bytes.
+  const bucketId = reader.bytes(ID_SIZE_BYTES).slice();
   const deleting = reader.u8() === 1;
   const createdMs = reader.varint();
   const ownerId = reader.text();

@@ -240,6 +240,7 @@ function example(page: string, title: string): Uint8Array {
 test('the example on the format page decodes to what the page says', () => {
   const page = readFileSync(new URL('../../../docs/formats/keys.md', import.meta.url), 'utf8');
   const bucket = decodeBucketRecord(example(page, 'Value of the bucket'));
+  expect(bucket.bucketId.buffer.byteLength).toBe(bucket.bucketId.length);
   expect(example(page, 'Key of the bucket')).toEqual(bucketKey('photos'));
   expect({ ...bucket, bucketId: toHex(bucket.bucketId) }).toEqual({
     bucketId: '000102030405060708090a0b0c0d0e0f',
