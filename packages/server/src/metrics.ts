@@ -1,8 +1,8 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Histogram } from '@holdfast/wal';
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { TargetStatus } from './events/target-table.ts';
 import { histogramText } from './histogram-text.ts';
+import { LoopDelay } from './loop-delay.ts';
 import type { StorageMetric, StorageSample } from './storage-sample.ts';
 
 const DURATION_BOUNDS_MS: readonly number[] = [
@@ -62,7 +62,7 @@ export class Metrics {
   readonly #options: MetricsOptions;
   /** Of the scrape that runs. */
   #sample: StorageSample;
-  readonly #loopDelay = monitorEventLoopDelay({ resolution: 20 });
+  readonly #loopDelay = new LoopDelay();
 
   constructor(options: MetricsOptions) {
     this.#options = options;
@@ -105,7 +105,6 @@ export class Metrics {
     }
     this.#sample = options.sampleStorage();
     this.#addStorage(registers);
-    this.#loopDelay.enable();
   }
 
   recordRequest(sample: RequestSample): void {
@@ -164,7 +163,7 @@ export class Metrics {
   }
 
   close(): void {
-    this.#loopDelay.disable();
+    this.#loopDelay.close();
     this.#registry.clear();
   }
 
@@ -244,11 +243,10 @@ export class Metrics {
     });
     new Gauge({
       name: 'nodejs_eventloop_lag_p99_seconds',
-      help: '99th percentile of the event loop delay since the last scrape.',
+      help: '99th percentile since the last scrape of how late the event loop ran a timer.',
       registers,
       collect() {
-        this.set(loopDelay.percentile(99) / 1e9);
-        loopDelay.reset();
+        this.set(loopDelay.takeP99Seconds());
       },
     });
   }
