@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { NodeClock } from '../src/node/index.ts';
+import { createNodeEnv, NodeClock } from '../src/node/index.ts';
 import { MD5_MESSAGE_BYTES, Md5Lanes } from '../src/node/md5-lanes.ts';
 import { Md5OfTurn } from '../src/node/md5-of-turn.ts';
 
@@ -30,22 +30,45 @@ test('MD5 of messages side by side is what OpenSSL says, whatever their lengths'
   }
 });
 
-test('messages of one turn are hashed when there are four, and what is left when the turn ends', async () => {
+test('messages wait for each other, four at a time, where the turn before had as many', async () => {
   const together = new Md5OfTurn(loadLanes());
   const clock = new NodeClock();
-  for (const count of [1, 2, 3, 4, 5, 8]) {
+  for (const [count, atOnce] of [
+    [8, 8],
+    [5, 4],
+    [3, 0],
+    [2, 2],
+    [4, 4],
+    [1, 0],
+  ] as const) {
     const messages = Array.from({ length: count }, (_, at) => message(1000 + at, at));
     const digests: string[] = [];
     for (const [at, bytes] of messages.entries()) {
-      void together.digest(bytes).then((digest) => {
+      void Promise.resolve(together.digest(bytes)).then((digest) => {
         digests[at] = hexOf(digest);
       });
     }
     for (let microtask = 0; microtask < 10; microtask++) await Promise.resolve();
-    expect(digests).toHaveLength(count - (count % 4));
+    expect(digests).toHaveLength(atOnce);
     await clock.turn();
     expect(digests).toEqual(messages.map((bytes) => hash('md5', bytes)));
   }
+});
+
+test('all digests of a body are the same, whether it waits for others or not', async () => {
+  const { digests, clock } = await createNodeEnv();
+  const bodies = [0, 1, 4096, 4096, 100, 16_384, 16_385].map((length, at) => message(length, at));
+  for (let turn = 0; turn < 3; turn++) {
+    const soon = bodies.map(async (body) => digests.computeSoon(['md5', 'sha256'], body));
+    for (const [at, results] of (await Promise.all(soon)).entries()) {
+      const expected = digests.compute(['md5', 'sha256'], bodies[at] as Uint8Array);
+      for (const [name, digest] of expected) {
+        expect(hexOf(results.get(name) as Uint8Array)).toBe(hexOf(digest));
+      }
+    }
+    await clock.turn();
+  }
+  await digests.close();
 });
 
 test('a message that fits into no lane is not taken', () => {

@@ -7,11 +7,17 @@ interface Waiting {
   readonly resolve: (digest: Uint8Array) => void;
 }
 
-/** MD5 of small messages: those of one turn of the event loop are hashed side by side. */
+/**
+ * MD5 of small messages: those of one turn of the event loop are hashed side by side. Where the turn before had too few to
+ * fill the lanes nobody waits: there is little to gain, and a few writers would only be slower.
+ */
 export class Md5OfTurn {
   readonly #lanes: Md5Lanes;
   #waiting: Waiting[] = [];
   #isTurnAwaited = false;
+  /** Messages of this turn, and of the last one that had any. */
+  #count = 0;
+  #lastCount = 0;
 
   constructor(lanes: Md5Lanes) {
     this.#lanes = lanes;
@@ -21,17 +27,25 @@ export class Md5OfTurn {
     return message.length <= MD5_MESSAGE_BYTES;
   }
 
-  /** Resolves when as many wait as there are lanes, or the turn ends. The message must stay as it is until then. */
-  digest(message: Uint8Array): Promise<Uint8Array> {
+  /** At once, or when as many wait as there are lanes, or the turn ends. The message must stay as it is until then. */
+  digest(message: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    this.#count++;
+    this.#awaitTurn();
+    if (this.#lastCount < MD5_LANES) return hashOf('md5', message);
     return new Promise((resolve) => {
       this.#waiting.push({ message, resolve });
       if (this.#waiting.length === MD5_LANES) this.#hash();
-      if (this.#isTurnAwaited) return;
-      this.#isTurnAwaited = true;
-      setImmediate(() => {
-        this.#isTurnAwaited = false;
-        this.#hash();
-      });
+    });
+  }
+
+  #awaitTurn(): void {
+    if (this.#isTurnAwaited) return;
+    this.#isTurnAwaited = true;
+    setImmediate(() => {
+      this.#isTurnAwaited = false;
+      this.#lastCount = this.#count;
+      this.#count = 0;
+      this.#hash();
     });
   }
 

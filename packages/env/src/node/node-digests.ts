@@ -75,6 +75,7 @@ export class NodeDigests implements Digests, DigestStreamHost {
     const md5 = together.digest(bytes);
     const others = algorithms.filter((algorithm) => algorithm !== 'md5');
     const results = new Map(this.compute(others, bytes));
+    if (!(md5 instanceof Promise)) return results.set('md5', md5);
     return md5.then((digest) => results.set('md5', digest));
   }
 
