@@ -75,6 +75,8 @@ async function moveAll(
   const { files } = env;
   const to = `${directory}/${aside}`;
   await files.makeDirectory(to);
+  // Before anything is in it: a folder that is lost takes with it what was moved there.
+  await files.syncDirectory(directory);
   for (const name of OWN_NAMES) {
     const isThere = (await files.stat(`${directory}/${name}`)) !== undefined;
     if (isThere) await files.rename(`${directory}/${name}`, `${to}/${name}`);

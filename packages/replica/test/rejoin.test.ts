@@ -147,7 +147,7 @@ test('a cluster that has not taken the node out after all does so when it hears 
   await cluster.close();
 });
 
-test.each([3, 7, 9, 11, 13, 15, 18, 21, 24, 40])(
+test.each([3, 7, 9, 11, 13, 15, 18, 21, 24, 25, 26, 27, 40])(
   'cut off at its operation %i it goes on with the next start',
   async (operations) => {
     const cluster = await damaged(/kv\/MANIFEST$/, {}, 2);
