@@ -167,9 +167,10 @@ export class MemoryNetwork implements MemoryWire {
       const answer = this.#answer(node, target, where);
       this.#travel(target.nodeId, node.nodeId, () => {
         limit.cancel();
-        if (answer instanceof NetworkError) reject(answer);
-        else if (node.isClosed) void answer.close();
-        else resolve(answer);
+        if (answer instanceof NetworkError) return reject(answer);
+        if (!node.isClosed) return resolve(answer);
+        void answer.close();
+        reject(new NetworkError('NETWORK_CLOSED', 'the network is closed'));
       });
     });
     return promise;

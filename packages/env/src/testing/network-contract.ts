@@ -205,6 +205,15 @@ export function networkContract(name: string, makeFixture: () => NetworkFixture)
       expect(await refusalOf(n2.connect(target))).toMatchObject({ code: 'NETWORK_CLOSED' });
     });
 
+    test('a connection that is being made when its network closes is refused', async () => {
+      const { listener, networks } = await pair();
+      const [n1] = networks as [Network, Network];
+      const target = { nodeId: 'n2', address: listener.address, lane: 'log' } as const;
+      const late = refusalOf(n1.connect(target));
+      await fixture.settled(n1.close());
+      expect(await fixture.settled(late)).toMatchObject({ code: 'NETWORK_CLOSED' });
+    });
+
     test('an address that is taken is refused', async () => {
       const { listener, networks } = await pair();
       const again = networks[0]?.listen(listener.address, () => undefined);
