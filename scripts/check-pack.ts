@@ -69,7 +69,7 @@ async function checkMergeThread(): Promise<number> {
     import { createNodeEnv } from '@holdfast/env/node';
     import { openLocalStore } from '@holdfast/kv';
     const env = await createNodeEnv();
-    const settings = { wal: { preallocate: false } };
+    const settings = { wal: { preallocate: false }, mergeThreadSizeBytes: 0 };
     const store = await openLocalStore({ env, directory: 'merge-data', settings });
     for (const byte of [1, 2]) {
       const key = Uint8Array.of(byte);
