@@ -13,6 +13,8 @@ import {
 const CRC_BYTES = 4;
 /** The longest head and body whose step is kept. What is longer is not worth it: its own checksum takes one call. */
 const MOST_BYTES = 512;
+/** Lengths whose steps are kept. Of a log with many a step serves few records, and takes as long as thirty of their checksums. */
+const MOST_STEPS = 48;
 
 /** What appending zeros does to the register of a CRC, as eight tables of a half byte each. */
 type Step = Int32Array;
@@ -28,7 +30,7 @@ type Step = Int32Array;
  */
 export class BatchSum {
   readonly #crc32c: Crc32c;
-  readonly #steps: (Step | undefined)[] = [];
+  readonly #steps = new Map<number, Step>();
 
   constructor(crc32c: Crc32c) {
     this.#crc32c = crc32c;
@@ -36,7 +38,7 @@ export class BatchSum {
 
   /**
    * Whether the `count` records from `start` to `end` are whole, index and body included, as far as that can be told so. False
-   * says nothing: a damaged record, one that is too large, or garbage in the padding, which does no harm.
+   * says nothing: a damaged record, one that is too large, too many lengths, or garbage in the padding, which does no harm.
    */
   holds(
     bytes: Uint8Array,
@@ -56,22 +58,26 @@ export class BatchSum {
       if (headLength > MOST_BYTES || bodyLength > MOST_BYTES) return false;
       const next = at + recordSizeBytes(headLength, bodyLength);
       if (next > end || recordIndex(view, at) !== firstIndex + position) return false;
+      const skipHead = this.#step(RECORD_HEADER_BYTES - CRC_BYTES + headLength);
+      const skipBody = this.#step(bodyLength);
+      const skipPadding = this.#step(next - at - RECORD_HEADER_BYTES - headLength - bodyLength);
+      if (!skipCrc || !skipHead || !skipBody || !skipPadding) return false;
       const crc = recordCrc(view, at);
       register = stepped(skipCrc, register ^ crc);
-      const coveredBytes = RECORD_HEADER_BYTES - CRC_BYTES + headLength;
-      register = stepped(this.#step(coveredBytes), ~register) ^ ~crc;
-      if (bodyLength > 0) {
-        register = stepped(this.#step(bodyLength), ~register) ^ ~recordBodyCrc(view, at);
-      }
-      const paddingBytes = next - at - RECORD_HEADER_BYTES - headLength - bodyLength;
-      if (paddingBytes > 0) register = stepped(this.#step(paddingBytes), register);
+      register = stepped(skipHead, ~register) ^ ~crc;
+      if (bodyLength > 0) register = stepped(skipBody, ~register) ^ ~recordBodyCrc(view, at);
+      register = stepped(skipPadding, register);
       at = next;
     }
     return at === end && ~register >>> 0 === this.#crc32c(bytes, 0, start, end);
   }
 
-  #step(zeros: number): Step {
-    return (this.#steps[zeros] ??= makeStep(this.#crc32c, zeros));
+  #step(zeros: number): Step | undefined {
+    const known = this.#steps.get(zeros);
+    if (known !== undefined || this.#steps.size >= MOST_STEPS) return known;
+    const step = makeStep(this.#crc32c, zeros);
+    this.#steps.set(zeros, step);
+    return step;
   }
 }
 

@@ -77,6 +77,20 @@ describe('the checksum of a batch, as its records say it', () => {
     );
   });
 
+  it('says nothing of a batch with more lengths than it keeps', () => {
+    const ofLengths = (lengths: number): Fields[] =>
+      Array.from({ length: 200 }, (_, at) => {
+        return {
+          term: 1,
+          kind: 1,
+          head: new Uint8Array(8 * (at % lengths)),
+          body: new Uint8Array(),
+        };
+      });
+    expect(holds(encoded(ofLengths(40)), 200)).toBe(true);
+    expect(holds(encoded(ofLengths(50)), 200)).toBe(false);
+  });
+
   it('says nothing of a record that is too large, and never reads past the end', () => {
     const body = new Uint8Array();
     const large = { term: 1, kind: 1, head: new Uint8Array(600), body };
