@@ -245,6 +245,41 @@ function isDense(offset: number): boolean {
   return offset % 4096 < 176 || offset % 4096 >= 4090;
 }
 
+describe('an open in which one call fails', () => {
+  it.each(['closed', 'killed'])(
+    'rejects, whichever it is, and holds up no later one: %s',
+    async (how) => {
+      let failed = 0;
+      for (let at = 0; ; at++) {
+        const env = await memoryEnv();
+        const wal = await open(env);
+        for (const text of ['one', 'two', 'three']) await put(wal, text);
+        if (how === 'closed') await wal.close();
+        const next = how === 'closed' ? env : await envOn(env.files.killed(1));
+        let calls = 0;
+        const fault = next.files.failWhen({ when: () => calls++ === at, code: 'FILE_IO' });
+        const opening = open(next);
+        const code = await codeOf(opening);
+        fault.cancel();
+        if (calls <= at) {
+          await (await opening).close();
+          break;
+        }
+        failed++;
+        expect(code, `call ${at}`).toBe('FILE_IO');
+        const again = await open(next);
+        expect([...(await contents(again)).values()], `call ${at}`).toEqual([
+          'one',
+          'two',
+          'three',
+        ]);
+        await again.close();
+      }
+      expect(failed).toBeGreaterThan(10);
+    },
+  );
+});
+
 describe('a changed bit of a small closed log', () => {
   it('in any byte is refused or harmless: no wrong byte, no silent loss', async () => {
     const env = await memoryEnv();
