@@ -10,16 +10,9 @@ export class StoreProcess {
     this.#child = child;
   }
 
-  /** `execArgv`: for the profiler. */
-  static async start(
-    name: PeerName,
-    directory: string,
-    execArgv: readonly string[] = [],
-  ): Promise<StoreProcess> {
-    const child = fork(new URL('./store-process.ts', import.meta.url), {
-      stdio: 'inherit',
-      execArgv: [...execArgv],
-    });
+  /** With Node's options of this process, whichever store: those that a server runs with (`scripts/run.mjs`). */
+  static async start(name: PeerName, directory: string): Promise<StoreProcess> {
+    const child = fork(new URL('./store-process.ts', import.meta.url), { stdio: 'inherit' });
     const started = new StoreProcess(child);
     await started.run({ kind: 'open', name, directory });
     return started;
