@@ -26,7 +26,7 @@ export interface Network {
   readonly nodeId: string;
   /** Hands every connection of a peer that proved who it is to `accept`. LISTEN_FAILED. */
   listen(address: Address, accept: (connection: Connection) => void): Promise<Listener>;
-  /** CONNECT_FAILED, CONNECT_TIMEOUT, HANDSHAKE_REFUSED. */
+  /** CONNECT_REFUSED, CONNECT_FAILED, CONNECT_TIMEOUT, HANDSHAKE_REFUSED. */
   connect(target: ConnectTarget): Promise<Connection>;
   /** Ends all listeners and connections. Idempotent; every later call rejects with NETWORK_CLOSED. */
   close(): Promise<void>;
@@ -94,6 +94,8 @@ export const DEFAULT_LANE_LIMITS: Readonly<Record<Lane, LaneLimits>> = {
 
 export type NetworkErrorCode =
   | 'LISTEN_FAILED'
+  /** The machine is there and says that nobody listens: the process is gone, or has not begun. */
+  | 'CONNECT_REFUSED'
   | 'CONNECT_FAILED'
   | 'CONNECT_TIMEOUT'
   | 'HANDSHAKE_REFUSED'

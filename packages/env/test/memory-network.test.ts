@@ -183,7 +183,7 @@ describe('the network in memory', () => {
     await pass(clock, 1);
     expect([atFar, atNear]).toEqual([['CONNECTION_LOST'], ['CONNECTION_LOST']]);
     await Promise.all([
-      expect(connectTo(n1)).rejects.toMatchObject({ code: 'CONNECT_FAILED' }),
+      expect(connectTo(n1)).rejects.toMatchObject({ code: 'CONNECT_REFUSED' }),
       pass(clock, 10),
     ]);
     const again: Connection[] = [];

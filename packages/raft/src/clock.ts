@@ -1,6 +1,7 @@
 /** The passing of time: heartbeats, election timeouts, and waits that end. */
 import { startElection } from './election.ts';
 import { expireForwards } from './forwards.ts';
+import type { NodeId } from './node-id.ts';
 import { quorumValue } from './quorum.ts';
 import { currentConfiguration, type RaftState } from './raft-state.ts';
 import { broadcastHeartbeat, expireReads } from './reads.ts';
@@ -13,6 +14,22 @@ export function tick(state: RaftState): void {
   expireForwards(state);
   if (state.role === 'leader') tickLeader(state);
   else tickElection(state);
+}
+
+/** Heartbeats that may be late before a leader is silent. */
+const SILENT_HEARTBEATS = 2;
+
+/**
+ * The process of that node does not listen. Why silence too: a leader that is heard of lives, whatever is between it and here.
+ * Safety: an election may begin at any time, and where the leader lives for the others, they refuse the pre-vote.
+ * Why a wait all the same: the others learn of it at the same time, and two candidates would share the votes.
+ */
+export function noteGone(state: RaftState, nodeId: NodeId): void {
+  const { settings, leaderId, electionElapsed } = state;
+  if (leaderId !== nodeId || nodeId === settings.nodeId) return;
+  if (electionElapsed < SILENT_HEARTBEATS * settings.heartbeatTicks) return;
+  becomeFollower(state, state.term, undefined);
+  state.electionTimeout = 1 + Math.floor((settings.random() * settings.electionTimeoutTicks) / 4);
 }
 
 function tickElection(state: RaftState): void {

@@ -50,6 +50,10 @@ export function handleRequestPreVote(state: RaftState, message: RequestPreVote):
   const candidate = { index: message.lastLogIndex, term: message.lastLogTerm };
   const granted =
     !isInLease(state) && message.term > state.term && isUpToDate(state.log, candidate);
+  // Why: two that ask at the same time would both go on, share the votes, and wait for another timeout.
+  if (granted && state.role === 'preCandidate' && message.from < state.settings.nodeId) {
+    becomeFollower(state, state.term, undefined);
+  }
   const replyTerm = granted ? message.term : state.term;
   sendAtTerm(state, message.from, replyTerm, { type: 'preVoteReply', granted });
 }

@@ -1,6 +1,6 @@
 import { invariant, type LogIndex, type Term } from '@holdfast/bytes';
 import { divergence, noteStateHash } from './checkpoints.ts';
-import { tick } from './clock.ts';
+import { noteGone, tick } from './clock.ts';
 import type { Configuration, MembershipChange } from './configuration.ts';
 import { noteApplied, notePersisted } from './disk.ts';
 import { startElection } from './election.ts';
@@ -176,6 +176,11 @@ export class Raft {
   /** The connection to that node broke: what is in flight is probably lost. */
   unreachable(nodeId: NodeId): void {
     noteUnreachable(this.#state, nodeId);
+  }
+
+  /** No process listens where that node is. Where it leads and has fallen silent, an election begins soon. */
+  processGone(nodeId: NodeId): void {
+    if (this.#isRunning()) noteGone(this.#state, nodeId);
   }
 
   /**

@@ -261,6 +261,13 @@ export class ReplicaDriver implements Committer {
     this.#plan();
   }
 
+  /** No process listens where the peer is. */
+  noteGone(peerId: string): void {
+    if (this.#refusal() !== undefined) return;
+    this.#raft.processGone(nodeId(peerId));
+    this.#plan();
+  }
+
   /** Entries that Raft had sent did not leave. */
   #noteLost(peer: NodeId): void {
     if (this.#refusal() === undefined) this.#guarded(() => this.#raft.unreachable(peer));

@@ -132,6 +132,7 @@ function linksOf(
       if (parts.rejoining?.isAdmitted !== false) parts.driver?.receive(peerId, frames);
     },
     onBroken: (peerId, lane) => parts.driver?.noteBroken(peerId, lane),
+    onGone: (peerId) => parts.driver?.noteGone(peerId),
     onBulk: (connection) => {
       if (parts.driver === undefined) void connection.close();
       else parts.driver.serve(connection);

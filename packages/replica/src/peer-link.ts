@@ -1,4 +1,12 @@
-import type { Address, Clock, Connection, Lane, Network, Timer } from '@holdfast/env';
+import {
+  type Address,
+  type Clock,
+  type Connection,
+  type Lane,
+  type Network,
+  NetworkError,
+  type Timer,
+} from '@holdfast/env';
 
 /** The first wait after a connection could not be made or broke; doubled up to the most. */
 const RETRY_LEAST_MS = 25;
@@ -13,6 +21,8 @@ export interface PeerLinkOptions {
   readonly address: () => Address | undefined;
   /** What was sent lately is probably lost. */
   readonly onBroken: () => void;
+  /** No process listens there. */
+  readonly onGone: () => void;
 }
 
 /**
@@ -68,8 +78,11 @@ export class PeerLink {
     network
       .connect({ nodeId: peerId, address: where, lane })
       .then((connection) => this.#connected(connection))
-      .catch(() => {
+      .catch((error: unknown) => {
         this.#isDialing = false;
+        if (this.#isClosed) return;
+        if (error instanceof NetworkError && error.code === 'CONNECT_REFUSED')
+          this.#options.onGone();
         this.#retryLater();
       });
   }

@@ -12,6 +12,8 @@ export interface PeerLinksOptions {
   readonly onFrames: (peerId: string, frames: readonly Uint8Array[]) => void;
   /** What was sent on the lane lately is probably lost. */
   readonly onBroken: (peerId: string, lane: Lane) => void;
+  /** No process listens where the peer is. */
+  readonly onGone: (peerId: string) => void;
   /** A peer's connection of the bulk lane: the receiver's from here on. */
   readonly onBulk: (connection: Connection) => void;
   /** A peer broke the rules; its connection was closed. */
@@ -71,7 +73,7 @@ export class PeerLinks {
   }
 
   #openLanes(peerId: string): Map<Lane, PeerLink> {
-    const { network, clock, addressOf, onBroken } = this.#options;
+    const { network, clock, addressOf, onBroken, onGone } = this.#options;
     const open = (lane: Lane): PeerLink =>
       new PeerLink({
         network,
@@ -80,6 +82,7 @@ export class PeerLinks {
         lane,
         address: () => addressOf(peerId),
         onBroken: () => onBroken(peerId, lane),
+        onGone: () => onGone(peerId),
       });
     return new Map(MESSAGE_LANES.map((lane) => [lane, open(lane)]));
   }

@@ -3,6 +3,8 @@ import { expect, test } from 'vitest';
 import { MemoryCluster } from './fixtures/memory-cluster.ts';
 
 const KEY = utf8('key');
+/** Of the defaults: 14 ticks of 50 ms. */
+const SHORTEST_TIMEOUT_MS = 700;
 
 function put(value: string, key: Uint8Array = KEY) {
   return { operations: [{ kind: 'put' as const, key, value: utf8(value) }] };
@@ -40,6 +42,20 @@ test('the leader dies: another one takes over, and nothing acknowledged is lost'
   expect(await textAt(cluster, first)).toBe('after');
   await cluster.close();
 });
+
+test.each([1, 2, 3])(
+  'a leader whose process is gone is replaced before an election timeout is over, seed %i',
+  async (seed) => {
+    const cluster = await MemoryCluster.open({ seed });
+    const gone = cluster.nameOf(await cluster.leader());
+    for (const name of cluster.nodes.keys()) await textAt(cluster, name);
+    const startMs = cluster.clock.monotonicMs();
+    await cluster.crash(gone);
+    await cluster.leader();
+    expect(cluster.clock.monotonicMs() - startMs).toBeLessThan(SHORTEST_TIMEOUT_MS);
+    await cluster.close();
+  },
+);
 
 test('what waits on a node that takes over is proposed at once, and not when its request to itself has timed out', async () => {
   const cluster = await MemoryCluster.open();

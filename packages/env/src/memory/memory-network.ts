@@ -223,7 +223,7 @@ export class MemoryNetwork implements MemoryWire {
   /** Makes both ends of a connection, and hands one of them to who listens. */
   #answer(node: MemoryNode, target: ConnectTarget, where: string): Connection | NetworkError {
     const found = this.#listening.get(`${target.address.host}:${target.address.port}`);
-    if (found === undefined) return new NetworkError('CONNECT_FAILED', `nobody listens: ${where}`);
+    if (found === undefined) return new NetworkError('CONNECT_REFUSED', `nobody listens: ${where}`);
     const there = found.node;
     if (there.nodeId !== target.nodeId || there.clusterId !== node.clusterId) {
       return new NetworkError('HANDSHAKE_REFUSED', `no handshake with ${where}`);

@@ -13,6 +13,7 @@ import type {
   Network,
 } from '../network.ts';
 import { DEFAULT_LANE_LIMITS, NetworkError } from '../network.ts';
+import { errnoOf } from './file-errors.ts';
 import { readWelcome, writeHello } from './handshake.ts';
 import { NodeClock } from './node-clock.ts';
 import { NodeConnection } from './node-connection.ts';
@@ -123,7 +124,7 @@ export class NodeNetwork implements Network {
     });
     await new Promise<void>((resolve, reject) => {
       const failed = (cause: unknown): void => {
-        const code = isConnected ? 'HANDSHAKE_REFUSED' : 'CONNECT_FAILED';
+        const code = isConnected ? 'HANDSHAKE_REFUSED' : connectCode(cause);
         const what = isConnected ? 'no handshake with' : 'no connection to';
         reject(new NetworkError(code, `${what} ${where}`, { cause }));
       };
@@ -160,4 +161,8 @@ export class NodeNetwork implements Network {
   #checkOpen(): void {
     if (this.#isClosed) throw new NetworkError('NETWORK_CLOSED', 'the network is closed');
   }
+}
+
+function connectCode(cause: unknown): 'CONNECT_REFUSED' | 'CONNECT_FAILED' {
+  return errnoOf(cause) === 'ECONNREFUSED' ? 'CONNECT_REFUSED' : 'CONNECT_FAILED';
 }

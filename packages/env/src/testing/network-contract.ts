@@ -171,7 +171,7 @@ export function networkContract(name: string, makeFixture: () => NetworkFixture)
       const error = await fixture.settled(refusalOf(networks[0]?.connect(target)));
       expect(error).toMatchObject({
         name: 'NetworkError',
-        code: 'CONNECT_FAILED',
+        code: 'CONNECT_REFUSED',
         retryable: true,
       });
     });
@@ -198,7 +198,7 @@ export function networkContract(name: string, makeFixture: () => NetworkFixture)
       expect(await fixture.settled(near.receive())).toBeUndefined();
       const target = { nodeId: 'n2', address: listener.address, lane: 'log' } as const;
       expect(await fixture.settled(refusalOf(n1.connect(target)))).toMatchObject({
-        code: 'CONNECT_FAILED',
+        code: 'CONNECT_REFUSED',
       });
       const late = n2.listen({ host: fixture.host, port: 0 }, () => undefined);
       expect(await refusalOf(late)).toMatchObject({ code: 'NETWORK_CLOSED' });
