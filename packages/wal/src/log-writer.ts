@@ -11,13 +11,12 @@ import type { Segment } from './segment.ts';
 import type { SegmentFiles } from './segment-files.ts';
 import type { SegmentList } from './segment-list.ts';
 import type { Settings } from './settings.ts';
+import { SPARE_PIECE_BYTES } from './spare-file.ts';
 import type { StateSaver } from './state-saver.ts';
 import type { TailCache } from './tail-cache.ts';
 
 /** Bytes in the active segment after which the next one's file is made ready. */
 const SPARE_AFTER_BYTES = 1024 * 1024;
-/** Larger batches are bulk data, in which a sync's metadata does not count. */
-const SPARE_BATCH_BYTES = 64 * 1024;
 /** A batch whose records are larger on average is not kept in memory. */
 const CACHED_RECORD_BYTES = 256 * 1024;
 /** Microtasks that waiters get to append again before the next batch is issued, of a turn that goes on. */
@@ -332,7 +331,7 @@ export class LogWriter {
     this.#load = batch.count + (this.#inFlight[0]?.batch.count ?? 0);
     this.#acknowledge(batch);
     const spareAfter = Math.min(SPARE_AFTER_BYTES, this.#settings.segmentSizeBytes / 8);
-    if (end.position >= spareAfter && sizeBytes <= SPARE_BATCH_BYTES) {
+    if (end.position >= spareAfter && sizeBytes <= SPARE_PIECE_BYTES) {
       this.#segmentFiles.spare.prepare();
     }
   }

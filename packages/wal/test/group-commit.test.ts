@@ -1,6 +1,6 @@
 import { logIndex } from '@holdfast/bytes';
 import { describe, expect, it } from 'vitest';
-import { codeOf, contents, envOn, memoryEnv, open, put, T1 } from './fixtures/logs.ts';
+import { codeOf, contents, DIRECTORY, envOn, memoryEnv, open, put, T1 } from './fixtures/logs.ts';
 
 const BIG = { segmentSizeBytes: 1024 * 1024, preallocate: false };
 
@@ -195,6 +195,28 @@ describe('a full disk', () => {
     env.files.setCapacity(env.files.usedBytes());
     await put(wal, 'on a full disk');
     await put(wal, 'and another');
+    await wal.close();
+  });
+});
+
+describe('the spare segment', () => {
+  const LOG = { segmentSizeBytes: 8 * 1024 * 1024, preallocate: true };
+
+  it('is filled before it is needed beside batches of 1 to 200 KiB', async () => {
+    for (const kib of [1, 130, 200]) {
+      const env = await memoryEnv();
+      const wal = await open(env, LOG);
+      while (wal.segments().length < 2) await put(wal, 'record', new Uint8Array(kib * 1024));
+      expect(wal.segments()[1]?.sizeBytes, `${kib} KiB`).toBe(LOG.segmentSizeBytes);
+      await wal.close();
+    }
+  });
+
+  it('is not begun beside larger ones, so that bulk data is written once', async () => {
+    const env = await memoryEnv();
+    const wal = await open(env, LOG);
+    for (let count = 0; count < 20; count++) await put(wal, 'bulk', new Uint8Array(300 * 1024));
+    expect(await env.files.list(DIRECTORY)).not.toContainEqual(expect.stringMatching(/^spare/));
     await wal.close();
   });
 });
