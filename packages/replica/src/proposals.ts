@@ -62,6 +62,8 @@ export class Proposals {
   /** What was handed to a leader and is not answered: its body is kept. */
   readonly #kept = new Map<number, StoredCommand>();
   #forwardedBytes = 0;
+  /** The leader has no room; it is asked again when something was answered, or a tick is over. */
+  #isLeaderFull = false;
   #waitingBytes = 0;
   #nextOrder = 0;
   /** Of the last entry that this node applied. */
@@ -149,6 +151,7 @@ export class Proposals {
     this.#forwarded.delete(outcome.requestId);
     this.#forwardedBytes -= proposal.sizeBytes;
     proposal.forward = undefined;
+    this.#isLeaderFull = !outcome.accepted && outcome.code === 'UNCOMMITTED_LIMIT';
     // What was refused is in no log, so nobody speaks of the request again.
     if (!outcome.accepted && !MAY_COMMIT.has(outcome.code))
       this.#forget(proposal, outcome.requestId);
@@ -173,6 +176,7 @@ export class Proposals {
     if (session === undefined) return;
     const waiting = this.#bySession.get(nameOf(session));
     if (waiting === undefined) return;
+    this.#isLeaderFull = false;
     for (const proposal of waiting) {
       this.#end(proposal);
       if ('stale' in outcome) proposal.reject(stale(outcome.lastSequence));
@@ -180,8 +184,9 @@ export class Proposals {
     }
   }
 
-  /** Gives up what has waited too long. `quietSinceMs`: when this node last applied something. */
+  /** Gives up what has waited too long; called each tick. `quietSinceMs`: when this node last applied something. */
   expire(quietSinceMs: number): void {
+    this.#isLeaderFull = false;
     const { clock, waitLimitMs, waitTotalMs } = this.#options;
     const nowMs = clock.monotonicMs();
     for (const proposal of this.#all) {
@@ -210,6 +215,8 @@ export class Proposals {
   }
 
   #forward(raft: Raft, proposal: Proposal): boolean {
+    // Why: all of it would be sent and refused as often as a message goes there and back.
+    if (this.#isLeaderFull) return false;
     const { sizeBytes, command } = proposal;
     const isOver = this.#forwardedBytes + sizeBytes > FORWARD_WINDOW_BYTES;
     if (isOver && this.#forwardedBytes > 0) return false;

@@ -148,6 +148,27 @@ test.each([
   await cluster.close();
 });
 
+test('a leader that has no room is not sent the same again and again', async () => {
+  const settings = { raft: { maxUncommittedBytes: BODY_BYTES + 1000 } };
+  const cluster = await MemoryCluster.open({ settings });
+  const leader = cluster.nameOf(await cluster.leader());
+  const asked = cluster.nameOf(await cluster.follower());
+  for (const name of cluster.nodes.keys()) if (name !== leader) cluster.slowDown(name, 1000);
+  const before = cluster.network.stats.sentBytes;
+  const values = ['a', 'b', 'c'].map((letter) => letter.repeat(BODY_BYTES));
+  const { store } = cluster.replica(asked);
+  const results = Promise.all(values.map((value) => store.transact(put(value))));
+  expect((await cluster.until(results)).map(({ committed }) => committed)).toEqual([
+    true,
+    true,
+    true,
+  ]);
+  // Each twice, and what waits once a tick; it would be once for each time that a message goes there and back.
+  const sent = Math.floor((cluster.network.stats.sentBytes - before) / BODY_BYTES);
+  expect(sent).toBeLessThan(200);
+  await cluster.close();
+});
+
 test('without a majority writes and reads are refused within their limit, and go on when it is back', async () => {
   const cluster = await MemoryCluster.open();
   await cluster.until(cluster.replica('n1').store.transact(put('before')));
