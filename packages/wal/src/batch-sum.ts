@@ -19,26 +19,46 @@ const MOST_STEPS = 48;
 /** What appending zeros does to the register of a CRC, as eight tables of a half byte each. */
 type Step = Int32Array;
 
+/** What is the same of all records with a head and a body of these lengths. */
+interface Shape {
+  readonly headLength: number;
+  readonly bodyLength: number;
+  readonly sizeBytes: number;
+  readonly skipRecord: Step;
+  /** Over body and padding; undefined where there is neither. */
+  readonly skipRest: Step | undefined;
+  /** Undefined where there is none. */
+  readonly skipPadding: Step | undefined;
+  /** Checksum of as many zeros as the record's own covers. */
+  readonly headZeros: number;
+  /** Checksum of as many zeros as the body has bytes. */
+  readonly bodyZeros: number;
+}
+
 /**
  * The CRC-32C of a batch's content as the checksums in its records say it must be, so that one call over all of it verifies
- * them all: for a batch of small records in a third of the time of one checksum each.
+ * them all: for a batch of small records in two fifths of the time of one checksum each.
  *
  * Safety: a CRC is linear, so damage within one record changes the sum of the whole exactly where it changes its own. Damage
  * in several may cancel out once in four billion, as any may.
  *
- * Source: Adler, zlib, `crc32_combine`.
+ * Source: Adler, zlib, `crc32_combine`. The register that a record leaves is what the one before it and the record's own
+ * checksum, its first bytes, become over all of it; that checksum, over what follows it; and the body's, over the padding.
  */
 export class BatchSum {
   readonly #crc32c: Crc32c;
   readonly #steps = new Map<number, Step>();
+  /** By both lengths. */
+  readonly #shapes = new Map<number, Shape>();
 
   constructor(crc32c: Crc32c) {
     this.#crc32c = crc32c;
   }
 
   /**
-   * Whether the `count` records from `start` to `end` are whole, index and body included, as far as that can be told so. False
-   * says nothing: a damaged record, one that is too large, too many lengths, or garbage in the padding, which does no harm.
+   * Whether the `count` records from `start` to `end` are whole, index and body included, as far as that can be told so; their
+   * checksums are then in `crcs`, one behind the other. False says nothing: a damaged record, one that is too large, too many
+   * lengths, or garbage in the padding, which does no harm.
    */
   holds(
     bytes: Uint8Array,
@@ -47,38 +67,73 @@ export class BatchSum {
     end: number,
     firstIndex: number,
     count: number,
+    crcs: DataView,
   ): boolean {
-    const skipCrc = this.#step(CRC_BYTES);
+    let shape: Shape | undefined;
     let register = -1;
     let at = start;
     for (let position = 0; position < count; position++) {
       if (at + RECORD_HEADER_BYTES > end) return false;
       const headLength = recordHeadLength(view, at);
       const bodyLength = recordBodyLength(view, at);
-      if (headLength > MOST_BYTES || bodyLength > MOST_BYTES) return false;
-      const next = at + recordSizeBytes(headLength, bodyLength);
+      if (shape?.headLength !== headLength || shape.bodyLength !== bodyLength) {
+        shape = this.#shape(headLength, bodyLength);
+        if (shape === undefined) return false;
+      }
+      const next = at + shape.sizeBytes;
       if (next > end || recordIndex(view, at) !== firstIndex + position) return false;
-      const skipHead = this.#step(RECORD_HEADER_BYTES - CRC_BYTES + headLength);
-      const skipBody = this.#step(bodyLength);
-      const skipPadding = this.#step(next - at - RECORD_HEADER_BYTES - headLength - bodyLength);
-      if (!skipCrc || !skipHead || !skipBody || !skipPadding) return false;
       const crc = recordCrc(view, at);
-      register = stepped(skipCrc, register ^ crc);
-      register = stepped(skipHead, ~register) ^ ~crc;
-      if (bodyLength > 0) register = stepped(skipBody, ~register) ^ ~recordBodyCrc(view, at);
-      register = stepped(skipPadding, register);
+      register =
+        stepped(shape.skipRecord, register ^ crc) ^ after(shape.skipRest, crc ^ shape.headZeros);
+      if (bodyLength > 0) {
+        register ^= after(shape.skipPadding, recordBodyCrc(view, at) ^ shape.bodyZeros);
+      }
+      crcs.setUint32(4 * position, crc, true);
       at = next;
     }
     return at === end && ~register >>> 0 === this.#crc32c(bytes, 0, start, end);
   }
 
+  #shape(headLength: number, bodyLength: number): Shape | undefined {
+    if (headLength > MOST_BYTES || bodyLength > MOST_BYTES) return undefined;
+    const key = headLength * (MOST_BYTES + 1) + bodyLength;
+    const known = this.#shapes.get(key);
+    if (known !== undefined) return known;
+    const sizeBytes = recordSizeBytes(headLength, bodyLength);
+    const restBytes = sizeBytes - RECORD_HEADER_BYTES - headLength;
+    const paddingBytes = restBytes - bodyLength;
+    const skipRecord = this.#step(sizeBytes);
+    const skipRest = this.#step(restBytes);
+    const skipPadding = this.#step(paddingBytes);
+    if (skipRecord === undefined) return undefined;
+    if (skipRest === undefined && restBytes > 0) return undefined;
+    if (skipPadding === undefined && paddingBytes > 0) return undefined;
+    const zeros = new Uint8Array(RECORD_HEADER_BYTES - CRC_BYTES + MOST_BYTES);
+    const shape: Shape = {
+      headLength,
+      bodyLength,
+      sizeBytes,
+      skipRecord,
+      skipRest,
+      skipPadding,
+      headZeros: this.#crc32c(zeros, 0, 0, RECORD_HEADER_BYTES - CRC_BYTES + headLength),
+      bodyZeros: this.#crc32c(zeros, 0, 0, bodyLength),
+    };
+    this.#shapes.set(key, shape);
+    return shape;
+  }
+
   #step(zeros: number): Step | undefined {
     const known = this.#steps.get(zeros);
-    if (known !== undefined || this.#steps.size >= MOST_STEPS) return known;
+    if (known !== undefined || zeros === 0 || this.#steps.size >= MOST_STEPS) return known;
     const step = makeStep(this.#crc32c, zeros);
     this.#steps.set(zeros, step);
     return step;
   }
+}
+
+function after(step: Step | undefined, register: number): number {
+  return step === undefined ? register : stepped(step, register);
 }
 
 function stepped(step: Step, register: number): number {

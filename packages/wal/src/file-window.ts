@@ -23,12 +23,21 @@ export class FileWindow {
 
   /** Up to `length` bytes from `position`, fewer at the end of the file; valid until the next call. */
   async bytes(position: number, length: number): Promise<Uint8Array> {
-    const wanted = Math.max(0, Math.min(length, this.sizeBytes - position));
-    if (position < this.#start || position + wanted > this.#start + this.#length) {
-      await this.#load(position, wanted);
-    }
+    const held = this.held(position, length);
+    if (held !== undefined) return held;
+    const wanted = this.#within(position, length);
+    await this.#load(position, wanted);
+    return this.#buffer.subarray(0, Math.min(wanted, this.#length));
+  }
+
+  /**
+   * As `bytes`, or undefined where the file must be read for it. Why: a segment may have a hundred thousand batches, and
+   * each wait costs as much as verifying some of their records.
+   */
+  held(position: number, length: number): Uint8Array | undefined {
     const at = position - this.#start;
-    return this.#buffer.subarray(at, Math.min(at + wanted, this.#length));
+    const end = at + this.#within(position, length);
+    return at < 0 || end > this.#length ? undefined : this.#buffer.subarray(at, end);
   }
 
   /**
@@ -39,6 +48,11 @@ export class FileWindow {
     (this.#buffer.buffer as ArrayBuffer).transfer(0);
     this.#buffer = new Uint8Array(0);
     this.#length = 0;
+  }
+
+  /** Of `length` bytes from `position` those that the file has. */
+  #within(position: number, length: number): number {
+    return Math.max(0, Math.min(length, this.sizeBytes - position));
   }
 
   async #load(position: number, wanted: number): Promise<void> {

@@ -3,15 +3,7 @@ import { BATCH_HEADER_BYTES, type BatchHeader, decodeBatchHeader } from './batch
 import { BatchSum } from './batch-sum.ts';
 import type { FileWindow } from './file-window.ts';
 import { BLOCK_BYTES, type Nonce, roundUpToBlock, viewOf } from './layout.ts';
-import {
-  recordBodyLength,
-  recordCrc,
-  recordHeadLength,
-  recordPayloadBytes,
-  recordSizeBytes,
-  recordTerm,
-  verifyRecord,
-} from './record-codec.ts';
+import { recordCrc, recordPayloadBytes, recordTerm, verifyRecord } from './record-codec.ts';
 import type { SegmentHeader } from './segment-header.ts';
 
 /** The least records whose sum is worth the call. */
@@ -72,7 +64,7 @@ export async function scanSegment(
   let footer: BatchHeader | undefined;
   let problem: string | undefined;
   while (position < window.sizeBytes) {
-    const head = await window.bytes(position, BLOCK_BYTES);
+    const head = window.held(position, BLOCK_BYTES) ?? (await window.bytes(position, BLOCK_BYTES));
     const header = decodeBatchHeader(head, viewOf(head), 0, start.nonce, crc32c);
     problem = headerProblem(header, sequence + 1, chain, nextIndex);
     if (header === undefined || problem !== undefined) break;
@@ -82,7 +74,10 @@ export async function scanSegment(
       problem = 'the batch is longer than the file';
       break;
     }
-    const bytes = length <= head.length ? head : await window.bytes(position, length);
+    const bytes =
+      length <= head.length
+        ? head
+        : (window.held(position, length) ?? (await window.bytes(position, length)));
     if (bytes.length < length || !contentIsWhole(bytes, header, crc32c, sum)) {
       problem = `the content of batch ${header.sequence} does not match its checksums`;
       break;
@@ -134,19 +129,32 @@ export function contentIsWhole(
   const view = viewOf(bytes);
   const crcs = new Uint8Array(4 * header.count);
   const crcsView = viewOf(crcs);
-  let at: number = BATCH_HEADER_BYTES;
+  const { count, firstIndex } = header;
   const allHold =
-    header.count >= SUMMED_RECORDS &&
-    sum.holds(bytes, view, at, end, header.firstIndex, header.count);
-  for (let position = 0; position < header.count; position++) {
-    const sizeBytes = allHold
-      ? recordSizeBytes(recordHeadLength(view, at), recordBodyLength(view, at))
-      : verifyRecord(bytes, view, at, end, header.firstIndex + position, crc32c);
+    (count >= SUMMED_RECORDS &&
+      sum.holds(bytes, view, BATCH_HEADER_BYTES, end, firstIndex, count, crcsView)) ||
+    eachHolds(bytes, view, end, firstIndex, count, crcsView, crc32c);
+  return allHold && crc32c(crcs) === header.contentCrc;
+}
+
+/** Verifies the records behind a batch header one by one, and puts their checksums into `crcs`. */
+function eachHolds(
+  bytes: Uint8Array,
+  view: DataView,
+  end: number,
+  firstIndex: number,
+  count: number,
+  crcs: DataView,
+  crc32c: Crc32c,
+): boolean {
+  let at: number = BATCH_HEADER_BYTES;
+  for (let position = 0; position < count; position++) {
+    const sizeBytes = verifyRecord(bytes, view, at, end, firstIndex + position, crc32c);
     if (sizeBytes === 0) return false;
-    crcsView.setUint32(4 * position, recordCrc(view, at), true);
+    crcs.setUint32(4 * position, recordCrc(view, at), true);
     at += sizeBytes;
   }
-  return at === end && crc32c(crcs) === header.contentCrc;
+  return at === end;
 }
 
 function visitRecords(
