@@ -59,7 +59,7 @@ export class BufferPool {
     return this.#options.make();
   }
 
-  /** Gives back what was given, once. */
+  /** Gives back what was given, once; nobody may touch it after it. */
   release(buffer: Uint8Array): void {
     for (const take of this.#waiters) {
       this.#waiters.delete(take);
@@ -68,12 +68,18 @@ export class BufferPool {
     }
     this.#out--;
     if (this.#idle.length < this.#options.spareCount) this.#idle.push(buffer);
+    else free(buffer);
   }
 
   #take(): Uint8Array {
     this.#out++;
     return this.#idle.pop() ?? this.#options.make();
   }
+}
+
+/** Why at once: a collection of the whole heap may be far away, and each buffer is a MiB. Shared memory waits for it. */
+function free({ buffer }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 function busy(): KvError {

@@ -3,12 +3,12 @@ import type { Env } from '@holdfast/env';
 import { createNodeEnv, NodeNetwork, SharedSecret, secretSecurity } from '@holdfast/env/node';
 import { readClusterId } from '@holdfast/replica';
 import type { ClusterConfig } from '../cluster/cluster-config.ts';
-import { collectLessOften } from '../cluster/heap-growth.ts';
 import { canHaveControlSocket, controlPath } from '../control-socket.ts';
 import type { ResolvedCredentials } from '../credentials.ts';
 import { refuseWeakCredentials, resolveCredentials } from '../credentials.ts';
 import type { FailureContext } from '../failure.ts';
 import { describeFailure } from '../failure.ts';
+import { collectLessOften } from '../heap-growth.ts';
 import type { Log } from '../log.ts';
 import { createLogger } from '../logger.ts';
 import type { ServerConfig } from '../server-config.ts';
@@ -80,7 +80,7 @@ async function start(
   log: Log,
   cluster: ClusterConfig | undefined,
 ): Promise<{ server: RunningServer; credentials: ResolvedCredentials }> {
-  if (cluster !== undefined) collectLessOften();
+  collectLessOften();
   const { credentialsFile } = settings;
   const credentials = await resolveCredentials(env, directory, terminal.environment, {
     file: credentialsFile && resolve(terminal.workingDirectory, credentialsFile),
