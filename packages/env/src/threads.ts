@@ -16,12 +16,19 @@ export interface ThreadTask<Request, Answer> {
 
 /** Runs tasks on threads of their own. */
 export interface Threads {
-  /** Starts a thread that ends with the task. `request` and answer are copied (structured clone). */
-  start<Request, Answer>(task: ThreadTask<Request, Answer>, request: Request): RunningTask<Answer>;
+  /**
+   * Starts a task on a thread that nothing else runs on. `request` and answer are copied (structured clone), but the memory in
+   * `transfer`, which the thread has and nobody else.
+   */
+  start<Request, Answer>(
+    task: ThreadTask<Request, Answer>,
+    request: Request,
+    transfer?: readonly ArrayBuffer[],
+  ): RunningTask<Answer>;
 }
 
 export interface RunningTask<Answer> {
-  /** Settles when the thread has ended and its files are closed. Rejects with a `ThreadError`. */
+  /** Settles when the task or its thread has ended. Rejects with a `ThreadError`: then the thread's files are closed. */
   readonly answer: Promise<Answer>;
   /** Ends the thread wherever it is; nothing of it runs on when this resolves. Idempotent. */
   stop(): Promise<void>;

@@ -19,6 +19,11 @@ export class ByteSlabs {
     return this.#slabs.length * SLAB_SIZE_BYTES;
   }
 
+  /** All memory: one behind the other, references are offsets into it. */
+  get slabs(): readonly Uint8Array[] {
+    return this.#slabs;
+  }
+
   /** Copies bytes in; gives their reference. */
   keep(bytes: Uint8Array): number {
     const { length } = bytes;

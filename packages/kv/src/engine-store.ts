@@ -41,6 +41,7 @@ export interface StoreLimits {
   readonly directory: string;
   readonly memtableSizeBytes: number;
   readonly replaySizeBytes: number;
+  readonly flushThreadSizeBytes: number;
   readonly mergeThreadSizeBytes: number;
   readonly waitingSizeLimitBytes: number;
   readonly compaction: CompactionSettings;
@@ -102,6 +103,7 @@ export class EngineStore implements LocalStore {
         compaction: limits.compaction,
         memtableSizeBytes: limits.memtableSizeBytes,
         replaySizeBytes: limits.replaySizeBytes,
+        flushThreadSizeBytes: limits.flushThreadSizeBytes,
         mergeThreadSizeBytes: limits.mergeThreadSizeBytes,
         releasable: (flushedIndex) => this.#committer.releasable(flushedIndex),
         onFailure: (cause) => this.#committer.fail(cause),

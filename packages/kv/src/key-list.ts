@@ -14,15 +14,15 @@
 import { WordArena } from './word-arena.ts';
 
 /** Words of a node; then the key. */
-const KEY_LENGTH = 0;
+export const KEY_LENGTH = 0;
 const HASH = 1;
-const VALUE = 2;
+export const VALUE = 2;
 const PREVIOUS = 3;
-const NEXT = 4;
-const NODE_WORDS = 5;
+export const NEXT = 4;
+export const NODE_WORDS = 5;
 
 /** Before all keys. */
-const HEAD = 1;
+export const HEAD = 1;
 const LEAF_NODES = 64;
 const FIRST_LEAVES = 4;
 /** Of the keys of a leaf so many may have the tag of the one before, or tags are made anew when it is split. */
@@ -73,6 +73,11 @@ export class KeyList {
   get sizeBytes(): number {
     const leafBytes = LEAF_NODES * 8 + 12;
     return this.#arena.sizeBytes + slotsFor(this.#count) * 4 + leavesFor(this.#leaves) * leafBytes;
+  }
+
+  /** Memory of nodes and keys: what a walk over a list that is not written to any more needs. */
+  get nodeBytes(): Uint8Array {
+    return this.#arena.used;
   }
 
   /** The node of a key; `keyHash` is `hashKey(key)`. */

@@ -22,12 +22,13 @@ import { olderState } from './older-state.ts';
 import { Slab } from './slab.ts';
 import type { TableContext, TableListing } from './sorted-table.ts';
 import { SortedTable } from './sorted-table.ts';
+import type { TableFlusher } from './table-flusher.ts';
 import { tableFileName, tableIdOf } from './table-format.ts';
 import { findInTables } from './table-lookup.ts';
 import type { TableMerger } from './table-merger.ts';
 import { TableSource } from './table-source.ts';
 import type { TableWriteRequest } from './table-writer.ts';
-import { unlinkLeftOver, writeTable } from './table-writer.ts';
+import { unlinkLeftOver, writeTableIn } from './table-writer.ts';
 
 /** Some eight blocks: what a walk reads and does not keep. */
 const PASSING_SLAB_SIZE_BYTES: number = 66 * 1024;
@@ -235,20 +236,12 @@ export class KvIndex {
     return true;
   }
 
-  /** Writes the frozen memtable as a table. Durability: committed when it resolves. */
-  async flush(): Promise<void> {
+  /** Writes the frozen memtable as a table, on this thread or as `flusher` does. Durability: committed when it resolves. */
+  async flush(flusher?: TableFlusher): Promise<void> {
     const frozen = this.#frozen;
     invariant(frozen !== undefined, 'flush without a frozen memtable');
     const { memtable, appliedIndex, liveBytes } = frozen;
-    const source = memtable.source(false);
-    const table =
-      memtable.count === 0
-        ? undefined
-        : await this.#write(source, {
-            appliedIndex,
-            expectedEntries: memtable.count,
-            dropTombstones: this.#tables.length === 0,
-          });
+    const table = memtable.count === 0 ? undefined : await this.#write(frozen, flusher);
     await this.#manifest.commit({
       appliedIndex,
       nextTableId: this.#nextFileId,
@@ -476,8 +469,8 @@ export class KvIndex {
   }
 
   async #write(
-    source: IndexSource,
-    content: Pick<TableWriteRequest, 'appliedIndex' | 'expectedEntries' | 'dropTombstones'>,
+    { memtable, appliedIndex }: Frozen,
+    flusher: TableFlusher | undefined,
   ): Promise<SortedTable> {
     const { env, directory } = this.#options;
     const tableId = (this.#tableId ??= this.takeFileId());
@@ -485,10 +478,15 @@ export class KvIndex {
     // Safety: a table without any MANIFEST is taken for a lost one, so there is one before the first table.
     await this.#manifest.complete();
     await unlinkLeftOver(env.files, path);
-    const request: TableWriteRequest = { ...content, tableId, path };
-    const { sizeBytes, footerCrc } = await writeTable(env, request, source);
-    await env.files.syncDirectory(directory);
-    const listing: TableListing = { tableId, sizeBytes, footerCrc };
+    const request: TableWriteRequest = {
+      tableId,
+      path,
+      appliedIndex,
+      expectedEntries: memtable.count,
+      dropTombstones: this.#tables.length === 0,
+    };
+    const listing = await (flusher?.flush(memtable, directory, request) ??
+      writeTableIn(directory, env, request, memtable.source(false)));
     return SortedTable.open(this.#context, path, listing);
   }
 }

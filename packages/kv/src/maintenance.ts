@@ -10,6 +10,7 @@ import type { KvEngine } from './kv-engine.ts';
 import type { ReaderPins } from './reader-pins.ts';
 import type { HealReport } from './segment-healing.ts';
 import { healSegments } from './segment-healing.ts';
+import { TableFlusher } from './table-flusher.ts';
 import { TableMerger } from './table-merger.ts';
 import type { ReadExtent } from './value-reader.ts';
 
@@ -22,6 +23,8 @@ export interface MaintenanceOptions {
   readonly memtableSizeBytes: number;
   /** A log with this much after the last flush is flushed: it bounds replay. */
   readonly replaySizeBytes: number;
+  /** A memtable of fewer bytes is written on this thread. */
+  readonly flushThreadSizeBytes: number;
   /** Tables of fewer bytes in all are merged on this thread. */
   readonly mergeThreadSizeBytes: number;
   readonly readExtent: ReadExtent;
@@ -47,6 +50,8 @@ export interface CompactionSettings {
 export interface MaintenanceCounters {
   readonly flushes: number;
   readonly merges: number;
+  /** Threads of flushes that died. */
+  readonly flushThreadFailures: number;
   /** Threads of merges that died. */
   readonly mergeThreadFailures: number;
   readonly lastFlushMs: number;
@@ -69,6 +74,7 @@ const TABLES_HELD = 32;
 export class Maintenance {
   readonly #options: MaintenanceOptions;
   readonly compactor: Compactor;
+  readonly #flusher: TableFlusher;
   readonly #merger: TableMerger;
   #queue: Promise<void> = Promise.resolve();
   /** The flush on its way; never rejects. */
@@ -92,6 +98,7 @@ export class Maintenance {
   constructor(options: MaintenanceOptions, unflushedBytes: number) {
     this.#options = options;
     this.#unflushedBytes = unflushedBytes;
+    this.#flusher = new TableFlusher(options.env, options.flushThreadSizeBytes);
     this.#merger = new TableMerger(options.env, options.mergeThreadSizeBytes);
     this.compactor = new Compactor({
       ...options,
@@ -105,6 +112,7 @@ export class Maintenance {
     return {
       flushes: this.#flushes,
       merges: this.#merges,
+      flushThreadFailures: this.#flusher.threadFailures,
       mergeThreadFailures: this.#merger.threadFailures,
       lastFlushMs: this.#lastFlushMs,
       totalFlushMs: this.#totalFlushMs,
@@ -308,7 +316,7 @@ export class Maintenance {
       const target = engine.appliedIndex;
       const frozen = engine.freeze();
       this.#unflushedBytes = 0;
-      await engine.index.flush();
+      await engine.index.flush(this.#flusher);
       // Values are moved only where no flush runs, so what was frozen just now has all moves.
       if (frozen) engine.space.settleMoves();
       if (engine.flushedIndex >= target && !engine.space.hasMoves) break;

@@ -1,8 +1,11 @@
+import type { Clock } from '@holdfast/env';
 import { hashKey } from './bloom-filter.ts';
 import { ByteSlabs } from './byte-slabs.ts';
 import type { IndexRecord } from './index-record.ts';
 import type { IndexSource } from './index-source.ts';
 import { KeyList } from './key-list.ts';
+import type { MemtableCopy } from './memtable-copy.ts';
+import { joined } from './memtable-copy.ts';
 import { RecordVersions } from './record-versions.ts';
 
 /** A state of the memtable that stays as it is. */
@@ -44,6 +47,15 @@ export class Memtable implements MemtableView {
   get sizeBytes(): number {
     if (this.#keys.count === 0) return 0;
     return this.#slabs.sizeBytes + this.#keys.sizeBytes + this.#records.sizeBytes;
+  }
+
+  /** Copies what is in it; it must not be written meanwhile. The event loop has its turns between. */
+  async copy(clock: Pick<Clock, 'turn'>): Promise<MemtableCopy> {
+    return {
+      keys: await joined([this.#keys.nodeBytes], clock),
+      records: await joined([this.#records.recordBytes], clock),
+      values: await joined(this.#slabs.slabs, clock),
+    };
   }
 
   get(key: Uint8Array, keyHash: number = hashKey(key)): IndexRecord | undefined {

@@ -73,24 +73,14 @@ export class RecordVersions {
     return seen;
   }
 
+  /** Memory of all records: with the slabs, what `readRecord` needs. */
+  get recordBytes(): Uint8Array {
+    return this.#arena.used;
+  }
+
   /** The record; an inline value is a view of memory that does not change. */
   read(at: number): IndexRecord {
-    const { words } = this.#arena;
-    const version = numberAt(words, at + VERSION);
-    const kindAndLength = words[at + KIND_AND_LENGTH] as number;
-    const kind = kindAndLength & 3;
-    if (kind === KIND_TOMBSTONE) return { kind: 'tombstone', version };
-    if (kind === KIND_INLINE) {
-      const value = this.#slabs.at(words[at + VALUE] as number, kindAndLength >>> 2);
-      return { kind: 'inline', version, value };
-    }
-    const extent = {
-      segmentId: numberAt(words, at + SEGMENT_ID),
-      offset: numberAt(words, at + OFFSET),
-      length: words[at + LENGTH] as number,
-      crc: (words[at + CRC] as number) >>> 0,
-    };
-    return { kind: 'extent', version, extent };
+    return readRecord(this.#arena.words, this.#slabs, at);
   }
 
   #word(at: number, field: number): number {
@@ -102,6 +92,29 @@ export class RecordVersions {
     if (kind === KIND_INLINE) return INLINE_WORDS;
     return kind === KIND_EXTENT ? EXTENT_WORDS : TOMBSTONE_WORDS;
   }
+}
+
+/** The record at `at` of the words; an inline value is a view of memory that does not change. */
+export function readRecord(
+  words: Int32Array,
+  slabs: Pick<ByteSlabs, 'at'>,
+  at: number,
+): IndexRecord {
+  const version = numberAt(words, at + VERSION);
+  const kindAndLength = words[at + KIND_AND_LENGTH] as number;
+  const kind = kindAndLength & 3;
+  if (kind === KIND_TOMBSTONE) return { kind: 'tombstone', version };
+  if (kind === KIND_INLINE) {
+    const value = slabs.at(words[at + VALUE] as number, kindAndLength >>> 2);
+    return { kind: 'inline', version, value };
+  }
+  const extent = {
+    segmentId: numberAt(words, at + SEGMENT_ID),
+    offset: numberAt(words, at + OFFSET),
+    length: words[at + LENGTH] as number,
+    crc: (words[at + CRC] as number) >>> 0,
+  };
+  return { kind: 'extent', version, extent };
 }
 
 function wordsOf(record: IndexRecord): number {

@@ -18,6 +18,8 @@ export interface LocalStoreSettings {
   readonly blockCacheSizeBytes?: number;
   /** Tables beyond which some are merged; more only as the logarithm of their bytes. Default 4. */
   readonly tableCountLimit?: number;
+  /** A memtable of fewer bytes is written as a table in slices on the calling thread; 0: none. Default 8 MiB. */
+  readonly flushThreadSizeBytes?: number;
   /** Tables of fewer bytes in all are merged in slices on the calling thread; 0: none. Default 512 KiB. */
   readonly mergeThreadSizeBytes?: number;
   /** Transactions that may wait while the log is busy; beyond it KV_BUSY. Default 64 MiB. */
@@ -36,6 +38,7 @@ export interface LocalStoreSettings {
 export interface ResolvedSettings
   extends Pick<RecoverRequest, 'wal' | 'engine' | 'memtableSizeBytes'> {
   readonly replaySizeBytes: number;
+  readonly flushThreadSizeBytes: number;
   readonly mergeThreadSizeBytes: number;
   readonly waitingSizeLimitBytes: number;
   readonly reserveSizeBytes: number;
@@ -59,6 +62,7 @@ export async function resolveSettings(
     },
     memtableSizeBytes: settings.memtableSizeBytes ?? plan.memtableSizeBytes,
     replaySizeBytes: settings.replaySizeBytes ?? plan.replaySizeBytes,
+    flushThreadSizeBytes: settings.flushThreadSizeBytes ?? 8 * MIB,
     mergeThreadSizeBytes: settings.mergeThreadSizeBytes ?? 512 * KIB,
     waitingSizeLimitBytes: settings.waitingSizeLimitBytes ?? 64 * MIB,
     reserveSizeBytes,

@@ -31,6 +31,8 @@ export interface LocalStoreStatus {
   readonly unflushedLogBytes: number;
   readonly flushes: number;
   readonly merges: number;
+  /** Flushes whose thread died or could not be started; they were done on the main thread. */
+  readonly flushThreadFailures: number;
   /** Merges whose thread died or could not be started; they were done on the main thread. */
   readonly mergeThreadFailures: number;
   /** Segments that compaction emptied, and bytes that it copied, since the start. */

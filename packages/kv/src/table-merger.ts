@@ -1,9 +1,10 @@
-import type { Env, RunningTask } from '@holdfast/env';
+import type { Env } from '@holdfast/env';
 import { ThreadError } from '@holdfast/env';
 import { KvError } from './errors.ts';
-import type { MergeAnswer, MergeRequest } from './merge-task.ts';
-import { listingOf, mergeTables, mergeTask } from './merge-task.ts';
+import type { MergeRequest } from './merge-task.ts';
+import { mergeTables, mergeTask } from './merge-task.ts';
 import type { SortedTable, TableListing } from './sorted-table.ts';
+import { TableThread } from './table-thread.ts';
 import { unlinkLeftOver } from './table-writer.ts';
 
 /**
@@ -16,19 +17,19 @@ import { unlinkLeftOver } from './table-writer.ts';
 export class TableMerger {
   readonly #env: Env;
   readonly #threadSizeBytes: number;
-  #running: RunningTask<MergeAnswer> | undefined;
+  readonly #thread: TableThread;
   #stopped = false;
-  #threadFailures = 0;
 
   /** `threadSizeBytes`: tables of fewer bytes in all get no thread. */
   constructor(env: Env, threadSizeBytes: number) {
     this.#env = env;
     this.#threadSizeBytes = threadSizeBytes;
+    this.#thread = new TableThread(env.files);
   }
 
   /** Threads that died or could not be started. Their merges were done on this thread instead. */
   get threadFailures(): number {
-    return this.#threadFailures;
+    return this.#thread.failures;
   }
 
   /**
@@ -37,39 +38,26 @@ export class TableMerger {
    */
   async merge(tables: readonly SortedTable[], request: MergeRequest): Promise<TableListing> {
     if (this.#stopped) throw closed();
+    const { path } = request.write;
     try {
-      const merged = await this.#mergeOnThread(request);
-      if (merged !== undefined) return merged;
-      return await mergeTables(this.#env, tables, request, () => this.#stopped);
+      const merged = this.#isLarge(request)
+        ? await this.#thread.run(mergeTask, request, path)
+        : undefined;
+      return merged ?? (await mergeTables(this.#env, tables, request, () => this.#stopped));
     } catch (error) {
-      await unlinkLeftOver(this.#env.files, request.write.path).catch(() => undefined);
-      throw error;
+      await unlinkLeftOver(this.#env.files, path).catch(() => undefined);
+      throw error instanceof ThreadError ? closed(error) : error;
     }
   }
 
   /** Ends what runs, soon: its `merge` rejects. Nothing begins after it. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await this.#running?.stop();
+    await this.#thread.stop();
   }
 
-  /** undefined where it is too small, or there are no threads, or the thread died: nothing but the merge itself is wrong with that. */
-  async #mergeOnThread(request: MergeRequest): Promise<TableListing | undefined> {
-    const { threads } = this.#env.files;
-    const sizeBytes = request.sources.reduce((sum, source) => sum + source.sizeBytes, 0);
-    if (threads === undefined || sizeBytes < this.#threadSizeBytes) return undefined;
-    this.#running = threads.start(mergeTask, request);
-    try {
-      return listingOf(await this.#running.answer);
-    } catch (error) {
-      if (!(error instanceof ThreadError)) throw error;
-      if (this.#stopped) throw closed(error);
-      this.#threadFailures++;
-      await unlinkLeftOver(this.#env.files, request.write.path);
-      return undefined;
-    } finally {
-      this.#running = undefined;
-    }
+  #isLarge({ sources }: MergeRequest): boolean {
+    return sources.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) >= this.#threadSizeBytes;
   }
 }
 

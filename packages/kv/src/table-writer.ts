@@ -6,6 +6,7 @@ import { BloomFilterBuilder } from './bloom-filter.ts';
 import { GatheredFile } from './gathered-file.ts';
 import type { IndexRecord } from './index-record.ts';
 import type { IndexSource } from './index-source.ts';
+import type { TableListing } from './sorted-table.ts';
 import { BlockBuilder, withChecksum } from './table-block.ts';
 import type { TableProperties, TableSection } from './table-format.ts';
 import {
@@ -75,6 +76,19 @@ export async function writeTable(
   } finally {
     await file.close();
   }
+}
+
+/** As `writeTable`. Durability: the file's name is synced too when it resolves; no MANIFEST lists it yet. */
+export async function writeTableIn(
+  directory: string,
+  env: Env,
+  request: TableWriteRequest,
+  source: IndexSource,
+  onSlice?: () => void,
+): Promise<TableListing> {
+  const { sizeBytes, footerCrc } = await writeTable(env, request, source, onSlice);
+  await env.files.syncDirectory(directory);
+  return { tableId: request.tableId, sizeBytes, footerCrc };
 }
 
 /** Removes what a try before that failed may have left of a file. */

@@ -21,6 +21,11 @@ export class WordArena {
     return this.#used * 4;
   }
 
+  /** The memory of all that is reserved. */
+  get used(): Uint8Array {
+    return this.bytes.subarray(0, this.sizeBytes);
+  }
+
   /** Position of `count` words, all zero. */
   reserve(count: number): number {
     const at = this.#used;

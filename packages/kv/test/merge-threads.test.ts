@@ -8,7 +8,7 @@ import { createNodeEnv, NodeFiles } from '@holdfast/env/node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { LocalStore, LocalStoreSettings } from '../src/index.ts';
 import { openLocalStore } from '../src/index.ts';
-import { listingOf } from '../src/merge-task.ts';
+import { listingOf } from '../src/table-answer.ts';
 import { contentsOf, DIRECTORY, del, put, TINY } from './fixtures/crash-enumeration.ts';
 import { diesHalfway, filesWithThreads, neverEnds } from './fixtures/thread-faults.ts';
 

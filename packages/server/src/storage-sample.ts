@@ -94,6 +94,11 @@ function indexMetrics(status: LocalStoreStatus): StorageMetric[] {
   return [
     counter('kv_flushes_total', status.flushes, 'Flushes of the memtable: delta snapshots.'),
     counter('kv_flush_seconds_total', status.totalFlushMs / 1000, 'Time spent flushing.'),
+    counter(
+      'kv_flush_thread_failures_total',
+      status.flushThreadFailures,
+      'Flushes whose thread died; done on the main thread instead.',
+    ),
     counter('kv_merges_total', status.merges, 'Merges of tables.'),
     counter(
       'kv_merge_thread_failures_total',
