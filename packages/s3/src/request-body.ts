@@ -117,6 +117,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
    * back, and V8 collected the whole heap for each 10 MiB of a body: that was a third of the processor time of a large put.
    */
   async pour(take: TakePiece): Promise<void> {
+    this.#shorten();
     for (;;) {
       const next = await this.next();
       if (next.done === true) return;
@@ -212,6 +213,21 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     });
     if (req.destroyed && !req.readableEnded) this.fail(new Error('the connection is closed'));
     req.on('data', (piece: Uint8Array) => this.#push(piece));
+  }
+
+  /**
+   * Takes a piece that a pour waits for where Node's parser gives it to the stream. Why: the stream's own way to a listener, with a
+   * read that is begun anew for each piece, is a twentieth of the thread's time in a large put. All else goes that way.
+   */
+  #shorten(): void {
+    const req = this.#req;
+    const push = req.push.bind(req);
+    req.push = (piece: Uint8Array | null, encoding): boolean => {
+      const isWaitedFor = this.#passOn !== undefined && req.readableLength === 0;
+      if (piece === null || !isWaitedFor) return push(piece, encoding);
+      this.#push(piece);
+      return true;
+    };
   }
 
   #shift(): Uint8Array | undefined {

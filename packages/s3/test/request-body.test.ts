@@ -227,6 +227,28 @@ test('time that the taker of a pour takes is not counted, and what came meanwhil
   expect(text).toBe('12345');
 });
 
+test('pieces that a pour waits for do not take the way of the stream, and those that it does not wait for come behind them', async () => {
+  const open = openBody();
+  const slow = Promise.withResolvers<void>();
+  let text = '';
+  const { pouring } = await pourFrom(open, (piece) => {
+    text += Buffer.from(piece).toString();
+    return text === '123' ? slow.promise : undefined;
+  });
+  let listened = '';
+  open.client.on('data', (piece: Uint8Array) => (listened += Buffer.from(piece).toString()));
+  open.client.push(Buffer.from('1'));
+  await turn();
+  for (const byte of '2345') open.client.push(Buffer.from(byte));
+  slow.resolve();
+  await turn();
+  for (const byte of '67') open.client.push(Buffer.from(byte));
+  open.client.end();
+  await pouring;
+  expect(text).toBe('1234567');
+  expect(listened).toBe('145');
+});
+
 test('a pour ends with what its taker throws later, and where the connection closes', async () => {
   const refused = openBody();
   const fault = new Error('too large');
