@@ -80,10 +80,9 @@ const READ_REFUSALS: readonly ReadRefusal[] = [
  */
 export function laneOf(message: Message): Lane {
   switch (message.type) {
-    case 'appendEntries':
-      // An empty one tells what is committed.
-      return message.entries.length === 0 ? 'control' : 'log';
     case 'forwardProposal':
+    case 'appendEntries':
+      // An empty one too: it speaks of what was sent before. Where it came first, that was taken for lost and sent again.
       return 'log';
     case 'forwardReply':
       // Arrives with the entry that it speaks of: one write, one arrival and one turn, and not two.

@@ -1,5 +1,6 @@
 import { utf8 } from '@holdfast/bytes';
 import { expect, test } from 'vitest';
+import type { Replica } from '../src/index.ts';
 import { MemoryCluster } from './fixtures/memory-cluster.ts';
 
 const KEY = utf8('key');
@@ -113,6 +114,29 @@ test('a body is not sent back to the node that handed it to the leader', async (
   for (const name of ['n1', 'n2', 'n3']) await cluster.start(name);
   await cluster.leader();
   for (const name of ['n1', 'n2', 'n3']) expect(await textAt(cluster, name)).toBe(value);
+  await cluster.close();
+});
+
+test('entries that are on their way are not sent again because the answer to a heartbeat came sooner', async () => {
+  const cluster = await MemoryCluster.open();
+  const leader = cluster.nameOf(await cluster.leader());
+  const asked = cluster.nameOf(await cluster.follower());
+  cluster.network.setFaults({ delayMs: [1, 40] });
+  const before = cluster.network.stats.sentBytes;
+  const puts = Array.from({ length: 16 }, async (_, at) => {
+    await cluster.clock.sleep(at * 10);
+    const key = utf8(`key ${at}`);
+    const written = cluster.replica(leader).store.transact(put('b'.repeat(BODY_BYTES), key));
+    // Each read has the leader send heartbeats, beside the entries.
+    await Promise.all([written, cluster.replica(asked).store.get(KEY)]);
+  });
+  await cluster.until(Promise.all(puts));
+  const { lastIndex } = cluster.replica(leader).cluster.status();
+  const hasAll = ({ replica }: { readonly replica: Replica | undefined }) =>
+    replica?.cluster.status().appliedIndex === lastIndex;
+  await cluster.untilTrue(() => cluster.running.every(hasAll), 'the same everywhere');
+  const sentBytes = cluster.network.stats.sentBytes - before;
+  expect(Math.floor(sentBytes / BODY_BYTES)).toBe(32);
   await cluster.close();
 });
 

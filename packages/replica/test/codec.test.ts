@@ -225,7 +225,8 @@ describe('messages', () => {
   test('only what carries entries or proposals waits behind others of its kind', () => {
     const append = exampleAppend();
     expect(laneOf(append)).toBe('log');
-    expect(laneOf({ ...append, entries: [] } as Message)).toBe('control');
+    // Behind the entries that it speaks of.
+    expect(laneOf({ ...append, entries: [] } as Message)).toBe('log');
     for (const message of MESSAGES) {
       // An accepted proposal's answer arrives with the entry.
       const isAccepted = message.type === 'forwardReply' && message.outcome.accepted;
