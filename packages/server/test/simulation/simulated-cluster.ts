@@ -184,6 +184,8 @@ export class SimulatedCluster {
     if (role === undefined) await this.#answered(cluster.add(fresh.name, fresh.address));
     else if (role === 'learner') await this.#answered(cluster.promote(fresh.name));
     else if (members.some(({ nodeId }) => nodeId === old.name)) {
+      // Why first: one that is being taken in anew, with what was damaged set aside, asks for it as often as it is removed.
+      old.retire();
       await this.#answered(cluster.remove(old.name));
     } else return true;
     return false;
