@@ -11,7 +11,6 @@ import type { Segment } from './segment.ts';
 import type { SegmentFiles } from './segment-files.ts';
 import type { SegmentList } from './segment-list.ts';
 import type { Settings } from './settings.ts';
-import { SPARE_PIECE_BYTES } from './spare-file.ts';
 import type { StateSaver } from './state-saver.ts';
 import type { TailCache } from './tail-cache.ts';
 
@@ -331,8 +330,8 @@ export class LogWriter {
     this.#load = batch.count + (this.#inFlight[0]?.batch.count ?? 0);
     this.#acknowledge(batch);
     const spareAfter = Math.min(SPARE_AFTER_BYTES, this.#settings.segmentSizeBytes / 8);
-    if (end.position >= spareAfter && sizeBytes <= SPARE_PIECE_BYTES) {
-      this.#segmentFiles.spare.prepare();
+    if (end.position >= spareAfter) {
+      this.#segmentFiles.spare.prepare(sizeBytes, this.counters.lastSyncMs);
     }
   }
 

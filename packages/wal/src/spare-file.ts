@@ -3,11 +3,12 @@ import { isFileError } from './damage.ts';
 import { roundUpToBlock } from './layout.ts';
 import type { Settings } from './settings.ts';
 
-/**
- * What is filled at once. A larger batch asks for no piece: so a spare is filled about as fast as its forerunner, and bulk
- * data, in which a sync's metadata does not count, is not written twice.
- */
-export const SPARE_PIECE_BYTES: number = 256 * 1024;
+/** What is filled at once, so that a spare is ready before its forerunner is full beside batches of nearly as many bytes. */
+const PIECE_BYTES = 256 * 1024;
+/** Up to here a sync into a filled file takes half as long on any disk. */
+const SMALL_BATCH_BYTES = 64 * 1024;
+/** A sync that took longer waited for more than its bytes: on a disk that others want too, for what a growing file commits. */
+const SLOW_SYNC_MS = 1;
 
 interface FillingFile {
   readonly path: string;
@@ -17,11 +18,10 @@ interface FillingFile {
 
 /**
  * The next segment's file, filled with zeros ahead of need, a piece for each batch of records: a sync into
- * it changes no metadata and takes a third to a half of the time, of 128 KiB as of one block. It is the reserve on a full
- * disk too.
+ * it changes no metadata and takes half as long. It is the reserve on a full disk too.
  *
  * Why a piece a batch: large batches gain little from it, and a device that writes every byte twice takes
- * half as many of them. So the caller asks for no piece after a large batch, and takes what is ready.
+ * half as many of them. So nothing is filled beside a large batch, and the caller takes what is ready.
  */
 export class SpareFile {
   readonly #settings: Settings;
@@ -44,8 +44,12 @@ export class SpareFile {
     return this.#filledBytes;
   }
 
-  /** Starts filling one more piece, unless all is filled, one is on its way, or preallocation is off. */
-  prepare(): void {
+  /**
+   * Starts filling one more piece, beside batches of `batchBytes` whose last sync took `syncMs`, unless they would gain
+   * nothing, all is filled, one is on its way, or preallocation is off.
+   */
+  prepare(batchBytes: number, syncMs: number): void {
+    if (batchBytes > (syncMs > SLOW_SYNC_MS ? PIECE_BYTES : SMALL_BATCH_BYTES)) return;
     if (!this.#settings.preallocate || this.#stopped) return;
     if (this.isReady || this.#filling !== undefined) return;
     this.#filling = this.#fillPiece().finally(() => {
@@ -92,7 +96,7 @@ export class SpareFile {
   async #create(): Promise<FillingFile> {
     const { env, segmentSizeBytes } = this.#settings;
     const path = this.#nextPath();
-    const zeros = env.files.allocate(roundUpToBlock(Math.min(SPARE_PIECE_BYTES, segmentSizeBytes)));
+    const zeros = env.files.allocate(roundUpToBlock(Math.min(PIECE_BYTES, segmentSizeBytes)));
     // Why direct: zeros in the page cache would have to be thrown out again by every later write.
     const handle = await env.files.open(path, 'create', { direct: true });
     return { path, handle, zeros };

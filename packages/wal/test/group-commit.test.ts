@@ -1,6 +1,9 @@
 import { logIndex } from '@holdfast/bytes';
+import type { MemoryEnv } from '@holdfast/env/memory';
 import { describe, expect, it } from 'vitest';
+import type { Wal } from '../src/index.ts';
 import { codeOf, contents, DIRECTORY, envOn, memoryEnv, open, put, T1 } from './fixtures/logs.ts';
+import { mutantFiles } from './fixtures/mutant-files.ts';
 
 const BIG = { segmentSizeBytes: 1024 * 1024, preallocate: false };
 
@@ -202,20 +205,33 @@ describe('a full disk', () => {
 describe('the spare segment', () => {
   const LOG = { segmentSizeBytes: 8 * 1024 * 1024, preallocate: true };
 
-  it('is filled before it is needed beside batches of 1 to 200 KiB', async () => {
-    for (const kib of [1, 130, 200]) {
-      const env = await memoryEnv();
-      const wal = await open(env, LOG);
-      while (wal.segments().length < 2) await put(wal, 'record', new Uint8Array(kib * 1024));
-      expect(wal.segments()[1]?.sizeBytes, `${kib} KiB`).toBe(LOG.segmentSizeBytes);
-      await wal.close();
-    }
+  /** A log each of whose synced writes takes so long. */
+  async function logOf(syncMs: number): Promise<{ readonly env: MemoryEnv; readonly wal: Wal }> {
+    const env = await memoryEnv();
+    const onWriteSynced = (event: 'begins' | 'ends'): undefined => {
+      if (event === 'ends') env.manualClock.advance(syncMs);
+    };
+    const files = mutantFiles(env.files, { onWriteSynced });
+    return { env, wal: await open({ ...env, files }, LOG) };
+  }
+
+  it.each([
+    { kib: 1, syncMs: 0.5 },
+    { kib: 130, syncMs: 1.5 },
+    { kib: 200, syncMs: 1.5 },
+  ])('is filled before it is needed beside batches of $kib KiB in $syncMs ms', async (batches) => {
+    const { wal } = await logOf(batches.syncMs);
+    while (wal.segments().length < 2) await put(wal, 'record', new Uint8Array(batches.kib * 1024));
+    expect(wal.segments()[1]?.sizeBytes).toBe(LOG.segmentSizeBytes);
+    await wal.close();
   });
 
-  it('is not begun beside larger ones, so that bulk data is written once', async () => {
-    const env = await memoryEnv();
-    const wal = await open(env, LOG);
-    for (let count = 0; count < 20; count++) await put(wal, 'bulk', new Uint8Array(300 * 1024));
+  it.each([
+    { kib: 130, syncMs: 0.5 },
+    { kib: 300, syncMs: 1.5 },
+  ])('is not begun beside batches of $kib KiB in $syncMs ms', async ({ kib, syncMs }) => {
+    const { env, wal } = await logOf(syncMs);
+    for (let count = 0; count < 20; count++) await put(wal, 'bulk', new Uint8Array(kib * 1024));
     expect(await env.files.list(DIRECTORY)).not.toContainEqual(expect.stringMatching(/^spare/));
     await wal.close();
   });
