@@ -8,7 +8,7 @@ const PIECE_BYTES = 256 * 1024;
 /** Up to here a sync into a filled file takes half as long on any disk. */
 const SMALL_BATCH_BYTES = 64 * 1024;
 /** A sync that took longer waited for more than its bytes: on a disk that others want too, for what a growing file commits. */
-const SLOW_SYNC_MS = 1;
+const SLOW_SYNC_MS = 2;
 
 interface FillingFile {
   readonly path: string;

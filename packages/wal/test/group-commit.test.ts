@@ -216,9 +216,9 @@ describe('the spare segment', () => {
   }
 
   it.each([
-    { kib: 1, syncMs: 0.5 },
-    { kib: 130, syncMs: 1.5 },
-    { kib: 200, syncMs: 1.5 },
+    { kib: 1, syncMs: 1.5 },
+    { kib: 130, syncMs: 2.5 },
+    { kib: 200, syncMs: 2.5 },
   ])('is filled before it is needed beside batches of $kib KiB in $syncMs ms', async (batches) => {
     const { wal } = await logOf(batches.syncMs);
     while (wal.segments().length < 2) await put(wal, 'record', new Uint8Array(batches.kib * 1024));
@@ -227,8 +227,8 @@ describe('the spare segment', () => {
   });
 
   it.each([
-    { kib: 130, syncMs: 0.5 },
-    { kib: 300, syncMs: 1.5 },
+    { kib: 130, syncMs: 1.5 },
+    { kib: 300, syncMs: 2.5 },
   ])('is not begun beside batches of $kib KiB in $syncMs ms', async ({ kib, syncMs }) => {
     const { env, wal } = await logOf(syncMs);
     for (let count = 0; count < 20; count++) await put(wal, 'bulk', new Uint8Array(kib * 1024));
