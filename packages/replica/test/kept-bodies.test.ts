@@ -87,6 +87,8 @@ test('a body is kept by no request that was refused, and by each that may have b
   expect(proposals.kept(refused)?.body).toHaveLength(1);
   proposals.noteForward({ requestId: refused, accepted: false, code: 'UNCOMMITTED_LIMIT' });
   expect(proposals.kept(refused)).toBeUndefined();
+  // A tick: until then a leader that has no room is sent nothing.
+  proposals.expire(clock.monotonicMs());
   const open = handOver();
   proposals.noteForward({ requestId: open, accepted: false, code: 'TIMED_OUT' });
   expect(proposals.kept(open)?.body).toHaveLength(1);
