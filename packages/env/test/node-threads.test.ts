@@ -95,6 +95,16 @@ describe('a thread', () => {
     expect(fresh.startedCount).toBe(2);
   });
 
+  test('goes on with another task where one that it has answered is stopped', async () => {
+    const fresh = new NodeThreads({});
+    const first = fresh.start(counts, undefined);
+    await first.answer;
+    const second = fresh.start(counts, undefined);
+    await first.stop();
+    expect(await second.answer).toBe(2);
+    expect(fresh.startedCount).toBe(1);
+  });
+
   test('whose task failed or was stopped is not used again', async () => {
     const fresh = new NodeThreads({});
     await expect(fresh.start(throws, undefined).answer).rejects.toThrow('no such luck');

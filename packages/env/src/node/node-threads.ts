@@ -40,10 +40,14 @@ export class NodeThreads implements Threads {
   ): RunningTask<Answer> {
     const worker = this.#takeIdle() ?? this.#startWorker();
     let stopped = false;
+    let answered = false;
     const answer = answerOf<Answer>(worker, exportName, () => stopped);
     // A stopped task's answer is awaited by nobody.
     answer.then(
-      () => this.#keep(worker),
+      () => {
+        answered = true;
+        this.#keep(worker);
+      },
       () => undefined,
     );
     const message: ThreadRequest = { moduleUrl, exportName, request };
@@ -51,6 +55,8 @@ export class NodeThreads implements Threads {
     return {
       answer,
       stop: async () => {
+        // Safety: by then the thread may run another task.
+        if (answered) return;
         stopped = true;
         await worker.terminate();
       },
@@ -104,9 +110,13 @@ function answerOf<Answer>(worker: Worker, name: string, isStopped: () => boolean
     const onError = (error: unknown): void => {
       cause = error;
     };
+    const onUnreadable = (error: unknown): void => {
+      cause = error;
+      void worker.terminate();
+    };
     const onMessage = (value: Answer): void => {
       worker.off('message', onMessage).off('error', onError).off('exit', onExit);
-      worker.off('messageerror', onError);
+      worker.off('messageerror', onUnreadable);
       resolve(value);
     };
     // Why not before: until it has ended, the thread may hold files open.
@@ -117,7 +127,7 @@ function answerOf<Answer>(worker: Worker, name: string, isStopped: () => boolean
       reject(new ThreadError('THREAD_FAILED', message, { cause }));
     };
     worker.on('message', onMessage).on('error', onError).on('exit', onExit);
-    // An answer that cannot be sent: nothing else will come.
-    worker.on('messageerror', onError);
+    // An answer that cannot be read: nothing else will come, and the thread would wait for another task.
+    worker.on('messageerror', onUnreadable);
   });
 }
