@@ -12,14 +12,12 @@ import { writeTableIn } from './table-writer.ts';
  */
 export class TableFlusher {
   readonly #env: Env;
-  readonly #threadSizeBytes: number;
   readonly #thread: TableThread;
 
   /** `threadSizeBytes`: a memtable of fewer bytes is written on this thread. */
   constructor(env: Env, threadSizeBytes: number) {
     this.#env = env;
-    this.#threadSizeBytes = threadSizeBytes;
-    this.#thread = new TableThread(env.files);
+    this.#thread = new TableThread(env.files, threadSizeBytes);
   }
 
   /** Threads that died or could not be started. Their flushes were done on this thread instead. */
@@ -33,10 +31,9 @@ export class TableFlusher {
     directory: string,
     write: TableWriteRequest,
   ): Promise<TableListing> {
-    const written =
-      memtable.sizeBytes >= this.#threadSizeBytes
-        ? await this.#flushOnThread(memtable, directory, write)
-        : undefined;
+    const written = this.#thread.takes(memtable.sizeBytes)
+      ? await this.#flushOnThread(memtable, directory, write)
+      : undefined;
     return written ?? writeTableIn(directory, this.#env, write, memtable.source(false));
   }
 
@@ -45,7 +42,6 @@ export class TableFlusher {
     directory: string,
     write: TableWriteRequest,
   ): Promise<TableListing | undefined> {
-    if (!this.#thread.isAvailable) return undefined;
     const copy = await memtable.copy(this.#env.clock);
     const memory = [copy.keys.buffer, copy.records.buffer, copy.values.buffer];
     return this.#thread.run(flushTask, { directory, copy, write }, write.path, memory);

@@ -16,15 +16,13 @@ import { unlinkLeftOver } from './table-writer.ts';
  */
 export class TableMerger {
   readonly #env: Env;
-  readonly #threadSizeBytes: number;
   readonly #thread: TableThread;
   #stopped = false;
 
   /** `threadSizeBytes`: tables of fewer bytes in all get no thread. */
   constructor(env: Env, threadSizeBytes: number) {
     this.#env = env;
-    this.#threadSizeBytes = threadSizeBytes;
-    this.#thread = new TableThread(env.files);
+    this.#thread = new TableThread(env.files, threadSizeBytes);
   }
 
   /** Threads that died or could not be started. Their merges were done on this thread instead. */
@@ -39,8 +37,9 @@ export class TableMerger {
   async merge(tables: readonly SortedTable[], request: MergeRequest): Promise<TableListing> {
     if (this.#stopped) throw closed();
     const { path } = request.write;
+    const sizeBytes = request.sources.reduce((sum, source) => sum + source.sizeBytes, 0);
     try {
-      const merged = this.#isLarge(request)
+      const merged = this.#thread.takes(sizeBytes)
         ? await this.#thread.run(mergeTask, request, path)
         : undefined;
       return merged ?? (await mergeTables(this.#env, tables, request, () => this.#stopped));
@@ -54,10 +53,6 @@ export class TableMerger {
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#thread.stop();
-  }
-
-  #isLarge({ sources }: MergeRequest): boolean {
-    return sources.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) >= this.#threadSizeBytes;
   }
 }
 

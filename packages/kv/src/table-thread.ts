@@ -8,11 +8,14 @@ import { unlinkLeftOver } from './table-writer.ts';
 /** Has tables written on another thread, where the files can be had on one. One at a time. */
 export class TableThread {
   readonly #files: Env['files'];
+  readonly #leastBytes: number;
   #running: RunningTask<TableAnswer> | undefined;
   #failures = 0;
 
-  constructor(files: Env['files']) {
+  /** `leastBytes`: less is not worth a thread. */
+  constructor(files: Env['files'], leastBytes: number) {
     this.#files = files;
+    this.#leastBytes = leastBytes;
   }
 
   /** Threads that died or could not be started. */
@@ -20,8 +23,9 @@ export class TableThread {
     return this.#failures;
   }
 
-  get isAvailable(): boolean {
-    return this.#files.threads !== undefined;
+  /** Whether there are threads, and so many bytes are worth one. */
+  takes(sizeBytes: number): boolean {
+    return this.#files.threads !== undefined && sizeBytes >= this.#leastBytes;
   }
 
   /**
