@@ -1,10 +1,10 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toHex, utf8 } from '@holdfast/bytes';
 import type { Env } from '@holdfast/env';
 import { createMemoryEnv } from '@holdfast/env/memory';
-import { createNodeEnv, NodeFiles } from '@holdfast/env/node';
+import { NodeFiles } from '@holdfast/env/node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { flushTask } from '../src/flush-task.ts';
 import type { LocalStore, LocalStoreSettings } from '../src/index.ts';
@@ -13,15 +13,15 @@ import type { IndexRecord } from '../src/index-record.ts';
 import type { IndexSource } from '../src/index-source.ts';
 import { Memtable } from '../src/memtable.ts';
 import { MemtableCopySource } from '../src/memtable-copy.ts';
-import { contentsOf, DIRECTORY, del, put, TINY } from './fixtures/crash-enumeration.ts';
+import { contentsOf, del, put, TINY } from './fixtures/crash-enumeration.ts';
 import {
   diesHalfway,
   filesWithThreads,
   findsNoRoom,
   waitsForWord,
 } from './fixtures/thread-faults.ts';
+import { expectSameTable, IDENTITY, machine } from './fixtures/thread-stores.ts';
 
-const IDENTITY = { clusterId: 'c'.repeat(32), nodeId: 'd'.repeat(32) };
 /** Only what a test asks for is flushed, on a thread. */
 const SETTINGS = { ...TINY, memtableSizeBytes: 1 << 24, flushThreadSizeBytes: 0 };
 let directory: string;
@@ -32,20 +32,12 @@ beforeEach(async () => {
 
 afterEach(() => rm(directory, { recursive: true }));
 
-async function machine(files: NodeFiles): Promise<Env> {
-  return { ...(await createNodeEnv()), files };
-}
-
 function open(
   env: Env,
   where: string = directory,
   settings: LocalStoreSettings = SETTINGS,
 ): Promise<LocalStore> {
   return openLocalStore({ env, directory: where, identity: IDENTITY, settings });
-}
-
-async function tableNames(): Promise<string[]> {
-  return (await readdir(`${directory}/kv`)).filter((name) => name.endsWith('.table'));
 }
 
 /** Overwritten keys, a tombstone, values in the index and in the log, of which nothing is flushed. */
@@ -95,21 +87,12 @@ describe('on the files of the machine', () => {
   });
 
   test('the table is byte for byte the one that is made without threads', async () => {
-    const threaded = await open(await machine(new NodeFiles()));
-    await fill(threaded);
-    await threaded.flush();
-    await threaded.close();
-    const memory = await createMemoryEnv();
-    const sliced = await open(memory, DIRECTORY);
-    await fill(sliced);
-    await sliced.flush();
-    await sliced.close();
-    const names = await tableNames();
-    expect(names.length).toBe(1);
-    const file = await memory.files.open(`${DIRECTORY}/kv/${names[0]}`, 'read');
-    const expected = new Uint8Array(await file.sizeBytes());
-    await file.read(expected, 0);
-    expect(new Uint8Array(await readFile(`${directory}/kv/${names[0]}`))).toEqual(expected);
+    await expectSameTable(directory, async (env, where) => {
+      const store = await open(env, where);
+      await fill(store);
+      await store.flush();
+      await store.close();
+    });
   });
 
   test('where its thread dies a flush is done on this one, and counted', async () => {

@@ -1,18 +1,18 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Env } from '@holdfast/env';
 import { FileError } from '@holdfast/env';
 import { createMemoryEnv } from '@holdfast/env/memory';
-import { createNodeEnv, NodeFiles } from '@holdfast/env/node';
+import { NodeFiles } from '@holdfast/env/node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { LocalStore, LocalStoreSettings } from '../src/index.ts';
 import { openLocalStore } from '../src/index.ts';
 import { listingOf } from '../src/table-answer.ts';
-import { contentsOf, DIRECTORY, del, put, TINY } from './fixtures/crash-enumeration.ts';
+import { contentsOf, del, put, TINY } from './fixtures/crash-enumeration.ts';
 import { diesHalfway, filesWithThreads, neverEnds } from './fixtures/thread-faults.ts';
+import { expectSameTable, IDENTITY, machine, tableNamesIn } from './fixtures/thread-stores.ts';
 
-const IDENTITY = { clusterId: 'c'.repeat(32), nodeId: 'd'.repeat(32) };
 let directory: string;
 
 beforeEach(async () => {
@@ -20,10 +20,6 @@ beforeEach(async () => {
 });
 
 afterEach(() => rm(directory, { recursive: true }));
-
-async function machine(files: NodeFiles): Promise<Env> {
-  return { ...(await createNodeEnv()), files };
-}
 
 /** Nothing is compacted, so that a new file is a merge's. */
 const SETTINGS = { ...TINY, compactionLiveShare: 0, mergeThreadSizeBytes: 0 };
@@ -36,9 +32,7 @@ function open(
   return openLocalStore({ env, directory: where, identity: IDENTITY, settings });
 }
 
-async function tableNames(): Promise<string[]> {
-  return (await readdir(`${directory}/kv`)).filter((name) => name.endsWith('.table'));
-}
+const tableNames = (): Promise<string[]> => tableNamesIn(directory);
 
 /** Three tables: overwritten keys, a tombstone, values in the index and in the log. */
 async function filled(store: LocalStore): Promise<void> {
@@ -88,21 +82,12 @@ describe('on the files of the machine', () => {
   });
 
   test('the merged table is byte for byte the one that is made without threads', async () => {
-    const threaded = await open(await machine(new NodeFiles()));
-    await filled(threaded);
-    await threaded.compact();
-    await threaded.close();
-    const memory = await createMemoryEnv();
-    const sliced = await open(memory, DIRECTORY);
-    await filled(sliced);
-    await sliced.compact();
-    await sliced.close();
-    const names = await tableNames();
-    expect(names.length).toBe(1);
-    const file = await memory.files.open(`${DIRECTORY}/kv/${names[0]}`, 'read');
-    const expected = new Uint8Array(await file.sizeBytes());
-    await file.read(expected, 0);
-    expect(new Uint8Array(await readFile(`${directory}/kv/${names[0]}`))).toEqual(expected);
+    await expectSameTable(directory, async (env, where) => {
+      const store = await open(env, where);
+      await filled(store);
+      await store.compact();
+      await store.close();
+    });
   });
 
   test('where its thread dies a merge is done on this one, and counted', async () => {
