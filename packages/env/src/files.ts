@@ -59,8 +59,10 @@ export interface OpenOptions {
   /**
    * A promise of the caller: every `writeSynced` has position, length and buffer aligned to 4096 bytes
    * (a buffer of `allocate`). The implementation may then bypass the page cache. Default false.
+   *
+   * 'bulk': `write` is aligned too, and bypasses the page cache as well; for much that one `sync` makes durable.
    */
-  readonly direct?: boolean;
+  readonly direct?: boolean | 'bulk';
   /** Permissions of a file that `create` makes. Default 0o644. */
   readonly mode?: number;
 }

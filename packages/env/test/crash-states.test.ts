@@ -90,12 +90,16 @@ describe('contents', () => {
     expect(found).toEqual(torn.sort());
   });
 
-  test('a direct write is torn between blocks of 4096 bytes only', async () => {
+  test.each([
+    { direct: true, write: 'writeSynced' },
+    { direct: 'bulk', write: 'write' },
+  ] as const)('a direct $write is torn between blocks of 4096 bytes only', async (how) => {
     const files = new MemoryFiles();
     await durableFile(files, '/a', sectors(16, 0));
-    const file = await files.open('/a', 'write', { direct: true });
+    const file = await files.open('/a', 'write', { direct: how.direct });
     files.stopAt(files.operationCount + 1);
-    await expect(file.writeSynced(files.allocate(2 * BLOCK).fill(1), 0)).rejects.toThrow('stopped');
+    const bytes = files.allocate(2 * BLOCK).fill(1);
+    await expect(file[how.write](bytes, 0)).rejects.toThrow('stopped');
     const found = await wordsOf(files, '/a', { torn: true, garbled: false, sampleCount: 50 });
     const ones = '11111111';
     const zeros = '00000000';

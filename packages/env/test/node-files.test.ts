@@ -77,7 +77,7 @@ test.runIf(LINUX)('a handle whose direct writes are refused goes on with synced 
   const descriptor = await openDescriptor(path, flags, 0o644);
   // A file of the kernel that answers EINVAL to any write that is not a small number.
   const refusing = await openDescriptor('/proc/self/oom_score_adj', constants.O_RDWR);
-  const handle = new NodeFileHandle(path, descriptor, { descriptor: refusing });
+  const handle = new NodeFileHandle(path, descriptor, { descriptor: refusing, isBulk: false });
   expect(handle.direct).toBe(true);
   const block = new NodeFiles().allocate(4096).fill(7);
   await Promise.all([handle.writeSynced(block, 0), handle.writeSynced(block, 4096)]);

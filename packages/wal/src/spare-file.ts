@@ -3,12 +3,12 @@ import { isFileError } from './damage.ts';
 import { roundUpToBlock } from './layout.ts';
 import type { Settings } from './settings.ts';
 
-/** What is filled at once, so that a spare is ready before its forerunner is full beside batches of nearly as many bytes. */
-const PIECE_BYTES = 256 * 1024;
-/** Up to here a sync into a filled file takes half as long on any disk. */
-const SMALL_BATCH_BYTES = 64 * 1024;
-/** A sync that took longer waited for more than its bytes: on a disk that others want too, for what a growing file commits. */
-const SLOW_SYNC_MS = 2;
+/** What is filled at once: enough for a device to be quick about, and little enough that no sync waits for it long. */
+const PIECE_BYTES = 2 * 1024 * 1024;
+/** The same where every piece passes through the page cache, and is synced, so that no sync waits for all of them. */
+const SYNCED_PIECE_BYTES = 256 * 1024;
+/** Beside larger batches nothing is filled. */
+const FILLED_BESIDE_BYTES = 256 * 1024;
 
 interface FillingFile {
   readonly path: string;
@@ -22,6 +22,8 @@ interface FillingFile {
  *
  * Why a piece a batch: large batches gain little from it, and a device that writes every byte twice takes
  * half as many of them. So nothing is filled beside a large batch, and the caller takes what is ready.
+ *
+ * Why one sync at the end: a crash before it leaves a file that the next open removes, so no piece need be durable.
  */
 export class SpareFile {
   readonly #settings: Settings;
@@ -45,11 +47,11 @@ export class SpareFile {
   }
 
   /**
-   * Starts filling one more piece, beside batches of `batchBytes` whose last sync took `syncMs`, unless they would gain
-   * nothing, all is filled, one is on its way, or preallocation is off.
+   * Starts filling one more piece, beside batches of `batchBytes`, unless they are large, all is filled, one is on its
+   * way, or preallocation is off.
    */
-  prepare(batchBytes: number, syncMs: number): void {
-    if (batchBytes > (syncMs > SLOW_SYNC_MS ? PIECE_BYTES : SMALL_BATCH_BYTES)) return;
+  prepare(batchBytes: number): void {
+    if (batchBytes > FILLED_BESIDE_BYTES) return;
     if (!this.#settings.preallocate || this.#stopped) return;
     if (this.isReady || this.#filling !== undefined) return;
     this.#filling = this.#fillPiece().finally(() => {
@@ -81,9 +83,12 @@ export class SpareFile {
     try {
       this.#file ??= await this.#create();
       const { handle, zeros } = this.#file;
-      const length = Math.min(zeros.length, segmentSizeBytes - this.#filledBytes);
-      await handle.writeSynced(zeros.subarray(0, length), this.#filledBytes);
-      this.#filledBytes += length;
+      const pieceBytes = handle.direct ? zeros.length : SYNCED_PIECE_BYTES;
+      const length = Math.min(pieceBytes, segmentSizeBytes - this.#filledBytes);
+      const filledBytes = this.#filledBytes + length;
+      await handle.write(zeros.subarray(0, length), this.#filledBytes);
+      if (!handle.direct || filledBytes === segmentSizeBytes) await handle.sync();
+      this.#filledBytes = filledBytes;
     } catch (error) {
       this.#filledBytes = 0;
       const file = this.#file;
@@ -98,7 +103,7 @@ export class SpareFile {
     const path = this.#nextPath();
     const zeros = env.files.allocate(roundUpToBlock(Math.min(PIECE_BYTES, segmentSizeBytes)));
     // Why direct: zeros in the page cache would have to be thrown out again by every later write.
-    const handle = await env.files.open(path, 'create', { direct: true });
+    const handle = await env.files.open(path, 'create', { direct: 'bulk' });
     return { path, handle, zeros };
   }
 

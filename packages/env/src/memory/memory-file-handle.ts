@@ -9,8 +9,8 @@ import type { SeededRandom } from './seeded-random.ts';
 export interface MemoryHandleOptions {
   readonly writable: boolean;
   readonly direct: boolean;
-  /** Whether the caller promised aligned writes. */
-  readonly promisedAlignment: boolean;
+  /** Whether the caller promised aligned synced writes; 'bulk': of all writes. */
+  readonly promisedAlignment: boolean | 'bulk';
   /** Whether a buffer is one of `Files.allocate`. */
   readonly isAligned: (bytes: Uint8Array) => boolean;
   /** How many of the bytes at a position find room on the volume. */
@@ -44,21 +44,19 @@ export class MemoryFileHandle implements FileHandle {
 
   async write(source: Uint8Array, position: number): Promise<void> {
     this.#mustBeOpen('write', true);
-    await this.#change('write', source, position, SECTOR_BYTES, (change) => {
+    const { direct, promisedAlignment } = this.#options;
+    const isBulk = promisedAlignment === 'bulk';
+    if (isBulk) this.#mustBeAligned(source, position);
+    const sectorBytes = direct && isBulk ? PAGE_BYTES : SECTOR_BYTES;
+    await this.#change('write', source, position, sectorBytes, (change) => {
       change.state = 'dirty';
     });
   }
 
   async writeSynced(source: Uint8Array, position: number): Promise<void> {
     this.#mustBeOpen('writeSynced', true);
-    const { direct, promisedAlignment, isAligned } = this.#options;
-    if (promisedAlignment) {
-      const misfit = (source.byteOffset | source.length | position) % PAGE_BYTES;
-      invariant(
-        misfit === 0 && isAligned(source),
-        'direct writes need position, length and buffer (of allocate) aligned to 4096 bytes',
-      );
-    }
+    const { direct, promisedAlignment } = this.#options;
+    if (promisedAlignment) this.#mustBeAligned(source, position);
     const sectorBytes = direct ? PAGE_BYTES : SECTOR_BYTES;
     await this.#change('writeSynced', source, position, sectorBytes, (change) =>
       this.#node.makeDurable([change]),
@@ -130,6 +128,14 @@ export class MemoryFileHandle implements FileHandle {
       change.state = isHidden ? 'abandoned' : 'dirty';
     };
     await this.#runner.change(kind, details, { apply, complete, fail });
+  }
+
+  #mustBeAligned(source: Uint8Array, position: number): void {
+    const misfit = (source.byteOffset | source.length | position) % PAGE_BYTES;
+    invariant(
+      misfit === 0 && this.#options.isAligned(source),
+      'direct writes need position, length and buffer (of allocate) aligned to 4096 bytes',
+    );
   }
 
   #mustBeOpen(operation: string, writes: boolean): void {

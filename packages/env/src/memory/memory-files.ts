@@ -82,11 +82,11 @@ export class MemoryFiles implements Files {
       mode === 'create'
         ? await this.#create(path, () => this.#freeEntry(path, 'create'))
         : await this.#runner.read('open', { path }, () => this.#file(path, 'open'));
-    const promisedAlignment = options.direct === true;
+    const { direct = false } = options;
     return new MemoryFileHandle(this.#runner, node, path, {
       writable: mode !== 'read',
-      direct: promisedAlignment && mode !== 'read' && this.#options.direct !== false,
-      promisedAlignment,
+      direct: direct !== false && mode !== 'read' && this.#options.direct !== false,
+      promisedAlignment: direct,
       isAligned: (bytes) => this.#allocated.has(bytes.buffer),
       roomFor: (position, length) =>
         roomFor(this.#disk, this.#capacityBytes, node, position, length),

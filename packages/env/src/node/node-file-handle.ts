@@ -18,15 +18,18 @@ import { errnoOf } from './file-errors.ts';
 const DIRECT_ALIGNMENT_BYTES = 4096;
 
 /**
- * A descriptor that bypasses the page cache and returns from a write when the device has it, or
+ * A descriptor that bypasses the page cache and, unless `isBulk`, returns from a write when it is durable;
  * undefined where the platform or the filesystem has no such thing (tmpfs, some network mounts).
  */
-export async function openDirectDescriptor(path: string): Promise<number | undefined> {
+export async function openDirectDescriptor(
+  path: string,
+  isBulk: boolean,
+): Promise<number | undefined> {
   // Not defined on macOS and Windows.
   const direct: number | undefined = constants.O_DIRECT;
   if (direct === undefined) return undefined;
   try {
-    return await openDescriptor(path, constants.O_RDWR | direct | constants.O_DSYNC);
+    return await openDescriptor(path, constants.O_RDWR | direct | (isBulk ? 0 : constants.O_DSYNC));
   } catch (error) {
     if (refusesDirect(error)) return undefined;
     throw error;
@@ -38,24 +41,26 @@ function refusesDirect(error: unknown): boolean {
 }
 
 /**
- * One open file. A `direct` handle holds a second descriptor, used by `writeSynced` alone; all else goes
- * through the page cache, which Linux keeps coherent with direct writes.
+ * One open file. A `direct` handle holds a second descriptor, used by `writeSynced` alone, and by `write` in bulk; all
+ * else goes through the page cache, which Linux keeps coherent with direct writes.
  */
 export class NodeFileHandle implements FileHandle {
   readonly path: string;
   readonly #descriptor: number;
   readonly #promisedAlignment: boolean;
+  readonly #isBulk: boolean;
   #directDescriptor: number | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(
     path: string,
     descriptor: number,
-    direct: { readonly descriptor: number | undefined } | undefined,
+    direct: { readonly descriptor: number | undefined; readonly isBulk: boolean } | undefined,
   ) {
     this.path = path;
     this.#descriptor = descriptor;
     this.#promisedAlignment = direct !== undefined;
+    this.#isBulk = direct?.isBulk ?? false;
     this.#directDescriptor = direct?.descriptor;
   }
 
@@ -75,26 +80,17 @@ export class NodeFileHandle implements FileHandle {
 
   async write(source: Uint8Array, position: number): Promise<void> {
     this.#mustBeOpen('write');
+    if (this.#isBulk && (await this.#writeDirect(source, position))) return;
     return writeFully(this.#descriptor, source, position, this.path);
   }
 
   async writeSynced(source: Uint8Array, position: number): Promise<void> {
     this.#mustBeOpen('writeSynced');
-    if (this.#promisedAlignment) mustBeAligned(source, position);
-    const direct = this.#directDescriptor;
-    if (direct !== undefined) {
-      try {
-        return await writeFully(direct, source, position, this.path);
-      } catch (error) {
-        // Why: some filesystems accept the flag at open and refuse it at the first write.
-        if (!refusesDirect(error)) throw error;
-        if (this.#directDescriptor === direct) {
-          this.#directDescriptor = undefined;
-          await closeDescriptor(direct, this.path);
-        }
-      }
+    if (!(await this.#writeDirect(source, position))) {
+      await writeFully(this.#descriptor, source, position, this.path);
+    } else if (!this.#isBulk) {
+      return;
     }
-    await writeFully(this.#descriptor, source, position, this.path);
     await syncData(this.#descriptor, this.path);
   }
 
@@ -125,6 +121,25 @@ export class NodeFileHandle implements FileHandle {
       closeDescriptor(this.#descriptor, this.path),
       direct === undefined ? undefined : closeDescriptor(direct, this.path),
     ]);
+  }
+
+  /** Whether there is a direct descriptor that took it. */
+  async #writeDirect(source: Uint8Array, position: number): Promise<boolean> {
+    if (this.#promisedAlignment) mustBeAligned(source, position);
+    const direct = this.#directDescriptor;
+    if (direct === undefined) return false;
+    try {
+      await writeFully(direct, source, position, this.path);
+      return true;
+    } catch (error) {
+      // Why: some filesystems accept the flag at open and refuse it at the first write.
+      if (!refusesDirect(error)) throw error;
+      if (this.#directDescriptor === direct) {
+        this.#directDescriptor = undefined;
+        await closeDescriptor(direct, this.path);
+      }
+      return false;
+    }
   }
 
   #mustBeOpen(operation: string): void {

@@ -40,15 +40,16 @@ export class NodeFiles implements Files {
     options: OpenOptions = {},
   ): Promise<FileHandle> {
     const opening = openDescriptor(path, FLAGS[mode], options.mode ?? 0o644);
-    if (options.direct !== true || mode === 'read') {
+    if (!options.direct || mode === 'read') {
       return new NodeFileHandle(path, await opening, undefined);
     }
     // A file that is there is opened in both ways at once.
-    const openingDirect =
-      mode === 'create' ? opening.then(() => this.#openDirect(path)) : this.#openDirect(path);
+    const isBulk = options.direct === 'bulk';
+    const openDirect = (): Promise<number | undefined> => this.#openDirect(path, isBulk);
+    const openingDirect = mode === 'create' ? opening.then(openDirect) : openDirect();
     const [plain, direct] = await Promise.allSettled([opening, openingDirect]);
     if (plain.status === 'fulfilled' && direct.status === 'fulfilled') {
-      return new NodeFileHandle(path, plain.value, { descriptor: direct.value });
+      return new NodeFileHandle(path, plain.value, { descriptor: direct.value, isBulk });
     }
     for (const result of [plain, direct]) {
       if (result.status === 'fulfilled' && result.value !== undefined) {
@@ -58,8 +59,8 @@ export class NodeFiles implements Files {
     throw plain.status === 'rejected' ? plain.reason : (direct as PromiseRejectedResult).reason;
   }
 
-  async #openDirect(path: string): Promise<number | undefined> {
-    return this.#direct ? await openDirectDescriptor(path) : undefined;
+  async #openDirect(path: string, isBulk: boolean): Promise<number | undefined> {
+    return this.#direct ? await openDirectDescriptor(path, isBulk) : undefined;
   }
 
   async rename(from: string, to: string): Promise<void> {

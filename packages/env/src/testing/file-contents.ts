@@ -18,7 +18,7 @@ function refuse(): never {
 export function describeContents(fixture: () => FilesFixture): void {
   describe('contents', () => {
     const path = (name: string): string => `${fixture().directory}/${name}`;
-    const create = (name: string, direct: boolean = false): Promise<FileHandle> =>
+    const create = (name: string, direct: boolean | 'bulk' = false): Promise<FileHandle> =>
       fixture().files.open(path(name), 'create', { direct });
 
     test('a new file is empty', async () => {
@@ -125,6 +125,19 @@ export function describeContents(fixture: () => FilesFixture): void {
       await file.close();
     });
 
+    test('a handle for bulk writes blocks, synced together or alone, between other bytes', async () => {
+      const file = await create('a', 'bulk');
+      const block = fixture().files.allocate(BLOCK_BYTES);
+      await file.write(block.fill(1), 0);
+      await file.write(block.fill(2), BLOCK_BYTES);
+      await file.sync();
+      await file.writeSynced(block.fill(3), BLOCK_BYTES);
+      const reader = await fixture().files.open(path('a'), 'read');
+      const expected = new Uint8Array(2 * BLOCK_BYTES).fill(1).fill(3, BLOCK_BYTES);
+      expect(await contentOf(reader)).toEqual(expected);
+      await Promise.all([file.close(), reader.close()]);
+    });
+
     test('a direct handle overwrites bytes that were read before', async () => {
       const { files } = fixture();
       const file = await create('a', true);
@@ -171,7 +184,10 @@ export function describeContents(fixture: () => FilesFixture): void {
       await expect(file.writeSynced(block.subarray(1, BLOCK_BYTES + 1), 0)).rejects.toThrow(
         'aligned',
       );
-      await file.close();
+      const bulk = await create('b', 'bulk');
+      await expect(bulk.write(block, 512)).rejects.toThrow('aligned');
+      await expect(bulk.write(block.subarray(0, 100), 0)).rejects.toThrow('aligned');
+      await Promise.all([file.close(), bulk.close()]);
     });
 
     test('a handle opened to read refuses to write', async () => {
