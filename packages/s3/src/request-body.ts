@@ -40,6 +40,8 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   #bytesRead = 0;
   /** Pieces that were handed out; undefined where they are not kept. */
   #kept: Uint8Array[] | undefined;
+  /** Those of them that were taken out of a pour: nobody else has them. */
+  #taken: Uint8Array[] = [];
   /** Kept pieces that are to be handed out again. */
   #again: Uint8Array[] = [];
 
@@ -101,6 +103,13 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   rewind(): void {
     this.#again = this.#kept ?? [];
     this.#kept = undefined;
+    this.#taken = [];
+  }
+
+  /** There will be no `rewind`: what only that would have needed is freed. */
+  forget(): void {
+    this.#kept = undefined;
+    for (const piece of this.#taken.splice(0)) free(piece);
   }
 
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
@@ -112,9 +121,9 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   }
 
   /**
-   * Gives all of the body to `take`, and frees each piece that is not kept when it was taken. Why not leave them to the
-   * collector: a piece is 64 KiB that hang on an object of 100 bytes. The young generation fills too slowly to give them
-   * back, and V8 collected the whole heap for each 10 MiB of a body: that was a third of the processor time of a large put.
+   * Gives all of the body to `take`, and frees each piece when it was taken, or where it is kept, with `forget`. Why not leave
+   * them to the collector: a piece is 64 KiB that hang on an object of 100 bytes. The young generation fills too slowly to give
+   * them back, and V8 collected the whole heap for each 10 MiB of a body: that was a third of the processor time of a large put.
    */
   async pour(take: TakePiece): Promise<void> {
     this.#shorten();
@@ -125,9 +134,10 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
       while (piece !== undefined) {
         const taken = take(piece);
         if (taken !== undefined) await taken;
-        if (this.#kept !== undefined || this.#again.length > 0) break;
-        free(piece);
+        if (this.#again.length > 0) break;
+        this.#freeTaken(piece);
         piece = this.#shift();
+        if (piece !== undefined) this.#kept?.push(piece);
       }
       if (piece === undefined && this.#started) await this.#pourAlong(take);
     }
@@ -141,10 +151,11 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     let last: { readonly piece: Uint8Array; readonly taken: Promise<void> } | undefined;
     this.#passOn = (piece) => {
       this.#countWait();
+      this.#kept?.push(piece);
       const taken = takeSafely(take, piece);
       this.#waitsFromMs = this.#clock.monotonicMs();
       if (taken === undefined) {
-        free(piece);
+        this.#freeTaken(piece);
         return;
       }
       last = { piece, taken };
@@ -155,7 +166,12 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     this.#passOn = undefined;
     if (last === undefined) return;
     await last.taken;
-    free(last.piece);
+    this.#freeTaken(last.piece);
+  }
+
+  #freeTaken(piece: Uint8Array): void {
+    if (this.#kept === undefined) free(piece);
+    else this.#taken.push(piece);
   }
 
   async #read(): Promise<IteratorResult<Uint8Array, undefined>> {

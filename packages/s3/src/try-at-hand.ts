@@ -12,8 +12,11 @@ import type { NamedOperation } from './dispatch.ts';
 import type { S3Call } from './s3-call.ts';
 import { S3Error } from './s3-error.ts';
 
-/** A body up to this is kept in memory while the request is tried. As much is put in one transaction. */
-const KEPT_BODY_BYTES = 128 * 1024;
+/**
+ * A body up to this, in bytes as they are sent, is kept in memory while the request is tried. As much is put in one transaction: a
+ * chunk, and the frames around it where the client sends it in frames.
+ */
+const KEPT_BODY_BYTES = (1024 + 16) * 1024;
 
 /** Whether the request was answered. */
 export async function tryAtHand(call: S3Call, { name, run }: NamedOperation): Promise<boolean> {
@@ -25,6 +28,7 @@ export async function tryAtHand(call: S3Call, { name, run }: NamedOperation): Pr
   try {
     await authorize(call, name);
     await run(call);
+    call.body.forget();
     return true;
   } catch (error) {
     const isRefusal = error instanceof ObjectStoreError || error instanceof S3Error;

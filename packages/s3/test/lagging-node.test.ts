@@ -85,6 +85,18 @@ test('a small put and a delete of what the node knows ask no other node; a read 
   expect(server.node.questions).toBe(before + 1);
 });
 
+test('a put of up to a MiB asks no other node, and a larger one asks once', async () => {
+  const MIB = 1024 * 1024;
+  const Body = Buffer.alloc(MIB, 'large');
+  const before = server.node.questions;
+  await client.send(new PutObjectCommand({ Bucket, Key, Body }));
+  expect(server.node.questions).toBe(before);
+  await client.send(
+    new PutObjectCommand({ Bucket, Key, Body: Buffer.alloc(1.25 * MIB, 'larger') }),
+  );
+  expect(server.node.questions).toBe(before + 1);
+});
+
 test('get, head and list show what another node was just answered', async () => {
   await putElsewhere('new');
   expect(await textThere()).toBe('new');
@@ -220,11 +232,14 @@ test('a policy about the tags of an object is asked about those that it has now'
   expect(await textThere()).toBe('plain');
 });
 
-test('a body that is sent in frames with a checksum is taken the second time as it was the first', async () => {
-  await server.elsewhere.putBucketVersioning(Bucket, 'Enabled');
-  const Body = 'x'.repeat(100_000);
-  const put = new PutObjectCommand({ Bucket, Key, Body, ChecksumAlgorithm: 'SHA256' });
-  const { VersionId } = await client.send(put);
-  expect(VersionId).toBeDefined();
-  expect(await textThere()).toBe(Body);
-});
+test.each([100_000, 1_048_576])(
+  'a body of %i bytes with a checksum is taken the second time as it was the first',
+  async (sizeBytes) => {
+    await server.elsewhere.putBucketVersioning(Bucket, 'Enabled');
+    const Body = '0123456789'.repeat(sizeBytes / 10 + 1).slice(0, sizeBytes);
+    const put = new PutObjectCommand({ Bucket, Key, Body, ChecksumAlgorithm: 'SHA256' });
+    const { VersionId } = await client.send(put);
+    expect(VersionId).toBeDefined();
+    expect(await textThere()).toBe(Body);
+  },
+);

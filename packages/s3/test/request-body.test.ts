@@ -143,6 +143,48 @@ test('a body that is kept is poured again after a rewind', async () => {
   expect(texts).toEqual(['1,2', '3', '1,2', '3']);
 });
 
+test('a body that is kept is freed when it is forgotten, and not before', async () => {
+  const { body, client } = openBody();
+  body.keep();
+  const pieces: Uint8Array[] = [];
+  const pouring = body.pour((piece) => {
+    pieces.push(piece);
+    return pieces.length === 2 ? turn() : undefined;
+  });
+  for (const byte of [1, 2, 3, 4]) {
+    client.write(Uint8Array.of(byte));
+    if (byte !== 2) await turn();
+  }
+  client.end();
+  await pouring;
+  expect(pieces.map((piece) => piece.join())).toEqual(['1', '2', '3', '4']);
+  body.forget();
+  expect(pieces.every(({ length }) => length === 0)).toBe(true);
+});
+
+test('a body whose taker failed is poured again from its first byte, with what came meanwhile', async () => {
+  const { body, client } = openBody();
+  body.keep();
+  const slow = Promise.withResolvers<void>();
+  const noRoom = new Error('no room');
+  const first = body.pour(([number]) => {
+    if (number === 4) throw noRoom;
+    return number === 2 ? slow.promise : undefined;
+  });
+  client.write(Uint8Array.of(1));
+  await turn();
+  // In one turn, as a socket gives them.
+  for (const byte of [2, 3, 4]) client.emit('data', Uint8Array.of(byte));
+  slow.resolve();
+  await expect(first).rejects.toBe(noRoom);
+  body.rewind();
+  const texts: string[] = [];
+  const again = body.pour((piece) => void texts.push(piece.join()));
+  client.end(Uint8Array.of(5));
+  await again;
+  expect(texts).toEqual(['1', '2', '3', '4', '5']);
+});
+
 test('a pour ends with what its taker throws, and with RequestTimeout', async () => {
   const { body, client, clock } = openBody();
   client.write('x');
