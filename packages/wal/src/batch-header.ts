@@ -47,7 +47,7 @@ export function encodeBatchHeader(
   view.setUint32(at + 48, header.contentCrc, true);
   view.setUint32(at + 52, header.previousChain, true);
   view.setUint32(at + 56, 0, true);
-  const chain = crc32c(bytes.subarray(at, at + 60));
+  const chain = crc32c(bytes, 0, at, at + 60);
   view.setUint32(at + 60, chain, true);
   return chain;
 }
@@ -65,7 +65,7 @@ export function decodeBatchHeader(
   if (view.getUint32(at + 8, true) !== nonce.low) return undefined;
   if (view.getUint32(at + 12, true) !== nonce.high) return undefined;
   const chain = view.getUint32(at + 60, true);
-  if (crc32c(bytes.subarray(at, at + 60)) !== chain) return undefined;
+  if (crc32c(bytes, 0, at, at + 60) !== chain) return undefined;
   const kind = KINDS[view.getUint32(at + 4, true) - 1];
   if (kind === undefined) return undefined;
   return {

@@ -1,4 +1,5 @@
 import type { Crc32c } from '@holdfast/bytes';
+import { viewOf } from './layout.ts';
 import {
   RECORD_HEADER_BYTES,
   recordBodyCrc,
@@ -50,9 +51,28 @@ export class BatchSum {
   readonly #steps = new Map<number, Step>();
   /** By both lengths. */
   readonly #shapes = new Map<number, Shape>();
+  #crcs: Uint8Array = new Uint8Array(0);
+  #crcsView: DataView = viewOf(this.#crcs);
 
   constructor(crc32c: Crc32c) {
     this.#crc32c = crc32c;
+  }
+
+  /**
+   * Room for the checksums of so many records, valid until it is asked for again. Why one for all batches: memory of its own
+   * for each takes as long as ten of its records.
+   */
+  crcsOf(count: number): DataView {
+    if (4 * count > this.#crcs.length) {
+      this.#crcs = new Uint8Array(Math.max(4 * count, 2 * this.#crcs.length));
+      this.#crcsView = viewOf(this.#crcs);
+    }
+    return this.#crcsView;
+  }
+
+  /** Checksum of the first `count` checksums in that room. */
+  crcOfCrcs(count: number): number {
+    return this.#crc32c(this.#crcs, 0, 0, 4 * count);
   }
 
   /**

@@ -37,7 +37,7 @@ export interface LogEnd {
   segmentId: number;
 }
 
-/** What is read, made durable and written to: open for writing at once, for each open is two steps of a start. */
+/** What is read, made durable and written to: opened together, and for writing at once, for each open is two steps of a start. */
 interface OpenFiles {
   /** The last segment; undefined where there is none. */
   readonly segment: FileHandle | undefined;
@@ -96,16 +96,14 @@ export async function examineFolder(
 
 async function openFiles(settings: Settings, last: SegmentName | undefined): Promise<OpenFiles> {
   const { env, directory } = settings;
-  const slots = await openSlots(settings);
-  try {
-    const path = last === undefined ? undefined : pathIn(directory, last.name);
-    const segment =
-      path === undefined ? undefined : await env.files.open(path, 'write', { direct: true });
-    return { segment, slots };
-  } catch (error) {
-    await closeFiles({ segment: undefined, slots });
-    throw error;
+  const opening = last && env.files.open(pathIn(directory, last.name), 'write', { direct: true });
+  const [segment, slots] = await Promise.allSettled([opening, openSlots(settings)]);
+  if (segment.status === 'fulfilled' && slots.status === 'fulfilled') {
+    return { segment: segment.value, slots: slots.value };
   }
+  if (segment.status === 'fulfilled') await segment.value?.close();
+  if (slots.status === 'fulfilled') await closeFiles({ segment: undefined, slots: slots.value });
+  throw segment.status === 'rejected' ? segment.reason : (slots as PromiseRejectedResult).reason;
 }
 
 /** Idempotent. */

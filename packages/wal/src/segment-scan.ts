@@ -65,7 +65,8 @@ export async function scanSegment(
   let problem: string | undefined;
   while (position < window.sizeBytes) {
     const head = window.held(position, BLOCK_BYTES) ?? (await window.bytes(position, BLOCK_BYTES));
-    const header = decodeBatchHeader(head, viewOf(head), 0, start.nonce, crc32c);
+    const headView = viewOf(head);
+    const header = decodeBatchHeader(head, headView, 0, start.nonce, crc32c);
     problem = headerProblem(header, sequence + 1, chain, nextIndex);
     if (header === undefined || problem !== undefined) break;
     const length = BATCH_HEADER_BYTES + header.byteLength;
@@ -78,7 +79,8 @@ export async function scanSegment(
       length <= head.length
         ? head
         : (window.held(position, length) ?? (await window.bytes(position, length)));
-    if (bytes.length < length || !contentIsWhole(bytes, header, crc32c, sum)) {
+    const view = bytes === head ? headView : viewOf(bytes);
+    if (bytes.length < length || !contentIsWhole(bytes, view, header, crc32c, sum)) {
       problem = `the content of batch ${header.sequence} does not match its checksums`;
       break;
     }
@@ -87,7 +89,7 @@ export async function scanSegment(
       footer = header;
       break;
     }
-    if (visitor.record !== undefined) visitRecords(bytes, header, position, visitor.record);
+    if (visitor.record !== undefined) visitRecords(view, header, position, visitor.record);
     endsWithMark = header.kind === 'mark';
     position += roundUpToBlock(length);
     sequence = header.sequence;
@@ -116,6 +118,7 @@ function headerProblem(
 /** Whether the bytes behind a batch header, which begin with it, are those that it was written with. */
 export function contentIsWhole(
   bytes: Uint8Array,
+  view: DataView,
   header: BatchHeader,
   crc32c: Crc32c,
   sum: BatchSum,
@@ -123,18 +126,16 @@ export function contentIsWhole(
   const end = BATCH_HEADER_BYTES + header.byteLength;
   if (header.kind === 'mark') return header.byteLength === 0;
   if (header.kind === 'footer')
-    return crc32c(bytes.subarray(BATCH_HEADER_BYTES, end)) === header.contentCrc;
+    return crc32c(bytes, 0, BATCH_HEADER_BYTES, end) === header.contentCrc;
   // A record has at least 32 bytes: a count that cannot be is refused before memory is taken for it.
   if (header.count * 32 > header.byteLength) return false;
-  const view = viewOf(bytes);
-  const crcs = new Uint8Array(4 * header.count);
-  const crcsView = viewOf(crcs);
   const { count, firstIndex } = header;
+  const crcs = sum.crcsOf(count);
   const allHold =
     (count >= SUMMED_RECORDS &&
-      sum.holds(bytes, view, BATCH_HEADER_BYTES, end, firstIndex, count, crcsView)) ||
-    eachHolds(bytes, view, end, firstIndex, count, crcsView, crc32c);
-  return allHold && crc32c(crcs) === header.contentCrc;
+      sum.holds(bytes, view, BATCH_HEADER_BYTES, end, firstIndex, count, crcs)) ||
+    eachHolds(bytes, view, end, firstIndex, count, crcs, crc32c);
+  return allHold && sum.crcOfCrcs(count) === header.contentCrc;
 }
 
 /** Verifies the records behind a batch header one by one, and puts their checksums into `crcs`. */
@@ -158,12 +159,11 @@ function eachHolds(
 }
 
 function visitRecords(
-  bytes: Uint8Array,
+  view: DataView,
   header: BatchHeader,
   batchPosition: number,
   visit: NonNullable<ScanVisitor['record']>,
 ): void {
-  const view = viewOf(bytes);
   let at: number = BATCH_HEADER_BYTES;
   for (let position = 0; position < header.count; position++) {
     const payloadBytes = recordPayloadBytes(view, at);

@@ -172,7 +172,7 @@ describe('docs/formats/wal.md', () => {
       byteLength: 88,
       previousChain: 0xcafebabe,
     });
-    expect(contentIsWhole(bytes, header, crc32c, new BatchSum(crc32c))).toBe(true);
+    expect(contentIsWhole(bytes, view, header, crc32c, new BatchSum(crc32c))).toBe(true);
     const first = decodeRecord(bytes, view, BATCH_HEADER_BYTES, bytes.length, crc32c);
     expect(first).toMatchObject({ index: 41, term: 3, kind: 7, bodyLength: 0 });
     expect(fromUtf8(first?.head ?? new Uint8Array())).toBe('hello');

@@ -34,6 +34,22 @@ describe('recovery', () => {
     await again.close();
   });
 
+  it('finds every record of batches of few and of many, in any order', async () => {
+    const env = await memoryEnv();
+    const wal = await open(env, ONE);
+    const texts: string[] = [];
+    for (const count of [1, 30, 3, 200, 9, 1]) {
+      const batch = Array.from({ length: count }, (_, at) => `${texts.length + at}`);
+      await Promise.all(batch.map((text) => put(wal, text)));
+      texts.push(...batch);
+    }
+    expect(wal.stats().batches).toBe(6);
+    const again = await open(await envOn(env.files.crash().files), ONE);
+    expect(again.recovery.tornTail).toBeUndefined();
+    expect([...(await contents(again)).values()]).toEqual(texts);
+    await Promise.all([wal.close(), again.close()]);
+  });
+
   it('puts on the disk what a killed process had left in a cache, before anything is built on it', async () => {
     const env = await memoryEnv();
     const wal = await open(env, ONE);
