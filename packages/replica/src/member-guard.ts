@@ -107,13 +107,13 @@ export class MemberGuard {
    */
   admit(envelope: Uint8Array, message: Message, status: GuardStatus): Message | undefined {
     if (envelope.length < ENVELOPE_BYTES) throw new MalformedBytesError('no envelope');
-    const sender = toHex(envelope.subarray(0, INCARNATION_BYTES));
-    const receiver = toHex(envelope.subarray(INCARNATION_BYTES, ENVELOPE_BYTES));
     const { type, from } = message;
     if (OF_A_LEADER.has(type)) {
+      const receiver = toHex(envelope.subarray(INCARNATION_BYTES, ENVELOPE_BYTES));
       this.#checkOwn(receiver, message, status);
       return message;
     }
+    const sender = toHex(envelope.subarray(0, INCARNATION_BYTES));
     const known = this.incarnationOf(from);
     if (known !== undefined) {
       if (known === sender) return message;

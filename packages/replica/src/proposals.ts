@@ -97,8 +97,8 @@ export class Proposals {
         kind: KV_ENTRY_KIND,
         head,
         bodyCrc,
-        // Why a copy: it is sent and written after the caller has its bytes back.
-        ...(body.length === 0 ? {} : { body: body.map((value) => value.slice()) }),
+        // Why a copy: it is sent and written after the caller has its bytes back. `slice` would fill it with zeros first.
+        ...(body.length === 0 ? {} : { body: body.map((value) => new Uint8Array(value)) }),
       };
       const proposal: Proposal = {
         order: this.#nextOrder++,
