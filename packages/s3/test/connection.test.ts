@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { RawSocket, rawHead, send } from './raw-client.ts';
 import { startTestServer, type TestServer } from './test-server.ts';
@@ -31,6 +32,26 @@ test('100 Continue comes after authentication and the early checks, and then the
   socket.write('hello');
   await socket.until(/HTTP\/1\.1 200 OK[^]*ETag: "5d41402abc4b2a76b9719d911017c592"/);
   expect(await keysOf(server)).toEqual(['key']);
+});
+
+test('a large body that waits for 100 Continue is stored whole, and so is the request sent along with its end', async () => {
+  await using server = await startWithBucket();
+  await using socket = new RawSocket(server.port);
+  const large = Buffer.alloc(3 * 1024 * 1024 + 1, 'large');
+  const length = { 'content-length': String(large.length) };
+  const put = { ...PUT, signedBody: large };
+  socket.write(rawHead(server, put, { expect: '100-continue', ...length }));
+  await socket.until(/^HTTP\/1\.1 100 Continue\r\n\r\n/);
+  socket.write(large);
+  socket.write(
+    rawHead(server, { ...PUT, path: '/bucket/next', body: 'hello' }, { 'content-length': '5' }),
+  );
+  socket.write('hello');
+  const etag = createHash('md5').update(large).digest('hex');
+  await socket.until(
+    new RegExp(`200 OK[^]*ETag: "${etag}"[^]*200 OK[^]*ETag: "5d41402abc4b2a76b9719d911017c592"`),
+  );
+  expect(await keysOf(server)).toEqual(['key', 'next']);
 });
 
 test('a refusal comes instead of 100 Continue, and the connection is closed', async () => {

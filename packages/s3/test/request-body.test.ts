@@ -220,6 +220,18 @@ test('a body is poured whole of which a part came with the head', async () => {
   expect(text).toBe('with the head, after it, at the end');
 });
 
+test('a pour of what came with the head ends, though its taker took so long that the request is over', async () => {
+  const { body, client, clock } = openBody();
+  client.end('all of it');
+  let text = '';
+  await body.pour(async (piece) => {
+    text += Buffer.from(piece).toString();
+    while (!client.destroyed) await turn();
+  });
+  expect(text).toBe('all of it');
+  expect(clock.pendingTimers).toBe(0);
+});
+
 test('a poured body that trickles ends with RequestTimeout, and one that keeps to the slowest rate does not', async () => {
   const open = openBody();
   let taken = 0;
