@@ -129,7 +129,8 @@ export class CommitPipeline implements Committer {
     if (this.#waitingBytes + sizeBytes > this.#options.waitingSizeLimitBytes) {
       throw new KvError('KV_BUSY', `${this.#waitingBytes} bytes wait for the log; try again later`);
     }
-    const owned = { ...entry, body: entry.body.map((value) => value.slice()) };
+    // Why not `slice`: it fills the copy with zeros first.
+    const owned = { ...entry, body: entry.body.map((value) => new Uint8Array(value)) };
     this.#waiting.push({ ...caller, entry: owned, sizeBytes });
     this.#waitingBytes += sizeBytes;
     this.#pumping ??= this.#pump();

@@ -40,7 +40,9 @@ export function heldReader(wal: Wal): (extent: Extent) => Uint8Array | undefined
   return (extent) => {
     if (fileIdOfSegment(extent.segmentId) !== undefined) return undefined;
     const held = wal.heldExtent(extent);
-    if (held === undefined || held.length > SHARED_COPY_BYTES) return held?.slice();
+    if (held === undefined) return undefined;
+    // Why not `slice`: it fills the copy with zeros first.
+    if (held.length > SHARED_COPY_BYTES) return new Uint8Array(held);
     const copy = slab.take(held.length);
     copy.set(held);
     return copy;
