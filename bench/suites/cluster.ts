@@ -19,10 +19,10 @@ const VALUE_BYTES = 4096;
 const MIB = 1024 * 1024;
 /**
  * Requests that both sides answer before anything is measured. Why: V8 compiles what is called often while it runs. The first
- * thousands of puts take nearly twice the processor time of those after 20,000, and etcd was compiled beforehand.
+ * thousands of puts of a node take nearly twice the processor time of those after 20,000, and etcd was compiled beforehand.
  */
-const WARM_UP_PUTS = 24_000;
-const WARM_UP_GETS = 12_000;
+const WARM_UP_PUTS = 60_000;
+const WARM_UP_GETS = 30_000;
 const WARM_UP_CLIENTS = 64;
 
 /** How long it takes: a quick look, or what is kept. */
