@@ -49,6 +49,8 @@ interface Parser {
 export class WideReads {
   readonly #socket: Socket;
   readonly #handle: Handle;
+  /** The connection's own until that is closed. */
+  readonly #parser: Parser;
   readonly #nodesOnRead: OnRead;
   readonly #small = new Uint8Array(SMALL_BYTES);
   #target: Uint8Array = this.#small;
@@ -80,16 +82,17 @@ export class WideReads {
     const { socket } = req;
     const { handle, parser } = insideOf(socket);
     if (handle === undefined || parser === undefined) return undefined;
-    const reads = handle.onread.reads ?? new WideReads(socket, handle);
+    const reads = handle.onread.reads ?? new WideReads(socket, handle, parser);
     reads.#leftBytes = leftBytes;
     reads.#take = take;
     reads.#startReading();
     return reads;
   }
 
-  private constructor(socket: Socket, handle: Handle) {
+  private constructor(socket: Socket, handle: Handle, parser: Parser) {
     this.#socket = socket;
     this.#handle = handle;
+    this.#parser = parser;
     this.#nodesOnRead = handle.onread;
     // Why: so a connection is taken from the parser by Node itself, which gives that what comes from here on.
     socket.on('data', ignore).off('data', ignore);
@@ -151,8 +154,7 @@ export class WideReads {
 
   /** Has the parser count the piece. Without a listener for bodies it does not copy it. */
   #tellParser(piece: Uint8Array): void {
-    const { parser } = insideOf(this.#socket);
-    if (parser === undefined) return;
+    const parser = this.#parser;
     const { kOnBody } = parser.constructor;
     const onBody = parser[kOnBody];
     parser[kOnBody] = undefined;
