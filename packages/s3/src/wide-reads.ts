@@ -152,14 +152,19 @@ export class WideReads {
     if (this.#held !== undefined) this.#stopReading();
   }
 
-  /** Has the parser count the piece. Without a listener for bodies it does not copy it. */
+  /**
+   * Has the parser count the piece. Without a listener for bodies it does not copy it. Safety: where it did not count it, what
+   * follows would be taken for something that it is not, so the connection is cut.
+   */
   #tellParser(piece: Uint8Array): void {
     const parser = this.#parser;
     const { kOnBody } = parser.constructor;
     const onBody = parser[kOnBody];
     parser[kOnBody] = undefined;
     try {
-      parser.execute(piece);
+      if (parser.execute(piece) !== piece.length) {
+        this.#socket.destroy(new Error("Node's HTTP parser did not take a piece of a body"));
+      }
     } finally {
       parser[kOnBody] = onBody;
     }

@@ -26,7 +26,7 @@ interface PourServer {
   /** What pours ended with. */
   readonly failures: Error[];
   /** What is done with a body before it is poured. */
-  before: (body: RequestBody, req: IncomingMessage) => Promise<void>;
+  before: (body: RequestBody, req: IncomingMessage, res: ServerResponse) => Promise<void>;
 }
 
 /** A server that pours each body into `take`, and answers with its hash. Of a pour that fails it reads the rest. */
@@ -42,7 +42,7 @@ async function startPourServer(
     const clock = new ManualClock();
     const options = { expectContinue: false, idleMs: 20_000, leastBytesPerSecond: 1000, sizeBytes };
     const body = new RequestBody(req, res, clock, options);
-    await started.before(body, req);
+    await started.before(body, req, res);
     const hash = createHash('md5');
     let wideCount = 0;
     try {
@@ -294,6 +294,38 @@ test('who listens to a connection behind a large body hears what comes, and so d
   );
 });
 
+test('a large body is whole that comes while the client does not read the answer before it', async () => {
+  const server = await startPourServer();
+  const { socket, until } = open(server.port);
+  const answer = Buffer.alloc(16 * 1024 * 1024, 'a');
+  let requests = 0;
+  server.before = async (_body, req, res) => {
+    if (++requests === 1) res.write(answer);
+    // Node has paused its parser by then, until the answer is gone.
+    else if (requests === 2) socket.resume();
+    await turn();
+    expect(req.destroyed).toBe(false);
+  };
+  socket.pause();
+  socket.write(Buffer.concat([put(patterned(5)), put(LARGE), put(patterned(6))]));
+  for (const body of [patterned(5), LARGE, patterned(6)]) await until(answerTo(body));
+});
+
+test('a connection is cut where the parser does not take a piece', async () => {
+  let wideCount = 0;
+  const server = await startPourServer((piece, req) => {
+    if (piece.buffer.byteLength !== WIDE_BYTES || wideCount++ > 0) return undefined;
+    const { parser } = req.socket as Socket & { parser?: object };
+    shadow(parser, 'execute', () => new Error('paused'));
+    return undefined;
+  });
+  const { socket, until } = open(server.port);
+  socket.write(put(LARGE));
+  await expect(until(answerTo(LARGE))).rejects.toThrow(/ended|ECONNRESET/);
+  while (server.failures.length === 0) await turn();
+  expect(server.failures[0]?.message).toMatch(/aborted|closed before the end|did not take/);
+});
+
 test('a connection is not taken for idle while a large body comes', async () => {
   let restarts = 0;
   const server = await startPourServer(undefined, (socket) => {
@@ -332,9 +364,9 @@ test.each<[string, (socket: Socket & { _handle?: object; parser?: object }) => v
   expect(server.poured[0]?.wideCount).toBe(0);
 });
 
-function shadow(target: object | undefined, name: string): void {
+function shadow(target: object | undefined, name: string, value?: () => unknown): void {
   if (target === undefined) throw new Error(`there is nothing to have a ${name}`);
-  Object.defineProperty(target, name, { value: undefined, configurable: true, writable: true });
+  Object.defineProperty(target, name, { value, configurable: true, writable: true });
   // A parser serves other connections too.
   onTestFinished(() => void Reflect.deleteProperty(target, name));
 }
