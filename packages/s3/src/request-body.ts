@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock, Timer } from '@holdfast/env';
 import type { TakePiece } from '@holdfast/objects';
 import { S3Error } from './s3-error.ts';
-import { WideReads } from './wide-reads.ts';
 
 /** Bytes that may wait here for the consumer before the socket is paused. */
 const QUEUE_BYTES = 128 * 1024;
@@ -22,8 +21,6 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   readonly #clock: Clock;
   readonly #idleMs: number;
   readonly #leastBytesPerSecond: number;
-  /** Of all of the body, as it is sent; NaN where the client does not say. */
-  readonly #sizeBytes: number;
   /** Time that was spent in waiting for the client, up to `#waitsFromMs`. */
   #waitedMs = 0;
   /** Since when it is waited. */
@@ -41,8 +38,6 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   /** Takes a piece as it comes, while its taker waits and nothing is queued. */
   #passOn: ((piece: Uint8Array) => void) | undefined;
   #bytesRead = 0;
-  /** Node is not as expected: what can not be read past its parser. */
-  #isWideRefused = false;
   /** Pieces that were handed out; undefined where they are not kept. */
   #kept: Uint8Array[] | undefined;
   /** Those of them that were taken out of a pour: nobody else has them. */
@@ -58,8 +53,6 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
       readonly expectContinue: boolean;
       readonly idleMs: number;
       readonly leastBytesPerSecond: number;
-      /** `Content-Length`. */
-      readonly sizeBytes?: number | undefined;
     },
   ) {
     this.#req = req;
@@ -68,7 +61,6 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     this.#continueDue = options.expectContinue;
     this.#idleMs = options.idleMs;
     this.#leastBytesPerSecond = options.leastBytesPerSecond;
-    this.#sizeBytes = options.sizeBytes ?? Number.NaN;
   }
 
   /** Bytes that came from the socket so far. */
@@ -147,51 +139,8 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
         piece = this.#shift();
         if (piece !== undefined) this.#kept?.push(piece);
       }
-      if (piece !== undefined || !this.#started) continue;
-      // At once: what came between the look into the queue and either of them would be overtaken.
-      await (this.#pourWide(take) ?? this.#pourAlong(take));
+      if (piece === undefined && this.#started) await this.#pourAlong(take);
     }
-  }
-
-  /** Takes what comes past Node's parser, to the end; undefined where that is not possible, or not yet. */
-  #pourWide(take: TakePiece): Promise<void> | undefined {
-    if (!this.#isWideDue) return undefined;
-    const holding: Holding = { taken: undefined };
-    const reads = WideReads.begin(this.#req, this.#leftBytes, (piece) => {
-      this.#bytesRead += piece.byteLength;
-      this.#countWait();
-      holding.taken = takeSafely(take, piece);
-      this.#waitsFromMs = this.#clock.monotonicMs();
-      if (holding.taken === undefined) return true;
-      this.#signal();
-      return false;
-    });
-    this.#isWideRefused = reads === undefined;
-    return reads && this.#followWide(reads, holding);
-  }
-
-  async #followWide(reads: WideReads, holding: Holding): Promise<void> {
-    try {
-      while (holding.taken !== undefined || !(this.#ended || this.#failure !== undefined)) {
-        if (holding.taken === undefined) await this.#wait();
-        await holding.taken;
-        holding.taken = undefined;
-        reads.goOn();
-      }
-    } finally {
-      reads.end();
-    }
-  }
-
-  /** Not where pieces are kept: that memory is used again. */
-  get #isWideDue(): boolean {
-    if (this.#isWideRefused || this.#kept !== undefined || this.#queue.length > 0) return false;
-    if (this.#ended || this.#failure !== undefined) return false;
-    return WideReads.isDue(this.#req, this.#leftBytes);
-  }
-
-  get #leftBytes(): number {
-    return this.#sizeBytes - this.#bytesRead;
   }
 
   /**
@@ -207,9 +156,6 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
       this.#waitsFromMs = this.#clock.monotonicMs();
       if (taken === undefined) {
         this.#freeTaken(piece);
-        if (!this.#isWideDue) return;
-        this.#passOn = undefined;
-        this.#signal();
         return;
       }
       last = { piece, taken };
@@ -372,11 +318,6 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     this.#wakes = [];
     for (const wake of wakes) wake();
   }
-}
-
-/** A piece that its taker is not done with. */
-interface Holding {
-  taken: Promise<void> | undefined;
 }
 
 /** As `take`; what it throws it rejects with. */

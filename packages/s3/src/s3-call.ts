@@ -119,7 +119,6 @@ export class S3Call {
       expectContinue: this.#expectContinue,
       idleMs: this.service.limits.bodyIdleMs,
       leastBytesPerSecond: this.service.limits.bodyBytesPerSecond,
-      sizeBytes: Number(this.headers.get('content-length') ?? Number.NaN),
     });
     return this.#body;
   }
