@@ -331,7 +331,7 @@ export class LogWriter {
     this.#acknowledge(batch);
     const spareAfter = Math.min(SPARE_AFTER_BYTES, this.#settings.segmentSizeBytes / 8);
     if (end.position >= spareAfter) {
-      this.#segmentFiles.spare.prepare(sizeBytes);
+      this.#segmentFiles.spare.prepare(sizeBytes, this.counters.lastSyncMs);
     }
   }
 

@@ -7,8 +7,12 @@ import type { Settings } from './settings.ts';
 const PIECE_BYTES = 2 * 1024 * 1024;
 /** The same where every piece passes through the page cache, and is synced, so that no sync waits for all of them. */
 const SYNCED_PIECE_BYTES = 256 * 1024;
+/** Up to here a sync into a filled file takes half as long on any disk. */
+const SMALL_BATCH_BYTES = 64 * 1024;
 /** Beside larger batches nothing is filled. */
 const FILLED_BESIDE_BYTES = 256 * 1024;
+/** A sync that took longer waited for more than its bytes: on a disk that others want too, for what a growing file commits. */
+const SLOW_SYNC_MS = 2;
 
 interface FillingFile {
   readonly path: string;
@@ -47,11 +51,11 @@ export class SpareFile {
   }
 
   /**
-   * Starts filling one more piece, beside batches of `batchBytes`, unless they are large, all is filled, one is on its
-   * way, or preallocation is off.
+   * Starts filling one more piece, beside batches of `batchBytes` whose last sync took `syncMs`, unless they would gain
+   * nothing, all is filled, one is on its way, or preallocation is off.
    */
-  prepare(batchBytes: number): void {
-    if (batchBytes > FILLED_BESIDE_BYTES) return;
+  prepare(batchBytes: number, syncMs: number): void {
+    if (batchBytes > (syncMs > SLOW_SYNC_MS ? FILLED_BESIDE_BYTES : SMALL_BATCH_BYTES)) return;
     if (!this.#settings.preallocate || this.#stopped) return;
     if (this.isReady || this.#filling !== undefined) return;
     this.#filling = this.#fillPiece().finally(() => {

@@ -1,7 +1,9 @@
 import { logIndex } from '@holdfast/bytes';
-import { createMemoryEnv, MemoryFiles } from '@holdfast/env/memory';
+import { createMemoryEnv, type MemoryEnv, MemoryFiles } from '@holdfast/env/memory';
 import { describe, expect, it } from 'vitest';
+import type { Wal } from '../src/index.ts';
 import { codeOf, contents, DIRECTORY, envOn, memoryEnv, open, put, T1 } from './fixtures/logs.ts';
+import { mutantFiles } from './fixtures/mutant-files.ts';
 
 const BIG = { segmentSizeBytes: 1024 * 1024, preallocate: false };
 
@@ -203,11 +205,24 @@ describe('a full disk', () => {
 describe('the spare segment', () => {
   const LOG = { segmentSizeBytes: 8 * 1024 * 1024, preallocate: true };
 
-  it.each([{ kib: 1 }, { kib: 130 }, { kib: 200 }])(
-    'is filled before it is needed beside batches of $kib KiB, and synced once',
-    async ({ kib }) => {
-      const env = await memoryEnv();
-      const wal = await open(env, LOG);
+  /** A log each of whose synced writes takes so long. */
+  async function logOf(syncMs: number): Promise<{ readonly env: MemoryEnv; readonly wal: Wal }> {
+    const env = await memoryEnv();
+    const onWriteSynced = (event: 'begins' | 'ends'): undefined => {
+      if (event === 'ends') env.manualClock.advance(syncMs);
+    };
+    const files = mutantFiles(env.files, { onWriteSynced });
+    return { env, wal: await open({ ...env, files }, LOG) };
+  }
+
+  it.each([
+    { kib: 1, syncMs: 1.5 },
+    { kib: 130, syncMs: 2.5 },
+    { kib: 200, syncMs: 2.5 },
+  ])(
+    'is filled before it is needed beside batches of $kib KiB in $syncMs ms, and synced once',
+    async ({ kib, syncMs }) => {
+      const { env, wal } = await logOf(syncMs);
       while (wal.segments().length < 2) await put(wal, 'record', new Uint8Array(kib * 1024));
       const file = env.files.operations().filter(({ path }) => path.endsWith('spare-00000001.tmp'));
       expect(file.map(({ kind }) => kind).slice(0, 6)).toEqual([
@@ -234,10 +249,12 @@ describe('the spare segment', () => {
     await wal.close();
   });
 
-  it('is not begun beside batches of 300 KiB', async () => {
-    const env = await memoryEnv();
-    const wal = await open(env, LOG);
-    for (let count = 0; count < 20; count++) await put(wal, 'bulk', new Uint8Array(300 * 1024));
+  it.each([
+    { kib: 130, syncMs: 1.5 },
+    { kib: 300, syncMs: 2.5 },
+  ])('is not begun beside batches of $kib KiB in $syncMs ms', async ({ kib, syncMs }) => {
+    const { env, wal } = await logOf(syncMs);
+    for (let count = 0; count < 20; count++) await put(wal, 'bulk', new Uint8Array(kib * 1024));
     expect(await env.files.list(DIRECTORY)).not.toContainEqual(expect.stringMatching(/^spare/));
     await wal.close();
   });
