@@ -6,7 +6,7 @@ import { registerHooks } from 'node:module';
 
 const changes: Readonly<Record<string, readonly (readonly [from: string, to: string])[]>> = {
   // The log bypasses the page cache, but its writes return before the disk's own cache is flushed.
-  'node-file-handle.ts': [[' | constants.O_DSYNC', '']],
+  'node-file-handle.ts': [['isBulk ? 0 : constants.O_DSYNC', '0']],
   // Tables, the MANIFEST, folders.
   'descriptor.ts': [
     ['fdatasync(descriptor, done)', 'done(null)'],
