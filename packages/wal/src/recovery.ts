@@ -97,13 +97,13 @@ export async function examineFolder(
 async function openFiles(settings: Settings, last: SegmentName | undefined): Promise<OpenFiles> {
   const { env, directory } = settings;
   const opening = last && env.files.open(pathIn(directory, last.name), 'write', { direct: true });
-  const [segment, slots] = await Promise.allSettled([opening, openSlots(settings)]);
-  if (segment.status === 'fulfilled' && slots.status === 'fulfilled') {
-    return { segment: segment.value, slots: slots.value };
-  }
-  if (segment.status === 'fulfilled') await segment.value?.close();
-  if (slots.status === 'fulfilled') await closeFiles({ segment: undefined, slots: slots.value });
-  throw segment.status === 'rejected' ? segment.reason : (slots as PromiseRejectedResult).reason;
+  const opened = await Promise.allSettled([opening, ...openSlots(settings)]);
+  const [segment, a, b] = opened.map((one) => (one.status === 'fulfilled' ? one.value : undefined));
+  const files: OpenFiles = { segment, slots: [a, b] };
+  const failed = opened.find((one) => one.status === 'rejected');
+  if (failed === undefined) return files;
+  await closeFiles(files);
+  throw failed.reason;
 }
 
 /** Idempotent. */

@@ -1,4 +1,4 @@
-import { invariant, logIndex, term, utf8 } from '@holdfast/bytes';
+import { logIndex, term, utf8 } from '@holdfast/bytes';
 import type { FileHandle } from '@holdfast/env';
 import { corruption, foreign, isFileError, newerFormat } from './damage.ts';
 import { pathIn, STATE_NAMES } from './file-names.ts';
@@ -24,13 +24,9 @@ export interface FoundState {
 /** The slots' files, open for writing; undefined where there is none. */
 export type SlotFiles = readonly [FileHandle | undefined, FileHandle | undefined];
 
-/** Opens those slots that are there. */
-export async function openSlots(settings: Settings): Promise<SlotFiles> {
-  const [a, b] = await Promise.allSettled(STATE_NAMES.map((name) => openSlot(settings, name)));
-  invariant(a !== undefined && b !== undefined, 'there are two slots');
-  if (a.status === 'fulfilled' && b.status === 'fulfilled') return [a.value, b.value];
-  for (const slot of [a, b]) if (slot.status === 'fulfilled') await slot.value?.close();
-  throw a.status === 'rejected' ? a.reason : (b as PromiseRejectedResult).reason;
+/** Opens those slots that are there, each on its own. */
+export function openSlots(settings: Settings): Promise<FileHandle | undefined>[] {
+  return STATE_NAMES.map((name) => openSlot(settings, name));
 }
 
 /** Reads both slots; `fresh` says that the folder holds no segment, so that there may be none. */

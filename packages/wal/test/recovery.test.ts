@@ -1,8 +1,10 @@
 import { logIndex, term } from '@holdfast/bytes';
+import { FileError } from '@holdfast/env';
 import type { MemoryEnv, MemoryFiles } from '@holdfast/env/memory';
 import { describe, expect, it } from 'vitest';
 import { segmentName } from '../src/file-names.ts';
 import { codeOf, contents, DIRECTORY, envOn, memoryEnv, open, put } from './fixtures/logs.ts';
+import { mutantFiles } from './fixtures/mutant-files.ts';
 import { readRotten } from './fixtures/rotten-log.ts';
 
 const ONE = { segmentSizeBytes: 65536, preallocate: false };
@@ -18,6 +20,35 @@ async function three(close: boolean): Promise<MemoryEnv> {
 }
 
 describe('recovery', () => {
+  it.each(['.wal', 'state-a', 'state-b'])(
+    'closes every other file and says so where %s cannot be opened',
+    async (ending) => {
+      const env = await three(true);
+      const files = mutantFiles(env.files, { onWriteSynced: () => undefined });
+      const opened: string[] = [];
+      const closed: string[] = [];
+      const refusing: typeof files = {
+        ...files,
+        open: async (path, mode, options) => {
+          if (path.endsWith(ending)) throw new FileError('FILE_IO', path, 'refused');
+          const handle = await files.open(path, mode, options);
+          opened.push(path);
+          const close = async (): Promise<void> => {
+            closed.push(path);
+            await handle.close();
+          };
+          return { ...handle, close };
+        },
+      };
+      expect(await codeOf(open({ ...env, files: refusing }, ONE))).toBe('FILE_IO');
+      expect(opened).toHaveLength(2);
+      expect(closed.toSorted()).toEqual(opened.toSorted());
+      const wal = await open(env, ONE);
+      expect([...(await contents(wal)).values()]).toEqual(['one', 'two', 'three']);
+      await wal.close();
+    },
+  );
+
   it('cuts a torn final batch, saves its bytes, and keeps every earlier record', async () => {
     const env = await three(false);
     env.files.corrupt(FIRST, { offset: 12288 + 70, length: 8, how: 'garble' });
