@@ -47,3 +47,8 @@ export function prefixEnd(prefix: Uint8Array): Uint8Array | undefined {
   }
   return undefined;
 }
+
+/** A copy in memory of its own. Why not `slice`: it fills the copy with zeros first, some 50 us of a MiB. */
+export function copyOfBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
+}

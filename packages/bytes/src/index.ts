@@ -11,7 +11,14 @@
 
 export type { LogIndex, Term } from './brands.ts';
 export { logIndex, term } from './brands.ts';
-export { compareBytes, concatBytes, equalBytes, prefixEnd, startsWithBytes } from './byte-order.ts';
+export {
+  compareBytes,
+  concatBytes,
+  copyOfBytes,
+  equalBytes,
+  prefixEnd,
+  startsWithBytes,
+} from './byte-order.ts';
 export { ByteReader, MalformedBytesError } from './byte-reader.ts';
 export { ByteWriter } from './byte-writer.ts';
 export type { Crc32c } from './crc32c.ts';

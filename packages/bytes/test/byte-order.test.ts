@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import {
   compareBytes,
   concatBytes,
+  copyOfBytes,
   equalBytes,
   fromHex,
   fromUtf8,
@@ -80,4 +81,14 @@ test('what is no hexadecimal or no UTF-8 is refused', () => {
   for (const text of ['0', 'zz', '0x00', ' 00']) expect(() => fromHex(text)).toThrow('hexadecimal');
   expect(() => fromUtf8(Uint8Array.of(0xff))).toThrow(TypeError);
   expect(fromUtf8(Uint8Array.of(0xef, 0xbb, 0xbf, 0x61))).toBe('\ufeffa');
+});
+
+test.each([
+  ['an array', Uint8Array.of(1, 2, 3, 4)],
+  ['a Buffer, whose slice would be a view', Buffer.from([1, 2, 3, 4])],
+])('a copy of a part of %s has memory of its own', (_, whole) => {
+  const copy = copyOfBytes(whole.subarray(1, 3));
+  whole.fill(9);
+  expect(copy).toEqual(Uint8Array.of(2, 3));
+  expect(copy.buffer.byteLength).toBe(2);
 });

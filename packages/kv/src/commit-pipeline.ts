@@ -1,5 +1,5 @@
 import type { LogIndex } from '@holdfast/bytes';
-import { term } from '@holdfast/bytes';
+import { copyOfBytes, term } from '@holdfast/bytes';
 import type { Extent } from '@holdfast/wal';
 import { WalError } from '@holdfast/wal';
 import type { Committer, CommitterContext } from './committer.ts';
@@ -129,8 +129,7 @@ export class CommitPipeline implements Committer {
     if (this.#waitingBytes + sizeBytes > this.#options.waitingSizeLimitBytes) {
       throw new KvError('KV_BUSY', `${this.#waitingBytes} bytes wait for the log; try again later`);
     }
-    // Why not `slice`: it fills the copy with zeros first.
-    const owned = { ...entry, body: entry.body.map((value) => new Uint8Array(value)) };
+    const owned = { ...entry, body: entry.body.map(copyOfBytes) };
     this.#waiting.push({ ...caller, entry: owned, sizeBytes });
     this.#waitingBytes += sizeBytes;
     this.#pumping ??= this.#pump();

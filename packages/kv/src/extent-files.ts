@@ -1,4 +1,4 @@
-import { MalformedBytesError } from '@holdfast/bytes';
+import { copyOfBytes, MalformedBytesError } from '@holdfast/bytes';
 import type { Env, FileHandle } from '@holdfast/env';
 import { FileError } from '@holdfast/env';
 import type { Extent, Wal } from '@holdfast/wal';
@@ -41,8 +41,7 @@ export function heldReader(wal: Wal): (extent: Extent) => Uint8Array | undefined
     if (fileIdOfSegment(extent.segmentId) !== undefined) return undefined;
     const held = wal.heldExtent(extent);
     if (held === undefined) return undefined;
-    // Why not `slice`: it fills the copy with zeros first.
-    if (held.length > SHARED_COPY_BYTES) return new Uint8Array(held);
+    if (held.length > SHARED_COPY_BYTES) return copyOfBytes(held);
     const copy = slab.take(held.length);
     copy.set(held);
     return copy;

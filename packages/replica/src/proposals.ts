@@ -5,7 +5,7 @@
  *
  * Safety: every transaction has a session, so whichever copy is applied first decides, and every other one gets its answer.
  */
-import type { Crc32c, Term } from '@holdfast/bytes';
+import { type Crc32c, copyOfBytes, type Term } from '@holdfast/bytes';
 import type { Clock } from '@holdfast/env';
 import type { ApplyOutcome, Transaction, TransactResult } from '@holdfast/kv';
 import { encodeEntry, KV_ENTRY_KIND, KvError } from '@holdfast/kv';
@@ -97,8 +97,8 @@ export class Proposals {
         kind: KV_ENTRY_KIND,
         head,
         bodyCrc,
-        // Why a copy: it is sent and written after the caller has its bytes back. `slice` would fill it with zeros first.
-        ...(body.length === 0 ? {} : { body: body.map((value) => new Uint8Array(value)) }),
+        // Why a copy: it is sent and written after the caller has its bytes back.
+        ...(body.length === 0 ? {} : { body: body.map(copyOfBytes) }),
       };
       const proposal: Proposal = {
         order: this.#nextOrder++,
