@@ -16,7 +16,7 @@ export const walMutants: readonly Mutant[] = [
     rule: 'Every read of a payload is checked.',
     broken: {
       file: 'packages/wal/src/record-reader.ts',
-      from: 'if (this.#settings.env.crc32c(bytes) !== extent.crc) {',
+      from: 'if (!this.#settings.env.bodyChecksum.holds([bytes], extent.crc)) {',
       to: 'if (bytes.length !== extent.length) {',
     },
     pinned: test(
@@ -30,8 +30,8 @@ export const walMutants: readonly Mutant[] = [
     rule: 'Every read of a payload is checked.',
     broken: {
       file: 'packages/wal/src/record-reader.ts',
-      from: '(decoded.bodyLength === 0 || this.#settings.env.crc32c(bodyBytes) === decoded.bodyCrc)',
-      to: 'decoded.bodyLength >= 0',
+      from: 'this.#settings.env.bodyChecksum.holds([bodyBytes], decoded.bodyCrc)',
+      to: 'true',
     },
     pinned: test(
       'packages/wal/test/recovery.test.ts',

@@ -9,6 +9,7 @@
  * Source: packages/bytes/src
  */
 
+export type { BodyChecksum, Checksums } from './body-checksum.ts';
 export type { LogIndex, Term } from './brands.ts';
 export { logIndex, term } from './brands.ts';
 export {

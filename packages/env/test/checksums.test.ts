@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { CRC32C_VECTORS } from '@holdfast/bytes/testing';
+import { BODY_CHECKSUM_VECTORS, CRC32C_VECTORS } from '@holdfast/bytes/testing';
 import { describe, expect, test } from 'vitest';
 import { crc32Of } from '../src/node/crc32.ts';
 import { Crc64Adder, Crc64Nvme } from '../src/node/crc64nvme.ts';
@@ -34,6 +34,52 @@ describe.each(Object.entries(loaders))('CRC-32C, %s', (implementation, load) => 
     const around = new Uint8Array(new SharedArrayBuffer(20)).fill(1);
     around.set(new TextEncoder().encode('123456789'), 5);
     expect(crc32c(around.subarray(5, 14))).toBe(0xe3069283);
+  });
+});
+
+describe.each(Object.entries(loaders))('the checksum of bodies, %s', (_, load) => {
+  test.each(BODY_CHECKSUM_VECTORS)(
+    'meets the vector of $name, whole and in parts',
+    async (vector) => {
+      const { bodyChecksum, crc32c } = await loadCrc32c({ load });
+      const { bytes, crc } = vector;
+      for (let cut = 0; cut <= bytes.length; cut++) {
+        const parts = [bytes.subarray(0, cut), bytes.subarray(cut)];
+        expect(bodyChecksum.of(parts)).toBe(crc);
+        expect(bodyChecksum.holds(parts, crc)).toBe(true);
+        // What was written before has this one.
+        expect(bodyChecksum.holds(parts, crc32c(bytes))).toBe(true);
+      }
+      expect(bodyChecksum.of([bytes])).toBe(crc);
+    },
+  );
+
+  test('is CRC-32 where few bytes are and where many, in any memory, and not a sum of both kinds', async () => {
+    const { bodyChecksum, crc32c } = await loadCrc32c({ load });
+    for (const size of [1, 255, 256, 257, 5000]) {
+      const bytes = new Uint8Array(new SharedArrayBuffer(size + 9)).subarray(5, 5 + size);
+      for (let at = 0; at < size; at++) bytes[at] = (at * 131 + size) >>> (at % 3);
+      let crc = 0;
+      for (const byte of bytes) crc = slowCrc(0xedb88320, byte, crc);
+      expect(bodyChecksum.of([bytes])).toBe(crc);
+      const half = size >> 1;
+      const parts = [bytes.subarray(0, half), bytes.subarray(half)];
+      expect(bodyChecksum.of(parts)).toBe(crc);
+      const mixed = crc32c(bytes.subarray(half), bodyChecksum.of([bytes.subarray(0, half)]));
+      if (size > 1) expect(bodyChecksum.holds(parts, mixed)).toBe(false);
+    }
+  });
+
+  test('finds any changed bit under either kind', async () => {
+    const { bodyChecksum, crc32c } = await loadCrc32c({ load });
+    const bytes = Uint8Array.from({ length: 300 }, (_, at) => at * 7);
+    for (const crc of [bodyChecksum.of([bytes]), crc32c(bytes)]) {
+      for (let bit = 0; bit < 8 * bytes.length; bit++) {
+        const changed = bytes.slice();
+        changed[bit >> 3] = (changed[bit >> 3] as number) ^ (1 << (bit & 7));
+        expect(bodyChecksum.holds([changed], crc)).toBe(false);
+      }
+    }
   });
 });
 

@@ -78,7 +78,7 @@ export class CommitPipeline implements Committer {
   submit(transaction: Transaction): Promise<TransactResult> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) throw this.#failure;
-      const entry = encodeEntry(transaction, this.#options.crc32c, this.#heads);
+      const entry = encodeEntry(transaction, this.#options.bodyChecksum, this.#heads);
       const caller: Caller = { resolve, reject };
       const mustWait = this.#waiting.length > 0 || this.#options.whenRoom() !== undefined;
       if (mustWait || !this.#append(entry, caller)) this.#wait(entry, caller);

@@ -2,7 +2,7 @@
  * The seam between a store and whatever makes its transactions lasting: the log of one node (`CommitPipeline`), or the
  * agreement of a cluster (`@holdfast/replica`). Everything else of a store is the same for both.
  */
-import type { Crc32c, LogIndex } from '@holdfast/bytes';
+import type { Checksums, LogIndex } from '@holdfast/bytes';
 import type { Clock } from '@holdfast/env';
 import type { Wal, WalIdentity, WalRecord } from '@holdfast/wal';
 import type { KvError } from './errors.ts';
@@ -40,10 +40,9 @@ export interface Committer {
 }
 
 /** What a committer is given. It owns none of it. */
-export interface CommitterContext {
+export interface CommitterContext extends Checksums {
   readonly wal: Wal;
   readonly engine: KvEngine;
-  readonly crc32c: Crc32c;
   readonly clock: Pick<Clock, 'turn'>;
   /** The store's state for other nodes, and other nodes' states for it. */
   readonly images: StoreImages;

@@ -88,7 +88,7 @@ export class EngineStore implements LocalStore {
     this.#held = heldReader(wal);
     this.#readExtent = repairingReader({
       read: extentReader(wal, engine.extents),
-      crc32c: env.crc32c,
+      bodyChecksum: env.bodyChecksum,
       findElsewhere: async (name) => this.#committer.findElsewhere?.(name),
       onDamaged: () => this.#damagedExtents++,
       onRepaired: (segmentId) => this.#maintenance.healLater(segmentId),
@@ -126,6 +126,7 @@ export class EngineStore implements LocalStore {
       engine,
       images: this.images,
       crc32c: env.crc32c,
+      bodyChecksum: env.bodyChecksum,
       clock: env.clock,
       waitingSizeLimitBytes: limits.waitingSizeLimitBytes,
       whenRoom: () => this.#maintenance.whenRoom() ?? this.#whenLessScarce(),

@@ -1,4 +1,4 @@
-import type { Crc32c } from '@holdfast/bytes';
+import type { BodyChecksum } from '@holdfast/bytes';
 import { ByteReader, ByteWriter, MalformedBytesError } from '@holdfast/bytes';
 import { INLINE_VALUE_LIMIT_BYTES } from './index-record.ts';
 import { isUserKey, USER_SPACE } from './key-space.ts';
@@ -34,7 +34,7 @@ export interface EncodedEntry {
   /** The caller's own value arrays, not copied. */
   readonly body: readonly Uint8Array[];
   readonly bodySizeBytes: number;
-  /** CRC-32C of the whole body where it was computed anyway: where it is one value. */
+  /** Checksum of the whole body where it was computed anyway: where it is one value. */
   readonly bodyCrc: number | undefined;
 }
 
@@ -68,7 +68,11 @@ export type EntryOperation =
 const SHARED_HEAD_BYTES = 4096;
 
 /** Encodes a checked transaction with public keys. A small head is a piece of `slab`, where there is one. */
-export function encodeEntry(transaction: Transaction, crc32c: Crc32c, slab?: Slab): EncodedEntry {
+export function encodeEntry(
+  transaction: Transaction,
+  bodyChecksum: BodyChecksum,
+  slab?: Slab,
+): EncodedEntry {
   const { session, conditions = [], operations } = transaction;
   const bound = headSizeBound(transaction);
   const shares = slab !== undefined && bound <= SHARED_HEAD_BYTES;
@@ -95,7 +99,7 @@ export function encodeEntry(transaction: Transaction, crc32c: Crc32c, slab?: Sla
     }
     const { key, value } = operation;
     writeKey(writer.u8(OP_PUT_BODY), key);
-    lastCrc = crc32c(value);
+    lastCrc = bodyChecksum.of([value]);
     writer.varint(bodySizeBytes).varint(value.length).u32(lastCrc);
     body.push(value);
     bodySizeBytes += value.length;

@@ -127,7 +127,7 @@ export class ExtentFiles {
     }
     const bytes = target?.subarray(0, extent.length) ?? new Uint8Array(extent.length);
     await this.#readFile(file, bytes, extent.offset);
-    if (this.#env.crc32c(bytes) === extent.crc) return bytes;
+    if (this.#env.bodyChecksum.holds([bytes], extent.crc)) return bytes;
     throw corruption(
       file.path,
       `the value of ${extent.length} bytes at byte ${extent.offset} does not match its checksum`,

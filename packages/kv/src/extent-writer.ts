@@ -1,4 +1,3 @@
-import type { Crc32c } from '@holdfast/bytes';
 import { ByteWriter, invariant } from '@holdfast/bytes';
 import type { Env, FileHandle } from '@holdfast/env';
 import type { Extent } from '@holdfast/wal';
@@ -23,22 +22,22 @@ const NO_KEY: Uint8Array = new Uint8Array(0);
 export class ExtentWriter {
   readonly #file: FileHandle;
   readonly #gathered: GatheredFile;
-  readonly #crc32c: Crc32c;
+  readonly #env: Env;
   readonly #fileId: number;
   readonly #directory = new ByteWriter(4096);
   #count = 0;
   /** All so far is synced and relied upon, though the file is not finished. */
   #isSettled = false;
 
-  private constructor(file: FileHandle, crc32c: Crc32c, fileId: number, sizeBytes: number) {
+  private constructor(file: FileHandle, env: Env, fileId: number, sizeBytes: number) {
     this.#file = file;
     this.#gathered = new GatheredFile(file, sizeBytes);
-    this.#crc32c = crc32c;
+    this.#env = env;
     this.#fileId = fileId;
   }
 
   static async create(env: Env, path: string, fileId: number): Promise<ExtentWriter> {
-    const writer = new ExtentWriter(await env.files.open(path, 'create'), env.crc32c, fileId, 0);
+    const writer = new ExtentWriter(await env.files.open(path, 'create'), env, fileId, 0);
     writer.#gathered.push(encodeExtentsHeader(fileId));
     return writer;
   }
@@ -58,7 +57,7 @@ export class ExtentWriter {
     invariant(sizeBytes > 0, 'a file without a value is not gone on with');
     const file = await env.files.open(path, 'write');
     await file.truncate(sizeBytes);
-    const writer = new ExtentWriter(file, env.crc32c, fileId, sizeBytes);
+    const writer = new ExtentWriter(file, env, fileId, sizeBytes);
     let end = EXTENTS_HEADER_SIZE_BYTES;
     for (const value of values) {
       writer.#addFiller(end, value.offset);
@@ -111,10 +110,10 @@ export class ExtentWriter {
         fileId: this.#fileId,
         directoryOffset: this.#gathered.sizeBytes,
         directorySizeBytes: directory.length,
-        directoryCrc: this.#crc32c(directory),
+        directoryCrc: this.#env.crc32c(directory),
         count: this.#count,
       },
-      this.#crc32c,
+      this.#env.crc32c,
     );
     this.#gathered.push(directory);
     const footerCrc = await this.#gathered.finish(footer);
@@ -139,7 +138,7 @@ export class ExtentWriter {
   #addFiller(from: number, to: number): void {
     if (from === to) return;
     const length = to - from;
-    const crc = this.#crc32c(new Uint8Array(length));
+    const crc = this.#env.bodyChecksum.of([new Uint8Array(length)]);
     encodeDirectoryEntry(this.#directory, { key: NO_KEY, offset: from, length, crc });
     this.#count++;
   }

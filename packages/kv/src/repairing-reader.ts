@@ -1,4 +1,4 @@
-import type { Crc32c } from '@holdfast/bytes';
+import type { BodyChecksum } from '@holdfast/bytes';
 import type { Extent } from '@holdfast/wal';
 import { WalError } from '@holdfast/wal';
 import { KvError } from './errors.ts';
@@ -7,7 +7,7 @@ import type { ReadExtent } from './value-reader.ts';
 
 export interface RepairingReaderOptions {
   readonly read: ReadExtent;
-  readonly crc32c: Crc32c;
+  readonly bodyChecksum: BodyChecksum;
   /** Asks other nodes for a value; undefined where none has it. Must not reject. */
   readonly findElsewhere: (name: ValueName) => Promise<Uint8Array | undefined>;
   /** Bytes here were found damaged. */
@@ -21,7 +21,7 @@ export interface RepairingReaderOptions {
  * Safety: what comes from elsewhere is checked against the checksum that this node's own index has.
  */
 export function repairingReader(options: RepairingReaderOptions): ReadExtent {
-  const { read, crc32c, findElsewhere, onDamaged, onRepaired } = options;
+  const { read, bodyChecksum, findElsewhere, onDamaged, onRepaired } = options;
   return async (extent, target, owner) => {
     try {
       return await read(extent, target);
@@ -29,7 +29,8 @@ export function repairingReader(options: RepairingReaderOptions): ReadExtent {
       if (!isCorruption(error)) throw error;
       onDamaged();
       const bytes = owner && (await findElsewhere({ ...owner, ...sizeOf(extent) }));
-      if (bytes?.length !== extent.length || crc32c(bytes) !== extent.crc) throw error;
+      if (bytes?.length !== extent.length) throw error;
+      if (!bodyChecksum.holds([bytes], extent.crc)) throw error;
       onRepaired(extent.segmentId);
       if (target === undefined) return bytes;
       target.set(bytes);

@@ -168,7 +168,7 @@ async function readFromSegment(
   try {
     const bytes = new Uint8Array(length);
     const got = await handle.read(bytes, offset);
-    if (got === length && env.crc32c(bytes) === crc) return bytes;
+    if (got === length && env.bodyChecksum.holds([bytes], crc)) return bytes;
     throw new KvError('KV_CORRUPTION', `${path} is damaged at ${offset}`);
   } finally {
     await handle.close();

@@ -17,7 +17,7 @@ async function openEngine() {
   const sizes = { blockCacheSizeBytes: 1e6, tableCountLimit: 4, sessionLimit: 2 };
   const engine = await KvEngine.open({ env, directory: '/kv', identity: IDENTITY, ...sizes });
   const record = (index: number, transaction: Transaction) => {
-    const { head } = encodeEntry(transaction, env.crc32c);
+    const { head } = encodeEntry(transaction, env.bodyChecksum);
     return { index, head, body: undefined };
   };
   return { engine, record };

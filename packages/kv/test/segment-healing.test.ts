@@ -41,15 +41,15 @@ test('what is live in a damaged segment is written anew, and what is lost stays 
 });
 
 test('bytes from elsewhere are taken only where they match what the index has', async () => {
-  const { crc32c } = await createMemoryEnv();
+  const { bodyChecksum } = await createMemoryEnv();
   const right = new Uint8Array(2000).fill(5);
-  const extent = { segmentId: 3, offset: 0, length: 2000, crc: crc32c(right) };
+  const extent = { segmentId: 3, offset: 0, length: 2000, crc: bodyChecksum.of([right]) };
   const read: ReadExtent = () => Promise.reject(new KvError('KV_CORRUPTION', 'damaged'));
   const repaired: number[] = [];
   const reader = (found: Uint8Array | undefined): ReadExtent =>
     repairingReader({
       read,
-      crc32c,
+      bodyChecksum,
       findElsewhere: (name) => {
         expect(name).toEqual({ ...OWNER, length: 2000, crc: extent.crc });
         return Promise.resolve(found);

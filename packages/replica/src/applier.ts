@@ -154,7 +154,7 @@ export class Applier {
       const known = this.#bodies.get(entry.index);
       this.#bodies.delete(entry.index);
       if (entry.content === undefined || known?.term !== entry.term) break;
-      const { kind, head } = recordOf(entry.content, this.#options.context.crc32c);
+      const { kind, head } = recordOf(entry.content, this.#options.context.bodyChecksum);
       records.push({ index: entry.index, term: entry.term, kind, head, body: known.body });
     }
     for (const entry of entries.slice(records.length)) this.#bodies.delete(entry.index);

@@ -100,7 +100,7 @@ export class ReplicaDriver implements Committer {
     this.#proposals = new Proposals({
       ...limits,
       clock,
-      crc32c: context.crc32c,
+      bodyChecksum: context.bodyChecksum,
       slots: new SessionSlots(random, SLOT_LIMIT),
       sizeLimitBytes: context.waitingSizeLimitBytes,
       onWaiting,
@@ -125,7 +125,7 @@ export class ReplicaDriver implements Committer {
     this.#persist = new PersistQueue({
       wal: context.wal,
       clock,
-      crc32c: context.crc32c,
+      bodyChecksum: context.bodyChecksum,
       onAppended: (entry, body) => this.#applier.noteBody(entry, body),
       onDurable: (request, isVoid) => this.#noteDurable(request, isVoid),
       install: (request) => this.#install(request),
@@ -136,7 +136,7 @@ export class ReplicaDriver implements Committer {
     this.#sender = new MessageSender({
       wal: context.wal,
       links: options.links,
-      crc32c: context.crc32c,
+      checksums: context,
       kept: this.#kept,
       envelopeFor: (peer) => options.guard.envelopeFor(peer),
       onLost: (peer) => this.#noteLost(peer),
@@ -311,7 +311,7 @@ export class ReplicaDriver implements Committer {
     try {
       const kept = (requestId: number) => this.#proposals.kept(requestId - KEEPING);
       const { nodeId: to } = this.#status;
-      return decodeMessage(frame.subarray(ENVELOPE_BYTES), from, to, this.#context.crc32c, kept);
+      return decodeMessage(frame.subarray(ENVELOPE_BYTES), from, to, this.#context, kept);
     } catch (cause) {
       if (!(cause instanceof MalformedBytesError)) throw cause;
       throw new ReplicaError(

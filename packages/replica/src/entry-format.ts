@@ -3,9 +3,9 @@
  * node (`docs/formats/kv-entry.md`); the other kinds are in `docs/formats/replica.md`.
  */
 import {
+  type BodyChecksum,
   ByteReader,
   ByteWriter,
-  type Crc32c,
   logIndex,
   MalformedBytesError,
 } from '@holdfast/bytes';
@@ -29,7 +29,7 @@ const EMPTY = new Uint8Array(0);
 
 /** A command that knows the checksum of its body, so that no node computes it twice. */
 export interface StoredCommand extends Command {
-  /** CRC-32C of the whole body; undefined where there is none. */
+  /** Checksum of the whole body; undefined where there is none. */
   readonly bodyCrc: number | undefined;
 }
 
@@ -41,10 +41,10 @@ export interface RecordParts {
   readonly bodyCrc: number | undefined;
 }
 
-export function recordOf(content: EntryContent, crc32c: Crc32c): RecordParts {
+export function recordOf(content: EntryContent, bodyChecksum: BodyChecksum): RecordParts {
   switch (content.type) {
     case 'command':
-      return commandRecord(content.command, crc32c);
+      return commandRecord(content.command, bodyChecksum);
     case 'noop':
       return { kind: NOOP_KIND, head: EMPTY, body: undefined, bodyCrc: undefined };
     case 'membership': {
@@ -123,18 +123,13 @@ export function decodeClusterId(bytes: Uint8Array): string {
   return clusterId;
 }
 
-function commandRecord(command: Command, crc32c: Crc32c): RecordParts {
+function commandRecord(command: Command, bodyChecksum: BodyChecksum): RecordParts {
   const { kind, head, body } = command;
   if (body === undefined || body.length === 0) {
     return { kind, head, body: undefined, bodyCrc: undefined };
   }
   const { bodyCrc } = command as Partial<StoredCommand>;
-  return { kind, head, body, bodyCrc: bodyCrc ?? crcOf(body, crc32c) };
-}
-
-/** CRC-32C of the parts, one after the other. */
-function crcOf(parts: readonly Uint8Array[], crc32c: Crc32c): number {
-  return parts.reduce((crc, part) => crc32c(part, crc), 0);
+  return { kind, head, body, bodyCrc: bodyCrc ?? bodyChecksum.of(body) };
 }
 
 function memberOf(name: string): NodeId {

@@ -6,7 +6,7 @@
 import {
   ByteReader,
   ByteWriter,
-  type Crc32c,
+  type Checksums,
   equalBytes,
   invariant,
   type LogIndex,
@@ -30,7 +30,9 @@ import {
 import type { StoredCommand } from './entry-format.ts';
 import { contentOf, decodeConfiguration, encodeConfiguration, recordOf } from './entry-format.ts';
 
-const FORMAT_VERSION = 1;
+/** Why of every message, and not of those with bodies alone: a node that heard a leader and could take no entry from it would wait for ever. */
+const FORMAT_VERSION = 2;
+const FORMAT_WITH_OLD_BODIES = 1;
 /** u32 checksum of what follows up to the bodies, u32 length of that. */
 const PREFIX_BYTES = 8;
 /** An entry takes at least so many bytes in the structured part. */
@@ -98,19 +100,19 @@ export function laneOf(message: Message): Lane {
  */
 export function encodeMessage(
   message: Message,
-  crc32c: Crc32c,
+  checksums: Checksums,
   keptBy: (command: Command) => number | undefined = () => undefined,
 ): Uint8Array[] {
   const writer = new ByteWriter(sizeBound(message));
   const bodies: Uint8Array[] = [];
   writer.u32(0).u32(0).u8(FORMAT_VERSION);
   writer.u8(TYPES.indexOf(message.type) + 1).varint(message.term);
-  if (message.type === 'appendEntries') writeAppend(writer, bodies, message, crc32c, keptBy);
-  else writeFields(writer, bodies, message, crc32c);
+  if (message.type === 'appendEntries') writeAppend(writer, bodies, message, checksums, keptBy);
+  else writeFields(writer, bodies, message, checksums);
   const bytes = writer.finish();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   view.setUint32(4, bytes.length - PREFIX_BYTES, true);
-  view.setUint32(0, crc32c(bytes, 0, 4, bytes.length), true);
+  view.setUint32(0, checksums.crc32c(bytes, 0, 4, bytes.length), true);
   return [bytes, ...bodies];
 }
 
@@ -123,7 +125,7 @@ export function decodeMessage(
   frame: Uint8Array,
   from: NodeId,
   to: NodeId,
-  crc32c: Crc32c,
+  checksums: Checksums,
   kept: (requestId: number) => StoredCommand | undefined = () => undefined,
 ): Message {
   const prefix = new ByteReader(frame);
@@ -131,12 +133,12 @@ export function decodeMessage(
   const length = prefix.u32();
   if (length > prefix.remaining) throw new MalformedBytesError(`a part of ${length} bytes`);
   const end = PREFIX_BYTES + length;
-  if (crc32c(frame, 0, 4, end) !== crc) throw new MalformedBytesError('a wrong checksum');
+  if (checksums.crc32c(frame, 0, 4, end) !== crc) throw new MalformedBytesError('a wrong checksum');
   const reader = new ByteReader(frame.subarray(PREFIX_BYTES, end));
   const version = reader.u8();
-  if (version !== FORMAT_VERSION) {
+  if (version !== FORMAT_VERSION && version !== FORMAT_WITH_OLD_BODIES) {
     throw new MalformedBytesError(
-      `message of format ${version}; this node reads ${FORMAT_VERSION}`,
+      `message of format ${version}; this node reads up to ${FORMAT_VERSION}`,
     );
   }
   const type = TYPES[reader.u8() - 1];
@@ -145,8 +147,8 @@ export function decodeMessage(
   const bodies = new ByteReader(frame.subarray(end));
   const fields =
     type === 'appendEntries'
-      ? { type, ...readAppend(reader, bodies, crc32c, kept) }
-      : readFields(reader, bodies, type, crc32c);
+      ? { type, ...readAppend(reader, bodies, checksums, kept) }
+      : readFields(reader, bodies, type, checksums);
   const message = { ...envelope, ...fields } as Message;
   if (reader.remaining + bodies.remaining > 0) {
     throw new MalformedBytesError(`${reader.remaining + bodies.remaining} bytes left over`);
@@ -158,7 +160,7 @@ function writeFields(
   writer: ByteWriter,
   bodies: Uint8Array[],
   message: Exclude<Message, AppendEntries>,
-  crc32c: Crc32c,
+  checksums: Checksums,
 ): void {
   switch (message.type) {
     case 'requestVote':
@@ -192,7 +194,7 @@ function writeFields(
       return;
     case 'forwardProposal':
       writer.varint(message.requestId);
-      writeContent(writer, bodies, { type: 'command', command: message.command }, crc32c);
+      writeContent(writer, bodies, { type: 'command', command: message.command }, checksums);
       return;
     case 'forwardReply':
       writer.varint(message.requestId);
@@ -212,7 +214,7 @@ function readFields(
   reader: ByteReader,
   bodies: ByteReader,
   type: Exclude<Message['type'], 'appendEntries'>,
-  crc32c: Crc32c,
+  checksums: Checksums,
 ): object {
   const index = (): LogIndex => logIndex(reader.varint());
   switch (type) {
@@ -242,7 +244,7 @@ function readFields(
     case 'staleTerm':
       return { type };
     case 'forwardProposal':
-      return { type, requestId: reader.varint(), command: readCommand(reader, bodies, crc32c) };
+      return { type, requestId: reader.varint(), command: readCommand(reader, bodies, checksums) };
     case 'forwardReply':
       return { type, requestId: reader.varint(), outcome: readForwardOutcome(reader) };
     case 'readIndexRequest':
@@ -256,7 +258,7 @@ function writeAppend(
   writer: ByteWriter,
   bodies: Uint8Array[],
   message: AppendEntries,
-  crc32c: Crc32c,
+  checksums: Checksums,
   keptBy: (command: Command) => number | undefined,
 ): void {
   writer.varint(message.prevLogIndex).varint(message.prevLogTerm);
@@ -265,15 +267,15 @@ function writeAppend(
     invariant(content !== undefined, `entry ${index} is sent without its content`);
     writer.varint(entryTerm);
     const requestId = content.type === 'command' ? keptBy(content.command) : undefined;
-    if (requestId === undefined) writeContent(writer, bodies, content, crc32c);
-    else writeKept(writer, content, requestId, crc32c);
+    if (requestId === undefined) writeContent(writer, bodies, content, checksums);
+    else writeKept(writer, content, requestId, checksums);
   }
 }
 
 function readAppend(
   reader: ByteReader,
   bodies: ByteReader,
-  crc32c: Crc32c,
+  checksums: Checksums,
   kept: (requestId: number) => StoredCommand | undefined,
 ) {
   const prevLogIndex = logIndex(reader.varint());
@@ -290,8 +292,8 @@ function readAppend(
     const kind = reader.u8();
     const content =
       (kind & KEPT_FLAG) === 0
-        ? readContent(kind, reader, bodies, crc32c)
-        : readKept(kind & ~KEPT_FLAG, reader, crc32c, kept);
+        ? readContent(kind, reader, bodies, checksums)
+        : readKept(kind & ~KEPT_FLAG, reader, checksums, kept);
     const sizeBytes = content === undefined ? 0 : contentSizeBytes(content);
     entries.push({ index: logIndex(prevLogIndex + at), term: entryTerm, sizeBytes, content });
   }
@@ -302,9 +304,9 @@ function writeContent(
   writer: ByteWriter,
   bodies: Uint8Array[],
   content: EntryContent,
-  crc32c: Crc32c,
+  checksums: Checksums,
 ): void {
-  const { kind, head, body = [], bodyCrc } = recordOf(content, crc32c);
+  const { kind, head, body = [], bodyCrc } = recordOf(content, checksums.bodyChecksum);
   const bodyLength = lengthOf(body);
   writer.u8(kind).varint(head.length).varint(bodyLength);
   if (bodyLength > 0) writer.u32(bodyCrc ?? 0);
@@ -322,9 +324,9 @@ function writeKept(
   writer: ByteWriter,
   content: EntryContent,
   requestId: number,
-  crc32c: Crc32c,
+  checksums: Checksums,
 ): void {
-  const { kind, head, body = [], bodyCrc = 0 } = recordOf(content, crc32c);
+  const { kind, head, body = [], bodyCrc = 0 } = recordOf(content, checksums.bodyChecksum);
   writer.u8(kind | KEPT_FLAG).varint(requestId);
   writer.varint(head.length).varint(lengthOf(body)).u32(bodyCrc).bytes(head);
 }
@@ -336,7 +338,7 @@ function writeKept(
 function readKept(
   kind: number,
   reader: ByteReader,
-  crc32c: Crc32c,
+  checksums: Checksums,
   kept: (requestId: number) => StoredCommand | undefined,
 ): EntryContent | undefined {
   const requestId = reader.varint();
@@ -347,8 +349,8 @@ function readKept(
   const command = kept(requestId);
   if (command?.kind !== kind || !equalBytes(command.head, head)) return undefined;
   const { body = [] } = command;
-  const crc = body.reduce((before, part) => crc32c(part, before), 0);
-  if (lengthOf(body) !== bodyLength || crc !== bodyCrc) return undefined;
+  if (lengthOf(body) !== bodyLength) return undefined;
+  if (!checksums.bodyChecksum.holds(body, bodyCrc)) return undefined;
   return contentOf({ kind, head: command.head, body, bodyCrc });
 }
 
@@ -356,7 +358,7 @@ function readContent(
   kind: number,
   reader: ByteReader,
   bodies: ByteReader,
-  crc32c: Crc32c,
+  checksums: Checksums,
 ): EntryContent {
   const headLength = reader.varint();
   const bodyLength = reader.varint();
@@ -365,12 +367,14 @@ function readContent(
   if (bodyCrc === undefined) return contentOf({ kind, head, body: undefined, bodyCrc });
   const body = bodies.bytes(bodyLength);
   // Safety: what is written under this checksum is what was sent under it; the log trusts it from here on.
-  if (crc32c(body) !== bodyCrc) throw new MalformedBytesError('a body with a wrong checksum');
+  if (!checksums.bodyChecksum.holds([body], bodyCrc)) {
+    throw new MalformedBytesError('a body with a wrong checksum');
+  }
   return contentOf({ kind, head, body: [body], bodyCrc });
 }
 
-function readCommand(reader: ByteReader, bodies: ByteReader, crc32c: Crc32c): Command {
-  const content = readContent(reader.u8(), reader, bodies, crc32c);
+function readCommand(reader: ByteReader, bodies: ByteReader, checksums: Checksums): Command {
+  const content = readContent(reader.u8(), reader, bodies, checksums);
   if (content.type === 'command') return content.command;
   throw new MalformedBytesError(`a proposal that is a ${content.type}`);
 }

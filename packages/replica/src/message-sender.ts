@@ -1,4 +1,4 @@
-import type { Crc32c, LogIndex } from '@holdfast/bytes';
+import type { Checksums, LogIndex } from '@holdfast/bytes';
 import type {
   AppendEntries,
   Command,
@@ -17,7 +17,7 @@ import type { PeerLinks } from './peer-links.ts';
 export interface MessageSenderOptions {
   readonly wal: Wal;
   readonly links: PeerLinks;
-  readonly crc32c: Crc32c;
+  readonly checksums: Checksums;
   /** Which bodies need not be sent. */
   readonly kept: KeptBodies;
   /** What goes before a message to the peer. */
@@ -64,10 +64,10 @@ export class MessageSender {
 
   #sendNow(message: Message): void {
     const lane = laneOf(message);
-    const { links, crc32c, envelopeFor, kept } = this.#options;
+    const { links, checksums, envelopeFor, kept } = this.#options;
     const said = message.type === 'forwardProposal' ? keeping(message) : message;
     const keptBy = (command: Command): number | undefined => kept.take(message.to, command);
-    const parts = [envelopeFor(message.to), ...encodeMessage(said, crc32c, keptBy)];
+    const parts = [envelopeFor(message.to), ...encodeMessage(said, checksums, keptBy)];
     const isSent = links.send(message.to, lane, parts);
     if (isSent || message.type !== 'appendEntries' || message.entries.length === 0) return;
     this.#options.onLost(message.to);

@@ -6,7 +6,7 @@
  * an entry of a term that the state does not know. Entries of several requests may be in flight at once; the log keeps
  * their order. A full volume is waited out: what the log took back is appended again.
  */
-import { type Crc32c, invariant } from '@holdfast/bytes';
+import { type BodyChecksum, invariant } from '@holdfast/bytes';
 import type { Clock } from '@holdfast/env';
 import type { Entry, PersistRequest } from '@holdfast/raft';
 import type { Extent, Wal } from '@holdfast/wal';
@@ -19,7 +19,7 @@ const NO_SPACE_RETRY_MS = 200;
 export interface PersistQueueOptions {
   readonly wal: Wal;
   readonly clock: Clock;
-  readonly crc32c: Crc32c;
+  readonly bodyChecksum: BodyChecksum;
   /** The entry was handed to the log; its body is there from now on, and durable when the request is. */
   readonly onAppended: (entry: Entry, body: Extent | undefined) => void;
   /**
@@ -138,9 +138,9 @@ export class PersistQueue {
 
   /** False where the log takes nothing now. */
   #append(entry: Entry): boolean {
-    const { wal, crc32c, onAppended } = this.#options;
+    const { wal, bodyChecksum, onAppended } = this.#options;
     invariant(entry.content !== undefined, `entry ${entry.index} is to be written without content`);
-    const { kind, head, body, bodyCrc } = recordOf(entry.content, crc32c);
+    const { kind, head, body, bodyCrc } = recordOf(entry.content, bodyChecksum);
     const { index, term } = entry;
     try {
       const appended = wal.append({

@@ -5,7 +5,7 @@
  *
  * Safety: every transaction has a session, so whichever copy is applied first decides, and every other one gets its answer.
  */
-import { type Crc32c, copyOfBytes, type Term } from '@holdfast/bytes';
+import { type BodyChecksum, copyOfBytes, type Term } from '@holdfast/bytes';
 import type { Clock } from '@holdfast/env';
 import type { ApplyOutcome, Transaction, TransactResult } from '@holdfast/kv';
 import { encodeEntry, KV_ENTRY_KIND, KvError } from '@holdfast/kv';
@@ -23,7 +23,7 @@ const MAY_COMMIT: ReadonlySet<string> = new Set(['LEADER_CHANGED', 'TIMED_OUT'])
 
 export interface ProposalsOptions {
   readonly clock: Clock;
-  readonly crc32c: Crc32c;
+  readonly bodyChecksum: BodyChecksum;
   readonly slots: SessionSlots;
   /** Bytes that may wait in all; beyond it KV_BUSY. */
   readonly sizeLimitBytes: number;
@@ -84,14 +84,14 @@ export class Proposals {
 
   /** Takes a checked transaction; its bytes are copied. KV_BUSY. */
   submit(transaction: Transaction): Promise<TransactResult> {
-    const { slots, crc32c, clock, sizeLimitBytes } = this.#options;
+    const { slots, bodyChecksum, clock, sizeLimitBytes } = this.#options;
     return new Promise((resolve, reject) => {
       if (this.#waitingBytes >= sizeLimitBytes) throw busy(`${this.#waitingBytes} bytes`);
       const session = transaction.session ?? slots.take();
       if (session === undefined) throw busy(`${this.#all.size} transactions`);
       const { head, body, bodySizeBytes, bodyCrc } = encodeEntry(
         { ...transaction, session },
-        crc32c,
+        bodyChecksum,
       );
       const command: StoredCommand = {
         kind: KV_ENTRY_KIND,

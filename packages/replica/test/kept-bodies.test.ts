@@ -64,10 +64,10 @@ function follower(): Raft {
 }
 
 test('a body is kept by no request that was refused, and by each that may have been taken, until it is answered', async () => {
-  const { clock, crc32c, random } = await createMemoryEnv();
+  const { clock, bodyChecksum, random } = await createMemoryEnv();
   const proposals = new Proposals({
     clock,
-    crc32c,
+    bodyChecksum,
     slots: new SessionSlots(random, 10),
     sizeLimitBytes: 1e6,
     waitLimitMs: 1000,

@@ -67,7 +67,7 @@ export class AppendQueue {
     let batch = this.#gathering;
     if (batch === undefined || !hasRoom(batch, sizeBytes)) batch = this.#startBatch(sizeBytes);
     const index = ++this.#list.lastIndex;
-    const offset = batch.add(request, index, bodyLength, sizeBytes, this.#settings.env.crc32c);
+    const offset = batch.add(request, index, bodyLength, sizeBytes, this.#settings.env);
     const { segment } = batch;
     segment.addRecord(offset, index, term, head.length + bodyLength);
     this.#lastTerm = term;

@@ -2,7 +2,6 @@ import type { Crc32c } from '@holdfast/bytes';
 import { viewOf } from './layout.ts';
 import {
   RECORD_HEADER_BYTES,
-  recordBodyCrc,
   recordBodyLength,
   recordCrc,
   recordHeadLength,
@@ -12,7 +11,7 @@ import {
 
 /** Bytes of a record's own checksum, which comes first and does not cover itself. */
 const CRC_BYTES = 4;
-/** The longest head and body whose step is kept. What is longer is not worth it: its own checksum takes one call. */
+/** The longest head whose step is kept. What is longer is not worth it: its own checksum takes one call. */
 const MOST_BYTES = 512;
 /** Lengths whose steps are kept. Of a log with many a step serves few records, and takes as long as thirty of their checksums. */
 const MOST_STEPS = 48;
@@ -20,20 +19,15 @@ const MOST_STEPS = 48;
 /** What appending zeros does to the register of a CRC, as eight tables of a half byte each. */
 type Step = Int32Array;
 
-/** What is the same of all records with a head and a body of these lengths. */
+/** What is the same of all records with a head of this length and no body. */
 interface Shape {
   readonly headLength: number;
-  readonly bodyLength: number;
   readonly sizeBytes: number;
   readonly skipRecord: Step;
-  /** Over body and padding; undefined where there is neither. */
-  readonly skipRest: Step | undefined;
-  /** Undefined where there is none. */
+  /** Undefined where there is no padding. */
   readonly skipPadding: Step | undefined;
   /** Checksum of as many zeros as the record's own covers. */
   readonly headZeros: number;
-  /** Checksum of as many zeros as the body has bytes. */
-  readonly bodyZeros: number;
 }
 
 /**
@@ -44,12 +38,12 @@ interface Shape {
  * in several may cancel out once in four billion, as any may.
  *
  * Source: Adler, zlib, `crc32_combine`. The register that a record leaves is what the one before it and the record's own
- * checksum, its first bytes, become over all of it; that checksum, over what follows it; and the body's, over the padding.
+ * checksum, its first bytes, become over all of it; and that checksum, over the padding.
  */
 export class BatchSum {
   readonly #crc32c: Crc32c;
   readonly #steps = new Map<number, Step>();
-  /** By both lengths. */
+  /** By the head's length. */
   readonly #shapes = new Map<number, Shape>();
   #crcs: Uint8Array = new Uint8Array(0);
   #crcsView: DataView = viewOf(this.#crcs);
@@ -76,8 +70,8 @@ export class BatchSum {
   }
 
   /**
-   * Whether the `count` records from `start` to `end` are whole, index and body included, as far as that can be told so; their
-   * checksums are then in `crcs`, one behind the other. False says nothing: a damaged record, one that is too large, too many
+   * Whether the `count` records from `start` to `end` are whole, index included, as far as that can be told so; their
+   * checksums are then in `crcs`, one behind the other. False says nothing: a damaged record, one that is too large or has a body, too many
    * lengths, or garbage in the padding, which does no harm.
    */
   holds(
@@ -95,51 +89,42 @@ export class BatchSum {
     for (let position = 0; position < count; position++) {
       if (at + RECORD_HEADER_BYTES > end) return false;
       const headLength = recordHeadLength(view, at);
-      const bodyLength = recordBodyLength(view, at);
-      if (shape?.headLength !== headLength || shape.bodyLength !== bodyLength) {
-        shape = this.#shape(headLength, bodyLength);
+      // Its checksum is one of another kind, and it is long enough for a call of its own.
+      if (recordBodyLength(view, at) > 0) return false;
+      if (shape?.headLength !== headLength) {
+        shape = this.#shape(headLength);
         if (shape === undefined) return false;
       }
       const next = at + shape.sizeBytes;
       if (next > end || recordIndex(view, at) !== firstIndex + position) return false;
       const crc = recordCrc(view, at);
       register =
-        stepped(shape.skipRecord, register ^ crc) ^ after(shape.skipRest, crc ^ shape.headZeros);
-      if (bodyLength > 0) {
-        register ^= after(shape.skipPadding, recordBodyCrc(view, at) ^ shape.bodyZeros);
-      }
+        stepped(shape.skipRecord, register ^ crc) ^ after(shape.skipPadding, crc ^ shape.headZeros);
       crcs.setUint32(4 * position, crc, true);
       at = next;
     }
     return at === end && ~register >>> 0 === this.#crc32c(bytes, 0, start, end);
   }
 
-  #shape(headLength: number, bodyLength: number): Shape | undefined {
-    if (headLength > MOST_BYTES || bodyLength > MOST_BYTES) return undefined;
-    const key = headLength * (MOST_BYTES + 1) + bodyLength;
-    const known = this.#shapes.get(key);
+  #shape(headLength: number): Shape | undefined {
+    if (headLength > MOST_BYTES) return undefined;
+    const known = this.#shapes.get(headLength);
     if (known !== undefined) return known;
-    const sizeBytes = recordSizeBytes(headLength, bodyLength);
-    const restBytes = sizeBytes - RECORD_HEADER_BYTES - headLength;
-    const paddingBytes = restBytes - bodyLength;
+    const sizeBytes = recordSizeBytes(headLength, 0);
+    const paddingBytes = sizeBytes - RECORD_HEADER_BYTES - headLength;
     const skipRecord = this.#step(sizeBytes);
-    const skipRest = this.#step(restBytes);
     const skipPadding = this.#step(paddingBytes);
     if (skipRecord === undefined) return undefined;
-    if (skipRest === undefined && restBytes > 0) return undefined;
     if (skipPadding === undefined && paddingBytes > 0) return undefined;
     const zeros = new Uint8Array(RECORD_HEADER_BYTES - CRC_BYTES + MOST_BYTES);
     const shape: Shape = {
       headLength,
-      bodyLength,
       sizeBytes,
       skipRecord,
-      skipRest,
       skipPadding,
       headZeros: this.#crc32c(zeros, 0, 0, RECORD_HEADER_BYTES - CRC_BYTES + headLength),
-      bodyZeros: this.#crc32c(zeros, 0, 0, bodyLength),
     };
-    this.#shapes.set(key, shape);
+    this.#shapes.set(headLength, shape);
     return shape;
   }
 

@@ -142,7 +142,7 @@ export async function* inspectSegment(
     yield { kind: 'segment', file, sizeBytes, header };
     const batches: WalFinding[] = [];
     const start = scanStartOf(header, crc);
-    const result = await scanSegment(window, start, env.crc32c, {
+    const result = await scanSegment(window, start, env, {
       batch: (offset, batch) => batches.push({ kind: 'batch', file, offset, header: batch }),
     });
     yield* batches;

@@ -9,9 +9,9 @@ export const BLOCK_BYTES = 4096;
 /** Most batches that are written at once: so many may a crash leave in any state. */
 export const BATCHES_IN_FLIGHT = 2;
 /** What this program writes, and the newest that it reads. */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 /** The same of a state slot. */
-export const STATE_FORMAT_VERSION = 2;
+export const STATE_FORMAT_VERSION = 3;
 
 export const SEGMENT_MAGIC = 0x5347_4648; // "HFGS"
 export const BATCH_MAGIC = 0x5442_4648; // "HFBT"

@@ -1,4 +1,4 @@
-import type { Crc32c } from '@holdfast/bytes';
+import type { Checksums, Crc32c } from '@holdfast/bytes';
 import { BATCH_HEADER_BYTES, type BatchHeader, encodeBatchHeader } from './batch-header.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { roundUpToBlock, viewOf } from './layout.ts';
@@ -70,7 +70,7 @@ export class PendingBatch {
     index: number,
     bodyLength: number,
     sizeBytes: number,
-    crc32c: Crc32c,
+    checksums: Checksums,
   ): number {
     const at = this.length;
     if (at + sizeBytes > this.#buffer.length) this.#grow(at + sizeBytes);
@@ -85,7 +85,7 @@ export class PendingBatch {
       request.body,
       bodyLength,
       request.bodyCrc,
-      crc32c,
+      checksums,
     );
     this.length = at + sizeBytes;
     this.count++;

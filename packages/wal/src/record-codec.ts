@@ -1,4 +1,4 @@
-import { type Crc32c, InvariantError } from '@holdfast/bytes';
+import { type Checksums, type Crc32c, InvariantError } from '@holdfast/bytes';
 import { getU64, setU64 } from './layout.ts';
 
 export const RECORD_HEADER_BYTES = 32;
@@ -34,7 +34,7 @@ export function encodeRecord(
   body: readonly Uint8Array[] | undefined,
   bodyLength: number,
   givenBodyCrc: number | undefined,
-  crc32c: Crc32c,
+  { crc32c, bodyChecksum }: Checksums,
 ): number {
   const headEnd = at + RECORD_HEADER_BYTES + head.length;
   view.setUint32(at + HEAD_LENGTH_AT, head.length, true);
@@ -52,7 +52,7 @@ export function encodeRecord(
       bytes.set(part, end);
       end += part.length;
     }
-    bodyCrc = givenBodyCrc ?? crc32c(bytes, 0, headEnd, end);
+    bodyCrc = givenBodyCrc ?? bodyChecksum.of([bytes.subarray(headEnd, end)]);
   }
   // Why: buffers are reused, so what was here before must not reach the disk.
   const paddedEnd = at + recordSizeBytes(head.length, bodyLength);
@@ -115,7 +115,7 @@ export function verifyRecord(
   at: number,
   end: number,
   index: number,
-  crc32c: Crc32c,
+  { crc32c, bodyChecksum }: Checksums,
 ): number {
   if (at + RECORD_HEADER_BYTES > end) return 0;
   const headLength = view.getUint32(at + HEAD_LENGTH_AT, true);
@@ -125,8 +125,8 @@ export function verifyRecord(
   const bodyAt = at + RECORD_HEADER_BYTES + headLength;
   if (crc32c(bytes, 0, at + HEAD_LENGTH_AT, bodyAt) !== recordCrc(view, at)) return 0;
   if (bodyLength > 0) {
-    const bodyCrc = view.getUint32(at + BODY_CRC_AT, true);
-    if (crc32c(bytes, 0, bodyAt, bodyAt + bodyLength) !== bodyCrc) return 0;
+    const body = bytes.subarray(bodyAt, bodyAt + bodyLength);
+    if (!bodyChecksum.holds([body], recordBodyCrc(view, at))) return 0;
   }
   return sizeBytes;
 }

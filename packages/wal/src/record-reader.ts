@@ -135,7 +135,7 @@ export class RecordReader {
     }
     const bytes = target === undefined ? new Uint8Array(length) : target.subarray(0, length);
     await this.#readFile(segment, bytes, offset);
-    if (this.#settings.env.crc32c(bytes) !== extent.crc) {
+    if (!this.#settings.env.bodyChecksum.holds([bytes], extent.crc)) {
       throw corruption(
         segment.path,
         offset,
@@ -265,7 +265,8 @@ export class RecordReader {
     const bodyBytes = bytes.subarray(decoded.bodyAt, decoded.bodyAt + decoded.bodyLength);
     const isWhole =
       bodyBytes.length === decoded.bodyLength &&
-      (decoded.bodyLength === 0 || this.#settings.env.crc32c(bodyBytes) === decoded.bodyCrc);
+      (decoded.bodyLength === 0 ||
+        this.#settings.env.bodyChecksum.holds([bodyBytes], decoded.bodyCrc));
     if (!isWhole) throw damagedRecord(segment, fileOffset + at, index);
     return { ...recordOf(segment, decoded, fileOffset), bodyBytes };
   }

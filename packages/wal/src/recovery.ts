@@ -218,8 +218,8 @@ class FolderExaminer {
 
   async #scan(loaded: LoadedSegment, next: LoadedSegment | undefined): Promise<void> {
     const { segment, header } = loaded;
-    const { files, crc32c } = this.#settings.env;
-    const ownHandle = next === undefined ? undefined : await files.open(segment.path, 'read');
+    const { env } = this.#settings;
+    const ownHandle = next === undefined ? undefined : await env.files.open(segment.path, 'read');
     const handle = ownHandle ?? this.#lastHandle;
     invariant(handle !== undefined, 'the last segment is open');
     const window = new FileWindow(handle, segment.fileSizeBytes);
@@ -227,7 +227,7 @@ class FolderExaminer {
       segment.offsets = new OffsetList();
       const start = scanStartOf(header, loaded.headerCrc);
       let durableSeq = 0;
-      const result = await scanSegment(window, start, crc32c, {
+      const result = await scanSegment(window, start, env, {
         record: (offset, index, term, bytes) => segment.addRecord(offset, index, term, bytes),
         batch: (_, header) => {
           ({ durableSeq } = header);

@@ -65,7 +65,7 @@ export async function copySegment(request: SegmentCopyRequest): Promise<SegmentC
     const { header, crc } = decoded;
     const batches: Batch[] = [];
     const start = scanStartOf(header, crc);
-    const scan = await scanSegment(window, start, env.crc32c, {
+    const scan = await scanSegment(window, start, env, {
       batch: (position, batch) => batches.push({ position, header: batch }),
     });
     const found = await endOf(request, header, scan, window, batches);

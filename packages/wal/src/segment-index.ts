@@ -71,11 +71,11 @@ export class SegmentIndex {
 
   /** The footer is damaged, the records may not be: finds them by reading all. */
   async #rebuild(segment: Segment): Promise<OffsetList> {
-    const { crc32c } = this.#settings.env;
+    const { env } = this.#settings;
     return await this.#handles.use(segment, async (handle) => {
       const window = new FileWindow(handle, segment.fileSizeBytes);
       const block = (await window.bytes(0, BLOCK_BYTES)).slice();
-      const decoded = decodeSegmentHeader(block, crc32c);
+      const decoded = decodeSegmentHeader(block, env.crc32c);
       if (typeof decoded === 'string')
         throw corruption(segment.path, 0, 'the segment header is damaged');
       const offsets = new OffsetList();
@@ -86,7 +86,7 @@ export class SegmentIndex {
         chain: decoded.crc,
         nextIndex: segment.baseIndex,
       };
-      const result = await scanSegment(window, start, crc32c, {
+      const result = await scanSegment(window, start, env, {
         record: (offset) => offsets.push(offset),
       });
       if (offsets.length < segment.recordCount) {

@@ -1,4 +1,4 @@
-import type { Crc32c } from '@holdfast/bytes';
+import type { Checksums, Crc32c } from '@holdfast/bytes';
 import { BATCH_HEADER_BYTES, type BatchHeader, decodeBatchHeader } from './batch-header.ts';
 import { BatchSum } from './batch-sum.ts';
 import type { FileWindow } from './file-window.ts';
@@ -55,10 +55,11 @@ export interface ScanResult {
 export async function scanSegment(
   window: FileWindow,
   start: ScanStart,
-  crc32c: Crc32c,
+  checksums: Checksums,
   visitor: ScanVisitor,
 ): Promise<ScanResult> {
   let { position, sequence, chain, nextIndex } = start;
+  const { crc32c } = checksums;
   const sum = new BatchSum(crc32c);
   let endsWithMark = false;
   let footer: BatchHeader | undefined;
@@ -80,7 +81,7 @@ export async function scanSegment(
         ? head
         : (window.held(position, length) ?? (await window.bytes(position, length)));
     const view = bytes === head ? headView : viewOf(bytes);
-    if (bytes.length < length || !contentIsWhole(bytes, view, header, crc32c, sum)) {
+    if (bytes.length < length || !contentIsWhole(bytes, view, header, checksums, sum)) {
       problem = `the content of batch ${header.sequence} does not match its checksums`;
       break;
     }
@@ -120,13 +121,13 @@ export function contentIsWhole(
   bytes: Uint8Array,
   view: DataView,
   header: BatchHeader,
-  crc32c: Crc32c,
+  checksums: Checksums,
   sum: BatchSum,
 ): boolean {
   const end = BATCH_HEADER_BYTES + header.byteLength;
   if (header.kind === 'mark') return header.byteLength === 0;
   if (header.kind === 'footer')
-    return crc32c(bytes, 0, BATCH_HEADER_BYTES, end) === header.contentCrc;
+    return checksums.crc32c(bytes, 0, BATCH_HEADER_BYTES, end) === header.contentCrc;
   // A record has at least 32 bytes: a count that cannot be is refused before memory is taken for it.
   if (header.count * 32 > header.byteLength) return false;
   const { count, firstIndex } = header;
@@ -134,7 +135,7 @@ export function contentIsWhole(
   const allHold =
     (count >= SUMMED_RECORDS &&
       sum.holds(bytes, view, BATCH_HEADER_BYTES, end, firstIndex, count, crcs)) ||
-    eachHolds(bytes, view, end, firstIndex, count, crcs, crc32c);
+    eachHolds(bytes, view, end, firstIndex, count, crcs, checksums);
   return allHold && sum.crcOfCrcs(count) === header.contentCrc;
 }
 
@@ -146,11 +147,11 @@ function eachHolds(
   firstIndex: number,
   count: number,
   crcs: DataView,
-  crc32c: Crc32c,
+  checksums: Checksums,
 ): boolean {
   let at: number = BATCH_HEADER_BYTES;
   for (let position = 0; position < count; position++) {
-    const sizeBytes = verifyRecord(bytes, view, at, end, firstIndex + position, crc32c);
+    const sizeBytes = verifyRecord(bytes, view, at, end, firstIndex + position, checksums);
     if (sizeBytes === 0) return false;
     crcs.setUint32(4 * position, recordCrc(view, at), true);
     at += sizeBytes;

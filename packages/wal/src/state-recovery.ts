@@ -2,7 +2,7 @@ import { logIndex, term, utf8 } from '@holdfast/bytes';
 import type { FileHandle } from '@holdfast/env';
 import { corruption, foreign, isFileError, newerFormat } from './damage.ts';
 import { pathIn, STATE_NAMES } from './file-names.ts';
-import { BLOCK_BYTES } from './layout.ts';
+import { BLOCK_BYTES, STATE_FORMAT_VERSION } from './layout.ts';
 import type { Settings } from './settings.ts';
 import {
   decodeStateSlot,
@@ -17,7 +17,7 @@ export interface FoundState {
   readonly state: WalState;
   /** Version in each slot; 0 where it is missing or damaged. */
   readonly versions: readonly [number, number];
-  /** It says more than the slots do, and is to be saved. */
+  /** It says more than the slots do, or they are of an older format: it is to be saved. */
   readonly isAmended?: boolean;
 }
 
@@ -42,7 +42,12 @@ export async function readState(
     if (!fresh) throw corruption(path, 0, 'neither hard state slot matches its checksum');
     return { state: emptyState(), versions: [0, 0] };
   }
-  return { state: newest.state, versions: [a?.version ?? 0, b?.version ?? 0] };
+  return {
+    state: newest.state,
+    versions: [a?.version ?? 0, b?.version ?? 0],
+    // Safety: before a body is written whose checksum an older Holdfast would take for a torn one's, the slots refuse it.
+    isAmended: newest.formatVersion < STATE_FORMAT_VERSION,
+  };
 }
 
 /**

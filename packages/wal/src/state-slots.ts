@@ -73,6 +73,8 @@ export function encodeStateSlot(
 }
 
 export type StateSlot = {
+  /** Of the format; the version is the slot's own. */
+  readonly formatVersion: number;
   readonly version: number;
   readonly state: WalState;
   readonly tag: number;
@@ -87,7 +89,8 @@ export function decodeStateSlot(
   const view = viewOf(block);
   if (view.getUint32(0, true) !== STATE_MAGIC) return 'damaged';
   if (crc32c(block.subarray(0, CRC_AT)) !== view.getUint32(CRC_AT, true)) return 'damaged';
-  if (view.getUint16(4, true) > STATE_FORMAT_VERSION) return 'newer';
+  const formatVersion = view.getUint16(4, true);
+  if (formatVersion > STATE_FORMAT_VERSION) return 'newer';
   const reader = new ByteReader(block.subarray(6));
   const voteLength = reader.u16();
   const version = reader.u64();
@@ -98,6 +101,7 @@ export function decodeStateSlot(
   const votedFor = voteLength === 0xffff ? undefined : fromUtf8(reader.bytes(voteLength));
   const hardState = { term: stateTerm, votedFor, commitIndex };
   return {
+    formatVersion,
     version,
     state: {
       hardState,

@@ -47,7 +47,7 @@ export interface Extent {
   readonly offset: number;
   /** In bytes. */
   readonly length: number;
-  /** CRC-32C of exactly these bytes. */
+  /** `BodyChecksum` of exactly these bytes. */
   readonly crc: number;
 }
 
@@ -59,7 +59,7 @@ export interface AppendRequest {
   readonly head: Uint8Array;
   /** Bulk bytes, in order; addressed by an extent and not read by `replay`. */
   readonly body?: readonly Uint8Array[];
-  /** CRC-32C of the whole body, for a caller that knows it: then it is not computed again. Trusted. */
+  /** `BodyChecksum` of the whole body, for a caller that knows it: then it is not computed again. Trusted. */
   readonly bodyCrc?: number | undefined;
   /** If given, must be `lastIndex + 1`; else IndexGapError. For callers that were told an index. */
   readonly index?: LogIndex;

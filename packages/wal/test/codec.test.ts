@@ -12,7 +12,8 @@ import { contentIsWhole } from '../src/segment-scan.ts';
 import { decodeStateSlot, encodeStateSlot } from '../src/state-slots.ts';
 import { IDENTITY } from './fixtures/logs.ts';
 
-const { crc32c } = await loadCrc32c();
+const checksums = await loadCrc32c();
+const { crc32c, bodyChecksum } = checksums;
 
 describe('a record', () => {
   const record = fc.record({
@@ -41,7 +42,7 @@ describe('a record', () => {
           body,
           bodyLength,
           undefined,
-          crc32c,
+          checksums,
         );
         const decoded = decodeRecord(bytes, view, 8, bytes.length, crc32c);
         expect(decoded).toMatchObject({
@@ -52,7 +53,7 @@ describe('a record', () => {
           sizeBytes: size,
         });
         expect(decoded?.head).toEqual(head);
-        expect(verifyRecord(bytes, view, 8, 8 + size, index, crc32c)).toBe(size);
+        expect(verifyRecord(bytes, view, 8, 8 + size, index, checksums)).toBe(size);
         expect(bytes.subarray(0, 8).every((byte) => byte === 0xee)).toBe(true);
         expect(bytes.subarray(8 + size).every((byte) => byte === 0xee)).toBe(true);
       }),
@@ -63,37 +64,40 @@ describe('a record', () => {
     const [head, body] = [utf8('head'), utf8('body')];
     const encode = (given: number | undefined): Uint8Array => {
       const bytes = new Uint8Array(64);
-      encodeRecord(bytes, viewOf(bytes), 0, 5, 1, 2, head, [body], 4, given, crc32c);
+      encodeRecord(bytes, viewOf(bytes), 0, 5, 1, 2, head, [body], 4, given, checksums);
       return bytes;
     };
-    expect(encode(crc32c(body))).toEqual(encode(undefined));
-    const wrong = encode((crc32c(body) ^ 1) >>> 0);
-    expect(verifyRecord(wrong, viewOf(wrong), 0, 64, 5, crc32c)).toBe(0);
+    expect(encode(bodyChecksum.of([body]))).toEqual(encode(undefined));
+    const wrong = encode((bodyChecksum.of([body]) ^ 1) >>> 0);
+    expect(verifyRecord(wrong, viewOf(wrong), 0, 64, 5, checksums)).toBe(0);
   });
 
-  it('with any bit of header, head or body changed is not verified', () => {
-    const bytes = new Uint8Array(64);
-    const view = viewOf(bytes);
-    encodeRecord(bytes, view, 0, 5, 1, 2, utf8('head'), [utf8('body')], 4, undefined, crc32c);
-    for (let bit = 0; bit < 8 * 40; bit++) {
-      const at = bit >> 3;
-      bytes[at] = (bytes[at] as number) ^ (1 << (bit & 7));
-      expect(verifyRecord(bytes, view, 0, 64, 5, crc32c), `bit ${bit}`).toBe(0);
-      bytes[at] = (bytes[at] as number) ^ (1 << (bit & 7));
+  it('with any bit of header, head or body changed is not verified, under either checksum', () => {
+    const body = utf8('body');
+    for (const bodyCrc of [undefined, crc32c(body)]) {
+      const bytes = new Uint8Array(64);
+      const view = viewOf(bytes);
+      encodeRecord(bytes, view, 0, 5, 1, 2, utf8('head'), [body], 4, bodyCrc, checksums);
+      for (let bit = 0; bit < 8 * 40; bit++) {
+        const at = bit >> 3;
+        bytes[at] = (bytes[at] as number) ^ (1 << (bit & 7));
+        expect(verifyRecord(bytes, view, 0, 64, 5, checksums), `bit ${bit}`).toBe(0);
+        bytes[at] = (bytes[at] as number) ^ (1 << (bit & 7));
+      }
+      expect(verifyRecord(bytes, view, 0, 64, 5, checksums)).toBe(40);
     }
-    expect(verifyRecord(bytes, view, 0, 64, 5, crc32c)).toBe(40);
   });
 
   it('never decodes from arbitrary bytes, and never reads past the end', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
-        expect(verifyRecord(bytes, viewOf(bytes), 0, bytes.length, 1, crc32c)).toBe(0);
+        expect(verifyRecord(bytes, viewOf(bytes), 0, bytes.length, 1, checksums)).toBe(0);
       }),
     );
   });
 });
 
-describe('golden bytes of format version 1', () => {
+describe('golden bytes', () => {
   it('segment header', () => {
     const block = new Uint8Array(BLOCK_BYTES);
     const header = {
@@ -113,6 +117,11 @@ describe('golden bytes of format version 1', () => {
     expect(toHex(block.subarray(0, 96))).toMatchSnapshot();
     expect(crc).toMatchSnapshot();
     expect(decodeSegmentHeader(block, crc32c)).toEqual({ header, crc });
+    const version1 = block.slice();
+    version1[4] = 1;
+    const version1Crc = crc32c(version1.subarray(0, BLOCK_BYTES - 4));
+    viewOf(version1).setUint32(BLOCK_BYTES - 4, version1Crc, true);
+    expect(decodeSegmentHeader(version1, crc32c)).toEqual({ header, crc: version1Crc });
   });
 
   it('state slot', () => {
@@ -126,7 +135,12 @@ describe('golden bytes of format version 1', () => {
     };
     encodeStateSlot(block, 12, state, 99, crc32c);
     expect(toHex(block.subarray(0, 64))).toMatchSnapshot();
-    expect(decodeStateSlot(block, crc32c)).toEqual({ version: 12, state, tag: 99 });
+    expect(decodeStateSlot(block, crc32c)).toEqual({
+      formatVersion: 3,
+      version: 12,
+      state,
+      tag: 99,
+    });
   });
 });
 
@@ -145,6 +159,7 @@ describe('docs/formats/wal.md', () => {
   it('has a state slot that the decoder reads as the page says', async () => {
     const block = await dumpOfPage(1, BLOCK_BYTES);
     expect(decodeStateSlot(block, crc32c)).toEqual({
+      formatVersion: 3,
       version: 12,
       state: {
         hardState: { term: 5, votedFor: 'nödé', commitIndex: 40 },
@@ -172,7 +187,7 @@ describe('docs/formats/wal.md', () => {
       byteLength: 88,
       previousChain: 0xcafebabe,
     });
-    expect(contentIsWhole(bytes, view, header, crc32c, new BatchSum(crc32c))).toBe(true);
+    expect(contentIsWhole(bytes, view, header, checksums, new BatchSum(crc32c))).toBe(true);
     const first = decodeRecord(bytes, view, BATCH_HEADER_BYTES, bytes.length, crc32c);
     expect(first).toMatchObject({ index: 41, term: 3, kind: 7, bodyLength: 0 });
     expect(fromUtf8(first?.head ?? new Uint8Array())).toBe('hello');

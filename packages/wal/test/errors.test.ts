@@ -2,7 +2,7 @@ import { logIndex, term, utf8 } from '@holdfast/bytes';
 import { describe, expect, it } from 'vitest';
 import { segmentName } from '../src/file-names.ts';
 import { openWal } from '../src/index.ts';
-import { BLOCK_BYTES, viewOf } from '../src/layout.ts';
+import { BLOCK_BYTES, FORMAT_VERSION, viewOf } from '../src/layout.ts';
 import { codeOf, DIRECTORY, IDENTITY, memoryEnv, open, put, SMALL, T1 } from './fixtures/logs.ts';
 
 describe('a bad call is refused with a code', () => {
@@ -93,7 +93,7 @@ describe('a bad folder is refused with a code, and nothing in it is changed', ()
     const block = new Uint8Array(BLOCK_BYTES);
     await handle.read(block, 0);
     const view = viewOf(block);
-    view.setUint16(4, 2, true);
+    view.setUint16(4, FORMAT_VERSION + 1, true);
     view.setUint32(BLOCK_BYTES - 4, env.crc32c(block.subarray(0, BLOCK_BYTES - 4)), true);
     await handle.writeSynced(block, 0);
     expect(await codeOf(open(env))).toBe('WAL_NEWER_FORMAT');

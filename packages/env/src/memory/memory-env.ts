@@ -32,7 +32,8 @@ export async function createMemoryEnv(options: MemoryEnvOptions = {}): Promise<M
   const seed = options.seed ?? 1;
   const manualClock = new ManualClock(options.startMs);
   const clock = options.clock ?? manualClock;
-  const crc32c = options.crc32c ?? (await loadCrc32c()).crc32c;
+  const loaded = await loadCrc32c();
+  const crc32c = options.crc32c ?? loaded.crc32c;
   return {
     files: options.files ?? new MemoryFiles({ ...options, clock }),
     clock,
@@ -41,5 +42,6 @@ export async function createMemoryEnv(options: MemoryEnvOptions = {}): Promise<M
     digests: new ThreadDigests(crc32c, await loadXxHashes()),
     ciphers: new ThreadCiphers(),
     crc32c,
+    bodyChecksum: loaded.bodyChecksum,
   };
 }

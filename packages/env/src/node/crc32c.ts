@@ -1,12 +1,13 @@
 import { createRequire } from 'node:module';
-import type { Crc32c } from '@holdfast/bytes';
+import type { Checksums, Crc32c } from '@holdfast/bytes';
+import { makeBodyChecksum } from './body-checksum.ts';
+import { crc32Of } from './crc32.ts';
 import { makeSmallCrc32c } from './small-crc32c.ts';
 
 /** Up to here a call into native code costs more than it saves. */
 const FEW_BYTES = 256;
 
-export interface LoadedCrc32c {
-  readonly crc32c: Crc32c;
+export interface LoadedCrc32c extends Checksums {
   /**
    * `native`: the machine's instruction, 9 GB/s and more, and tables for the few bytes that are not worth
    * the call. `portable`: JavaScript, 0.4 GB/s.
@@ -25,11 +26,17 @@ export type LoadPackage = (name: string) => unknown;
 export async function loadCrc32c(options: LoadCrc32cOptions = {}): Promise<LoadedCrc32c> {
   const load = options.load ?? createRequire(import.meta.url);
   try {
-    return { crc32c: crc32cOf('native', load), implementation: 'native' };
+    return loaded('native', load);
   } catch {
     // Why any error: a binary for another platform, a missing one and a forbidden one differ in kind.
-    return { crc32c: crc32cOf('portable', load), implementation: 'portable' };
+    return loaded('portable', load);
   }
+}
+
+function loaded(implementation: LoadedCrc32c['implementation'], load: LoadPackage): LoadedCrc32c {
+  const crc32c = crc32cOf(implementation, load);
+  const bodyChecksum = makeBodyChecksum(crc32Of(implementation, load), crc32c);
+  return { crc32c, bodyChecksum, implementation };
 }
 
 /** The named implementation, or what loading it throws. */

@@ -23,5 +23,6 @@ export async function createNodeEnv(options: NodeEnvOptions = {}): Promise<Env> 
     digests,
     ciphers: new NodeCiphers(digests),
     crc32c: loaded.crc32c,
+    bodyChecksum: loaded.bodyChecksum,
   };
 }

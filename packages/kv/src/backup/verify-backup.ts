@@ -189,7 +189,7 @@ class SegmentReader {
     if (segmentId !== this.#segmentId) await this.#open(segmentId);
     const bytes = new Uint8Array(length);
     const got = (await this.#file?.read(bytes, offset)) ?? 0;
-    if (got === length && this.#env.crc32c(bytes) === crc) return;
+    if (got === length && this.#env.bodyChecksum.holds([bytes], crc)) return;
     throw damaged(this.#directory, `a value in segment ${segmentId} at ${offset} is not whole`);
   }
 

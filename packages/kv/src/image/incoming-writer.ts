@@ -41,7 +41,7 @@ export class IncomingWriter {
 
   /** Takes a value that is as its name says; gives its place. */
   async addValue(name: ValueName, value: Uint8Array): Promise<Extent> {
-    const matches = value.length === name.length && this.#env.crc32c(value) === name.crc;
+    const matches = value.length === name.length && this.#env.bodyChecksum.holds([value], name.crc);
     // Safety: no byte of another node is stored before it was checked against the checksum of its entry.
     if (!matches) throw new KvError('KV_CORRUPTION', 'a value came with other bytes than named');
     if (this.#writer?.isFull === true || this.#isFileFull()) await this.#seal();

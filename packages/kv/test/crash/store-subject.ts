@@ -132,11 +132,19 @@ export function neglectful(files: Files, neglect: Neglect | undefined): Files {
  * checksums, or buffers of a MiB, takes longer than to recover a small store.
  */
 export async function envOf(files: Files): Promise<Env> {
-  const { crc32c, digests, ciphers } = await shared;
-  return { files, crc32c, digests, ciphers, clock: new ManualClock(), random: new SeededRandom(1) };
+  const { crc32c, bodyChecksum, digests, ciphers } = await shared;
+  return {
+    files,
+    crc32c,
+    bodyChecksum,
+    digests,
+    ciphers,
+    clock: new ManualClock(),
+    random: new SeededRandom(1),
+  };
 }
 
-const shared = createMemoryEnv().then(({ crc32c, digests, ciphers }) => {
+const shared = createMemoryEnv().then(({ crc32c, bodyChecksum, digests, ciphers }) => {
   const pool: Uint8Array[] = [];
   let next = 0;
   // A file that is read for its hash takes one buffer; never so many are read at once.
@@ -148,6 +156,7 @@ const shared = createMemoryEnv().then(({ crc32c, digests, ciphers }) => {
   const { compute, computeSoon, stream, close } = digests;
   return {
     crc32c,
+    bodyChecksum,
     ciphers,
     digests: {
       compute: compute.bind(digests),

@@ -122,7 +122,7 @@ async function begin(
   shared: Pick<WorkloadOptions, 'time' | 'trace' | 'violate'>,
 ): Promise<SimulatedWorld> {
   const random = new SeededRandom(plan.seed);
-  const { crc32c, digests, ciphers } = await createMemoryEnv();
+  const { crc32c, bodyChecksum, digests, ciphers } = await createMemoryEnv();
   // Thrown in any case, so that the rest of the run has the same numbers.
   const diced = { nodes: 3 + random.below(3), objects: random.below(3) === 0 };
   const { nodes = diced.nodes, objects: hasObjects = diced.objects, clients = CLIENTS } = plan;
@@ -130,7 +130,7 @@ async function begin(
     ...shared,
     hasObjects,
     random: random.fork(),
-    shared: { crc32c, digests, ciphers },
+    shared: { crc32c, bodyChecksum, digests, ciphers },
     size: nodes,
   });
   const recorder: Recorder = new HistoryRecorder();

@@ -15,7 +15,7 @@ export interface World {
   readonly network: MemoryNetwork;
   readonly trace: Trace;
   /** What keeps no state. */
-  readonly shared: Pick<Env, 'crc32c' | 'digests' | 'ciphers'>;
+  readonly shared: Pick<Env, 'crc32c' | 'bodyChecksum' | 'digests' | 'ciphers'>;
   readonly settings: ReplicaSettings;
   /** Whether nodes have the object layer. */
   readonly hasObjects: boolean;
