@@ -103,6 +103,18 @@ test('a log that cannot be opened costs what the index does not hold, and says s
   await copy.close();
 });
 
+test('a damaged value of a log that cannot be opened is named as lost', async () => {
+  const env = await stoppedStore();
+  const names = await env.files.list('/d/wal');
+  const first = names.find((name) => name.endsWith('.wal'));
+  env.files.corrupt(`/d/wal/${first}`, { offset: 4096 + 2 * 8192 + 3000 });
+  for (const slot of ['state-a', 'state-b']) {
+    env.files.corrupt(`/d/wal/${slot}`, { offset: 0, length: 64, how: 'garble' });
+  }
+  const losses = (await salvaged(env)).filter(({ kind }) => kind === 'lost');
+  expect(losses).toMatchObject([{ key: expect.stringMatching(/^"key-\d+"$/) }]);
+});
+
 test('a target that holds anything is refused, and one inside the source too', async () => {
   const env = await stoppedStore();
   const into = async (target: string): Promise<void> => {
