@@ -97,9 +97,9 @@ export function encodeEntry(
       writeSmall(writer, operation);
       continue;
     }
-    const { key, value } = operation;
+    const { key, value, crc } = operation;
     writeKey(writer.u8(OP_PUT_BODY), key);
-    lastCrc = bodyChecksum.of([value]);
+    lastCrc = crc ?? bodyChecksum.of([value]);
     writer.varint(bodySizeBytes).varint(value.length).u32(lastCrc);
     body.push(value);
     bodySizeBytes += value.length;

@@ -74,7 +74,17 @@ export type Condition =
   | { readonly kind: 'versionEquals'; readonly key: Uint8Array; readonly version: number };
 
 export type Operation =
-  | { readonly kind: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
+  | {
+      readonly kind: 'put';
+      readonly key: Uint8Array;
+      readonly value: Uint8Array;
+      /**
+       * The value's CRC-32, where the caller has it. Default: computed, where it is needed.
+       *
+       * Safety: it is stored as it is. A wrong one is damage, as if the device had garbled the value.
+       */
+      readonly crc?: number | undefined;
+    }
   | { readonly kind: 'delete'; readonly key: Uint8Array }
   | {
       /**

@@ -124,6 +124,11 @@ function checkOperation(operation: Operation): void {
       `a value of ${operation.value.length} bytes is over the limit of ${VALUE_SIZE_LIMIT_BYTES}`,
     );
   }
+  if (operation.kind === 'put' && operation.crc !== undefined) checkCrc(operation.crc);
+}
+
+function checkCrc(crc: number): void {
+  if (crc >>> 0 !== crc) throw invalid(`a CRC-32 must be a number of 32 bits, not ${crc}`);
 }
 
 function checkAppend({ key, suffix, value }: Extract<Operation, { kind: 'append' }>): void {

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import { utf8 } from '@holdfast/bytes';
 import type { MemoryEnv } from '@holdfast/env/memory';
 import { createMemoryEnv } from '@holdfast/env/memory';
@@ -251,6 +252,26 @@ describe('damage', () => {
     await file.close();
     await expect(open(env)).rejects.toThrow(/the log begins at/);
   });
+});
+
+test('a CRC-32 that comes with a value is stored as it is, and a wrong one is damage of the log', async () => {
+  const value = new Uint8Array(3000).fill(7);
+  const operation = { kind: 'put', key: utf8('a'), value } as const;
+  for (const [crc, outcome] of [
+    [crc32(value), 'resolved'],
+    [crc32(value) ^ 1, 'KV_CORRUPTION'],
+  ] as const) {
+    const env = await createMemoryEnv();
+    const store = await open(env);
+    await store.transact({ operations: [{ ...operation, crc: crc >>> 0 }] });
+    await store.close();
+    const opened = open(env);
+    expect(await codeOf(opened)).toBe(outcome);
+    if (outcome !== 'resolved') continue;
+    const again = await opened;
+    expect((await again.get(operation.key))?.value).toEqual(value);
+    await again.close();
+  }
 });
 
 describe('a folder', () => {

@@ -2,6 +2,7 @@ import { toHex } from '@holdfast/bytes';
 import type { DigestAlgorithm, DigestResults, DigestStream } from '@holdfast/env';
 import type { Condition, Operation } from '@holdfast/kv';
 import { type ChunkSeals, chunkSeals, SEAL_SIZE_BYTES } from './chunk-seals.ts';
+import { type CrcPiece, combineCrcs, crc32Bytes } from './crc-combine.ts';
 import { ObjectStoreError } from './errors.ts';
 import { chunkKey, idKey, KEY_SPACE } from './keys.ts';
 import { Lane } from './lane.ts';
@@ -21,6 +22,8 @@ import { commit, newId, put, remove, type StoreContext } from './store-context.t
  *
  * Of an encrypted blob each chunk is hashed, then sealed in its buffer, then appended: nothing plain leaves it. A
  * full chunk waits there for the next byte, since the last one is sealed as the last.
+ *
+ * The CRC-32 of a plain blob is put together from those that its chunks are stored with: it costs the worker nothing.
  */
 export class ChunkWriter {
   readonly #context: StoreContext;
@@ -29,6 +32,8 @@ export class ChunkWriter {
   readonly #blobId: Uint8Array;
   readonly #intent: Uint8Array;
   readonly #seals: ChunkSeals | undefined;
+  /** The CRC-32 of each chunk, where that of the blob is wanted and made of them. */
+  readonly #sums: CrcPiece[] | undefined;
   /** Whether an only chunk is given back instead of written. */
   readonly #keepsOnlyChunk: boolean;
   /** Plain bytes of a full chunk. */
@@ -51,7 +56,10 @@ export class ChunkWriter {
   ) {
     this.#context = context;
     this.#lane = lane;
-    this.#digest = context.env.digests.stream(algorithms);
+    const isSummed = encryption === undefined && algorithms.includes('crc32');
+    this.#sums = isSummed ? [] : undefined;
+    const others = isSummed ? algorithms.filter((one) => one !== 'crc32') : algorithms;
+    this.#digest = context.env.digests.stream(others);
     this.#blobId = newId(context);
     this.#intent = idKey(KEY_SPACE.intent, this.#blobId);
     const { chunkSizeBytes } = context.limits;
@@ -119,7 +127,7 @@ export class ChunkWriter {
     if (this.#filled > 0) await this.#send(true);
     await Promise.all(this.#inFlight);
     this.#throwFailure();
-    const digests = await this.#digest.finish();
+    const digests = await this.#finishDigests();
     // Why now: of a transaction many blobs wait, written, for their commit, and none of them needs its buffer.
     this.#closeLane();
     const chunkSizeBytes = this.#chunkSizeBytes;
@@ -133,8 +141,9 @@ export class ChunkWriter {
     this.#buffer = undefined;
     const loan: Loan = { memory: undefined };
     try {
+      this.#sum(buffer.subarray(0, sizeBytes));
       loan.memory = await this.#digest.lend(buffer.subarray(0, sizeBytes));
-      const digests = await this.#digest.finish();
+      const digests = await this.#finishDigests();
       this.#buffer = loan.memory;
       const blob = { blobId: this.#blobId, chunkSizeBytes, sizeBytes };
       return { digests, blob, onlyChunk: this.#buffer.subarray(0, sizeBytes) };
@@ -227,7 +236,7 @@ export class ChunkWriter {
 
   /** Has a place at the KvStore. Safety: that has copied the chunk when `commit` returns; then its memory is lent. */
   async #store(loan: Loan, chunk: Uint8Array, number: number): Promise<void> {
-    const { operations, conditions } = this.#placing(chunk, number);
+    const { operations, conditions } = this.#placing(chunk, number, this.#sum(chunk));
     const committed = commit(this.#context, conditions, operations).finally(() =>
       this.#context.chunkCommits.give(),
     );
@@ -242,8 +251,9 @@ export class ChunkWriter {
   #placing(
     chunk: Uint8Array,
     number: number,
+    crc?: number,
   ): { readonly operations: Operation[]; readonly conditions: Condition[] } {
-    const operations: Operation[] = [put(chunkKey(this.#blobId, number), chunk)];
+    const operations: Operation[] = [put(chunkKey(this.#blobId, number), chunk, crc)];
     const conditions: Condition[] = [];
     if (number === 0) {
       operations.push(put(this.#intent, encodeMoment(this.#context.env.clock.nowMs())));
@@ -251,6 +261,20 @@ export class ChunkWriter {
       conditions.push({ kind: 'exists', key: this.#intent });
     }
     return { operations, conditions };
+  }
+
+  /** Of the next chunk in order, whose bytes are final. */
+  #sum(chunk: Uint8Array): number | undefined {
+    if (this.#sums === undefined) return undefined;
+    const crc = this.#context.env.bodyChecksum.of([chunk]);
+    this.#sums.push({ crc: crc32Bytes(crc), sizeBytes: chunk.length });
+    return crc;
+  }
+
+  async #finishDigests(): Promise<DigestResults> {
+    const digests = await this.#digest.finish();
+    if (this.#sums === undefined) return digests;
+    return new Map(digests).set('crc32', combineCrcs('crc32', this.#sums));
   }
 
   async #release(): Promise<void> {

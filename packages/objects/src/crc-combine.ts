@@ -8,6 +8,7 @@
  *
  * Source: W. W. Peterson, D. T. Brown, "Cyclic Codes for Error Detection" (1961).
  */
+import type { DigestResults } from '@holdfast/env';
 import type { ChecksumAlgorithm } from './object-store.ts';
 
 /** CRCs that can be combined. */
@@ -37,11 +38,14 @@ export function isCrc(algorithm: ChecksumAlgorithm): algorithm is CrcAlgorithm {
   return algorithm in CRCS;
 }
 
-/** The CRC, big-endian as everywhere, of all pieces in order. */
-export function combineCrcs(
-  algorithm: CrcAlgorithm,
-  pieces: readonly { readonly crc: Uint8Array; readonly sizeBytes: number }[],
-): Uint8Array {
+export interface CrcPiece {
+  /** Big-endian, as everywhere. */
+  readonly crc: Uint8Array;
+  readonly sizeBytes: number;
+}
+
+/** The CRC of all pieces in order. */
+export function combineCrcs(algorithm: CrcAlgorithm, pieces: readonly CrcPiece[]): Uint8Array {
   const crc = CRCS[algorithm];
   const shifts = new ShiftTable(crc);
   let combined: Polynomial = { high: 0, low: 0 };
@@ -106,6 +110,17 @@ function multiply(crc: Crc, left: Polynomial, right: Polynomial): Polynomial {
     }
   }
   return { high: sumHigh >>> 0, low: sumLow >>> 0 };
+}
+
+/** As digests have it. */
+export function crc32Bytes(crc: number): Uint8Array {
+  return format(CRCS.crc32, { high: crc, low: 0 });
+}
+
+/** A value's CRC-32 as the KvStore takes it, where a digest has it. */
+export function crc32Of(digests: DigestResults): number | undefined {
+  const bytes = digests.get('crc32');
+  return bytes && parse(CRCS.crc32, bytes).high;
 }
 
 function parse(crc: Crc, bytes: Uint8Array): Polynomial {

@@ -16,6 +16,7 @@ import { fromBase64 } from './base64.ts';
 import { BodyIntake } from './body-intake.ts';
 import { chunkSeals, SEAL_SIZE_BYTES } from './chunk-seals.ts';
 import { ChunkWriter, type WrittenBlob } from './chunk-writer.ts';
+import { crc32Of } from './crc-combine.ts';
 import { type OpenEncryption, rewrapped } from './data-keys.ts';
 import type { EncryptionRecord } from './encryption.ts';
 import { ObjectStoreError } from './errors.ts';
@@ -173,6 +174,7 @@ function inlineBody(context: StoreContext, bytes: Uint8Array, facts: BodyFacts):
   const sizeBytes = bytes.length;
   const blobId = sizeBytes === 0 ? undefined : newId(context);
   const chunk = blobId === undefined ? bytes : sealed(context, bytes, blobId, facts.encryption);
+  const crc = chunk === bytes ? crc32Of(facts.digests) : undefined;
   const chunkSizeBytes =
     context.limits.chunkSizeBytes - (facts.encryption === undefined ? 0 : SEAL_SIZE_BYTES);
   return {
@@ -186,7 +188,7 @@ function inlineBody(context: StoreContext, bytes: Uint8Array, facts: BodyFacts):
     conditions: [],
     carriesChunk: false,
     keep: (owner) =>
-      blobId === undefined ? [] : [put(chunkKey(blobId, 0), chunk), reference(blobId, owner)],
+      blobId === undefined ? [] : [put(chunkKey(blobId, 0), chunk, crc), reference(blobId, owner)],
     end: async () => {},
   };
 }
@@ -232,7 +234,9 @@ function writtenBody(
     conditions: onlyChunk === undefined ? [{ kind: 'exists', key: intent }] : [],
     carriesChunk: onlyChunk !== undefined,
     keep: (owner) => [
-      onlyChunk === undefined ? remove(intent) : put(chunkKey(blob.blobId, 0), onlyChunk),
+      onlyChunk === undefined
+        ? remove(intent)
+        : put(chunkKey(blob.blobId, 0), onlyChunk, crc32Of(facts.digests)),
       reference(blob.blobId, owner),
     ],
     end: (committed) => writer.end(committed),

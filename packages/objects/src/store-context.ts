@@ -50,8 +50,9 @@ export function unchanged(kvKey: Uint8Array, version: number | undefined): Condi
   return { kind: 'versionEquals', key: kvKey, version };
 }
 
-export function put(key: Uint8Array, value: Uint8Array): Operation {
-  return { kind: 'put', key, value };
+/** `crc`: the value's CRC-32, where it is known. */
+export function put(key: Uint8Array, value: Uint8Array, crc?: number): Operation {
+  return { kind: 'put', key, value, crc };
 }
 
 export function remove(key: Uint8Array): Operation {

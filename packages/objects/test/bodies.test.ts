@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import type { DigestResults } from '@holdfast/env';
 import { createMemoryEnv } from '@holdfast/env/memory';
 import { createNodeEnv } from '@holdfast/env/node';
 import type { KvStore, Transaction } from '@holdfast/kv';
@@ -196,6 +198,50 @@ test('accept gets every digest that was asked for, and MD5, and says what is sto
     expect((await store.headObject(KEY)).checksum).toEqual(checksum);
   }
 });
+
+test.each([400, 900, 1000, 1001, 3500])(
+  'the chunks of %i plain bytes are stored with their CRC-32 where it is wanted, and it is that of the body',
+  async (length) => {
+    const env = await createMemoryEnv();
+    const inner = createMemoryStore({ clock: env.clock });
+    const chunks: { value: Uint8Array; crc: number | undefined }[] = [];
+    const kv: KvStore = Object.assign(Object.create(inner), {
+      get: (key: Uint8Array) => inner.get(key),
+      getInto: (key: Uint8Array, target: Uint8Array) => inner.getInto(key, target),
+      readView: () => inner.readView(),
+      transact: (transaction: Transaction) => {
+        for (const operation of transaction.operations) {
+          if (operation.kind !== 'put' || operation.key[0] !== KEY_SPACE.chunk) continue;
+          chunks.push({ value: operation.value.slice(), crc: operation.crc });
+        }
+        return inner.transact(transaction);
+      },
+    });
+    const { store } = await openFixture({ ...LIMITS, kv, env });
+    const body = pattern(length);
+    let digest: Uint8Array | undefined;
+    const verification = {
+      digests: ['crc32'] as const,
+      accept: (digests: DigestResults) => {
+        digest = digests.get('crc32');
+        return undefined;
+      },
+    };
+    await putBytes(store, 'k', body, { verification });
+    expect(chunks.length).toBe(Math.ceil(length / LIMITS.chunkSizeBytes));
+    for (const { value, crc } of chunks) expect(crc).toBe(crc32(value));
+    expect(Buffer.from(digest ?? []).readUInt32BE()).toBe(crc32(body));
+    expect(await getBytes(store, 'k')).toEqual(body);
+    // Nor is that of the plain bytes the one of what is sealed.
+    const encryption = { kind: 'customer', key: pattern(32, 7) } as const;
+    for (const options of [{}, { verification, encryption }]) {
+      chunks.length = 0;
+      await putBytes(store, 'k', body, options);
+      for (const { crc } of chunks) expect(crc).toBeUndefined();
+      expect(chunks.length).toBeGreaterThan(0);
+    }
+  },
+);
 
 test('bodies of every size around the bounds are kept, in pieces of every size', async () => {
   const { store, kv, tasks } = await openFixture(LIMITS);

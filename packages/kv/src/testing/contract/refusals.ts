@@ -137,4 +137,8 @@ const badArguments: Parameters<WithStore>[0] = async (store) => {
       'KV_INVALID_ARGUMENT',
     );
   }
+  for (const crc of [-1, 0.5, 2 ** 32, Number.NaN]) {
+    const operation: Operation = { kind: 'put', key: utf8('a'), value: utf8('1'), crc };
+    await expectCode(store.transact({ operations: [operation] }), 'KV_INVALID_ARGUMENT');
+  }
 };
