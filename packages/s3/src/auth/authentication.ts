@@ -1,5 +1,5 @@
-import type { KeyObject } from 'node:crypto';
 import type { RequestHeaders } from './request-headers.ts';
+import type { SigningKey } from './signing-key.ts';
 
 /** What the signature of a request covers, as it came from the socket. */
 export interface RawRequest {
@@ -49,7 +49,7 @@ export interface SignedRequest {
   /** `YYYYMMDDTHHMMSSZ`, as signed. */
   readonly amzDate: string;
   /** Derived from the secret: never logged, never sent. */
-  readonly signingKey: KeyObject;
+  readonly signingKey: SigningKey;
   /** The signature of the headers, with which the chunk signatures begin. */
   readonly seedSignature: string;
   readonly payload: PayloadCheck;

@@ -1,4 +1,3 @@
-import type { KeyObject } from 'node:crypto';
 import { AuthError } from './auth-error.ts';
 import type { Authentication, RawRequest, SignedRequest } from './authentication.ts';
 import { parseAuthorizationHeader } from './authorization-header.ts';
@@ -20,7 +19,8 @@ import {
   parseVersion2Header,
   parseVersion2Query,
 } from './signature-v2-claim.ts';
-import { deriveSigningKey, SigningKeys, signString } from './signing-keys.ts';
+import type { SigningKey } from './signing-key.ts';
+import { deriveSigningKey, SigningKeys } from './signing-keys.ts';
 
 const DEFAULT_MAX_SKEW_MS = 15 * 60 * 1000;
 const DEFAULT_MAX_CACHED_KEYS = 1024;
@@ -118,11 +118,11 @@ class SignatureAuthenticator implements Authenticator {
     };
   }
 
-  #verify(claim: SignatureClaim, secret: string, canonical: string): KeyObject {
+  #verify(claim: SignatureClaim, secret: string, canonical: string): SigningKey {
     const toSign = stringToSign(canonical, claim);
     const cached = this.#keys.find(claim.credential, secret);
     const signingKey = cached ?? deriveSigningKey(secret, claim.credential.scope);
-    if (!sameText(signString(signingKey, toSign), claim.signature)) {
+    if (!sameText(signingKey.sign(toSign), claim.signature)) {
       const { accessKeyId } = claim.credential;
       throw signatureDoesNotMatch({ accessKeyId, signature: claim.signature }, toSign, canonical);
     }

@@ -4,7 +4,7 @@ import { signatureDoesNotMatch, unknownAccessKey } from './refusals.ts';
 import { sameText } from './same-text.ts';
 import { signVersion2 } from './signature-v2.ts';
 import { version2SwitchedOff } from './signature-v2-check.ts';
-import { deriveSigningKey, signString } from './signing-keys.ts';
+import { deriveSigningKey } from './signing-keys.ts';
 
 export interface FormSignatureRules {
   readonly findSecret: (accessKeyId: string) => string | undefined;
@@ -63,7 +63,7 @@ function checkVersion4(
   const { accessKeyId, scope } = credential;
   if (fields.get('x-amz-date')?.startsWith(scope.date) !== true) throw missing('x-amz-date');
   const secret = secretOf(accessKeyId, rules);
-  if (!sameText(signString(deriveSigningKey(secret, scope), policy), signature)) {
+  if (!sameText(deriveSigningKey(secret, scope).sign(policy), signature)) {
     throw signatureDoesNotMatch({ accessKeyId, signature }, policy);
   }
   return accessKeyId;

@@ -3,7 +3,7 @@ import { formatAmzDate } from './amz-date.ts';
 import { canonicalRequest, stringToSign } from './canonical-request.ts';
 import { queryParameters, splitTarget } from './canonical-url.ts';
 import { requestHeaders } from './request-headers.ts';
-import { deriveSigningKey, signString } from './signing-keys.ts';
+import { deriveSigningKey } from './signing-keys.ts';
 
 /** A request of our own, to a server whose keys we know. */
 export interface RequestToSign {
@@ -66,7 +66,7 @@ export function signRequest(
     claim,
   );
   const signingKey = deriveSigningKey(secretAccessKey, scope);
-  const signature = signString(signingKey, stringToSign(canonical, claim));
+  const signature = signingKey.sign(stringToSign(canonical, claim));
   return {
     ...headers,
     authorization: `AWS4-HMAC-SHA256 Credential=${credential.text}, SignedHeaders=${signedHeaders}, Signature=${signature}`,

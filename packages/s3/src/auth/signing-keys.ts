@@ -1,30 +1,25 @@
-import type { KeyObject } from 'node:crypto';
-import { createHmac, createSecretKey } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { CredentialScope } from './authentication.ts';
 import type { Credential } from './credential.ts';
+import { SigningKey } from './signing-key.ts';
 
 /**
  * The key that signs requests of one access key on one day in one region.
  *
  * Source: Amazon S3 API Reference, "Signature Calculations for the Authorization Header", task 3.
  */
-export function deriveSigningKey(secret: string, scope: CredentialScope): KeyObject {
+export function deriveSigningKey(secret: string, scope: CredentialScope): SigningKey {
   let key: string | Buffer = `AWS4${secret}`;
   for (const part of [scope.date, scope.region, scope.service, 'aws4_request']) {
     key = createHmac('sha256', key).update(part).digest();
   }
-  return createSecretKey(key as Buffer);
-}
-
-/** HMAC-SHA256 of a string to sign, in hexadecimal. */
-export function signString(signingKey: KeyObject, stringToSign: string): string {
-  return createHmac('sha256', signingKey).update(stringToSign).digest('hex');
+  return new SigningKey(key as Buffer);
 }
 
 interface CachedKey {
   readonly credential: Credential;
   readonly secret: string;
-  readonly key: KeyObject;
+  readonly key: SigningKey;
 }
 
 /**
@@ -52,12 +47,12 @@ export class SigningKeys {
     return this.#keys.get(text)?.credential;
   }
 
-  find({ text }: Credential, secret: string): KeyObject | undefined {
+  find({ text }: Credential, secret: string): SigningKey | undefined {
     const cached = this.#keys.get(text);
     return cached?.secret === secret ? cached.key : undefined;
   }
 
-  keep(credential: Credential, secret: string, key: KeyObject): void {
+  keep(credential: Credential, secret: string, key: SigningKey): void {
     this.#keys.delete(credential.text);
     this.#keys.set(credential.text, { credential, secret, key });
     if (this.#keys.size <= this.#maxKeys) return;

@@ -1,7 +1,6 @@
 import type { Hash } from 'node:crypto';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { SignedRequest } from '../auth/authentication.ts';
-import { signString } from '../auth/signing-keys.ts';
 import { BodyError } from './body-error.ts';
 
 const SHA256_OF_NOTHING = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
@@ -45,7 +44,7 @@ export class ChunkSignatures {
   #verify(algorithm: string, payload: string, given: string): void {
     const { amzDate, scope, signingKey, accessKeyId } = this.#request;
     const toSign = `${algorithm}\n${amzDate}\n${scope.text}\n${this.#previous}\n${payload}`;
-    const expected = signString(signingKey, toSign);
+    const expected = signingKey.sign(toSign);
     const same =
       given.length === expected.length &&
       timingSafeEqual(Buffer.from(expected, 'latin1'), Buffer.from(given, 'latin1'));

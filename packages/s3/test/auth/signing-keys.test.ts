@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { deriveSigningKey, SigningKeys, signString } from '../../src/auth/signing-keys.ts';
+import { deriveSigningKey, SigningKeys } from '../../src/auth/signing-keys.ts';
 import { hmac, signingKeyBytes } from './request-signer.ts';
 
 const SCOPE = {
@@ -14,7 +14,7 @@ const named = (accessKeyId: string) => ({ text: accessKeyId, accessKeyId, scope:
 test('a signing key signs as the four HMACs that it is derived by', () => {
   const key = deriveSigningKey('secret', SCOPE);
   const expected = hmac(signingKeyBytes('secret', SCOPE.text), 'text').toString('hex');
-  expect(signString(key, 'text')).toBe(expected);
+  expect(key.sign('text')).toBe(expected);
 });
 
 test('no more keys are kept than allowed, and the oldest is forgotten first', () => {

@@ -1,5 +1,5 @@
-import { createSecretKey } from 'node:crypto';
 import type { PayloadCheck, SignedRequest } from '../../src/auth/index.ts';
+import { SigningKey } from '../../src/auth/signing-key.ts';
 import {
   ACCESS_KEY,
   AMZ_DATE,
@@ -24,7 +24,7 @@ export function signedUpload(
     accessKeyId: ACCESS_KEY,
     scope: { date: '20130524', region: 'us-east-1', service: 's3', text: SCOPE },
     amzDate: AMZ_DATE,
-    signingKey: createSecretKey(KEY),
+    signingKey: new SigningKey(KEY),
     seedSignature,
     payload,
     headers: new Map(),
