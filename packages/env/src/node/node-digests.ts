@@ -59,9 +59,11 @@ export class NodeDigests implements Digests, DigestStreamHost {
   }
 
   compute(algorithms: readonly DigestAlgorithm[], bytes: Uint8Array): DigestResults {
-    return new Map(
-      algorithms.map((algorithm) => [algorithm, digestOf(algorithm, bytes, this.#checksums)]),
-    );
+    const results = new Map<DigestAlgorithm, Uint8Array>();
+    for (const algorithm of algorithms) {
+      results.set(algorithm, digestOf(algorithm, bytes, this.#checksums));
+    }
+    return results;
   }
 
   computeSoon(
@@ -73,8 +75,11 @@ export class NodeDigests implements Digests, DigestStreamHost {
       return this.compute(algorithms, bytes);
     }
     const md5 = together.digest(bytes);
-    const others = algorithms.filter((algorithm) => algorithm !== 'md5');
-    const results = new Map(this.compute(others, bytes));
+    const results = new Map<DigestAlgorithm, Uint8Array>();
+    for (const algorithm of algorithms) {
+      if (algorithm === 'md5') continue;
+      results.set(algorithm, digestOf(algorithm, bytes, this.#checksums));
+    }
     if (!(md5 instanceof Promise)) return results.set('md5', md5);
     return md5.then((digest) => results.set('md5', digest));
   }
