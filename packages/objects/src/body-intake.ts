@@ -5,6 +5,8 @@ import type { BodySource, TakePiece } from './object-store.ts';
 /** First size of the buffer for a small body whose size is not known. */
 const FIRST_SIZE_BYTES = 4096;
 
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+
 /**
  * Reads a body's pieces and holds them against its declared size and the limits: IncompleteBody where
  * it is shorter or longer than declared, EntityTooLarge past the limit.
@@ -16,7 +18,7 @@ export class BodyIntake {
   readonly #pieces: AsyncIterator<Uint8Array>;
   #received = 0;
   #ended = false;
-  #start: Uint8Array = new Uint8Array(0);
+  #start: Uint8Array = NO_BYTES;
   #startLength = 0;
   /** The piece that did not fit into the start. */
   #pending: Uint8Array | undefined;
@@ -75,7 +77,7 @@ export class BodyIntake {
         return;
       }
       if (this.#startLength > 0) await take(this.#start.subarray(0, this.#startLength));
-      this.#start = new Uint8Array(0);
+      this.#start = NO_BYTES;
       if (this.#pending !== undefined) await take(this.#pending);
       for (;;) {
         const piece = await this.#next();

@@ -45,8 +45,11 @@ export async function createBucket(
   );
 }
 
-export async function getBucket(context: StoreContext, name: string): Promise<Bucket> {
-  const { version, record } = await context.buckets.fresh(name);
+export function getBucket(context: StoreContext, name: string): Promise<Bucket> {
+  return context.buckets.fresh(name).then(publicBucket);
+}
+
+function publicBucket({ name, version, record }: KnownBucket): Bucket {
   return bucketOf(name, version, record);
 }
 

@@ -36,17 +36,22 @@ export interface LostCondition {
  * record, keeps the new bytes, and makes the old version an older one or lets go of it. Lost races are
  * judged anew; each was won by another writer, so somebody makes progress.
  */
-export function commitObject(
+export async function commitObject(
   context: StoreContext,
   write: ObjectWrite,
 ): Promise<ObjectRecord | LostCondition> {
-  return context.locks.run(`${write.bucket}/${write.key}`, async () => {
+  const lock = `${write.bucket}/${write.key}`;
+  const turn = context.locks.enter(lock);
+  if (turn !== undefined) await turn;
+  try {
     for (let attempt = 0; attempt < context.limits.commitAttempts; attempt++) {
       const outcome = await tryCommit(context, write);
       if (outcome !== 'raced') return outcome;
     }
-    throw conflict(write.key);
-  });
+  } finally {
+    context.locks.leave(lock);
+  }
+  throw conflict(write.key);
 }
 
 /** ConditionalRequestConflict: other processes won too many races. */
@@ -62,7 +67,8 @@ async function tryCommit(
   context: StoreContext,
   write: ObjectWrite,
 ): Promise<ObjectRecord | LostCondition | 'raced'> {
-  const bucket = await context.buckets.known(write.bucket);
+  const known = context.buckets.known(write.bucket);
+  const bucket = known instanceof Promise ? await known : known;
   const latest = await readLatest(context.kv, bucket, write.key);
   // Why: a remembered bucket that is gone shows no object, and would judge the conditions wrongly.
   if (latest.object === undefined) {
@@ -76,7 +82,9 @@ async function tryCommit(
   const succeeding = succeed(context, bucket, write.key, latest, nowMs);
   const succession = succeeding instanceof Promise ? await succeeding : succeeding;
   const { record, transaction } = transactionOf(context, write, bucket, succession, nowMs);
-  const result = await transact(context, transaction, write.carriesChunk === true);
+  const result = await (write.carriesChunk === true
+    ? transactChunk(context, transaction)
+    : context.kv.transact(transaction));
   if (result.committed) {
     if (bucket.record.deleting) context.buckets.forget(write.bucket);
     context.sweeper.push(succession.release.tasks);
@@ -89,12 +97,10 @@ async function tryCommit(
 }
 
 /** Who has a place among the chunks waits for nobody but the KvStore, so the lock of a key is no place to wait in vain. */
-async function transact(
+async function transactChunk(
   context: StoreContext,
   transaction: Transaction,
-  carriesChunk: boolean,
 ): Promise<TransactResult> {
-  if (!carriesChunk) return await context.kv.transact(transaction);
   await context.chunkCommits.take();
   try {
     return await context.kv.transact(transaction);

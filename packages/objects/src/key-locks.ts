@@ -18,22 +18,36 @@ export class KeyLocks {
     return all();
   }
 
-  /** ConditionalRequestConflict where too many wait already. */
+  /** As `enter`, `work` and `leave`. */
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const queue = this.#queues.get(key);
-    if (queue === undefined) {
-      this.#queues.set(key, []);
-    } else {
-      if (queue.length >= this.#waitersPerKey) throw tooMany();
-      await new Promise<void>((resolve) => queue.push(resolve));
-    }
+    const turn = this.enter(key);
+    if (turn !== undefined) await turn;
     try {
       return await work();
     } finally {
-      const next = this.#queues.get(key)?.shift();
-      if (next === undefined) this.#queues.delete(key);
-      else next();
+      this.leave(key);
     }
+  }
+
+  /**
+   * Takes the key, which the caller gives back with `leave` whatever happens. Resolves when it is the caller's turn; undefined
+   * where it is at once. ConditionalRequestConflict where too many wait already.
+   */
+  enter(key: string): Promise<void> | undefined {
+    const queue = this.#queues.get(key);
+    if (queue === undefined) {
+      this.#queues.set(key, []);
+      return undefined;
+    }
+    if (queue.length >= this.#waitersPerKey) throw tooMany();
+    return new Promise<void>((resolve) => queue.push(resolve));
+  }
+
+  /** The turn of who waits longest. */
+  leave(key: string): void {
+    const next = this.#queues.get(key)?.shift();
+    if (next === undefined) this.#queues.delete(key);
+    else next();
   }
 }
 

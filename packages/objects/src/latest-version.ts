@@ -9,7 +9,7 @@
  * they were read. So the versions of a key have one order, in which each commit saw the one before it; and
  * versions leave the `objectVersion` space, but enter it only in such a transaction.
  */
-import type { Condition, KvReader, Operation } from '@holdfast/kv';
+import type { Condition, KvEntryWithValue, KvReader, Operation } from '@holdfast/kv';
 import type { KnownBucket } from './buckets.ts';
 import { markerKvKey, nullVersionKey, objectKvKey, versionKey, versionsOfKey } from './keys.ts';
 import {
@@ -44,12 +44,12 @@ export async function readLatest(
 ): Promise<LatestVersion> {
   const { bucketId } = bucket.record;
   const kvKey = objectKvKey(bucketId, key);
-  const object = await readRecord(reader, kvKey);
+  const object = recordOf(await reader.get(kvKey));
   const isCurrent = unchanged(kvKey, object?.version);
   // A bucket that never had versioning has no markers; its record is pinned by every write.
   if (!isVersioned(bucket.record)) return { object, marker: undefined, conditions: [isCurrent] };
   const marker =
-    object === undefined ? await readRecord(reader, markerKvKey(bucketId, key)) : undefined;
+    object === undefined ? recordOf(await reader.get(markerKvKey(bucketId, key))) : undefined;
   const isMarked = unchanged(markerKvKey(bucketId, key), marker?.version);
   return { object, marker, conditions: [isCurrent, isMarked] };
 }
@@ -59,7 +59,10 @@ export async function readRecord(
   reader: KvReader,
   kvKey: Uint8Array,
 ): Promise<VersionedObject | undefined> {
-  const entry = await reader.get(kvKey);
+  return recordOf(await reader.get(kvKey));
+}
+
+function recordOf(entry: KvEntryWithValue | undefined): VersionedObject | undefined {
   if (entry === undefined) return undefined;
   return { record: decodeObjectRecord(entry.value), version: entry.version };
 }

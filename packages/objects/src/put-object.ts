@@ -1,3 +1,4 @@
+import type { KnownBucket } from './buckets.ts';
 import { lostIntent } from './chunk-writer.ts';
 import { commitObject, type LostCondition } from './commit-object.ts';
 import { checkWriteConditions } from './conditions.ts';
@@ -32,7 +33,8 @@ export async function putObject(
 ): Promise<PutObjectResult> {
   checkObjectKey(request.key);
   checkMetadata(request.metadata);
-  await checkEarly(context, request);
+  const checking = checkEarly(context, request);
+  if (checking !== undefined) await checking;
   const { body, verification } = request;
   const opened = request.encryption && (await newEncryption(context, request.encryption));
   const encryption = opened && { ...opened, partNumber: 0 };
@@ -45,19 +47,33 @@ export async function putObject(
   return await commitStaged(context, request, staged, request.event ?? 'ObjectCreated:Put');
 }
 
+interface ConditionalAddress extends ObjectAddress {
+  readonly conditions?: ObjectConditions | undefined;
+}
+
 /**
  * Refuses before the body is read what would be refused at the commit anyway: an unknown bucket, or
- * conditions that do not hold now.
+ * conditions that do not hold now. undefined where there is nothing to ask the KvStore.
  */
-export async function checkEarly(
+export function checkEarly(
   context: StoreContext,
-  request: ObjectAddress & { readonly conditions?: ObjectConditions | undefined },
+  request: ConditionalAddress,
+): Promise<void> | undefined {
+  const bucket = context.buckets.known(request.bucket);
+  const isAsked = request.conditions !== undefined || bucket instanceof Promise;
+  return isAsked ? judgeEarly(context, request, bucket) : undefined;
+}
+
+async function judgeEarly(
+  context: StoreContext,
+  { bucket, key, conditions }: ConditionalAddress,
+  known: KnownBucket | Promise<KnownBucket>,
 ): Promise<void> {
-  const bucket = await context.buckets.known(request.bucket);
-  if (request.conditions === undefined) return;
-  const current = await readRecord(context.kv, objectKvKey(bucket.record.bucketId, request.key));
-  if (current === undefined) await context.buckets.fresh(request.bucket);
-  checkWriteConditions(request.conditions, validatorsOf(current?.record), request.key);
+  const { bucketId } = (await known).record;
+  if (conditions === undefined) return;
+  const current = await readRecord(context.kv, objectKvKey(bucketId, key));
+  if (current === undefined) await context.buckets.fresh(bucket);
+  checkWriteConditions(conditions, validatorsOf(current?.record), key);
 }
 
 /** Commits a staged body as an object, and ends it either way. */
@@ -99,7 +115,8 @@ export async function commitStaged(
       body = await resealed(context, body);
     }
   } finally {
-    await staged.end(written !== undefined);
+    const ending = staged.end(written !== undefined);
+    if (ending !== undefined) await ending;
   }
   const { sizeBytes, modifiedMs, version, encryption } = written;
   return {

@@ -48,8 +48,8 @@ export interface StagedBody {
   readonly carriesChunk: boolean;
   /** What the commit must do so that the bytes are kept for `owner`. */
   keep(owner: BlobOwner): readonly Operation[];
-  /** Called once, after the commit or instead of it. Releases what was written and not committed. */
-  end(committed: boolean): Promise<void>;
+  /** Called once, after the commit or instead of it. Releases what was written and not committed; undefined: nothing was. */
+  end(committed: boolean): Promise<void> | undefined;
 }
 
 export interface StageOptions {
@@ -68,21 +68,46 @@ export interface BodyEncryption extends OpenEncryption {
   readonly partNumber: number;
 }
 
-/** Reads the body to its end. Where it rejects, nothing is kept. */
-export async function stageBody(context: StoreContext, options: StageOptions): Promise<StagedBody> {
-  const { body, verification, encryption, commitsOnlyChunk } = options;
-  const algorithms = wantedDigests(options);
-  const intake = new BodyIntake(body, intakeLimits(context, encryption));
-  const start = intake.takeArrived() ?? (await intake.readStart());
-  if (start !== undefined) {
-    const hashing = context.env.digests.computeSoon(algorithms, start);
-    // Why not awaited where it is none: in memory a put takes the same steps again.
-    const digests = hashing instanceof Promise ? await hashing : hashing;
-    const checksum = accept(verification, digests, start.length);
-    return inlineBody(context, start, { digests, checksum, encryption });
-  }
+/** Reads the body to its end. Where it rejects or throws, nothing is kept. */
+export function stageBody(
+  context: StoreContext,
+  options: StageOptions,
+): StagedBody | Promise<StagedBody> {
+  const intake = new BodyIntake(options.body, intakeLimits(context, options.encryption));
+  const arrived = intake.takeArrived();
+  return arrived === undefined
+    ? stagePieces(context, options, intake)
+    : stageWhole(context, options, arrived);
+}
+
+/** A small body that is all there waits for nothing but its digests. */
+function stageWhole(
+  context: StoreContext,
+  options: StageOptions,
+  bytes: Uint8Array,
+): StagedBody | Promise<StagedBody> {
+  const { verification, encryption } = options;
+  const hashed = (digests: DigestResults): StagedBody => {
+    const checksum = accept(verification, digests, bytes.length);
+    return inlineBody(context, bytes, { digests, checksum, encryption });
+  };
+  const digests = context.env.digests.computeSoon(wantedDigests(options), bytes);
+  return digests instanceof Promise ? digests.then(hashed) : hashed(digests);
+}
+
+async function stagePieces(
+  context: StoreContext,
+  options: StageOptions,
+  intake: BodyIntake,
+): Promise<StagedBody> {
+  const start = await intake.readStart();
+  if (start !== undefined) return stageWhole(context, options, start);
+  const { verification, encryption, commitsOnlyChunk } = options;
   const open = () =>
-    ChunkWriter.open(context, algorithms, { encryption, keepsOnlyChunk: commitsOnlyChunk });
+    ChunkWriter.open(context, wantedDigests(options), {
+      encryption,
+      keepsOnlyChunk: commitsOnlyChunk,
+    });
   const writer = await openWriter(intake, open);
   try {
     await intake.pourRest((piece) => writer.write(piece));
@@ -189,7 +214,7 @@ function inlineBody(context: StoreContext, bytes: Uint8Array, facts: BodyFacts):
     carriesChunk: false,
     keep: (owner) =>
       blobId === undefined ? [] : [put(chunkKey(blobId, 0), chunk, crc), reference(blobId, owner)],
-    end: async () => {},
+    end: () => undefined,
   };
 }
 

@@ -188,7 +188,7 @@ function stagedWrite(
       const kept = staged.keep({ kind: 'object', bucketId, key });
       return { ...change, operations: [...change.operations, ...kept] };
     },
-    end: (committed) => staged.end(committed),
+    end: async (committed) => staged.end(committed),
   };
 }
 
