@@ -50,7 +50,7 @@ export const s3Mutants: readonly Mutant[] = [
     rule: 'What is stored is what was sent.',
     broken: {
       file: 'packages/s3/src/body/body-verification.ts',
-      from: 'if (claim !== undefined) checkChecksum(claim, claimedValue(claim, body), value);',
+      from: 'if (claim !== undefined) checkChecksum(claim, claimedValue(claim, body), digests);',
       to: 'if (claim !== undefined) void checkChecksum;',
     },
     pinned: test(

@@ -195,12 +195,9 @@ export interface BodyVerification {
   readonly digests: readonly DigestAlgorithm[];
   /**
    * Called once after the last byte and before the commit, with all digests (MD5 among them). What it
-   * throws refuses the body: nothing is stored. It returns the checksum to store, if any.
+   * throws refuses the body: nothing is stored. It names the digest to store as the checksum, if any.
    */
-  readonly accept: (
-    digests: DigestResults,
-    sizeBytes: number,
-  ) => { readonly algorithm: ChecksumAlgorithm; readonly value: string } | undefined;
+  readonly accept: (digests: DigestResults, sizeBytes: number) => ChecksumAlgorithm | undefined;
 }
 
 export interface PutObjectRequest extends ObjectAddress, JudgedWrite {

@@ -12,7 +12,6 @@
 import { concatBytes, utf8 } from '@holdfast/bytes';
 import type { DigestAlgorithm, DigestResults } from '@holdfast/env';
 import type { Condition, Operation } from '@holdfast/kv';
-import { fromBase64 } from './base64.ts';
 import { BodyIntake } from './body-intake.ts';
 import { chunkSeals, SEAL_SIZE_BYTES } from './chunk-seals.ts';
 import { ChunkWriter, type WrittenBlob } from './chunk-writer.ts';
@@ -180,13 +179,13 @@ function accept(
   digests: DigestResults,
   sizeBytes: number,
 ): RawChecksum | undefined {
-  const accepted = verification?.accept(digests, sizeBytes);
-  if (accepted === undefined) return undefined;
-  const bytes = fromBase64(accepted.value);
+  const algorithm = verification?.accept(digests, sizeBytes);
+  if (algorithm === undefined) return undefined;
+  const bytes = digests.get(algorithm);
   if (bytes === undefined) {
-    throw new ObjectStoreError('InvalidArgument', 'A checksum to store must be base64.');
+    throw new ObjectStoreError('InvalidArgument', 'A checksum to store must have been asked for.');
   }
-  return { algorithm: accepted.algorithm, bytes };
+  return { algorithm, bytes };
 }
 
 interface BodyFacts {

@@ -188,7 +188,7 @@ test('accept gets every digest that was asked for, and MD5, and says what is sto
         digests: ['sha256', 'crc32'],
         accept: (digests, sizeBytes) => {
           seen = [sizeBytes, [...digests.keys()].sort(), digests.get('sha256')?.length];
-          return { algorithm: 'sha256', value };
+          return 'sha256';
         },
       },
     });

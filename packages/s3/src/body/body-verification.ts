@@ -41,9 +41,8 @@ export function bodyVerification(
       if (contentSha256 !== undefined) checkContentSha256(contentSha256, digests);
       if (contentMd5 !== undefined) checkContentMd5(contentMd5, digests);
       if (stored === undefined) return undefined;
-      const value = digestOf(digests, stored).toString('base64');
-      if (claim !== undefined) checkChecksum(claim, claimedValue(claim, body), value);
-      return { algorithm: stored, value };
+      if (claim !== undefined) checkChecksum(claim, claimedValue(claim, body), digests);
+      return stored;
     },
   };
 }
@@ -54,6 +53,11 @@ function contentMd5Header(headers: RequestHeaders): string | undefined {
   throw new BodyError('InvalidDigest', 'The Content-MD5 you specified was invalid.', {
     'Content-MD5': value,
   });
+}
+
+/** A digest in base64, as headers have it. */
+export function digestText(digests: Digests, algorithm: Digest): string {
+  return digestOf(digests, algorithm).toString('base64');
 }
 
 function digestOf(digests: Digests, algorithm: Digest): Buffer {
@@ -74,7 +78,7 @@ function checkContentSha256(expected: string, digests: Digests): void {
 }
 
 function checkContentMd5(expected: string, digests: Digests): void {
-  const computed = digestOf(digests, 'md5').toString('base64');
+  const computed = digestText(digests, 'md5');
   if (computed === expected) return;
   throw new BodyError(
     'BadDigest',
@@ -91,8 +95,8 @@ function claimedValue(claim: ChecksumClaim, body: Pick<DecodedBody, 'trailers'>)
   return value;
 }
 
-function checkChecksum(claim: ChecksumClaim, claimed: string, computed: string): void {
-  if (claimed === computed) return;
+function checkChecksum(claim: ChecksumClaim, claimed: string, digests: Digests): void {
+  if (claimed === digestText(digests, claim.algorithm)) return;
   throw new BodyError(
     'BadDigest',
     `The ${claim.algorithm.toUpperCase()} you specified did not match the calculated checksum.`,

@@ -1,5 +1,6 @@
 import type { BodyVerification, ChecksumAlgorithm, PartInfo } from '@holdfast/objects';
 import { sendEmpty } from '../answer.ts';
+import { digestText } from '../body/index.ts';
 import { readClaimedAlgorithm } from '../checksum-headers.ts';
 import { customerKeyField } from '../encryption/customer-key.ts';
 import { encryptionHeaders } from '../encryption/encryption-headers.ts';
@@ -31,8 +32,9 @@ export async function uploadPart(call: S3Call): Promise<void> {
   // Why not what the part keeps: the client wants to see the checksum that it sent.
   let accepted: PartInfo['checksum'];
   const accept: BodyVerification['accept'] = (digests, sizeBytes) => {
-    accepted = verification.accept(digests, sizeBytes);
-    return accepted;
+    const algorithm = verification.accept(digests, sizeBytes);
+    accepted = algorithm && { algorithm, value: digestText(digests, algorithm) };
+    return algorithm;
   };
   const part = await store.uploadPart({
     ...address,

@@ -75,7 +75,7 @@ describe.each(ALGORITHMS)('x-amz-checksum-%s', (algorithm) => {
   const value = base64(algorithm);
 
   test.each(['headers', 'trailers'])('in %s is verified and stored', (where) => {
-    expect(verify({ [where]: { [name]: value } })).toEqual({ algorithm, value });
+    expect(verify({ [where]: { [name]: value } })).toBe(algorithm);
     const error = refusal(() => verify({ [where]: { [name]: other(value) } }));
     expect(error).toMatchObject({
       code: 'BadDigest',
@@ -108,7 +108,7 @@ describe.each(ALGORITHMS)('x-amz-checksum-%s', (algorithm) => {
 
   test('agrees with x-amz-sdk-checksum-algorithm or is refused', () => {
     const named = (text: string) => ({ [name]: value, 'x-amz-sdk-checksum-algorithm': text });
-    expect(verify({ headers: named(algorithm.toUpperCase()) })).toEqual({ algorithm, value });
+    expect(verify({ headers: named(algorithm.toUpperCase()) })).toBe(algorithm);
     const another = algorithm === 'sha1' ? 'CRC32' : 'SHA1';
     for (const text of [another, 'CRC16', 'constructor']) {
       expect(refusal(() => verification({ headers: named(text) }))).toMatchObject({
@@ -120,9 +120,9 @@ describe.each(ALGORITHMS)('x-amz-checksum-%s', (algorithm) => {
 
   test('is computed and stored by default where the client names none', () => {
     const options = { defaultAlgorithm: algorithm };
-    expect(verify({ options })).toEqual({ algorithm, value });
+    expect(verify({ options })).toBe(algorithm);
     const headers = { 'x-amz-checksum-crc32': base64('crc32') };
-    expect(verify({ headers, options })).toEqual({ algorithm: 'crc32', value: base64('crc32') });
+    expect(verify({ headers, options })).toBe('crc32');
   });
 });
 

@@ -4,7 +4,12 @@ import { loadCrc32c, loadXxHashes, ThreadDigests } from '@holdfast/env/node';
 import { parseAmzDate } from '../../src/auth/amz-date.ts';
 import type { Authentication } from '../../src/auth/index.ts';
 import { createAuthenticator, requestHeaders } from '../../src/auth/index.ts';
-import { bodyVerification, decodeBody, storedContentEncoding } from '../../src/body/index.ts';
+import {
+  bodyVerification,
+  decodeBody,
+  digestText,
+  storedContentEncoding,
+} from '../../src/body/index.ts';
 import { ACCESS_KEY, SECRET_KEY } from '../auth/request-signer.ts';
 
 export interface Received {
@@ -46,7 +51,8 @@ export async function startVerifyingServer(): Promise<VerifyingServer> {
     for await (const piece of body.pieces) pieces.push(piece.slice());
     const bytes = Buffer.concat(pieces);
     const results = digests.compute(['md5', ...verification.digests], bytes);
-    const checksum = verification.accept(results, bytes.length);
+    const algorithm = verification.accept(results, bytes.length);
+    const checksum = algorithm && { algorithm, value: digestText(results, algorithm) };
     const contentEncoding = storedContentEncoding(authentication.headers);
     return { authentication, method, rawUrl, body: bytes.toString(), contentEncoding, checksum };
   };
