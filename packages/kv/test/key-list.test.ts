@@ -13,6 +13,10 @@ const SHAPES: Readonly<Record<string, (random: SeededRandom, number: number) => 
     Uint8Array.from({ length: random.below(9) }, () => [0, 1, 255][random.below(3)] as number),
   'alike but for their last bytes': (random) =>
     bytesOf('a'.repeat(random.below(40)), Uint8Array.of(random.below(256), random.below(256))),
+  'random from their first bytes on, empty ones among them': (random) =>
+    random.bytes(random.below(9)),
+  'of two beginnings that differ in their sixth byte': (random) =>
+    bytesOf(`space${random.below(2)}`, random.bytes(2)),
   ascending: (_, number) => bytesOf('key-', Uint8Array.of(number >>> 8, number & 255)),
   descending: (_, number) =>
     bytesOf('key-', Uint8Array.of((KEYS - number) >>> 8, (KEYS - number) & 255)),
