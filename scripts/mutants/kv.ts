@@ -22,8 +22,8 @@ export const kvMutants: readonly Mutant[] = [
     rule: 'Conditions are decided in apply, in the order of the log.',
     broken: {
       file: 'packages/kv/src/kv-engine.ts',
-      from: '!holds(condition, this.index.getActive(condition.key) ?? older?.[at])',
-      to: '!holds(condition, older?.[at] ?? this.index.getActive(condition.key))',
+      from: '!holds(condition, active ?? older?.[at])',
+      to: '!holds(condition, older?.[at] ?? active)',
     },
     pinned: { module: store, words: ['model', '6'] },
     hunts,

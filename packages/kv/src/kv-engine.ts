@@ -357,7 +357,7 @@ export class KvEngine {
   ): Promise<void> | undefined {
     const place = records.length;
     records.push(undefined);
-    if (this.index.getActive(key, keyHash) !== undefined) return undefined;
+    if (this.index.findActive(key, keyHash) !== 0) return undefined;
     const found = this.index.getOlder(key, keyHash);
     if (!(found instanceof Promise)) {
       records[place] = found;
@@ -382,7 +382,7 @@ export class KvEngine {
         return { stale: true, lastSequence: answered.sequence };
       }
     }
-    const result = this.#decide(index, entry, older);
+    const result = this.#decide(prepared, older);
     if (result.committed) {
       const first = entry.conditions.length;
       for (let at = 0; at < entry.operations.length; at++) {
@@ -397,13 +397,13 @@ export class KvEngine {
   }
 
   #decide(
-    index: number,
-    entry: Pick<KvEntryRecord, 'conditions'>,
+    { index, entry, hashes }: PreparedRecord,
     older: readonly (IndexRecord | undefined)[] | undefined,
   ): TransactResult {
-    const failedCondition = entry.conditions.findIndex(
-      (condition, at) => !holds(condition, this.index.getActive(condition.key) ?? older?.[at]),
-    );
+    const failedCondition = entry.conditions.findIndex((condition, at) => {
+      const active = this.index.getActive(condition.key, hashes[at]);
+      return !holds(condition, active ?? older?.[at]);
+    });
     if (failedCondition < 0) return { committed: true, revision: index };
     return { committed: false, revision: index, failedCondition };
   }
@@ -414,11 +414,12 @@ export class KvEngine {
     keyHash: number,
     record: IndexRecord,
   ): void {
+    const place = this.index.findActive(key, keyHash);
+    const before = place === 0 ? older : this.index.activeAt(place);
     // A delete of what is nowhere leaves no tombstone behind.
-    const deletes = record.kind === 'tombstone';
-    if (deletes && liveRecord(this.index.getActive(key, keyHash) ?? older) === undefined) return;
+    if (record.kind === 'tombstone' && liveRecord(before) === undefined) return;
     if (record.kind === 'extent') this.space.add(record.extent);
-    const before = this.index.set(key, record, keyHash) ?? older;
+    this.index.set(key, record, keyHash, place);
     this.#hash?.change(key, before, record);
     if (before?.kind === 'extent') this.space.remove(before.extent);
   }

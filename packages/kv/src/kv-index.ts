@@ -182,13 +182,19 @@ export class KvIndex {
     return this.#active.get(key, keyHash);
   }
 
-  /** Sets the key's record in the active memtable; gives the one that it had there. */
-  set(
-    key: Uint8Array,
-    record: IndexRecord,
-    keyHash: number = hashKey(key),
-  ): IndexRecord | undefined {
-    return this.#active.set(key, record, keyHash);
+  /** Where the active memtable has the key, for as long as `epoch` stays; 0 where it has none. */
+  findActive(key: Uint8Array, keyHash: number): number {
+    return this.#active.find(key, keyHash);
+  }
+
+  /** The record of the key that the active memtable has there. */
+  activeAt(place: number): IndexRecord {
+    return this.#active.recordAt(place);
+  }
+
+  /** Sets the key's record in the active memtable. `place` is what `findActive` gives, where that is known. */
+  set(key: Uint8Array, record: IndexRecord, keyHash?: number, place?: number): void {
+    this.#active.set(key, record, keyHash, place);
   }
 
   /** The key's newest record; a promise where a block must be read. */

@@ -62,21 +62,27 @@ export class Memtable implements MemtableView {
     return this.#getAt(this.#epoch, key, keyHash);
   }
 
-  /** Sets the key's record and gives the one before. What is bytes of both is copied. */
+  /** Where the key is, which stays so; 0 where it is not. `keyHash` is `hashKey(key)`. */
+  find(key: Uint8Array, keyHash: number): number {
+    return this.#keys.find(key, keyHash);
+  }
+
+  /** The record of the key that is there. */
+  recordAt(place: number): IndexRecord {
+    return this.#records.read(this.#keys.valueOf(place));
+  }
+
+  /** Sets the key's record. What is bytes of both is copied. `place` is where `find` finds the key now. */
   set(
     key: Uint8Array,
     record: IndexRecord,
     keyHash: number = hashKey(key),
-  ): IndexRecord | undefined {
-    const node = this.#keys.find(key, keyHash);
-    if (node === 0) {
-      this.#keys.add(key, keyHash, this.#records.add(record, this.#epoch, 0));
-      return undefined;
-    }
-    const older = this.#keys.valueOf(node);
-    const before = this.#records.read(older);
-    this.#keys.setValue(node, this.#records.add(record, this.#epoch, older));
-    return before;
+    place: number = this.find(key, keyHash),
+  ): void {
+    const older = place === 0 ? 0 : this.#keys.valueOf(place);
+    const newest = this.#records.add(record, this.#epoch, older);
+    if (place === 0) this.#keys.add(key, keyHash, newest);
+    else this.#keys.setValue(place, newest);
   }
 
   /** The state as it is now; later writes do not show in it. */
