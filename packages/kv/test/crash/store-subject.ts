@@ -132,16 +132,7 @@ export function neglectful(files: Files, neglect: Neglect | undefined): Files {
  * checksums, or buffers of a MiB, takes longer than to recover a small store.
  */
 export async function envOf(files: Files): Promise<Env> {
-  const { crc32c, bodyChecksum, digests, ciphers } = await shared;
-  return {
-    files,
-    crc32c,
-    bodyChecksum,
-    digests,
-    ciphers,
-    clock: new ManualClock(),
-    random: new SeededRandom(1),
-  };
+  return { ...(await shared), files, clock: new ManualClock(), random: new SeededRandom(1) };
 }
 
 const shared = createMemoryEnv().then(({ crc32c, bodyChecksum, digests, ciphers }) => {

@@ -107,16 +107,7 @@ function logScript(
 
 /** The environment of a process on that disk; all are alike. What keeps no state is shared: it is slow to make. */
 async function envOf(files: Files): Promise<Env> {
-  const { crc32c, bodyChecksum, digests, ciphers } = await shared;
-  return {
-    files,
-    crc32c,
-    bodyChecksum,
-    digests,
-    ciphers,
-    clock: new ManualClock(),
-    random: new SeededRandom(1),
-  };
+  return { ...(await shared), files, clock: new ManualClock(), random: new SeededRandom(1) };
 }
 
 const shared = createMemoryEnv();
