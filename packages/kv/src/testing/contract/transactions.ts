@@ -81,6 +81,22 @@ export function transactionContract(withStore: WithStore): void {
     );
 
     test(
+      'each of several conditions is decided by its own key',
+      withStore(async (store) => {
+        await commit(store, put('a', '1'), put('b', '1'));
+        const result = await store.transact({
+          conditions: [
+            { kind: 'exists', key: utf8('a') },
+            { kind: 'exists', key: utf8('b') },
+            { kind: 'absent', key: utf8('c') },
+          ],
+          operations: [put('c', '1')],
+        });
+        expect(result.committed).toBe(true);
+      }),
+    );
+
+    test(
       'a transaction whose condition fails does nothing and names the first that failed',
       withStore(async (store) => {
         await commit(store, put('a', '1'));
