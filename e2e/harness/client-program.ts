@@ -41,7 +41,9 @@ async function runs({ command, probe }: ClientProgram): Promise<boolean> {
 }
 
 async function install(name: string): Promise<string> {
-  const words = ['apt-get', 'install', '--yes', '--no-install-recommends', name];
+  // Another file of tests may be installing something: without it, that one's lock is an error at once.
+  const patience = ['-o', 'DPkg::Lock::Timeout=240'];
+  const words = ['apt-get', ...patience, 'install', '--yes', '--no-install-recommends', name];
   const [program = '', ...rest] = process.getuid?.() === 0 ? words : ['sudo', '-n', ...words];
   try {
     const { exitCode, errors } = await runCommand(program, rest, {
