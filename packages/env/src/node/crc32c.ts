@@ -9,7 +9,7 @@ const FEW_BYTES = 256;
 
 export interface LoadedCrc32c extends Checksums {
   /**
-   * `native`: the machine's instruction, 9 GB/s and more, and tables for the few bytes that are not worth
+   * `native`: the machine's instruction, 5 GB/s and more, and tables for the few bytes that are not worth
    * the call. `portable`: JavaScript, 0.4 GB/s.
    */
   readonly implementation: 'native' | 'portable';

@@ -41,12 +41,22 @@ export class HashSet {
   }
 }
 
-/** One digest of one buffer. */
-export function digestOf(
-  algorithm: DigestAlgorithm,
+/** The digests of one buffer that are asked for, without `except`. One map, for this is done for each small body. */
+export function digestsOf(
+  algorithms: readonly DigestAlgorithm[],
   bytes: Uint8Array,
   checksums: Checksums,
-): Uint8Array {
+  except?: DigestAlgorithm,
+): Map<DigestAlgorithm, Uint8Array> {
+  const results = new Map<DigestAlgorithm, Uint8Array>();
+  for (const algorithm of algorithms) {
+    if (algorithm !== except) results.set(algorithm, digestOf(algorithm, bytes, checksums));
+  }
+  return results;
+}
+
+/** One digest of one buffer. */
+function digestOf(algorithm: DigestAlgorithm, bytes: Uint8Array, checksums: Checksums): Uint8Array {
   switch (algorithm) {
     case 'crc32':
       return bigEndian(checksums.crc32(bytes));

@@ -10,7 +10,7 @@ import {
 import { crc32Of } from './crc32.ts';
 import type { LoadedCrc32c } from './crc32c.ts';
 import { DigestLane } from './digest-lane.ts';
-import { type Checksums, digestOf, makeChecksums } from './hash-set.ts';
+import { type Checksums, digestsOf, makeChecksums } from './hash-set.ts';
 import { Md5Lanes } from './md5-lanes.ts';
 import { Md5OfTurn } from './md5-of-turn.ts';
 import { type DigestStreamHost, WorkerDigestStream } from './worker-digest-stream.ts';
@@ -59,11 +59,7 @@ export class NodeDigests implements Digests, DigestStreamHost {
   }
 
   compute(algorithms: readonly DigestAlgorithm[], bytes: Uint8Array): DigestResults {
-    const results = new Map<DigestAlgorithm, Uint8Array>();
-    for (const algorithm of algorithms) {
-      results.set(algorithm, digestOf(algorithm, bytes, this.#checksums));
-    }
-    return results;
+    return digestsOf(algorithms, bytes, this.#checksums);
   }
 
   computeSoon(
@@ -75,11 +71,7 @@ export class NodeDigests implements Digests, DigestStreamHost {
       return this.compute(algorithms, bytes);
     }
     const md5 = together.digest(bytes);
-    const results = new Map<DigestAlgorithm, Uint8Array>();
-    for (const algorithm of algorithms) {
-      if (algorithm === 'md5') continue;
-      results.set(algorithm, digestOf(algorithm, bytes, this.#checksums));
-    }
+    const results = digestsOf(algorithms, bytes, this.#checksums, 'md5');
     if (!(md5 instanceof Promise)) return results.set('md5', md5);
     return md5.then((digest) => results.set('md5', digest));
   }

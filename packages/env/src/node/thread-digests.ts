@@ -7,7 +7,7 @@ import {
   type DigestStream,
   type Digests,
 } from '../digests.ts';
-import { type Checksums, digestOf, HashSet, makeChecksums } from './hash-set.ts';
+import { type Checksums, digestsOf, HashSet, makeChecksums } from './hash-set.ts';
 import type { XxHashes } from './xx-hashes.ts';
 
 /** `Digests` on the calling thread alone: of tests, and of environments without threads. */
@@ -21,9 +21,7 @@ export class ThreadDigests implements Digests {
   }
 
   compute(algorithms: readonly DigestAlgorithm[], bytes: Uint8Array): DigestResults {
-    return new Map(
-      algorithms.map((algorithm) => [algorithm, digestOf(algorithm, bytes, this.#checksums)]),
-    );
+    return digestsOf(algorithms, bytes, this.#checksums);
   }
 
   computeSoon(algorithms: readonly DigestAlgorithm[], bytes: Uint8Array): DigestResults {
