@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { EtcdPlan } from '../load/etcd-load-process.ts';
 import type { LoadPlan } from '../load/generator.ts';
+import { untilServersAreQuiet } from '../load/quiet.ts';
 import { runEtcdGenerator, runGenerator } from '../load/run-generator.ts';
 import type { EtcdCluster } from '../peers/etcd.ts';
 import { startEtcd } from '../peers/etcd.ts';
@@ -76,6 +77,7 @@ async function warmUp(cluster: HoldfastCluster, etcd: EtcdCluster | undefined): 
     ['GET', WARM_UP_GETS],
   ] as const) {
     await runGenerator(s3Plan(cluster, method, WARM_UP_CLIENTS, count, VALUE_BYTES));
+    await untilServersAreQuiet(cluster.ports);
     if (etcd !== undefined) await runEtcdGenerator(etcdPlan(etcd, method, WARM_UP_CLIENTS, count));
   }
 }
@@ -101,6 +103,7 @@ async function compare(
   let refusals = 0;
   const failures = await inRounds('round', rounds, async () => {
     const result = await runGenerator(plan);
+    await untilServersAreQuiet(cluster.ports);
     refusals += result.refusals;
     const beside = etcd && (await runEtcdGenerator(etcdPlan(etcd, method, clients, count)));
     own.push(result.requestsPerSecond);
@@ -181,6 +184,7 @@ async function largePuts(
   const copies: number[] = [];
   const failures = await inRounds('round', rounds, async () => {
     const { requestsPerSecond } = await runGenerator(s3Plan(cluster, 'PUT', 8, count, MIB));
+    await untilServersAreQuiet(cluster.ports);
     copies.push(await syncedCopies(folder, count));
     own.push(requestsPerSecond);
   });

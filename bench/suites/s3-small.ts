@@ -1,4 +1,5 @@
 import type { LoadPlan } from '../load/generator.ts';
+import { untilServersAreQuiet } from '../load/quiet.ts';
 import { runGenerator } from '../load/run-generator.ts';
 import type { ServerProcess } from '../load/server-process.ts';
 import { installHoldfast } from '../peers/holdfast.ts';
@@ -51,6 +52,7 @@ async function measure(contenders: readonly Contender[], method: 'GET' | 'PUT'):
     for (const contender of contenders) {
       const result = await runGenerator(plan(contender, method));
       rates[contender.name].push(result.requestsPerSecond);
+      if (contender.name === 'holdfast') await untilServersAreQuiet([contender.server.port]);
     }
   }
   return rates;

@@ -81,6 +81,7 @@ function logMetrics({ wal, segments }: LocalStoreStatus, nowMs: number): Storage
     gauge('wal_last_sync_seconds', wal.lastSyncMs / 1000, 'Duration of the last write and sync.'),
     gauge('wal_pending_bytes', wal.pendingBytes, 'Appended and not yet durable.'),
     gauge('wal_size_bytes', wal.sizeBytes, 'Files of the log.'),
+    gauge('wal_spare_bytes', wal.spareBytes, 'Files of zeros, ready for the next segments.'),
     gauge('wal_cached_bytes', wal.cachedBytes, 'Recent payloads in memory.'),
     gauge(
       'wal_oldest_segment_age_seconds',

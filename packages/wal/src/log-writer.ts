@@ -14,8 +14,6 @@ import type { Settings } from './settings.ts';
 import type { StateSaver } from './state-saver.ts';
 import type { TailCache } from './tail-cache.ts';
 
-/** Bytes in the active segment after which the next one's file is made ready. */
-const SPARE_AFTER_BYTES = 1024 * 1024;
 /** A batch whose records are larger on average is not kept in memory. */
 const CACHED_RECORD_BYTES = 256 * 1024;
 /** Microtasks that waiters get to append again before the next batch is issued, of a turn that goes on. */
@@ -198,6 +196,12 @@ export class LogWriter {
     await this.whenIdle();
   }
 
+  /** Fills files for the next segments until something is appended. Never rejects. */
+  async fillSpares(): Promise<void> {
+    if (this.#failure !== undefined) return;
+    await this.#segmentFiles.spares.fillWhile(() => !this.#isRunning);
+  }
+
   /** Poisons the log from outside: a hard state that could not be saved. */
   poison(cause: unknown): void {
     this.#poison(cause, undefined);
@@ -205,7 +209,7 @@ export class LogWriter {
 
   async close(): Promise<void> {
     await this.whenIdle();
-    await this.#segmentFiles.spare.stop();
+    await this.#segmentFiles.spares.stop();
     await this.#handle?.close();
   }
 
@@ -329,9 +333,8 @@ export class LogWriter {
     this.#inFlight.shift();
     this.#load = batch.count + (this.#inFlight[0]?.batch.count ?? 0);
     this.#acknowledge(batch);
-    const spareAfter = Math.min(SPARE_AFTER_BYTES, this.#settings.segmentSizeBytes / 8);
-    if (end.position >= spareAfter) {
-      this.#segmentFiles.spare.prepare(sizeBytes, this.counters.lastSyncMs);
+    if (batch.count > 0) {
+      this.#segmentFiles.spares.noteBatch(sizeBytes, end.position, this.counters.lastSyncMs);
     }
   }
 
@@ -475,7 +478,7 @@ export class LogWriter {
 
   #hasBetterFile(segment: Segment): boolean {
     return (
-      this.#segmentFiles.spare.isReady &&
+      this.#segmentFiles.spares.isReady &&
       segment.state === 'active' &&
       segment.recordCount > 0 &&
       segment.fileSizeBytes < this.#settings.segmentSizeBytes &&

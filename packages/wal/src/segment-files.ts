@@ -9,17 +9,17 @@ import type { Segment } from './segment.ts';
 import { encodeSeal, sealSizeBytes } from './segment-footer.ts';
 import { encodeSegmentHeader } from './segment-header.ts';
 import type { Settings } from './settings.ts';
-import { SpareFile } from './spare-file.ts';
+import { SpareFiles } from './spare-files.ts';
 
 /** Makes and seals segment files. */
 export class SegmentFiles {
   readonly #settings: Settings;
-  readonly spare: SpareFile;
+  readonly spares: SpareFiles;
   #spareNumber = 0;
 
   constructor(settings: Settings) {
     this.#settings = settings;
-    this.spare = new SpareFile(settings, () =>
+    this.spares = new SpareFiles(settings, () =>
       pathIn(settings.directory, spareName(this.#spareNumber++)),
     );
   }
@@ -32,7 +32,7 @@ export class SegmentFiles {
    * so a segment's name never stands for a file without a whole header.
    */
   async make(segment: Segment, end: LogEnd): Promise<{ handle: FileHandle; chain: number }> {
-    const { env, directory, identity } = this.#settings;
+    const { env, directory, identity, segmentSizeBytes } = this.#settings;
     const nonce = viewOf(env.random.bytes(8));
     segment.nonce = { low: nonce.getUint32(0, true), high: nonce.getUint32(4, true) };
     segment.previousId = end.segmentId;
@@ -56,8 +56,8 @@ export class SegmentFiles {
       },
       env.crc32c,
     );
-    const spare = await this.spare.take();
-    const temporary = spare?.path ?? pathIn(directory, spareName(this.#spareNumber++));
+    const spare = this.spares.take();
+    const temporary = spare ?? pathIn(directory, spareName(this.#spareNumber++));
     const handle = await env.files.open(temporary, spare === undefined ? 'create' : 'write', {
       direct: true,
     });
@@ -71,7 +71,7 @@ export class SegmentFiles {
     }
     await env.files.syncDirectory(directory);
     segment.state = 'active';
-    segment.fileSizeBytes = Math.max(BLOCK_BYTES, spare?.sizeBytes ?? 0);
+    segment.fileSizeBytes = spare === undefined ? BLOCK_BYTES : segmentSizeBytes;
     return { handle, chain };
   }
 

@@ -23,7 +23,7 @@ import type {
   WalStats,
 } from './wal.ts';
 
-/** After so long without an append, a mark is written. */
+/** After so long without an append, a mark is written, and files are filled for the next burst. */
 const IDLE_MARK_AFTER_MS = 1000;
 
 /** The parts of an open log, made by `openWal`. */
@@ -249,7 +249,7 @@ export class SegmentedWal implements Wal {
   }
 
   stats(): WalStats {
-    const { writer, queue, list, reader } = this.#parts;
+    const { writer, queue, list, reader, segmentFiles } = this.#parts;
     return {
       ...writer.counters,
       appendLatencyMs: writer.histograms.appendLatencyMs.counts,
@@ -257,6 +257,7 @@ export class SegmentedWal implements Wal {
       batchBytes: writer.histograms.batchBytes.counts,
       pendingBytes: queue.pendingBytes,
       sizeBytes: list.all.reduce((sum, { fileSizeBytes }) => sum + fileSizeBytes, 0),
+      spareBytes: segmentFiles.spares.sizeBytes,
       cachedBytes: reader.cachedBytes,
     };
   }
@@ -325,6 +326,12 @@ export class SegmentedWal implements Wal {
     }
   }
 
+  async #onIdleTime(): Promise<void> {
+    const { writer } = this.#parts;
+    await writer.mark();
+    await writer.fillSpares();
+  }
+
   /** One timer for all appends: at its end it looks whether the log was idle all the time. */
   #armIdleTimer(): void {
     const { clock } = this.#parts.settings.env;
@@ -336,7 +343,7 @@ export class SegmentedWal implements Wal {
       if (this.#closing !== undefined) return;
       const leftMs = this.#lastAppendMs + IDLE_MARK_AFTER_MS - clock.monotonicMs();
       if (leftMs > 0) this.#idleTimer = clock.setTimer(leftMs, check);
-      else void this.#parts.writer.mark();
+      else void this.#onIdleTime();
     };
     this.#idleTimer = clock.setTimer(IDLE_MARK_AFTER_MS, check);
   }

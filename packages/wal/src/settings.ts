@@ -22,6 +22,7 @@ export interface Settings {
   readonly pendingSizeLimitBytes: number;
   readonly cacheSizeBytes: number;
   readonly preallocate: boolean;
+  readonly spareSizeLimitBytes: number;
 }
 
 export function settingsOf(options: WalOptions): Settings {
@@ -35,6 +36,7 @@ export function settingsOf(options: WalOptions): Settings {
     pendingSizeLimitBytes: options.pendingSizeLimitBytes ?? 16 * MIB,
     cacheSizeBytes: options.cacheSizeBytes ?? 32 * MIB,
     preallocate: options.preallocate ?? true,
+    spareSizeLimitBytes: options.spareSizeLimitBytes ?? 256 * MIB,
   };
   checkSettings(settings);
   return settings;
@@ -51,8 +53,9 @@ function checkSettings(settings: Settings): void {
     ['batchSizeLimitBytes', settings.batchSizeLimitBytes, 256 * MIB],
     ['pendingSizeLimitBytes', settings.pendingSizeLimitBytes, 4096 * MIB],
     ['cacheSizeBytes', settings.cacheSizeBytes, 65536 * MIB],
+    ['spareSizeLimitBytes', settings.spareSizeLimitBytes, 65536 * MIB],
   ] as const) {
-    const least = name === 'cacheSizeBytes' ? 0 : 1;
+    const least = name === 'cacheSizeBytes' || name === 'spareSizeLimitBytes' ? 0 : 1;
     invariant(
       Number.isSafeInteger(value) && value >= least && value <= limit,
       `${name} must be from ${least} to ${limit}: ${value}`,

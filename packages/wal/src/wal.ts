@@ -28,6 +28,11 @@ export interface WalOptions {
    * long, since no metadata changes. Default true.
    */
   readonly preallocate?: boolean;
+  /**
+   * Most bytes of files that are filled so while the log is idle for a second, for a burst as large as the largest before;
+   * never more than an eighth of what is free. Default 256 MiB; 0 fills none but the next one, beside small batches.
+   */
+  readonly spareSizeLimitBytes?: number;
 }
 
 /** What Raft needs to remember. Saved in two alternating checksummed slots, always synced. */
@@ -133,6 +138,8 @@ export interface WalStats {
   readonly batchBytes: HistogramCounts;
   readonly pendingBytes: number;
   readonly sizeBytes: number;
+  /** Files that are filled with zeros for the next segments; removed by `close`. */
+  readonly spareBytes: number;
   readonly cachedBytes: number;
 }
 

@@ -1,9 +1,6 @@
 import { logIndex } from '@holdfast/bytes';
-import { createMemoryEnv, type MemoryEnv, MemoryFiles } from '@holdfast/env/memory';
 import { describe, expect, it } from 'vitest';
-import type { Wal } from '../src/index.ts';
 import { codeOf, contents, envOn, memoryEnv, open, put, T1 } from './fixtures/logs.ts';
-import { mutantFiles } from './fixtures/mutant-files.ts';
 
 const BIG = { segmentSizeBytes: 1024 * 1024, preallocate: false };
 
@@ -198,69 +195,6 @@ describe('a full disk', () => {
     env.files.setCapacity(env.files.usedBytes());
     await put(wal, 'on a full disk');
     await put(wal, 'and another');
-    await wal.close();
-  });
-});
-
-describe('the spare segment', () => {
-  const LOG = { segmentSizeBytes: 8 * 1024 * 1024, preallocate: true };
-
-  /** A log each of whose synced writes takes so long. */
-  async function logOf(syncMs: number): Promise<{ readonly env: MemoryEnv; readonly wal: Wal }> {
-    const env = await memoryEnv();
-    const onWriteSynced = (event: 'begins' | 'ends'): undefined => {
-      if (event === 'ends') env.manualClock.advance(syncMs);
-    };
-    const files = mutantFiles(env.files, { onWriteSynced });
-    return { env, wal: await open({ ...env, files }, LOG) };
-  }
-
-  /** The first one: the log's first segment had the name before it. */
-  function operationsOnSpare(files: MemoryFiles): ReturnType<MemoryFiles['operations']> {
-    return files.operations().filter(({ path }) => path.endsWith('spare-00000001.tmp'));
-  }
-
-  it.each([
-    { kib: 1, syncMs: 1.5 },
-    { kib: 130, syncMs: 2.5 },
-    { kib: 200, syncMs: 2.5 },
-  ])(
-    'is filled before it is needed beside batches of $kib KiB in $syncMs ms, and synced once',
-    async ({ kib, syncMs }) => {
-      const { env, wal } = await logOf(syncMs);
-      while (wal.segments().length < 2) await put(wal, 'record', new Uint8Array(kib * 1024));
-      const file = operationsOnSpare(env.files);
-      expect(file.map(({ kind }) => kind).slice(0, 6)).toEqual([
-        'create',
-        ...Array.from({ length: 4 }, () => 'write'),
-        'sync',
-      ]);
-      await wal.close();
-      // Durable as a whole, so that no crash takes back what a sync into it need not commit.
-      const again = await open(await envOn(env.files.crash().files), LOG);
-      expect(again.segments()[1]?.sizeBytes).toBe(LOG.segmentSizeBytes);
-      await again.close();
-    },
-  );
-
-  it('is synced a piece at a time where no write is direct', async () => {
-    const env = await createMemoryEnv({ files: new MemoryFiles({ direct: false }) });
-    const wal = await open(env, LOG);
-    while (wal.segments().length < 2) await put(wal, 'record', new Uint8Array(1024));
-    const file = operationsOnSpare(env.files);
-    const pieces = file.filter(({ kind }) => kind === 'write');
-    expect(new Set(pieces.map(({ length }) => length))).toEqual(new Set([256 * 1024]));
-    expect(file.filter(({ kind }) => kind === 'sync')).toHaveLength(pieces.length);
-    await wal.close();
-  });
-
-  it.each([
-    { kib: 130, syncMs: 1.5 },
-    { kib: 300, syncMs: 2.5 },
-  ])('is not begun beside batches of $kib KiB in $syncMs ms', async ({ kib, syncMs }) => {
-    const { env, wal } = await logOf(syncMs);
-    for (let count = 0; count < 20; count++) await put(wal, 'bulk', new Uint8Array(kib * 1024));
-    expect(operationsOnSpare(env.files)).toEqual([]);
     await wal.close();
   });
 });

@@ -116,12 +116,12 @@ export class FileNode {
     this.pending = waiting.filter((change) => !isSpent(change));
   }
 
-  /** A copy that shares no state, pending changes included. */
   /** What was in flight has been carried out: the caller is gone, and a sync from here on covers it. */
   settle(): void {
     for (const change of this.pending) if (change.state === 'inFlight') change.state = 'dirty';
   }
 
+  /** A copy that shares no state, pending changes included. */
   clone(): FileNode {
     const copy = new FileNode(this.modifiedMs, this.durable.clone(), this.live.clone());
     copy.pending = this.pending.map((change) =>

@@ -107,7 +107,8 @@ export class PageImage {
       const index = (at - within) / PAGE_BYTES;
       const length = Math.min(PAGE_BYTES - within, end - at);
       const piece = copy.subarray(at - position, at - position + length);
-      if (length === PAGE_BYTES) this.setPage(index, piece);
+      // One page stands for all that hold zeros: files that are filled with them ahead of need take no memory.
+      if (length === PAGE_BYTES) this.setPage(index, isZero(piece) ? ZERO_PAGE : piece);
       else this.patch(index, within, piece);
       pages.push(this.page(index));
       at += length;
@@ -136,4 +137,8 @@ export class PageImage {
     this.#pages = this.#pages.slice();
     this.#shared = false;
   }
+}
+
+function isZero(page: Page): boolean {
+  return page[0] === 0 && page[PAGE_BYTES - 1] === 0 && page.every((byte) => byte === 0);
 }

@@ -104,6 +104,20 @@ export const everything: LogRun = async (wal, ledger, reopen) => {
   ledger.appendOnly(again, 'eleven');
 };
 
+/** Bursts with idle seconds between them, which leave a mark and files for the next one. */
+const idleSeconds: LogRun = async (wal, ledger, reopen, _disk, idle) => {
+  for (const text of ['one', 'big two', 'big three', 'big four']) await ledger.put(wal, text);
+  await idle();
+  for (const text of ['five', 'big six', 'big seven']) await ledger.put(wal, text);
+  await ledger.truncate(wal, 6);
+  await idle();
+  await ledger.put(wal, 'new six');
+  const again = await reopen();
+  await ledger.put(again, 'seven');
+  await idle();
+  await ledger.put(again, 'big eight');
+};
+
 const preallocating = { log: SPARE_SEGMENTS };
 
 /** By name. */
@@ -119,6 +133,7 @@ export const logScenarios: Readonly<
   everything: (neglect) => logSubject(everything, { neglect }),
   'everything, with spare segments': (neglect) =>
     logSubject(everything, { ...preallocating, neglect }),
+  'idle seconds': (neglect) => logSubject(idleSeconds, { ...preallocating, neglect }),
   'append, where no write is direct': (neglect) =>
     logSubject(append, { neglect, disk: { direct: false } }),
   'two batches in flight': (neglect) => logSubject(everything, { log: TWO_IN_FLIGHT, neglect }),

@@ -28,12 +28,17 @@ export const TWO_IN_FLIGHT: LogOptions = {
 
 export const SPARE_SEGMENTS: LogOptions = { ...TINY, preallocate: true };
 
-/** What is done to a log. `reopen` closes it and opens it again; `disk` is what it is on. */
+/** After it a log is idle, and what it does then takes fewer turns of microtasks than these. */
+const IDLE_MS = 1000;
+const IDLE_TURNS = 200;
+
+/** What is done to a log. `reopen` closes it and opens it again; `disk` is what it is on; `idle` lets a second pass. */
 export type LogRun = (
   wal: Wal,
   ledger: LogLedger,
   reopen: () => Promise<Wal>,
   disk: MemoryFiles,
+  idle: () => Promise<void>,
 ) => Promise<void>;
 
 export interface LogSubjectOptions {
@@ -92,13 +97,18 @@ function logScript(
   const ledger = new LogLedger(found);
   return {
     run: async () => {
-      let wal = await open(await envOf(files), log);
+      const clock = new ManualClock();
+      let wal = await open(await envOf(files, clock), log);
       const reopen = async (): Promise<Wal> => {
         await wal.close();
-        wal = await open(await envOf(files), log);
+        wal = await open(await envOf(files, clock), log);
         return wal;
       };
-      await run(wal, ledger, reopen, disk);
+      const idle = async (): Promise<void> => {
+        clock.advance(IDLE_MS);
+        for (let turn = 0; turn < IDLE_TURNS; turn++) await Promise.resolve();
+      };
+      await run(wal, ledger, reopen, disk, idle);
       await wal.close();
     },
     moment: () => ledger.moment,
@@ -106,8 +116,8 @@ function logScript(
 }
 
 /** The environment of a process on that disk; all are alike. What keeps no state is shared: it is slow to make. */
-async function envOf(files: Files): Promise<Env> {
-  return { ...(await shared), files, clock: new ManualClock(), random: new SeededRandom(1) };
+async function envOf(files: Files, clock: ManualClock = new ManualClock()): Promise<Env> {
+  return { ...(await shared), files, clock, random: new SeededRandom(1) };
 }
 
 const shared = createMemoryEnv();
