@@ -2,6 +2,8 @@ import { utf8 } from '@holdfast/bytes';
 import type { MemoryEnv } from '@holdfast/env/memory';
 import { createMemoryEnv } from '@holdfast/env/memory';
 import { describe, expect, test } from 'vitest';
+import { fingerprint } from '../src/backup/backup-folder.ts';
+import { encodeManifest, manifestName } from '../src/backup/backup-manifest.ts';
 import {
   listBackups,
   openLocalStore,
@@ -246,6 +248,35 @@ describe('a backup', () => {
     const [healed] = await verifyBackups(env, TARGET);
     expect(healed?.problems).toEqual([]);
     await store.close();
+  });
+
+  test('is not vouched for where a value was damaged before it was copied', async () => {
+    const env = await createMemoryEnv();
+    const store = await open(env);
+    for (const key of ['a', 'b', 'c']) {
+      await store.transact({ operations: [put(key, 3000), put(`${key}-2`, 3000)] });
+    }
+    await store.transact({ operations: ['a', 'b', 'c'].map((key) => del(key)) });
+    await store.compact();
+    await store.backup({ to: TARGET });
+    await store.close();
+    const [manifest] = await listBackups(env, TARGET);
+    const moved = manifest?.extents[0];
+    if (manifest === undefined || moved === undefined) throw new Error('no value was moved');
+    // As if the node's own file had rotted: the backup's SHA-256 is of what was copied.
+    const path = `${TARGET}/files/${moved.sha256}`;
+    env.files.corrupt(path, { offset: Math.floor(moved.sizeBytes / 2) });
+    const copied = await fingerprint(env, path);
+    await env.files.rename(path, `${TARGET}/files/${copied.sha256}`);
+    const extents = [{ ...moved, ...copied }, ...manifest.extents.slice(1)];
+    const file = await env.files.open(`${TARGET}/${manifestName(manifest.index)}`, 'write');
+    await file.truncate(0);
+    await file.write(encodeManifest(env, { ...manifest, extents }), 0);
+    await file.close();
+    const [verified] = await verifyBackups(env, TARGET);
+    expect(verified?.problems).toEqual([
+      expect.stringMatching(/a value in segment \d+ at \d+ is not whole/),
+    ]);
   });
 
   test('keeps as many as are asked for, and no file that none of them needs', async () => {
