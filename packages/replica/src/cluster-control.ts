@@ -7,7 +7,8 @@ import { encodeAddress } from './cluster-notes.ts';
 import type { ReplicaDriver } from './driver.ts';
 import { ADDRESS_KIND, INCARNATION_KIND } from './entry-format.ts';
 import { ReplicaError } from './errors.ts';
-import { encodeIncarnation } from './member-guard.ts';
+import type { MemberGuard } from './member-guard.ts';
+import { encodeIncarnation, NO_FOLDER } from './member-guard.ts';
 import type { PeerLinks } from './peer-links.ts';
 import type { Cluster, ClusterStatus, MemberInfo } from './replica.ts';
 
@@ -20,6 +21,7 @@ const RETRY_MS = 50;
 export interface ClusterControlOptions {
   readonly driver: ReplicaDriver;
   readonly links: PeerLinks;
+  readonly guard: MemberGuard;
   readonly addresses: ReadonlyMap<string, Address>;
   readonly identity: WalIdentity;
   readonly clock: Clock;
@@ -73,12 +75,7 @@ export class ClusterControl implements Cluster {
 
   async add(name: string, address: Address): Promise<void> {
     const member = nodeId(name);
-    // Safety: which folder counts is open only for a name that is no member's.
-    await this.#agree((raft) =>
-      membersOf(raft.status().configuration).includes(member)
-        ? { accepted: false, code: 'ALREADY_MEMBER' as const, leaderId: undefined }
-        : raft.propose({ kind: INCARNATION_KIND, head: encodeIncarnation(name, undefined) }),
-    );
+    await this.#noteFolder(member, undefined);
     await this.#agree((raft) =>
       raft.propose({ kind: ADDRESS_KIND, head: encodeAddress(name, address) }),
     );
@@ -94,11 +91,30 @@ export class ClusterControl implements Cluster {
   }
 
   async remove(name: string): Promise<void> {
+    const { driver, guard } = this.#options;
+    const member = nodeId(name);
+    // A node that repairs itself is no member for a moment, and a removal may have been cut off before the name was barred.
+    const isOut = !membersOf(driver.status.configuration).includes(member);
+    if (!(isOut && guard.hasMet(member) && !guard.isBarred(member))) await this.takeOut(name);
+    if (driver.status.role === 'leader') await this.#noteFolder(member, NO_FOLDER);
+  }
+
+  /** Takes a node out that may come back with another folder by itself (ADR 0027). */
+  async takeOut(name: string): Promise<void> {
     await this.#change([{ type: 'remove', nodeId: nodeId(name) }]);
     const { driver } = this.#options;
     if (driver.status.role !== 'leader' || !this.#options.addresses.has(name)) return;
     await this.#agree((raft) =>
       raft.propose({ kind: ADDRESS_KIND, head: encodeAddress(name, undefined) }),
+    );
+  }
+
+  /** Safety: which folder counts is open only for a name that is no member's. */
+  #noteFolder(member: NodeId, incarnation: string | undefined): Promise<void> {
+    return this.#agree((raft) =>
+      membersOf(raft.status().configuration).includes(member)
+        ? { accepted: false, code: 'ALREADY_MEMBER' as const, leaderId: undefined }
+        : raft.propose({ kind: INCARNATION_KIND, head: encodeIncarnation(member, incarnation) }),
     );
   }
 

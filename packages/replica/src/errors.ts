@@ -5,6 +5,8 @@ export type ReplicaErrorCode =
   | 'REPLICA_MALFORMED_MESSAGE'
   /** The change of members cannot be made now, or not at all; the message says why. */
   | 'REPLICA_CHANGE_REFUSED'
+  /** A node that was removed by hand asks to be taken in: whoever did that adds it again. */
+  | 'REPLICA_REMOVED'
   /** Another node's state could not be had from a member; the next is asked. */
   | 'REPLICA_TRANSFER_FAILED'
   /** Only the leader does this; `leaderId` of the status names it. */

@@ -15,6 +15,8 @@ const INCARNATION_BYTES = 8;
 /** Before each message: the sender's incarnation, and the receiver's as the sender knows it, or zeros. */
 export const ENVELOPE_BYTES: number = 2 * INCARNATION_BYTES;
 const UNKNOWN = '0'.repeat(2 * INCARNATION_BYTES);
+/** Stands for the folder of a name that was removed by hand: none counts, and none is taken in until the name is added. */
+export const NO_FOLDER: string = UNKNOWN;
 
 /** An entry of the log: which folder of a member counts from here on; undefined where that is open. */
 export interface IncarnationRecord {
@@ -138,9 +140,21 @@ export class MemberGuard {
     return commands;
   }
 
-  /** The folder of the member that counts; undefined where that is open. */
+  /** The folder of the member that counts; undefined where that is open, and where none does. */
   incarnationOf(member: string): string | undefined {
-    return this.#counts.get(member);
+    const incarnation = this.#counts.get(member);
+    // Why open: where a name is added and barred at once, whoever was taken in must still be heard.
+    return incarnation === NO_FOLDER ? undefined : incarnation;
+  }
+
+  /** Whether the log knows the name, of a member or of one that was. */
+  hasMet(member: string): boolean {
+    return this.#counts.get(member) !== undefined;
+  }
+
+  /** Whether the name was removed by hand, and not added since. */
+  isBarred(member: string): boolean {
+    return this.#counts.get(member) === NO_FOLDER;
   }
 
   #noteRecords(): void {

@@ -58,7 +58,12 @@ async function openMember(options: ReplicaOptions, rejoins: boolean): Promise<Re
   const filesClusterId = member?.filesClusterId ?? clusterId;
   const identity = identityOf(env.digests, filesClusterId, network.nodeId);
   const addresses = new Map(Object.entries(members));
-  const parts: OpenParts = { driver: undefined, control: undefined, rejoining: undefined };
+  const parts: OpenParts = {
+    driver: undefined,
+    guard: undefined,
+    control: undefined,
+    rejoining: undefined,
+  };
   const links = linksOf(options, addresses, parts);
   const seam: StoreSeam = {
     ...MEMBER_LOG,
@@ -75,6 +80,7 @@ async function openMember(options: ReplicaOptions, rejoins: boolean): Promise<Re
         records: incarnations,
         onRefused: (peerId, error) => options.onPeerFault?.(peerId, error),
       });
+      parts.guard = guard;
       if (rejoins) parts.rejoining = rejoiningOf(options, own.incarnation);
       return (context) => {
         parts.driver = openDriver(options, context, { raft, guard, links, addresses }, parts);
@@ -98,6 +104,7 @@ async function openMember(options: ReplicaOptions, rejoins: boolean): Promise<Re
     const cluster = new ClusterControl({
       driver: parts.driver as unknown as ReplicaDriver,
       links,
+      guard: parts.guard as unknown as MemberGuard,
       addresses,
       identity: { clusterId, nodeId: identity.nodeId },
       clock: env.clock,
@@ -114,6 +121,7 @@ async function openMember(options: ReplicaOptions, rejoins: boolean): Promise<Re
 /** What is made on the way. */
 interface OpenParts {
   driver: ReplicaDriver | undefined;
+  guard: MemberGuard | undefined;
   control: ClusterControl | undefined;
   rejoining: Rejoining | undefined;
 }

@@ -85,6 +85,7 @@ export interface Cluster {
   promote(nodeId: string): Promise<void>;
   /** Makes a voter a learner. */
   demote(nodeId: string): Promise<void>;
+  /** Takes a node out. It is not taken in again by itself (ADR 0027) until it was added; a name that is out already is only barred. */
   remove(nodeId: string): Promise<void>;
 }
 

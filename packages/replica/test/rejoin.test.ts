@@ -65,6 +65,13 @@ function isVoter(cluster: MemoryCluster, name: string): boolean {
   return (configuration.voters as readonly string[]).includes(name);
 }
 
+function isMember(cluster: MemoryCluster): boolean {
+  return cluster
+    .replica('n1')
+    .cluster.status()
+    .members.some(({ nodeId }) => nodeId === 'n2');
+}
+
 function pathsOf(cluster: MemoryCluster): string[] {
   return cluster
     .node('n2')
@@ -130,6 +137,53 @@ test('where no leader can take it out, the start is refused, and nothing is chan
   // What it has is all that it ever had: with its files whole it would count still.
   const { configuration } = cluster.replica('n3').cluster.status();
   expect(configuration.voters).toContain('n2');
+  await cluster.close();
+});
+
+test.each([
+  ['as it is', false],
+  ['after all others have started anew from their tables', true],
+])('a node that was removed by hand is not taken in again: a cluster %s', async (_, restarts) => {
+  const cluster = await damaged(/kv\/MANIFEST$/);
+  const leader = await cluster.leader();
+  await cluster.until(leader.cluster.remove('n2'));
+  await expect(cluster.until(leader.cluster.remove('n2'))).rejects.toMatchObject({
+    code: 'REPLICA_CHANGE_REFUSED',
+  });
+  if (restarts) {
+    await put(cluster, 0, COUNT);
+    for (const name of ['n1', 'n3']) await cluster.until(cluster.replica(name).store.flush());
+    for (const name of ['n1', 'n3']) await cluster.stop(name);
+    for (const name of ['n1', 'n3']) await cluster.start(name);
+    await cluster.leader();
+  }
+  const before = pathsOf(cluster);
+  const startedMs = cluster.clock.monotonicMs();
+  await expect(cluster.until(cluster.start('n2'), 120_000)).rejects.toMatchObject({
+    code: 'KV_CORRUPTION',
+    message: expect.stringMatching(/is damaged.*was removed by hand.*nothing was changed/s),
+  });
+  // Said at once: to wait for another answer would be in vain.
+  expect(cluster.clock.monotonicMs() - startedMs).toBeLessThan(10_000);
+  expect(pathsOf(cluster)).toEqual(before);
+  expect(isMember(cluster)).toBe(false);
+  await cluster.close();
+});
+
+test('a node that is removed by hand while it is away for its repair stays out until it is added', async () => {
+  const cluster = await damaged(/kv\/MANIFEST$/);
+  const { files } = cluster.node('n2').env;
+  await cluster.start('n2');
+  // Out, and not in again yet: it has only begun its new folder.
+  await cluster.untilTrue(() => !isMember(cluster), 'n2 taken out');
+  const leader = await cluster.leader();
+  await cluster.until(leader.cluster.remove('n2'));
+  await cluster.run(20_000);
+  expect(isMember(cluster)).toBe(false);
+  expect(files.listAll('/data').map(({ path }) => path)).toContain('/data/REJOIN');
+  await cluster.until((await cluster.leader()).cluster.add('n2', cluster.replica('n2').address));
+  await untilVoter(cluster);
+  await mustHaveAll(cluster, 'n2', COUNT);
   await cluster.close();
 });
 

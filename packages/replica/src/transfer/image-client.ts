@@ -70,6 +70,9 @@ export class ImageSource {
     question: Extract<Question, { type: 'leave' | 'enter' }>,
   ): Promise<MemberRole> {
     const answer = await this.#ask(question);
+    if (answer.type === 'refused' && answer.refusal === 'REMOVED') {
+      throw new ReplicaError('REPLICA_REMOVED', `${this.#options.nodeId} ${SENTENCES.REMOVED}`);
+    }
     if (answer.type !== 'member') throw this.#unexpected(answer);
     return answer.role;
   }
@@ -194,6 +197,7 @@ const SENTENCES: Readonly<Record<Refusal, string>> = {
   DAMAGED: 'has damage in what was asked for',
   FAILED: 'cannot answer',
   NOT_LEADER: 'does not lead',
+  REMOVED: 'leads, and says that this node was removed by hand: it has to be added by hand too',
 };
 
 /** Another node's state. */

@@ -205,6 +205,7 @@ function checkSize({ names }: Extract<Question, { type: 'values' }>): void {
 
 function refusalOf(error: unknown): Refusal {
   if (error instanceof ReplicaError && error.code === 'REPLICA_NOT_LEADER') return 'NOT_LEADER';
+  if (error instanceof ReplicaError && error.code === 'REPLICA_REMOVED') return 'REMOVED';
   if (!(error instanceof KvError)) return 'FAILED';
   if (error.code === 'KV_CORRUPTION') return 'DAMAGED';
   if (error.code === 'KV_VIEW_CLOSED') return 'NO_IMAGE';

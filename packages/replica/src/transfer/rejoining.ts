@@ -1,4 +1,5 @@
 import type { Address, Clock, Network } from '@holdfast/env';
+import { ReplicaError } from '../errors.ts';
 import { ImageSource } from './image-client.ts';
 import type { MemberQuestion } from './image-server.ts';
 import { Pause } from './pause.ts';
@@ -21,7 +22,10 @@ export interface RejoiningOptions extends AskingOptions {
 const ANSWER_LIMIT_MS = 5_000;
 const RETRY_MS = 500;
 
-/** Asks until a leader has taken this node out; rejects with what the last one said after `limitMs`. */
+/**
+ * Asks until a leader has taken this node out; rejects with what the last one said after `limitMs`, and at once with
+ * REPLICA_REMOVED.
+ */
 export async function beTakenOut(options: AskingOptions, limitMs: number): Promise<void> {
   const { clock } = options;
   const untilMs = clock.monotonicMs() + limitMs;
@@ -30,7 +34,7 @@ export async function beTakenOut(options: AskingOptions, limitMs: number): Promi
       await new Asking(options).ask({ type: 'leave' });
       return;
     } catch (error) {
-      if (clock.monotonicMs() >= untilMs) throw error;
+      if (isRemoved(error) || clock.monotonicMs() >= untilMs) throw error;
     }
     await clock.sleep(RETRY_MS);
   }
@@ -101,6 +105,8 @@ class Asking {
         this.#source = await ImageSource.connect(source);
         return await this.#source.changeMember(question);
       } catch (error) {
+        // That is what the leader says; others only say that they are not it.
+        if (isRemoved(error)) throw error;
         failure = error;
       } finally {
         await this.#source?.close();
@@ -114,4 +120,8 @@ class Asking {
     this.#isStopped = true;
     await this.#source?.close();
   }
+}
+
+function isRemoved(error: unknown): boolean {
+  return error instanceof ReplicaError && error.code === 'REPLICA_REMOVED';
 }

@@ -51,10 +51,19 @@ export type Question =
 export const ROLES = ['none', 'learner', 'voter'] as const;
 export type MemberRole = (typeof ROLES)[number];
 
-export const REFUSALS = ['NO_IMAGE', 'BEHIND', 'BUSY', 'DAMAGED', 'FAILED', 'NOT_LEADER'] as const;
+export const REFUSALS = [
+  'NO_IMAGE',
+  'BEHIND',
+  'BUSY',
+  'DAMAGED',
+  'FAILED',
+  'NOT_LEADER',
+  'REMOVED',
+] as const;
 /**
  * NO_IMAGE: it was let go of. BEHIND: this node's state is older than what is asked for. BUSY: too many images. DAMAGED: what
- * is asked for is damaged here. FAILED: anything else. NOT_LEADER: members are changed by the leader alone.
+ * is asked for is damaged here. FAILED: anything else. NOT_LEADER: members are changed by the leader alone. REMOVED: the node was
+ * removed by hand, and is not taken in by itself.
  */
 export type Refusal = (typeof REFUSALS)[number];
 
