@@ -26,6 +26,8 @@ export interface LoadPlan {
   readonly unsignedPayload: boolean;
   /** Sends a CRC-32 in a header with every put. */
   readonly crc32: boolean;
+  /** What a connection reads at once, in bytes. Default: as much as Node does by itself. */
+  readonly readSizeBytes?: number | undefined;
 }
 
 export interface LoadResult {
@@ -53,7 +55,7 @@ export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
   const ports = [plan.port, ...(plan.morePorts ?? [])];
   const connections = await Promise.all(
     Array.from({ length: plan.connections }, (_, at) =>
-      RawConnection.open(ports[at % ports.length] as number),
+      RawConnection.open(ports[at % ports.length] as number, plan.readSizeBytes),
     ),
   );
   try {

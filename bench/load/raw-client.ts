@@ -8,8 +8,8 @@ export interface RawAnswer {
 
 const HEADER_END = Buffer.from('\r\n\r\n');
 
-/** As much as Node reads at once by itself. */
-const READ_SIZE_BYTES = 64 * 1024;
+/** What a client of Node's reads at once if it says nothing else. */
+const READ_SIZE_BYTES: number = 64 * 1024;
 
 /**
  * A keep-alive HTTP/1.1 connection that sends requests already serialised. It parses no more of an
@@ -20,7 +20,7 @@ const READ_SIZE_BYTES = 64 * 1024;
  */
 export class RawConnection {
   readonly #socket: Socket;
-  readonly #room = Buffer.allocUnsafeSlow(READ_SIZE_BYTES);
+  readonly #room: Buffer;
   /** What came of a head that is not complete. */
   #head: Buffer | undefined;
   #bodyLeft = 0;
@@ -28,7 +28,8 @@ export class RawConnection {
   #status = 0;
   #settle: { resolve: (answer: RawAnswer) => void; reject: (error: Error) => void } | undefined;
 
-  private constructor(port: number) {
+  private constructor(port: number, readSizeBytes: number) {
+    this.#room = Buffer.allocUnsafeSlow(readSizeBytes);
     const onread = {
       buffer: this.#room,
       callback: (sizeBytes: number): boolean => {
@@ -42,8 +43,9 @@ export class RawConnection {
     this.#socket = socket;
   }
 
-  static async open(port: number): Promise<RawConnection> {
-    const connection = new RawConnection(port);
+  /** Reads up to `readSizeBytes` at once. */
+  static async open(port: number, readSizeBytes: number = READ_SIZE_BYTES): Promise<RawConnection> {
+    const connection = new RawConnection(port, readSizeBytes);
     const socket = connection.#socket;
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve);
