@@ -299,6 +299,20 @@ describe('connections that go wrong', () => {
     deaf.close();
   });
 
+  test('what waits leaves a piece in each turn of the event loop, however much the kernel takes', async () => {
+    const { listener } = await serve();
+    const near = await dial(listener, 'none');
+    near.send(new Uint8Array(4 * 1024 * 1024));
+    let before = near.queuedBytes;
+    let most = 0;
+    while (before > 0) {
+      await turn();
+      most = Math.max(most, before - near.queuedBytes);
+      before = near.queuedBytes;
+    }
+    expect(most).toBeLessThanOrEqual(512 * 1024);
+  });
+
   test('a peer that takes nothing for ten seconds is lost', async () => {
     const clock = new ManualClock();
     const { listener, accepted } = await serve({ clock });

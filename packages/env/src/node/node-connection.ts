@@ -167,7 +167,8 @@ export class NodeConnection implements Connection {
     this.#stall?.cancel();
     this.#stall = undefined;
     if (this.#state === 'ended') return;
-    if (this.#queue.bytes > 0) this.#flush();
+    // Why not at once: where the kernel takes each piece as it is written, all that waits would be written in one turn.
+    if (this.#queue.bytes > 0) this.#planFlush();
     else if (this.#state === 'ending') this.#socket.end();
     if (this.#inFlightBytes > 0) this.#stall ??= this.#watchStall();
     if (this.#isDrained()) this.#wakeSenders();
