@@ -1,4 +1,4 @@
-import { invariant } from '@holdfast/bytes';
+import { ByteWriter, invariant } from '@holdfast/bytes';
 import type { Extent } from '@holdfast/wal';
 import { hashKey } from './bloom-filter.ts';
 import type { KvEntryRecord } from './entry-codec.ts';
@@ -6,7 +6,7 @@ import { ExtentFiles } from './extent-files.ts';
 import type { ExtentRecord, IndexRecord } from './index-record.ts';
 import { liveRecord } from './index-record.ts';
 import { forEachText, HASH_NOTE, openHash, readSessions } from './internal-values.ts';
-import { NOTE_RANGE_END, NOTE_RANGE_START, noteKey, sessionKey } from './key-space.ts';
+import { NOTE_RANGE_END, NOTE_RANGE_START, noteKey } from './key-space.ts';
 import type { KvIndexOptions } from './kv-index.ts';
 import { KvIndex } from './kv-index.ts';
 import type { Condition, TransactResult } from './kv-store.ts';
@@ -19,7 +19,7 @@ import type {
 import { prepare } from './prepared-record.ts';
 import { SegmentSpace } from './segment-space.ts';
 import type { SessionState } from './session-table.ts';
-import { encodeSession, SessionTable } from './session-table.ts';
+import { encodeSession, SESSION_SIZE_BYTES, SessionTable } from './session-table.ts';
 import type { SortedTable } from './sorted-table.ts';
 import type { StateHash } from './state-hash.ts';
 import { WorkSlices } from './work-slices.ts';
@@ -92,6 +92,7 @@ export class KvEngine {
   readonly space: SegmentSpace;
   readonly extents: ExtentFiles;
   readonly #sessions: SessionTable;
+  readonly #sessionWriter = new ByteWriter(SESSION_SIZE_BYTES);
   readonly #slices: WorkSlices;
   #appliedIndex: number;
   /** To be awaited before the next slice is applied. */
@@ -202,8 +203,8 @@ export class KvEngine {
       const foreseen = from === 0 ? foresight?.of(records) : undefined;
       const slice = foreseen ?? this.#sliceOf(records, from);
       const apply = (older: OlderRecords | undefined): void => {
-        for (const [position, each] of slice.entries()) {
-          outcomes.push(this.#apply(each, older?.[position]));
+        for (let at = 0; at < slice.length; at++) {
+          outcomes.push(this.#apply(slice[at] as PreparedRecord, older?.[at]));
         }
       };
       await this.#withOlder(() => slice, apply, foreseen && foresight);
@@ -430,11 +431,12 @@ export class KvEngine {
     version: number,
   ): void {
     const state: SessionState = { sequence: session.sequence, result };
-    const forgotten = this.#sessions.set(session.clientId, state);
-    const value = encodeSession(state);
-    this.index.set(sessionKey(session.clientId), { kind: 'inline', version, value });
+    const { key, keyHash } = this.#sessions.set(session.clientId, state);
+    const value = encodeSession(state, this.#sessionWriter);
+    this.index.set(key, { kind: 'inline', version, value }, keyHash);
+    const forgotten = this.#sessions.forgetOldest();
     if (forgotten !== undefined) {
-      this.index.set(sessionKey(forgotten), { kind: 'tombstone', version });
+      this.index.set(forgotten.key, { kind: 'tombstone', version }, forgotten.keyHash);
     }
   }
 

@@ -1,10 +1,23 @@
 import { ByteReader, ByteWriter, MalformedBytesError } from '@holdfast/bytes';
+import { hashKey } from './bloom-filter.ts';
+import { sessionKey } from './key-space.ts';
 import type { TransactResult } from './kv-store.ts';
+
+/** A version and three varints, most of them small. */
+export const SESSION_SIZE_BYTES = 24;
 
 /** What is remembered of a client: its last sequence and the answer it got. */
 export interface SessionState {
   readonly sequence: number;
   readonly result: TransactResult;
+}
+
+/** A client whose last answer is remembered. */
+export interface RememberedClient {
+  /** Internal key of its session, and `hashKey` of that. Why kept: each of its transactions writes it. */
+  readonly key: Uint8Array;
+  readonly keyHash: number;
+  state: SessionState;
 }
 
 /**
@@ -14,44 +27,64 @@ export interface SessionState {
 export class SessionTable {
   readonly #limit: number;
   /** In order of the last use, oldest first. */
-  readonly #sessions = new Map<string, SessionState>();
+  readonly #clients = new Map<string, RememberedClient>();
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
   get count(): number {
-    return this.#sessions.size;
+    return this.#clients.size;
   }
 
   get(clientId: string): SessionState | undefined {
-    return this.#sessions.get(clientId);
+    return this.#clients.get(clientId)?.state;
   }
 
-  /** Remembers an answer; returns the client that was forgotten for it, if any. */
-  set(clientId: string, state: SessionState): string | undefined {
-    this.#sessions.delete(clientId);
-    this.#sessions.set(clientId, state);
-    if (this.#sessions.size <= this.#limit) return undefined;
-    const [oldest] = this.#sessions.keys();
-    if (oldest !== undefined) this.#sessions.delete(oldest);
-    return oldest;
+  /** Remembers an answer. `forgetOldest` is to follow. */
+  set(clientId: string, state: SessionState): RememberedClient {
+    const client = this.#clients.get(clientId) ?? newClient(clientId, state);
+    client.state = state;
+    this.#clients.delete(clientId);
+    this.#clients.set(clientId, client);
+    return client;
+  }
+
+  /** Forgets a client where there is one too many; undefined where there is none. */
+  forgetOldest(): RememberedClient | undefined {
+    if (this.#clients.size <= this.#limit) return undefined;
+    for (const [clientId, client] of this.#clients) {
+      this.#clients.delete(clientId);
+      return client;
+    }
+    return undefined;
   }
 
   /** Replaces the content: from a restart, or from another node. */
   load(sessions: Iterable<readonly [string, SessionState]>): void {
-    this.#sessions.clear();
+    this.#clients.clear();
     const byLastUse = [...sessions].sort(
       ([, left], [, right]) => left.result.revision - right.result.revision,
     );
-    for (const [clientId, state] of byLastUse) this.#sessions.set(clientId, state);
+    for (const [clientId, state] of byLastUse) this.set(clientId, state);
   }
 }
 
-/** A session as the value of its internal key. `docs/formats/kv-entry.md` has the byte table. */
-export function encodeSession(state: SessionState): Uint8Array {
+function newClient(clientId: string, state: SessionState): RememberedClient {
+  const key = sessionKey(clientId);
+  return { key, keyHash: hashKey(key), state };
+}
+
+/**
+ * A session as the value of its internal key, in memory of its own. `docs/formats/kv-entry.md` has the byte table. What was
+ * written with `writer` before is gone.
+ */
+export function encodeSession(
+  state: SessionState,
+  writer: ByteWriter = new ByteWriter(SESSION_SIZE_BYTES),
+): Uint8Array {
   const { sequence, result } = state;
-  const writer = new ByteWriter(24).u8(1).varint(sequence).varint(result.revision);
+  writer.reset().u8(1).varint(sequence).varint(result.revision);
   // 0: committed; else the failed condition's position plus one.
   return writer.varint(result.committed ? 0 : result.failedCondition + 1).finish();
 }

@@ -9,6 +9,7 @@ import { Disposals } from '../src/disposals.ts';
 import { InPlaceReads } from '../src/in-place-reads.ts';
 import type { IndexRecord } from '../src/index-record.ts';
 import type { IndexSource } from '../src/index-source.ts';
+import { sessionKey } from '../src/key-space.ts';
 import { Memtable } from '../src/memtable.ts';
 import { tablesToMerge } from '../src/merge-choice.ts';
 import { MergeSource } from '../src/merge-source.ts';
@@ -422,8 +423,12 @@ describe('the bookkeeping', () => {
       ['late', at(9)],
       ['early', at(3)],
     ]);
-    expect(sessions.set('early', at(10))).toBeUndefined();
-    expect(sessions.set('new', at(11))).toBe('late');
+    expect(sessions.set('early', at(10)).key).toEqual(sessionKey('early'));
+    expect(sessions.forgetOldest()).toBeUndefined();
+    const { key, keyHash } = sessions.set('new', at(11));
+    expect([key, keyHash]).toEqual([sessionKey('new'), hashKey(sessionKey('new'))]);
+    expect(sessions.forgetOldest()?.key).toEqual(sessionKey('late'));
+    expect(sessions.forgetOldest()).toBeUndefined();
     expect(sessions.get('late')).toBeUndefined();
     expect(sessions.get('early')).toEqual(at(10));
     expect(sessions.count).toBe(2);
