@@ -38,10 +38,17 @@ export function prepare(record: CommittedRecord): PreparedRecord {
     const { session, conditions, operations } = decodeEntry(record.head, body?.length ?? 0);
     const placed = stamped(operations, index);
     const keys: Uint8Array[] = [];
-    for (const { key } of conditions) keys.push(key);
-    for (const { key } of placed) keys.push(key);
+    const hashes: number[] = [];
+    for (const { key } of conditions) {
+      keys.push(key);
+      hashes.push(hashKey(key));
+    }
+    for (const { key } of placed) {
+      keys.push(key);
+      hashes.push(hashKey(key));
+    }
     const entry = { session, conditions, operations: placed };
-    return { index, body, entry, keys, hashes: keys.map(hashKey) };
+    return { index, body, entry, keys, hashes };
   } catch (cause) {
     if (!(cause instanceof MalformedBytesError)) throw cause;
     throw new KvError(
