@@ -82,5 +82,6 @@ export { describeSalvageFinding, salvageStore } from './salvage.ts';
 export type { ScrubberOptions, ScrubReport } from './scrubber.ts';
 export { Scrubber } from './scrubber.ts';
 export type { HealReport } from './segment-healing.ts';
+export { Slab } from './slab.ts';
 export type { LocalStoreSettings } from './store-settings.ts';
 export type { ExtentFileStatus, LocalStoreStatus, SegmentStatus } from './store-status.ts';

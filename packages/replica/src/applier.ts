@@ -128,8 +128,9 @@ export class Applier {
   async #applyTransactions(records: readonly Applicable[]): Promise<void> {
     if (records.length === 0) return;
     const outcomes = await this.#options.context.engine.applyBatch(records);
-    for (const [at, outcome] of outcomes.entries()) {
-      this.#options.onOutcome((records[at] as Applicable).head, outcome);
+    const { onOutcome } = this.#options;
+    for (let at = 0; at < outcomes.length; at++) {
+      onOutcome((records[at] as Applicable).head, outcomes[at] as ApplyOutcome);
     }
   }
 

@@ -8,15 +8,16 @@
 import { type BodyChecksum, copyOfBytes, type Term } from '@holdfast/bytes';
 import type { Clock } from '@holdfast/env';
 import type { ApplyOutcome, Transaction, TransactResult } from '@holdfast/kv';
-import { encodeEntry, KV_ENTRY_KIND, KvError } from '@holdfast/kv';
+import { encodeEntry, KV_ENTRY_KIND, KvError, Slab } from '@holdfast/kv';
 import type { Command, ForwardOutcome, ProposalRefusal, Raft } from '@holdfast/raft';
 import type { StoredCommand } from './entry-format.ts';
-import { type Session, type SessionSlots, sessionOf } from './session-slots.ts';
+import { type Session, type SessionSlots, type SlotSession, sessionOf } from './session-slots.ts';
 
 /** What a waiting transaction costs beside its bytes. */
 const OVERHEAD_BYTES = 512;
 /** Bytes handed to the leader and not yet accepted by it, beyond which the rest waits here. */
 const FORWARD_WINDOW_BYTES = 16 * 1024 * 1024;
+const SHARED_HEADS_BYTES: number = 64 * 1024;
 
 /** Answers to a request after which it may be in a log all the same. */
 const MAY_COMMIT: ReadonlySet<string> = new Set(['LEADER_CHANGED', 'TIMED_OUT']);
@@ -37,6 +38,8 @@ interface Proposal {
   /** Place in the order of calls. */
   readonly order: number;
   readonly session: Session;
+  /** The session, where it is one of this node's slots. */
+  readonly slot: SlotSession | undefined;
   readonly command: StoredCommand;
   readonly sizeBytes: number;
   readonly startedMs: number;
@@ -55,9 +58,14 @@ export class Proposals {
   readonly #options: ProposalsOptions;
   /** To be proposed, in order. */
   #queue: Proposal[] = [];
-  /** All that are not answered, by session, in the order of calls. */
-  readonly #bySession = new Map<string, Proposal[]>();
+  /** All that are not answered, in the order of calls. */
   readonly #all = new Set<Proposal>();
+  /** Of those, by slot: those that a slot named. */
+  readonly #bySlot: (Proposal | undefined)[] = [];
+  /** The others, by session. */
+  readonly #bySession = new Map<string, Proposal[]>();
+  /** Memory of small heads, as in a lone node's `CommitPipeline`. */
+  readonly #heads = new Slab(SHARED_HEADS_BYTES);
   readonly #forwarded = new Map<number, Proposal>();
   /** What was handed to a leader and is not answered: its body is kept. */
   readonly #kept = new Map<number, StoredCommand>();
@@ -87,11 +95,14 @@ export class Proposals {
     const { slots, bodyChecksum, clock, sizeLimitBytes } = this.#options;
     return new Promise((resolve, reject) => {
       if (this.#waitingBytes >= sizeLimitBytes) throw busy(`${this.#waitingBytes} bytes`);
-      const session = transaction.session ?? slots.take();
+      const slot = transaction.session === undefined ? slots.take() : undefined;
+      const session = transaction.session ?? slot;
       if (session === undefined) throw busy(`${this.#all.size} transactions`);
+      const { conditions = [], operations } = transaction;
       const { head, body, bodySizeBytes, bodyCrc } = encodeEntry(
-        { ...transaction, session },
+        { conditions, operations, session },
         bodyChecksum,
+        this.#heads,
       );
       const command: StoredCommand = {
         kind: KV_ENTRY_KIND,
@@ -103,6 +114,7 @@ export class Proposals {
       const proposal: Proposal = {
         order: this.#nextOrder++,
         session,
+        slot,
         command,
         sizeBytes: OVERHEAD_BYTES + head.length + bodySizeBytes,
         startedMs: clock.monotonicMs(),
@@ -115,10 +127,8 @@ export class Proposals {
       };
       this.#waitingBytes += proposal.sizeBytes;
       this.#all.add(proposal);
-      const name = nameOf(session);
-      const same = this.#bySession.get(name);
-      if (same === undefined) this.#bySession.set(name, [proposal]);
-      else same.push(proposal);
+      if (slot !== undefined) this.#bySlot[slot.slot] = proposal;
+      else this.#noteNamed(proposal);
       this.#queue.push(proposal);
       this.#options.onWaiting();
     });
@@ -172,16 +182,24 @@ export class Proposals {
 
   /** A transaction was applied. */
   answer(head: Uint8Array, outcome: ApplyOutcome): void {
-    const session = sessionOf(head);
-    if (session === undefined) return;
-    const waiting = this.#bySession.get(nameOf(session));
-    if (waiting === undefined) return;
-    this.#isLeaderFull = false;
-    for (const proposal of waiting) {
-      this.#end(proposal);
-      if ('stale' in outcome) proposal.reject(stale(outcome.lastSequence));
-      else proposal.resolve(outcome);
+    const own = this.#options.slots.ownOf(head);
+    if (own !== undefined) {
+      const proposal = this.#bySlot[own.slot];
+      if (proposal?.session.sequence === own.sequence) this.#settle(proposal, outcome);
+      return;
     }
+    const session = this.#bySession.size === 0 ? undefined : sessionOf(head);
+    if (session === undefined) return;
+    for (const proposal of this.#bySession.get(nameOf(session)) ?? []) {
+      this.#settle(proposal, outcome);
+    }
+  }
+
+  #settle(proposal: Proposal, outcome: ApplyOutcome): void {
+    this.#isLeaderFull = false;
+    this.#end(proposal);
+    if ('stale' in outcome) proposal.reject(stale(outcome.lastSequence));
+    else proposal.resolve(outcome);
   }
 
   /** Gives up what has waited too long; called each tick. `quietSinceMs`: when this node last applied something. */
@@ -252,12 +270,27 @@ export class Proposals {
       this.#forwarded.delete(proposal.forward);
       this.#forwardedBytes -= proposal.sizeBytes;
     }
+    const { slot } = proposal;
+    if (slot === undefined) this.#forgetNamed(proposal);
+    else {
+      this.#bySlot[slot.slot] = undefined;
+      this.#options.slots.giveBack(slot);
+    }
+    if (this.#all.size === 0) for (const wake of this.#drainWaiters.splice(0)) wake();
+  }
+
+  #noteNamed(proposal: Proposal): void {
+    const name = nameOf(proposal.session);
+    const same = this.#bySession.get(name);
+    if (same === undefined) this.#bySession.set(name, [proposal]);
+    else same.push(proposal);
+  }
+
+  #forgetNamed(proposal: Proposal): void {
     const name = nameOf(proposal.session);
     const rest = (this.#bySession.get(name) ?? []).filter((other) => other !== proposal);
     if (rest.length === 0) this.#bySession.delete(name);
     else this.#bySession.set(name, rest);
-    this.#options.slots.giveBack(proposal.session);
-    if (this.#all.size === 0) for (const wake of this.#drainWaiters.splice(0)) wake();
   }
 }
 
