@@ -60,3 +60,49 @@ test('a name that was removed by hand is barred until it is added, and what come
   guard.follow({ truncateFrom: undefined, entries: [recordOf(3, undefined)] });
   expect([guard.hasMet(peer), guard.isBarred(peer)]).toEqual([false, false]);
 });
+
+test('what a follower says counts from the folder that the log names, and from no other', () => {
+  const refused: string[] = [];
+  const onRefused = (member: string) => refused.push(member);
+  const guard = new MemberGuard({ own: OWN, records: [], onRefused });
+  guard.follow({ truncateFrom: undefined, entries: [recordOf(1, FIRST)] });
+  const self = nodeId('n1');
+  const none = { voters: [], votersOutgoing: [], learners: [], learnersNext: [] };
+  const status = { nodeId: self, role: 'leader', term: term(1), configuration: none } as const;
+  const accepted = { type: 'appendAccepted', from: peer, to: self, term: term(1) } as const;
+  const message = { ...accepted, matchIndex: logIndex(1) };
+  const from = (incarnation: string) => guard.admit(fromHex(incarnation + OWN), message, status);
+  expect(from(FIRST)).toBe(message);
+  expect(refused).toEqual([]);
+  // Which differ in the last byte alone, and in the first.
+  expect(from(`${FIRST.slice(0, -1)}b`)).toBeUndefined();
+  expect(from(`b${FIRST.slice(1)}`)).toBeUndefined();
+  expect(refused).toEqual([peer, peer]);
+  guard.follow({ truncateFrom: undefined, entries: [recordOf(2, SECOND)] });
+  expect(from(FIRST)).toBeUndefined();
+  expect(from(SECOND)).toBe(message);
+  guard.follow({ truncateFrom: logIndex(2), entries: [] });
+  expect(from(FIRST)).toBe(message);
+  // Of a name that was removed by hand no folder counts, whatever it says: its answers confirm nothing.
+  guard.follow({ truncateFrom: undefined, entries: [recordOf(2, NO_FOLDER)] });
+  const reply = { ...message, type: 'heartbeatReply', readRound: 9 } as const;
+  const said = guard.admit(fromHex(NO_FOLDER + OWN), reply, status);
+  expect(said).toMatchObject({ readRound: 0 });
+});
+
+test('a leader that knows this node by another folder stops it, unless its term is over', () => {
+  const guard = new MemberGuard({ own: OWN, records: [], onRefused: () => undefined });
+  const self = nodeId('n1');
+  const none = { voters: [], votersOutgoing: [], learners: [], learnersNext: [] };
+  const status = { nodeId: self, role: 'follower', term: term(2), configuration: none } as const;
+  const heartbeat = { type: 'heartbeat', from: peer, to: self } as const;
+  const of = (receiver: string, at: number) => {
+    const message = { ...heartbeat, term: term(at), leaderCommit: logIndex(0), readRound: 1 };
+    return guard.admit(fromHex(FIRST + receiver), message, status) === message;
+  };
+  expect(of(OWN, 2)).toBe(true);
+  expect(of(UNKNOWN, 2)).toBe(true);
+  expect(of(SECOND, 1)).toBe(true);
+  expect(() => of(SECOND, 2)).toThrow(/another folder/);
+  expect(() => of(`${OWN.slice(0, -1)}2`, 2)).toThrow(/another folder/);
+});
