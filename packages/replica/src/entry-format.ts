@@ -33,12 +33,12 @@ export interface StoredCommand extends Command {
   readonly bodyCrc: number | undefined;
 }
 
-/** The parts of a record. */
+/** The parts of a record. A command that knows the checksum of its body is them itself. */
 export interface RecordParts {
   readonly kind: number;
   readonly head: Uint8Array;
-  readonly body: readonly Uint8Array[] | undefined;
-  readonly bodyCrc: number | undefined;
+  readonly body?: readonly Uint8Array[] | undefined;
+  readonly bodyCrc?: number | undefined;
 }
 
 export function recordOf(content: EntryContent, bodyChecksum: BodyChecksum): RecordParts {
@@ -66,7 +66,8 @@ export function contentOf({ kind, head, body, bodyCrc }: RecordParts): EntryCont
     case ADDRESS_KIND:
     case CLUSTER_KIND:
     case INCARNATION_KIND: {
-      const command: StoredCommand = { kind, head, bodyCrc, ...(body && { body }) };
+      const command: StoredCommand =
+        body === undefined ? { kind, head, bodyCrc } : { kind, head, bodyCrc, body };
       return { type: 'command', command };
     }
     case NOOP_KIND:
@@ -123,13 +124,11 @@ export function decodeClusterId(bytes: Uint8Array): string {
   return clusterId;
 }
 
-function commandRecord(command: Command, bodyChecksum: BodyChecksum): RecordParts {
+function commandRecord(command: Command | StoredCommand, bodyChecksum: BodyChecksum): RecordParts {
   const { kind, head, body } = command;
-  if (body === undefined || body.length === 0) {
-    return { kind, head, body: undefined, bodyCrc: undefined };
-  }
-  const { bodyCrc } = command as Partial<StoredCommand>;
-  return { kind, head, body, bodyCrc: bodyCrc ?? bodyChecksum.of(body) };
+  if (body === undefined || body.length === 0) return { kind, head };
+  if ('bodyCrc' in command && command.bodyCrc !== undefined) return command;
+  return { kind, head, body, bodyCrc: bodyChecksum.of(body) };
 }
 
 function memberOf(name: string): NodeId {

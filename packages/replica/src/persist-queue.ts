@@ -140,17 +140,10 @@ export class PersistQueue {
   #append(entry: Entry): boolean {
     const { wal, bodyChecksum, onAppended } = this.#options;
     invariant(entry.content !== undefined, `entry ${entry.index} is to be written without content`);
-    const { kind, head, body, bodyCrc } = recordOf(entry.content, bodyChecksum);
+    const { kind, head, body = [], bodyCrc } = recordOf(entry.content, bodyChecksum);
     const { index, term } = entry;
     try {
-      const appended = wal.append({
-        term,
-        kind,
-        head,
-        bodyCrc,
-        index,
-        ...(body === undefined ? {} : { body }),
-      });
+      const appended = wal.append({ term, kind, head, body, bodyCrc, index });
       onAppended(entry, appended.body);
       return true;
     } catch (cause) {
