@@ -15,6 +15,7 @@ import {
   term,
 } from '@holdfast/bytes';
 import type { Lane } from '@holdfast/env';
+import type { Slab } from '@holdfast/kv';
 import {
   type AppendEntries,
   type Command,
@@ -35,6 +36,8 @@ const FORMAT_VERSION = 2;
 const FORMAT_WITH_OLD_BODIES = 1;
 /** u32 checksum of what follows up to the bodies, u32 length of that. */
 const PREFIX_BYTES = 8;
+/** Structured parts up to this share buffers. */
+const SHARED_PART_BYTES = 4096;
 /** An entry takes at least so many bytes in the structured part. */
 const ENTRY_LEAST_BYTES = 4;
 /** In the kind of an entry: its body is not in the frame, for the receiver keeps it (`kept-bodies.ts`). */
@@ -95,25 +98,35 @@ export function laneOf(message: Message): Lane {
 }
 
 /**
- * The parts of a frame, in order. The bodies are the message's own arrays. `keptBy`: the request by which the receiver keeps
- * the body of an entry; asked once for each.
+ * The parts of a frame, in order. The bodies are the message's own arrays; a small structured part is a piece of `slab`, where
+ * there is one. `keptBy`: the request by which the receiver keeps the body of an entry; asked once for each.
  */
 export function encodeMessage(
   message: Message,
   checksums: Checksums,
   keptBy: (command: Command) => number | undefined = () => undefined,
+  slab?: Slab,
 ): Uint8Array[] {
-  const writer = new ByteWriter(sizeBound(message));
+  const bound = sizeBound(message);
+  const shares = slab !== undefined && bound <= SHARED_PART_BYTES;
+  const writer = new ByteWriter(shares ? slab.take(bound) : bound);
   const bodies: Uint8Array[] = [];
   writer.u32(0).u32(0).u8(FORMAT_VERSION);
   writer.u8(TYPES.indexOf(message.type) + 1).varint(message.term);
   if (message.type === 'appendEntries') writeAppend(writer, bodies, message, checksums, keptBy);
   else writeFields(writer, bodies, message, checksums);
   const bytes = writer.finish();
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  view.setUint32(4, bytes.length - PREFIX_BYTES, true);
-  view.setUint32(0, checksums.crc32c(bytes, 0, 4, bytes.length), true);
-  return [bytes, ...bodies];
+  putU32(bytes, 4, bytes.length - PREFIX_BYTES);
+  putU32(bytes, 0, checksums.crc32c(bytes, 0, 4, bytes.length));
+  bodies.unshift(bytes);
+  return bodies;
+}
+
+function putU32(bytes: Uint8Array, offset: number, value: number): void {
+  bytes[offset] = value;
+  bytes[offset + 1] = value >>> 8;
+  bytes[offset + 2] = value >>> 16;
+  bytes[offset + 3] = value >>> 24;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Checksums, LogIndex } from '@holdfast/bytes';
+import { Slab } from '@holdfast/kv';
 import type {
   AppendEntries,
   Command,
@@ -13,6 +14,8 @@ import { KEEPING, type KeptBodies } from './kept-bodies.ts';
 import { loadEntries } from './log-reading.ts';
 import { encodeMessage, laneOf } from './message-codec.ts';
 import type { PeerLinks } from './peer-links.ts';
+
+const SHARED_PARTS_BYTES: number = 64 * 1024;
 
 export interface MessageSenderOptions {
   readonly wal: Wal;
@@ -35,6 +38,8 @@ export class MessageSender {
   readonly #options: MessageSenderOptions;
   /** Peers whose next entries are being read from the log; entries that follow them wait, to keep their order. */
   readonly #loading = new Map<NodeId, Promise<void>>();
+  /** Memory of small structured parts. Why not one for each: its checksum is taken of a view, which is made for each memory. */
+  readonly #parts = new Slab(SHARED_PARTS_BYTES);
   #isStopped = false;
 
   constructor(options: MessageSenderOptions) {
@@ -67,8 +72,8 @@ export class MessageSender {
     const { links, checksums, envelopeFor, kept } = this.#options;
     const said = message.type === 'forwardProposal' ? keeping(message) : message;
     const keptBy = (command: Command): number | undefined => kept.take(message.to, command);
-    const parts = [envelopeFor(message.to), ...encodeMessage(said, checksums, keptBy)];
-    const isSent = links.send(message.to, lane, parts);
+    const parts = encodeMessage(said, checksums, keptBy, this.#parts);
+    const isSent = links.send(message.to, lane, [envelopeFor(message.to), ...parts]);
     if (isSent || message.type !== 'appendEntries' || message.entries.length === 0) return;
     this.#options.onLost(message.to);
   }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Checksums } from '@holdfast/bytes';
 import { concatBytes, fromHex, logIndex, MalformedBytesError, term, utf8 } from '@holdfast/bytes';
 import { loadCrc32c } from '@holdfast/env/node';
+import { Slab } from '@holdfast/kv';
 import type { Command, Entry, EntryContent, Message } from '@holdfast/raft';
 import { configurationOf, contentSizeBytes, nodeId } from '@holdfast/raft';
 import fc from 'fast-check';
@@ -122,6 +123,15 @@ const MESSAGES: readonly Message[] = [
 ];
 
 describe('messages', () => {
+  test('messages whose parts share a buffer are what they are in one of their own, and stay so', () => {
+    const slab = new Slab(1000);
+    const many = Array.from({ length: 100 }, () => [...MESSAGES, exampleAppend()]).flat();
+    const shared = many.map((message) => encodeMessage(message, checksums, undefined, slab));
+    for (const [at, message] of many.entries()) {
+      expect(concatBytes(shared[at] ?? [])).toEqual(frameOf(message));
+    }
+  });
+
   test('every kind comes out as it went in', () => {
     const forward: Message = {
       ...ENVELOPE,
