@@ -18,6 +18,9 @@ const OVERHEAD_BYTES = 512;
 /** Bytes handed to the leader and not yet accepted by it, beyond which the rest waits here. */
 const FORWARD_WINDOW_BYTES = 16 * 1024 * 1024;
 const SHARED_HEADS_BYTES: number = 64 * 1024;
+/** Bodies up to this share buffers, which hold a few of them: none is kept for long by its neighbours. */
+const SHARED_BODY_BYTES: number = 16 * 1024;
+const SHARED_BODIES_BYTES: number = 64 * 1024;
 
 /** Answers to a request after which it may be in a log all the same. */
 const MAY_COMMIT: ReadonlySet<string> = new Set(['LEADER_CHANGED', 'TIMED_OUT']);
@@ -66,6 +69,8 @@ export class Proposals {
   readonly #bySession = new Map<string, Proposal[]>();
   /** Memory of small heads, as in a lone node's `CommitPipeline`. */
   readonly #heads = new Slab(SHARED_HEADS_BYTES);
+  /** Memory of small bodies: making and freeing one for each takes as long as encoding the transaction. */
+  readonly #bodies = new Slab(SHARED_BODIES_BYTES);
   readonly #forwarded = new Map<number, Proposal>();
   /** What was handed to a leader and is not answered: its body is kept. */
   readonly #kept = new Map<number, StoredCommand>();
@@ -109,7 +114,7 @@ export class Proposals {
         head,
         bodyCrc,
         // Why a copy: it is sent and written after the caller has its bytes back.
-        ...(body.length === 0 ? {} : { body: body.map(copyOfBytes) }),
+        ...(body.length === 0 ? {} : { body: body.map((part) => this.#copied(part)) }),
       };
       const proposal: Proposal = {
         order: this.#nextOrder++,
@@ -132,6 +137,13 @@ export class Proposals {
       this.#queue.push(proposal);
       this.#options.onWaiting();
     });
+  }
+
+  #copied(part: Uint8Array): Uint8Array {
+    if (part.length > SHARED_BODY_BYTES) return copyOfBytes(part);
+    const copy = this.#bodies.take(part.length);
+    copy.set(part);
+    return copy;
   }
 
   /** Proposes what waits, as far as the leader takes it; called once a turn. */

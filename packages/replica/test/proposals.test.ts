@@ -1,6 +1,9 @@
+import { logIndex, term } from '@holdfast/bytes';
 import { createNodeEnv } from '@holdfast/env/node';
 import type { Transaction, TransactResult } from '@holdfast/kv';
 import { encodeEntry } from '@holdfast/kv';
+import type { StoredState } from '@holdfast/raft';
+import { configurationOf, nodeId, Raft } from '@holdfast/raft';
 import { afterAll, expect, test } from 'vitest';
 import { Proposals } from '../src/proposals.ts';
 import type { SlotSession } from '../src/session-slots.ts';
@@ -25,6 +28,25 @@ function open(): { readonly proposals: Proposals; readonly slots: SessionSlots }
   const limits = { sizeLimitBytes: 1e6, waitLimitMs: 1e6, waitTotalMs: 1e6 };
   const onWaiting = () => undefined;
   return { proposals: new Proposals({ clock, bodyChecksum, slots, ...limits, onWaiting }), slots };
+}
+
+/** A node that leads nobody but itself. */
+function leaderAlone(): Raft {
+  const self = nodeId('n1');
+  const stored: StoredState = {
+    hardState: { term: term(0), votedFor: undefined, commitIndex: logIndex(0) },
+    base: { index: logIndex(0), term: term(0) },
+    configuration: configurationOf([self]),
+    entries: [],
+    memberships: [],
+    appliedIndex: logIndex(0),
+  };
+  const raft = new Raft({ nodeId: self, random: () => 0.5 }, stored);
+  raft.campaign();
+  for (let ready = raft.ready(); ready !== undefined; ready = raft.ready()) {
+    if (ready.persist !== undefined) raft.persisted(ready.persist.ack);
+  }
+  return raft;
 }
 
 test('what was applied of an earlier transaction of a slot is no answer to its next one', async () => {
@@ -68,4 +90,24 @@ test('all that a client asks under one name get its answer, and nobody else', as
   expect(proposals.count).toBe(1);
   proposals.answer(headOf({ ...session, sequence: 6 }), { stale: true, lastSequence: 9 });
   await expect(other).rejects.toMatchObject({ code: 'KV_SESSION_STALE' });
+});
+
+test('bodies are copied when they are submitted, small ones too, and none is another', () => {
+  const { proposals } = open();
+  const sizes = [5000, 16_384, 16_385, 20_000, 5000, 9000];
+  const bodies = sizes.map((size, at) => new Uint8Array(size).fill(at + 1));
+  for (const value of bodies) {
+    void proposals.submit({ operations: [{ kind: 'put', key: Uint8Array.of(1), value }] });
+  }
+  for (const body of bodies) body.fill(99);
+  const raft = leaderAlone();
+  proposals.propose(raft);
+  const commands = raft
+    .ready()
+    ?.persist?.entries.flatMap(({ content }) =>
+      content?.type === 'command' ? [content.command] : [],
+    );
+  const proposed = commands?.map(({ body = [] }) => body.map((part) => new Set(part)));
+  expect(proposed).toEqual(sizes.map((_, at) => [new Set([at + 1])]));
+  expect(commands?.map(({ body = [] }) => body[0]?.length)).toEqual(sizes);
 });
