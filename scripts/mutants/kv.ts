@@ -58,8 +58,8 @@ export const kvMutants: readonly Mutant[] = [
     rule: 'A retry gets the first answer, also after a restart.',
     broken: {
       file: 'packages/kv/src/kv-engine.ts',
-      from: "    this.index.set(sessionKey(session.clientId), { kind: 'inline', version, value });\n",
-      to: '    void value;\n',
+      from: "    this.index.set(key, { kind: 'inline', version, value }, keyHash);\n",
+      to: '    void [key, keyHash, value];\n',
     },
     pinned: test(
       'packages/kv/test/waiting.test.ts',

@@ -219,8 +219,8 @@ export const replicaMutants: readonly Mutant[] = [
     rule: 'A node that is added anew has promised nothing.',
     broken: {
       file: 'packages/replica/src/cluster-control.ts',
-      from: 'encodeIncarnation(name, undefined)',
-      to: "encodeIncarnation('nobody', undefined)",
+      from: 'encodeIncarnation(member, incarnation)',
+      to: "encodeIncarnation('nobody', incarnation)",
     },
     pinned: story('aVoterThatLostItsFolderDoesNotAcknowledge'),
     hunts: told('aVoterThatLostItsFolderDoesNotAcknowledge'),
