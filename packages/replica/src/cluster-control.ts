@@ -95,8 +95,9 @@ export class ClusterControl implements Cluster {
     const member = nodeId(name);
     // A node that repairs itself is no member for a moment, and a removal may have been cut off before the name was barred.
     const isOut = !membersOf(driver.status.configuration).includes(member);
-    if (!(isOut && guard.hasMet(member) && !guard.isBarred(member))) await this.takeOut(name);
-    if (driver.status.role === 'leader') await this.#noteFolder(member, NO_FOLDER);
+    const isOnlyBarred = isOut && guard.hasMet(member) && !guard.isBarred(member);
+    if (!isOnlyBarred) await this.takeOut(name);
+    if (isOnlyBarred || driver.status.role === 'leader') await this.#noteFolder(member, NO_FOLDER);
   }
 
   /** Takes a node out that may come back with another folder by itself (ADR 0027). */

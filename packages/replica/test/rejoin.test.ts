@@ -177,6 +177,10 @@ test('a node that is removed by hand while it is away for its repair stays out u
   // Out, and not in again yet: it has only begun its new folder.
   await cluster.untilTrue(() => !isMember(cluster), 'n2 taken out');
   const leader = await cluster.leader();
+  const follower = cluster.running.find(({ name, replica }) => name !== 'n2' && replica !== leader);
+  await expect(follower?.replica?.cluster.remove('n2')).rejects.toMatchObject({
+    code: 'REPLICA_NOT_LEADER',
+  });
   await cluster.until(leader.cluster.remove('n2'));
   await cluster.run(20_000);
   expect(isMember(cluster)).toBe(false);
