@@ -95,7 +95,7 @@ export class ClusterControl implements Cluster {
     const member = nodeId(name);
     // A node that repairs itself is no member for a moment, and a removal may have been cut off before the name was barred.
     const isOut = !membersOf(driver.status.configuration).includes(member);
-    const isOnlyBarred = isOut && guard.hasMet(member) && !guard.isBarred(member);
+    const isOnlyBarred = isOut && guard.incarnationOf(member) !== undefined;
     if (!isOnlyBarred) await this.takeOut(name);
     if (isOnlyBarred || driver.status.role === 'leader') await this.#noteFolder(member, NO_FOLDER);
   }

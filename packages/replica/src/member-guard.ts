@@ -154,11 +154,6 @@ export class MemberGuard {
     return incarnation === NO_FOLDER ? undefined : incarnation;
   }
 
-  /** Whether the log knows the name, of a member or of one that was. */
-  hasMet(member: string): boolean {
-    return this.#counts.get(member) !== undefined;
-  }
-
   /** Whether the name was removed by hand, and not added since. */
   isBarred(member: string): boolean {
     return this.#counts.get(member) === NO_FOLDER;
@@ -185,7 +180,7 @@ export class MemberGuard {
   }
 
   #checkOwn(receiver: string, { term }: Message, status: GuardStatus): void {
-    if (receiver === UNKNOWN || receiver === this.#options.own || term < status.term) return;
+    if (receiver === UNKNOWN || term < status.term) return;
     throw lostFolder(status.nodeId, `${status.nodeId} has another folder than`);
   }
 

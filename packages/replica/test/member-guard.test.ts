@@ -47,10 +47,9 @@ test('a name that was removed by hand is barred until it is added, and what come
     records: [],
     onRefused: (_peer, error) => refused.push(error),
   });
-  expect([guard.hasMet(peer), guard.isBarred(peer)]).toEqual([false, false]);
+  expect([guard.incarnationOf(peer), guard.isBarred(peer)]).toEqual([undefined, false]);
   guard.follow({ truncateFrom: undefined, entries: [recordOf(1, FIRST), recordOf(2, NO_FOLDER)] });
-  expect([guard.hasMet(peer), guard.isBarred(peer)]).toEqual([true, true]);
-  expect(guard.incarnationOf(peer)).toBeUndefined();
+  expect([guard.incarnationOf(peer), guard.isBarred(peer)]).toEqual([undefined, true]);
   const self = nodeId('n1');
   const configuration = { voters: [self], votersOutgoing: [], learners: [], learnersNext: [] };
   const status = { nodeId: self, role: 'leader', term: term(1), configuration } as const;
@@ -58,7 +57,7 @@ test('a name that was removed by hand is barred until it is added, and what come
   guard.admit(fromHex(FIRST + OWN), said, status);
   expect(refused).toEqual([]);
   guard.follow({ truncateFrom: undefined, entries: [recordOf(3, undefined)] });
-  expect([guard.hasMet(peer), guard.isBarred(peer)]).toEqual([false, false]);
+  expect([guard.incarnationOf(peer), guard.isBarred(peer)]).toEqual([undefined, false]);
 });
 
 test('what a follower says counts from the folder that the log names, and from no other', () => {
