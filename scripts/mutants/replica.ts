@@ -186,8 +186,8 @@ export const replicaMutants: readonly Mutant[] = [
     rule: 'A voter that lost its folder does not vote for what it promised.',
     broken: {
       file: 'packages/replica/src/member-guard.ts',
-      from: 'if (counts !== undefined && isAt(envelope, 0, counts)) return message;',
-      to: "if (counts !== undefined && (isAt(envelope, 0, counts) || type !== 'appendAccepted')) return message;",
+      from: 'if (counts !== undefined && startsWithBytes(envelope, counts)) return message;',
+      to: "if (counts !== undefined && (startsWithBytes(envelope, counts) || type !== 'appendAccepted')) return message;",
     },
     pinned: story('aVoterThatLostItsFolderDoesNotVote'),
     hunts: told('aVoterThatLostItsFolderDoesNotVote'),

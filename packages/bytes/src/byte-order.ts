@@ -13,11 +13,16 @@ export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
   return left.length === right.length && compareBytes(left, right) === 0;
 }
 
-/** Whether `bytes` begins with `prefix`. */
-export function startsWithBytes(bytes: Uint8Array, prefix: Uint8Array): boolean {
-  return (
-    bytes.length >= prefix.length && compareBytes(bytes.subarray(0, prefix.length), prefix) === 0
-  );
+/** Whether `bytes` has `prefix` at `offset`. Why a loop: prefixes are short, and a view of the bytes takes longer. */
+export function startsWithBytes(
+  bytes: Uint8Array,
+  prefix: Uint8Array,
+  offset: number = 0,
+): boolean {
+  for (let at = 0; at < prefix.length; at++) {
+    if (bytes[offset + at] !== prefix[at]) return false;
+  }
+  return true;
 }
 
 /** One new array with the parts in order. */
@@ -51,4 +56,12 @@ export function prefixEnd(prefix: Uint8Array): Uint8Array | undefined {
 /** A copy in memory of its own. Why not `slice`: it fills the copy with zeros first, some 50 us of a MiB. */
 export function copyOfBytes(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes);
+}
+
+/** Little-endian. Why not by a DataView: that takes a small array out of the engine's heap, which costs ten times as much. */
+export function putU32(bytes: Uint8Array, offset: number, value: number): void {
+  bytes[offset] = value;
+  bytes[offset + 1] = value >>> 8;
+  bytes[offset + 2] = value >>> 16;
+  bytes[offset + 3] = value >>> 24;
 }

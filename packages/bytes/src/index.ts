@@ -18,6 +18,7 @@ export {
   copyOfBytes,
   equalBytes,
   prefixEnd,
+  putU32,
   startsWithBytes,
 } from './byte-order.ts';
 export { ByteReader, MalformedBytesError } from './byte-reader.ts';

@@ -8,6 +8,7 @@ import {
   fromHex,
   fromUtf8,
   prefixEnd,
+  putU32,
   startsWithBytes,
   toHex,
   utf8,
@@ -34,6 +35,9 @@ test('startsWithBytes is true for exactly the beginnings', () => {
       const expected = toHex(whole).startsWith(toHex(prefix));
       expect(startsWithBytes(whole, prefix)).toBe(expected);
       expect(startsWithBytes(concatBytes([prefix, whole]), prefix)).toBe(true);
+      const behind = concatBytes([whole, prefix]);
+      expect(startsWithBytes(behind, prefix, whole.length)).toBe(true);
+      expect(startsWithBytes(behind, Uint8Array.of(...prefix, 0), whole.length)).toBe(false);
     }),
   );
 });
@@ -91,4 +95,10 @@ test.each([
   whole.fill(9);
   expect(copy).toEqual(Uint8Array.of(2, 3));
   expect(copy.buffer.byteLength).toBe(2);
+});
+
+test('four bytes are put with the lowest first, where they are told to be, and no others', () => {
+  const target = new Uint8Array(6).fill(9);
+  putU32(target, 1, 0x8421_00ff);
+  expect(toHex(target)).toBe('09ff00218409');
 });

@@ -1,5 +1,5 @@
 import type { Crc32c } from '@holdfast/bytes';
-import { ByteWriter, MalformedBytesError } from '@holdfast/bytes';
+import { ByteWriter, MalformedBytesError, putU32 } from '@holdfast/bytes';
 import type { IndexRecord } from './index-record.ts';
 import { Slab } from './slab.ts';
 
@@ -78,7 +78,7 @@ export function withChecksum(writer: ByteWriter, crc32c: Crc32c): Uint8Array {
   const length = writer.length;
   writer.u32(0);
   const bytes = writer.finish();
-  writeU32(bytes, length, crc32c(bytes.subarray(0, length)));
+  putU32(bytes, length, crc32c(bytes.subarray(0, length)));
   return bytes;
 }
 
@@ -309,8 +309,4 @@ function readU32(bytes: Uint8Array, offset: number): number {
   const low = (bytes[offset] as number) | ((bytes[offset + 1] as number) << 8);
   const high = (bytes[offset + 2] as number) | ((bytes[offset + 3] as number) << 8);
   return ((high << 16) | low) >>> 0;
-}
-
-function writeU32(bytes: Uint8Array, offset: number, value: number): void {
-  for (let at = 0; at < 4; at++) bytes[offset + at] = (value >>> (at * 8)) & 0xff;
 }

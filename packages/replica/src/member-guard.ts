@@ -5,7 +5,14 @@
  * Safety: what counts towards a majority (votes asked for and given, acknowledgements, answers to heartbeats) is taken only
  * from the folder that the log names. What a leader says is taken from whoever leads: who could be elected is no such node.
  */
-import { ByteReader, ByteWriter, fromHex, MalformedBytesError, toHex } from '@holdfast/bytes';
+import {
+  ByteReader,
+  ByteWriter,
+  fromHex,
+  MalformedBytesError,
+  startsWithBytes,
+  toHex,
+} from '@holdfast/bytes';
 import { KvError } from '@holdfast/kv';
 import type { Command, Message, NodeId, PersistRequest, RaftStatus } from '@holdfast/raft';
 import { membersOf, nodeId } from '@holdfast/raft';
@@ -115,14 +122,14 @@ export class MemberGuard {
     if (envelope.length < ENVELOPE_BYTES) throw new MalformedBytesError('no envelope');
     const { type, from } = message;
     if (OF_A_LEADER.has(type)) {
-      if (isAt(envelope, INCARNATION_BYTES, this.#ownBytes)) return message;
+      if (startsWithBytes(envelope, this.#ownBytes, INCARNATION_BYTES)) return message;
       const receiver = toHex(envelope.subarray(INCARNATION_BYTES, ENVELOPE_BYTES));
       this.#checkOwn(receiver, message, status);
       return message;
     }
     const counts = this.#countsBytes.get(from);
     // Why before all others: so it mostly is, and text takes longer than all else that is done with a small message.
-    if (counts !== undefined && isAt(envelope, 0, counts)) return message;
+    if (counts !== undefined && startsWithBytes(envelope, counts)) return message;
     const sender = toHex(envelope.subarray(0, INCARNATION_BYTES));
     const known = this.incarnationOf(from);
     if (known !== undefined) {
@@ -189,14 +196,6 @@ export class MemberGuard {
     this.#refused.add(incarnation);
     this.#options.onRefused(peer, lostFolder(peer, `${peer} has another folder than`));
   }
-}
-
-/** Whether the incarnation stands there in the envelope. */
-function isAt(envelope: Uint8Array, offset: number, incarnation: Uint8Array): boolean {
-  for (let at = 0; at < INCARNATION_BYTES; at++) {
-    if (envelope[offset + at] !== incarnation[at]) return false;
-  }
-  return true;
 }
 
 export function encodeIncarnation(member: string, incarnation: string | undefined): Uint8Array {

@@ -12,6 +12,7 @@ import {
   type LogIndex,
   logIndex,
   MalformedBytesError,
+  putU32,
   term,
 } from '@holdfast/bytes';
 import type { Lane } from '@holdfast/env';
@@ -120,13 +121,6 @@ export function encodeMessage(
   putU32(bytes, 0, checksums.crc32c(bytes, 0, 4, bytes.length));
   bodies.unshift(bytes);
   return bodies;
-}
-
-function putU32(bytes: Uint8Array, offset: number, value: number): void {
-  bytes[offset] = value;
-  bytes[offset + 1] = value >>> 8;
-  bytes[offset + 2] = value >>> 16;
-  bytes[offset + 3] = value >>> 24;
 }
 
 /**

@@ -4,7 +4,7 @@
  * when its transaction is answered or given up, and its next one has a higher sequence; so whatever copy of an earlier one
  * is still on its way finds a later sequence or its own answer, and does nothing.
  */
-import { ByteReader, toHex, utf8 } from '@holdfast/bytes';
+import { ByteReader, startsWithBytes, toHex, utf8 } from '@holdfast/bytes';
 import type { Random } from '@holdfast/env';
 import type { Transaction } from '@holdfast/kv';
 
@@ -62,10 +62,8 @@ export class SessionSlots {
   ownOf(head: Uint8Array): Pick<SlotSession, 'slot' | 'sequence'> | undefined {
     if (((head[1] ?? 0) & FLAG_SESSION) === 0) return undefined;
     const instance = this.#instanceBytes;
+    if (!startsWithBytes(head, instance, NAME_OFFSET)) return undefined;
     const digits = NAME_OFFSET + instance.length;
-    for (let at = NAME_OFFSET; at < digits; at++) {
-      if (head[at] !== instance[at - NAME_OFFSET]) return undefined;
-    }
     const end = NAME_OFFSET + (head[NAME_OFFSET - 1] as number);
     let slot = 0;
     for (let at = digits; at < end; at++) slot = slot * 10 + (head[at] as number) - DIGIT_ZERO;
