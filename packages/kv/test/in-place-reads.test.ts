@@ -116,7 +116,8 @@ test('a damaged block that is read in place is reported, and never served', asyn
     const written = await writeTable(env, request, memtable.source(false));
     let damaged = 0;
     const onDamage = (): void => void damaged++;
-    const inPlace = new InPlaceReads(env.clock);
+    // A clock that stands: no read is slow.
+    const inPlace = new InPlaceReads(new ManualClock());
     const context = { env, cache: new BlockCache(50_000), disposals, inPlace, onDamage };
     const table = await SortedTable.open(context, path, { tableId: 1, ...written });
     const file = await open(path, 'r+');
@@ -175,7 +176,7 @@ async function withTable(
     const written = await writeTable(env, request, memtable.source(false));
     const cache = new BlockCache(cacheBytes);
     // A clock that stands: no read is slow.
-    const inPlace = new InPlaceReads((await createMemoryEnv()).manualClock);
+    const inPlace = new InPlaceReads(new ManualClock());
     const context = { env, cache, disposals, inPlace };
     const table = await SortedTable.open(context, path, { tableId: 1, ...written });
     await body(table, cache);
