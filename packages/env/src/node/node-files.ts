@@ -116,8 +116,8 @@ export class NodeFiles implements Files {
     try {
       return takeSqliteLock(path);
     } catch (cause) {
-      // Why: SQLite names every failure to open alike; this one names a missing folder.
-      await stat(dirname(path)).catch(rejectAs('lock', path));
+      // Why: SQLite names every failure to open alike; this one names a missing folder, or a file in its place.
+      await stat(`${dirname(path)}/`).catch(rejectAs('lock', path));
       throw cause;
     }
   }

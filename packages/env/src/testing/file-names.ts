@@ -157,6 +157,8 @@ export function describeNames(fixture: () => FilesFixture): void {
       await lock.release();
       expect(await files.list(directory)).toEqual(['lock']);
       await expectFileError(files.lock(path('no/lock')), 'FILE_NOT_FOUND', path('no/lock'));
+      const inFile = path('lock/lock');
+      await expectFileError(files.lock(inFile), 'FILE_NOT_FOUND', inFile);
     });
 
     test('locks on different files do not disturb each other', async () => {
