@@ -28,7 +28,7 @@ export const replicaMutants: readonly Mutant[] = [
       from: 'if (ready.persist !== undefined) this.#persist.submit(ready.persist);',
       to: 'if (ready.persist !== undefined) { this.#persist.submit(ready.persist); this.#raft.persisted(ready.persist.ack); }',
     },
-    pinned: faults(29),
+    pinned: faults(31),
     hunts,
   },
   {

@@ -82,9 +82,9 @@ export const walMutants: readonly Mutant[] = [
     name: 'what a killed process has left in a cache is built upon',
     rule: 'What is built upon is on the disk.',
     broken: {
-      file: 'packages/wal/src/repair.ts',
-      from: 'for (const segment of findings.unproven) {',
-      to: 'for (const segment of findings.unproven.slice(0, 0)) {',
+      file: 'packages/wal/src/last-file.ts',
+      from: 'this.#syncing = this.handle.sync();',
+      to: 'this.#syncing = Promise.resolve();',
     },
     pinned: test(
       'packages/wal/test/recovery.test.ts',

@@ -130,9 +130,10 @@ export async function* inspectSegment(
   file: string,
 ): AsyncGenerator<WalFinding> {
   const handle = await env.files.open(pathIn(directory, file), 'read');
+  let window: FileWindow | undefined;
   try {
     const sizeBytes = await handle.sizeBytes();
-    const window = new FileWindow(handle, sizeBytes);
+    window = new FileWindow(handle, sizeBytes);
     const decoded = decodeSegmentHeader(await window.bytes(0, BLOCK_BYTES), env.crc32c);
     if (typeof decoded === 'string') {
       yield { kind: 'segment', file, sizeBytes, header: decoded };
@@ -161,6 +162,7 @@ export async function* inspectSegment(
       problem,
     };
   } finally {
+    await window?.close();
     await handle.close();
   }
 }

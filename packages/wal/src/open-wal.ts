@@ -30,8 +30,7 @@ import type { RecoveryReport, Wal, WalOptions } from './wal.ts';
  */
 export async function openWal(options: WalOptions): Promise<Wal> {
   const settings = settingsOf(options);
-  const parents = await makeFolder(settings);
-  const lock = await takeLock(settings);
+  const { lock, parents } = await lockFolder(settings);
   try {
     return await openLocked(settings, lock, parents);
   } catch (cause) {
@@ -40,9 +39,20 @@ export async function openWal(options: WalOptions): Promise<Wal> {
   }
 }
 
+/** Takes the lock, in a folder that is made for it where there is none. `parents`: the folders to sync, outermost first. */
+async function lockFolder(settings: Settings): Promise<{ lock: FileLock; parents: string[] }> {
+  try {
+    // The last name is synced always: a process that made it may have been killed before it did.
+    return { lock: await takeLock(settings), parents: [parentOf(settings.directory)] };
+  } catch (cause) {
+    if (!isFileError(cause, 'FILE_NOT_FOUND')) throw cause;
+  }
+  const parents = await makeFolder(settings);
+  return { lock: await takeLock(settings), parents };
+}
+
 /** Makes the log's folder where it is not there. Returns the folders to sync, outermost first. */
 async function makeFolder({ env, directory }: Settings): Promise<string[]> {
-  // The last name is synced always: a process that made it may have been killed before it did.
   const parents: string[] = [parentOf(directory)];
   if ((await env.files.stat(directory))?.kind === 'directory') return parents;
   for (
@@ -61,7 +71,7 @@ async function syncFolders(
   { env, directory }: Settings,
   parents: readonly string[],
 ): Promise<void> {
-  for (const folder of [...parents, directory]) await env.files.syncDirectory(folder);
+  await Promise.all([...parents, directory].map((folder) => env.files.syncDirectory(folder)));
 }
 
 function parentOf(path: string): string {
@@ -89,18 +99,19 @@ async function openLocked(
   lock: FileLock,
   parents: readonly string[],
 ): Promise<Wal> {
-  const { env, directory } = settings;
+  const { env } = settings;
   const startedMs = env.clock.monotonicMs();
+  const examining = examineFolder(settings);
   // Durability: a process that was killed may have left names that it had not synced. What is built on
   // them from now on must not be lost with them. It takes place while the files are read.
   const syncing = syncFolders(settings, parents).then(
     () => undefined,
     (error: unknown) => ({ error }),
   );
-  const findings = await examineFolder(settings, await env.files.list(directory));
+  const findings = await examining;
   const segmentFiles = new SegmentFiles(settings);
   const { end } = findings;
-  let handle = findings.files.segment;
+  let handle = findings.files.segment?.handle;
   try {
     const failed = await syncing;
     if (failed !== undefined) throw failed.error;

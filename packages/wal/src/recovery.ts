@@ -1,5 +1,4 @@
 import { invariant } from '@holdfast/bytes';
-import type { FileHandle } from '@holdfast/env';
 import { corruption, missingSegment } from './damage.ts';
 import {
   isSpareName,
@@ -9,6 +8,7 @@ import {
   segmentName,
 } from './file-names.ts';
 import { FileWindow } from './file-window.ts';
+import { LastFile } from './last-file.ts';
 import { BATCHES_IN_FLIGHT, BLOCK_BYTES } from './layout.ts';
 import { OffsetList } from './offset-list.ts';
 import type { Segment } from './segment.ts';
@@ -40,7 +40,7 @@ export interface LogEnd {
 /** What is read, made durable and written to: opened together, and for writing at once, for each open is two steps of a start. */
 interface OpenFiles {
   /** The last segment; undefined where there is none. */
-  readonly segment: FileHandle | undefined;
+  readonly segment: LastFile | undefined;
   readonly slots: SlotFiles;
 }
 
@@ -72,56 +72,81 @@ export interface Findings {
 const PARALLEL_LOADS = 8;
 
 /**
- * Reads the folder and decides, changing nothing: so a refusal leaves everything as it was, and the
- * repair that follows can be interrupted and done again.
+ * Reads the folder and decides, changing nothing that is read: so a refusal leaves everything as it was, and the
+ * repair that follows can be interrupted and done again. The last segment is made durable meanwhile. The caller holds
+ * the folder's lock.
  *
  * The decisions are the table in `docs/formats/wal.md`.
  */
-export async function examineFolder(
-  settings: Settings,
-  names: readonly string[],
-): Promise<Findings> {
-  const files = names
-    .map(parseSegmentName)
-    .filter((name) => name !== undefined)
-    .sort((left, right) => left.segmentId - right.segmentId);
-  const open = await openFiles(settings, files.at(-1));
+export async function examineFolder(settings: Settings): Promise<Findings> {
+  const listing = listFolder(settings);
+  const open = await openFiles(settings, listing);
   try {
-    return { ...(await examine(settings, names, files, open)), files: open };
+    return { ...(await examine(settings, await listing, open)), files: open };
   } catch (error) {
     await closeFiles(open);
+    // Safety: a sync that failed comes before all that was found, for it has taken with it what the system knew of the failure.
+    await open.segment?.synced();
     throw error;
+  } finally {
+    await open.segment?.window.close();
   }
 }
 
-async function openFiles(settings: Settings, last: SegmentName | undefined): Promise<OpenFiles> {
+/** What a folder holds: all its names, and the segments among them in order. */
+interface Listing {
+  readonly names: readonly string[];
+  readonly segments: readonly SegmentName[];
+}
+
+async function listFolder({ env, directory }: Settings): Promise<Listing> {
+  const names = await env.files.list(directory);
+  const segments = names
+    .map(parseSegmentName)
+    .filter((name) => name !== undefined)
+    .sort((left, right) => left.segmentId - right.segmentId);
+  return { names, segments };
+}
+
+/** The slots' names are known: they are opened while the folder is listed. */
+async function openFiles(settings: Settings, listing: Promise<Listing>): Promise<OpenFiles> {
   const { env, directory } = settings;
-  const opening = last && env.files.open(pathIn(directory, last.name), 'write', { direct: true });
-  const opened = await Promise.allSettled([opening, ...openSlots(settings)]);
-  const [segment, a, b] = opened.map((one) => (one.status === 'fulfilled' ? one.value : undefined));
-  const files: OpenFiles = { segment, slots: [a, b] };
-  const failed = opened.find((one) => one.status === 'rejected');
+  const opening = listing.then(({ segments }) => {
+    const last = segments.at(-1);
+    return last && LastFile.open(env.files, pathIn(directory, last.name));
+  });
+  const slots = Promise.allSettled(openSlots(settings));
+  const [segment] = await Promise.allSettled([opening]);
+  const [a, b] = await slots;
+  const files: OpenFiles = { segment: valueOf(segment), slots: [valueOf(a), valueOf(b)] };
+  const failed = [segment, a, b].find((one) => one?.status === 'rejected');
   if (failed === undefined) return files;
   await closeFiles(files);
   throw failed.reason;
 }
 
-/** Idempotent. */
+function valueOf<T>(settled: PromiseSettledResult<T> | undefined): T | undefined {
+  return settled?.status === 'fulfilled' ? settled.value : undefined;
+}
+
+/** Idempotent. Waits for what is still going on with the files. */
 export async function closeFiles({ segment, slots }: OpenFiles): Promise<void> {
-  await Promise.all([segment, ...slots].map(async (handle) => handle?.close()));
+  await Promise.all([segment, ...slots].map(async (file) => file?.close()));
 }
 
 async function examine(
   settings: Settings,
-  names: readonly string[],
-  files: readonly SegmentName[],
-  { segment: lastHandle, slots }: OpenFiles,
+  { names, segments }: Listing,
+  { segment: last, slots }: OpenFiles,
 ): Promise<Omit<Findings, 'files'>> {
-  const [found, loaded] = await Promise.all([
-    readState(settings, slots, files.length === 0),
-    loadAll(settings, files, lastHandle),
+  const reading = Promise.all([
+    loadAll(settings, segments, last),
+    readState(settings, slots, segments.length === 0),
   ]);
-  const examined = new FolderExaminer(settings, loaded, lastHandle);
+  // Why here: the reads are waited for first, and there are few threads for both.
+  last?.beginSync();
+  const [loaded, found] = await reading;
+  const examined = new FolderExaminer(settings, loaded, last);
   await examined.run();
   const kept = withoutVoid(loaded.map(({ segment }) => segment));
   const end = examined.end;
@@ -149,14 +174,14 @@ async function examine(
 
 async function loadAll(
   settings: Settings,
-  files: readonly SegmentName[],
-  lastHandle: FileHandle | undefined,
+  names: readonly SegmentName[],
+  last: LastFile | undefined,
 ): Promise<LoadedSegment[]> {
-  const load = (file: SegmentName): Promise<LoadedSegment> =>
-    loadSegment(settings, file, file === files.at(-1) ? lastHandle : undefined);
+  const load = (name: SegmentName): Promise<LoadedSegment> =>
+    loadSegment(settings, name, name === names.at(-1) ? last : undefined);
   const loaded: LoadedSegment[] = [];
-  for (let start = 0; start < files.length; start += PARALLEL_LOADS) {
-    const group = files.slice(start, start + PARALLEL_LOADS);
+  for (let start = 0; start < names.length; start += PARALLEL_LOADS) {
+    const group = names.slice(start, start + PARALLEL_LOADS);
     loaded.push(...(await Promise.all(group.map(load))));
   }
   return loaded;
@@ -166,7 +191,7 @@ async function loadAll(
 class FolderExaminer {
   readonly #settings: Settings;
   readonly #loaded: readonly LoadedSegment[];
-  readonly #lastHandle: FileHandle | undefined;
+  readonly #last: LastFile | undefined;
   readonly unsealed: { segment: Segment; sequence: number; chain: number }[] = [];
   readonly unproven: Segment[] = [];
   tornTail: Findings['tornTail'];
@@ -180,14 +205,10 @@ class FolderExaminer {
     segmentId: 0,
   };
 
-  constructor(
-    settings: Settings,
-    loaded: readonly LoadedSegment[],
-    lastHandle: FileHandle | undefined,
-  ) {
+  constructor(settings: Settings, loaded: readonly LoadedSegment[], last: LastFile | undefined) {
     this.#settings = settings;
     this.#loaded = loaded;
-    this.#lastHandle = lastHandle;
+    this.#last = last;
   }
 
   async run(): Promise<void> {
@@ -219,10 +240,9 @@ class FolderExaminer {
   async #scan(loaded: LoadedSegment, next: LoadedSegment | undefined): Promise<void> {
     const { segment, header } = loaded;
     const { env } = this.#settings;
-    const ownHandle = next === undefined ? undefined : await env.files.open(segment.path, 'read');
-    const handle = ownHandle ?? this.#lastHandle;
-    invariant(handle !== undefined, 'the last segment is open');
-    const window = new FileWindow(handle, segment.fileSizeBytes);
+    const own = next === undefined ? undefined : await env.files.open(segment.path, 'read');
+    const window = own ? new FileWindow(own, segment.fileSizeBytes) : this.#last?.window;
+    invariant(window !== undefined, 'the last segment is open');
     try {
       segment.offsets = new OffsetList();
       const start = scanStartOf(header, loaded.headerCrc);
@@ -239,8 +259,8 @@ class FolderExaminer {
       else await this.#acceptTail(segment, result, window);
       this.scannedBytes += window.readBytes;
     } finally {
-      window.close();
-      await ownHandle?.close();
+      await window.close();
+      await own?.close();
     }
   }
 

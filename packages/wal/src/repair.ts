@@ -1,6 +1,7 @@
 import type { FileHandle } from '@holdfast/env';
 import { isFileError } from './damage.ts';
 import { isSpareName, pathIn, spareName, tornName } from './file-names.ts';
+import type { LastFile } from './last-file.ts';
 import { roundUpToBlock } from './layout.ts';
 import type { Findings } from './recovery.ts';
 import type { Segment } from './segment.ts';
@@ -20,13 +21,15 @@ export async function repairFolder(
   segmentFiles: SegmentFiles,
 ): Promise<Pick<RecoveryReport, 'tornTail' | 'removedFiles'>> {
   const { files } = settings.env;
+  const last = findings.files.segment;
+  // Safety: whether it was needed or not: one that failed has taken with it what the system knew of the failure.
+  await last?.synced();
   const spares = findings.leftovers.filter(isSpareName);
   const voided = findings.leftovers.filter((name) => !isSpareName(name));
   // The spares first: on a full volume they are the room for a copy.
   for (const name of spares) await files.unlink(pathIn(settings.directory, name));
   for (const segment of findings.unproven) {
-    const isOpen = segment === findings.end.active;
-    await prove(settings, segment, isOpen ? findings.files.segment : undefined);
+    await prove(settings, segment, segment === findings.end.active ? last : undefined);
   }
   let tornTail: RecoveryReport['tornTail'];
   if (findings.tornTail !== undefined) {
@@ -54,10 +57,11 @@ export async function repairFolder(
 async function prove(
   { env, directory }: Settings,
   { path }: Segment,
-  opened: FileHandle | undefined,
+  last: LastFile | undefined,
 ): Promise<void> {
   const { files } = env;
-  const handle = opened ?? (await files.open(path, 'write', { direct: true }));
+  if (await last?.synced()) return;
+  const handle = last?.handle ?? (await files.open(path, 'write', { direct: true }));
   try {
     if (handle.direct) return await handle.sync();
     const temporary = pathIn(directory, spareName(0));
@@ -71,7 +75,7 @@ async function prove(
     await files.rename(temporary, path);
     await files.syncDirectory(directory);
   } finally {
-    if (handle !== opened) await handle.close();
+    if (handle !== last?.handle) await handle.close();
   }
 }
 

@@ -54,8 +54,9 @@ interface Batch {
 export async function copySegment(request: SegmentCopyRequest): Promise<SegmentCopy> {
   const { env, source } = request;
   const handle = await env.files.open(source, 'read');
+  let window: FileWindow | undefined;
   try {
-    const window = new FileWindow(handle, await handle.sizeBytes());
+    window = new FileWindow(handle, await handle.sizeBytes());
     const block = await window.bytes(0, BLOCK_BYTES);
     const decoded = decodeSegmentHeader(block, env.crc32c);
     if (decoded === 'newer') throw newerFormat(source);
@@ -74,6 +75,7 @@ export async function copySegment(request: SegmentCopyRequest): Promise<SegmentC
     const { segmentId, baseIndex } = header;
     return { segmentId, baseIndex, lastIndex, sealed, sizeBytes, chain };
   } finally {
+    await window?.close();
     await handle.close();
   }
 }

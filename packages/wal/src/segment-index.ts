@@ -6,7 +6,7 @@ import type { ReadHandles } from './read-handles.ts';
 import type { Segment } from './segment.ts';
 import { decodeSegmentHeader } from './segment-header.ts';
 import { readFooter } from './segment-loader.ts';
-import { scanSegment } from './segment-scan.ts';
+import { scanSegment, scanStartOf } from './segment-scan.ts';
 import type { Settings } from './settings.ts';
 
 /** Offsets kept of sealed segments; the active one's are always there. */
@@ -74,26 +74,24 @@ export class SegmentIndex {
     const { env } = this.#settings;
     return await this.#handles.use(segment, async (handle) => {
       const window = new FileWindow(handle, segment.fileSizeBytes);
-      const block = (await window.bytes(0, BLOCK_BYTES)).slice();
-      const decoded = decodeSegmentHeader(block, env.crc32c);
-      if (typeof decoded === 'string')
-        throw corruption(segment.path, 0, 'the segment header is damaged');
-      const offsets = new OffsetList();
-      const start = {
-        nonce: segment.nonce,
-        position: BLOCK_BYTES,
-        sequence: decoded.header.firstSequence - 1,
-        chain: decoded.crc,
-        nextIndex: segment.baseIndex,
-      };
-      const result = await scanSegment(window, start, env, {
-        record: (offset) => offsets.push(offset),
-      });
-      if (offsets.length < segment.recordCount) {
-        throw corruption(segment.path, result.endPosition, result.problem ?? 'records are missing');
+      try {
+        const decoded = decodeSegmentHeader(await window.bytes(0, BLOCK_BYTES), env.crc32c);
+        if (typeof decoded === 'string')
+          throw corruption(segment.path, 0, 'the segment header is damaged');
+        const offsets = new OffsetList();
+        const start = scanStartOf(decoded.header, decoded.crc);
+        const result = await scanSegment(window, start, env, {
+          record: (offset) => offsets.push(offset),
+        });
+        if (offsets.length < segment.recordCount) {
+          const problem = result.problem ?? 'records are missing';
+          throw corruption(segment.path, result.endPosition, problem);
+        }
+        offsets.trim(segment.recordCount);
+        return offsets;
+      } finally {
+        await window.close();
       }
-      offsets.trim(segment.recordCount);
-      return offsets;
     });
   }
 }

@@ -1,8 +1,9 @@
 import type { Crc32c } from '@holdfast/bytes';
-import type { FileHandle } from '@holdfast/env';
+import type { FileHandle, Files, OpenOptions } from '@holdfast/env';
 import { BATCH_HEADER_BYTES } from './batch-header.ts';
 import { corruption, foreign, newerFormat } from './damage.ts';
 import { pathIn, type SegmentName } from './file-names.ts';
+import type { FileWindow } from './file-window.ts';
 import { BLOCK_BYTES } from './layout.ts';
 import { Segment } from './segment.ts';
 import { decodeFooter, decodeTrailer, type Trailer } from './segment-footer.ts';
@@ -18,36 +19,60 @@ export interface LoadedSegment {
   readonly trailer: Trailer | undefined;
 }
 
+/** An open file whose size is known. */
+export interface SizedFile {
+  readonly handle: FileHandle;
+  readonly sizeBytes: number;
+  /** Where the whole file is to be read: the header is read through it. */
+  readonly window?: FileWindow;
+  /** As `readLast`, where that is under way already. */
+  readonly last?: Promise<Uint8Array | undefined>;
+}
+
+/** Opens a file and asks for its size, both at once. Nobody may be writing to it. */
+export async function openSized(
+  files: Files,
+  path: string,
+  mode: 'read' | 'write',
+  options?: OpenOptions,
+): Promise<SizedFile> {
+  const [opened, found] = await Promise.allSettled([
+    files.open(path, mode, options),
+    files.stat(path),
+  ]);
+  if (opened.status === 'rejected') throw opened.reason;
+  const handle = opened.value;
+  if (found.status === 'fulfilled') return { handle, sizeBytes: found.value?.sizeBytes ?? 0 };
+  await handle.close();
+  throw found.reason;
+}
+
 /** Reads header and trailer of a segment file. Two small reads, whatever its size. `opened`: by the caller, who closes it. */
 export async function loadSegment(
   settings: Settings,
-  file: SegmentName,
-  opened: FileHandle | undefined,
+  name: SegmentName,
+  opened: SizedFile | undefined,
 ): Promise<LoadedSegment> {
   const { env } = settings;
-  const path = pathIn(settings.directory, file.name);
-  const handle = opened ?? (await env.files.open(path, 'read'));
+  const path = pathIn(settings.directory, name.name);
+  const file = opened ?? (await openSized(env.files, path, 'read'));
   try {
-    const block = new Uint8Array(BLOCK_BYTES);
-    const [sizeBytes, isRead] = await Promise.all([
-      handle.sizeBytes(),
-      readBlock(handle, block, 0),
-    ]);
-    const decoded = isRead ? decodeSegmentHeader(block, env.crc32c) : 'damaged';
+    const [block, last] = await Promise.all([readHeader(file), file.last ?? readLast(file)]);
+    const decoded = decodeSegmentHeader(block, env.crc32c);
     if (decoded === 'newer') throw newerFormat(path);
     if (decoded === 'damaged')
       throw corruption(path, 0, 'the segment header does not match its checksum');
     const { header, crc } = decoded;
     checkIdentity(path, header, settings);
-    if (header.segmentId !== file.segmentId || header.baseIndex !== file.baseIndex) {
+    if (header.segmentId !== name.segmentId || header.baseIndex !== name.baseIndex) {
       throw corruption(path, 0, 'the file has another segment’s name');
     }
-    const segment = segmentOf(file, path, header, sizeBytes);
-    const trailer = await readTrailer(handle, sizeBytes, segment, env.crc32c);
-    if (trailer !== undefined) await applyTrailer(handle, segment, trailer, env.crc32c);
+    const segment = segmentOf(name, path, header, file.sizeBytes);
+    const trailer = trailerOf(last, segment, env.crc32c);
+    if (trailer !== undefined) await applyTrailer(file.handle, segment, trailer, env.crc32c);
     return { segment, header, headerCrc: crc, trailer };
   } finally {
-    if (handle !== opened) await handle.close();
+    if (opened === undefined) await file.handle.close();
   }
 }
 
@@ -86,30 +111,36 @@ function checkIdentity(path: string, header: SegmentHeader, settings: Settings):
   );
 }
 
-async function readBlock(
-  handle: FileHandle,
-  block: Uint8Array,
-  position: number,
-): Promise<boolean> {
-  return (await handle.read(block, position)) === block.length;
+async function readHeader({ handle, window }: SizedFile): Promise<Uint8Array> {
+  return await (window?.bytes(0, BLOCK_BYTES) ?? readBlock(handle, 0));
 }
 
-async function readTrailer(
-  handle: FileHandle,
-  sizeBytes: number,
+/** The block that is a trailer where the segment is sealed; undefined where it cannot be one. */
+export async function readLast({ handle, sizeBytes }: SizedFile): Promise<Uint8Array | undefined> {
+  if (sizeBytes < 3 * BLOCK_BYTES || sizeBytes % BLOCK_BYTES !== 0) return undefined;
+  return await readBlock(handle, sizeBytes - BLOCK_BYTES);
+}
+
+/** Shorter than a block only where the file ends before. */
+async function readBlock(handle: FileHandle, position: number): Promise<Uint8Array> {
+  const block = new Uint8Array(BLOCK_BYTES);
+  return block.subarray(0, await handle.read(block, position));
+}
+
+function trailerOf(
+  block: Uint8Array | undefined,
   segment: Segment,
   crc32c: Crc32c,
-): Promise<Trailer | undefined> {
-  if (sizeBytes < 3 * BLOCK_BYTES || sizeBytes % BLOCK_BYTES !== 0) return undefined;
-  const block = new Uint8Array(BLOCK_BYTES);
-  if (!(await readBlock(handle, block, sizeBytes - BLOCK_BYTES))) return undefined;
+): Trailer | undefined {
+  if (block?.length !== BLOCK_BYTES) return undefined;
   const trailer = decodeTrailer(block, segment.nonce, crc32c);
   if (trailer === undefined) return undefined;
   const fits =
     trailer.segmentId === segment.id &&
     trailer.baseIndex === segment.baseIndex &&
     trailer.footerOffset >= BLOCK_BYTES &&
-    trailer.footerOffset + BATCH_HEADER_BYTES + trailer.footerByteLength <= sizeBytes - BLOCK_BYTES;
+    trailer.footerOffset + BATCH_HEADER_BYTES + trailer.footerByteLength <=
+      segment.fileSizeBytes - BLOCK_BYTES;
   return fits ? trailer : undefined;
 }
 

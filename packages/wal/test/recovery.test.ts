@@ -1,6 +1,6 @@
 import { logIndex, term } from '@holdfast/bytes';
 import { FileError } from '@holdfast/env';
-import type { MemoryEnv, MemoryFiles } from '@holdfast/env/memory';
+import type { DiskOperation, MemoryEnv, MemoryFiles } from '@holdfast/env/memory';
 import { describe, expect, it } from 'vitest';
 import { segmentName } from '../src/file-names.ts';
 import { codeOf, contents, DIRECTORY, envOn, memoryEnv, open, put } from './fixtures/logs.ts';
@@ -122,13 +122,59 @@ describe('recovery', () => {
       path: FIRST,
       offset: Math.floor(offset / 4096) * 4096,
     });
-    const kinds = env.files
-      .operations()
-      .slice(before)
-      .map(({ kind }) => kind);
-    expect(kinds.filter((kind) => kind !== 'makeDirectory' && kind !== 'syncDirectory')).toEqual(
-      [],
-    );
+    for (const { kind } of env.files.operations().slice(before)) {
+      // A sync changes nothing that is read.
+      expect(['sync', 'syncDirectory']).toContain(kind);
+    }
+  });
+
+  it('reads and syncs nothing of a folder before it has the lock', async () => {
+    const env = await three(true);
+    const kinds: string[] = [];
+    const when = ({ kind }: DiskOperation): boolean => kinds.push(kind) < 0;
+    env.files.failWhen({ when, code: 'FILE_IO' });
+    const wal = await open(env, ONE);
+    expect(kinds.indexOf('lock')).toBe(0);
+    await wal.close();
+  });
+
+  it('syncs the last segment while it is read', async () => {
+    const env = await memoryEnv();
+    const wal = await open(env, { segmentSizeBytes: 2 ** 20, preallocate: false });
+    for (let count = 0; count < 4; count++) await put(wal, 'large', new Uint8Array(200_000));
+    await wal.close();
+    const reads: (number | undefined)[] = [];
+    let readBeforeSync: number | undefined;
+    const when = ({ kind, path, position }: DiskOperation): boolean => {
+      if (path === FIRST && kind === 'read') reads.push(position);
+      if (path === FIRST && kind === 'sync') readBeforeSync = reads.length;
+      return false;
+    };
+    env.files.failWhen({ when, code: 'FILE_IO' });
+    await (await open(env, { segmentSizeBytes: 2 ** 20, preallocate: false })).close();
+    expect(reads.length).toBeGreaterThan(2);
+    // Its beginning and its last block.
+    expect(readBeforeSync).toBe(2);
+  });
+
+  it.each([
+    ['unproven', async (): Promise<void> => undefined],
+    ['without a batch', (env: MemoryEnv): Promise<void> => cutTo(env, 4096)],
+    [
+      'damaged',
+      async (env: MemoryEnv): Promise<void> => env.files.corrupt(FIRST, { offset: 8192 + 97 }),
+    ],
+  ])('tells of a sync of the last segment that failed, whatever it is: %s', async (_, change) => {
+    const env = await three(false);
+    await change(env);
+    const when = ({ kind, path }: DiskOperation): boolean => kind === 'sync' && path === FIRST;
+    env.files.failWhen({ when, code: 'FILE_IO' });
+    const before = env.files.operationCount;
+    expect(await codeOf(open(env, ONE))).toBe('FILE_IO');
+    // And nothing was built on it.
+    for (const { kind } of env.files.operations().slice(before)) {
+      expect(['sync', 'syncDirectory']).toContain(kind);
+    }
   });
 
   it.each([
@@ -136,9 +182,7 @@ describe('recovery', () => {
     ['cut off before the last record', 12288],
   ])('refuses a log that was closed in order and is %s', async (_, sizeBytes) => {
     const env = await three(true);
-    const file = await env.files.open(FIRST, 'write');
-    await file.truncate(sizeBytes);
-    await file.close();
+    await cutTo(env, sizeBytes);
     await expect(open(env, ONE)).rejects.toMatchObject({
       code: 'WAL_CORRUPTION',
       path: FIRST,
@@ -273,6 +317,12 @@ describe('recovery', () => {
     await wal.close();
   });
 });
+
+async function cutTo(env: MemoryEnv, sizeBytes: number): Promise<void> {
+  const file = await env.files.open(FIRST, 'write');
+  await file.truncate(sizeBytes);
+  await file.close();
+}
 
 /** Makes a state slot one of format version 1, which says nothing of segments. */
 async function toVersion1(env: MemoryEnv, path: string): Promise<void> {
