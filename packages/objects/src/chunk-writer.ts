@@ -13,9 +13,11 @@ import type { BodyEncryption } from './staged-body.ts';
 import { commit, newId, put, remove, type StoreContext } from './store-context.ts';
 
 /**
- * Writes one blob: fills pooled buffers, and lends each to a worker that hashes it, once the KvStore has its own copy. At
- * most `chunksInFlight` chunks are on their way; the buffers are the bound on bytes, per stream and in
- * all. The intent goes with the first chunk, in one transaction.
+ * Writes one blob: fills pooled buffers, and lends each to a worker that hashes it. Where there is a place at the KvStore a
+ * chunk goes there first, which copies it, and is hashed while it is written; else it is hashed while it waits for its place,
+ * so that a log that stands still for a moment does not hold up the hash. At most `chunksInFlight` chunks are on their way;
+ * the buffers are the bound on bytes, per stream and in all. The intent goes with the first chunk, in one transaction, and
+ * that waits for its place before anything follows.
  *
  * Who asked for it gets the only chunk of a blob back instead, hashed and not written, to write it in the transaction that
  * refers to it: one round to the disk and to the cluster instead of two, and no intent.
@@ -45,6 +47,8 @@ export class ChunkWriter {
   #failure: { readonly error: unknown } | undefined;
   #buffer: Uint8Array | undefined;
   #filled = 0;
+  /** What waits for its place is not written any more. */
+  #isGivenUp = false;
   #chunks = 0;
   #sizeBytes = 0;
 
@@ -157,6 +161,7 @@ export class ChunkWriter {
    * fails, the intent is left for garbage collection.
    */
   async end(committed: boolean): Promise<void> {
+    this.#isGivenUp = !committed;
     await Promise.all(this.#inFlight);
     this.#digest.abort();
     this.#closeLane();
@@ -180,13 +185,20 @@ export class ChunkWriter {
     }
   }
 
+  /** Whether there is a place at the KvStore. The first chunk waits for one: its intent must be there first. */
+  async #takePlace(): Promise<boolean> {
+    const { chunkCommits } = this.#context;
+    if (this.#chunks > 0) return chunkCommits.tryTake();
+    await chunkCommits.take();
+    return true;
+  }
+
   async #send(isLast: boolean): Promise<void> {
     while (this.#inFlight.size >= this.#context.limits.chunksInFlight) {
       await Promise.race(this.#inFlight);
     }
     this.#throwFailure();
-    // Why here: chunks get their places in their order, and one that waits for its own is as full as it gets.
-    if (this.#seals === undefined) await this.#context.chunkCommits.take();
+    const hasPlace = this.#seals === undefined && (await this.#takePlace());
     const buffer = this.#buffer as Uint8Array;
     const sizeBytes = this.#filled;
     const number = this.#chunks++;
@@ -196,7 +208,7 @@ export class ChunkWriter {
     const loan: Loan = { memory: buffer };
     const stored =
       this.#seals === undefined
-        ? this.#store(loan, buffer.subarray(0, sizeBytes), number)
+        ? this.#store(loan, buffer.subarray(0, sizeBytes), number, hasPlace)
         : this.#storeSealed(buffer.subarray(0, sizeBytes + SEAL_SIZE_BYTES), number, isLast);
     const sent: Promise<void> = stored
       .catch((error: unknown) => {
@@ -218,41 +230,44 @@ export class ChunkWriter {
     const before = this.#lastTurn;
     const turn = Promise.withResolvers<void>();
     this.#lastTurn = turn.promise;
-    let stored: Promise<number | undefined>;
+    let stored: Promise<void>;
     try {
       await this.#digest.update(chunk.subarray(0, chunk.length - SEAL_SIZE_BYTES));
       await this.#context.env.ciphers.sealInPlace(seals(number, isLast), chunk);
       await before;
       await this.#context.chunkCommits.take();
-      const { operations, conditions } = this.#placing(chunk, number);
-      stored = commit(this.#context, conditions, operations).finally(() =>
-        this.#context.chunkCommits.give(),
-      );
+      stored = this.#place(chunk, number);
     } finally {
       turn.resolve();
     }
-    if ((await stored) !== undefined) throw lostIntent();
+    await stored;
   }
 
-  /** Has a place at the KvStore. Safety: that has copied the chunk when `commit` returns; then its memory is lent. */
-  async #store(loan: Loan, chunk: Uint8Array, number: number): Promise<void> {
-    const { operations, conditions } = this.#placing(chunk, number, this.#sum(chunk));
-    const committed = commit(this.#context, conditions, operations).finally(() =>
-      this.#context.chunkCommits.give(),
-    );
+  /** Safety: who has a place has the chunk copied when `#place` returns; then its memory is lent. */
+  async #store(loan: Loan, chunk: Uint8Array, number: number, hasPlace: boolean): Promise<void> {
+    const crc = this.#sum(chunk);
+    if (hasPlace) {
+      const placed = this.#place(chunk, number, crc);
+      const outcomes = await Promise.allSettled([this.#lend(loan, chunk), placed]);
+      for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+      return;
+    }
+    const { length: sizeBytes } = chunk;
+    const memory = await this.#lend(loan, chunk);
+    await this.#context.chunkCommits.take();
+    await this.#place(memory.subarray(0, sizeBytes), number, crc);
+  }
+
+  /** Has the chunk hashed, and all of its memory back. */
+  async #lend(loan: Loan, chunk: Uint8Array): Promise<Uint8Array> {
     loan.memory = undefined;
-    const hashed = this.#digest.lend(chunk).then((memory) => {
-      loan.memory = memory;
-    });
-    const [, stored] = await Promise.allSettled([hashed, committed]).then(throwRejected);
-    if (stored !== undefined) throw lostIntent();
+    const memory = await this.#digest.lend(chunk);
+    loan.memory = memory;
+    return memory;
   }
 
-  #placing(
-    chunk: Uint8Array,
-    number: number,
-    crc?: number,
-  ): { readonly operations: Operation[]; readonly conditions: Condition[] } {
+  /** Has a place at the KvStore, and gives it back when the chunk is durable. The chunk is copied when this returns. */
+  async #place(chunk: Uint8Array, number: number, crc?: number): Promise<void> {
     const operations: Operation[] = [put(chunkKey(this.#blobId, number), chunk, crc)];
     const conditions: Condition[] = [];
     if (number === 0) {
@@ -260,7 +275,12 @@ export class ChunkWriter {
     } else {
       conditions.push({ kind: 'exists', key: this.#intent });
     }
-    return { operations, conditions };
+    try {
+      if (this.#isGivenUp) return;
+      if ((await commit(this.#context, conditions, operations)) !== undefined) throw lostIntent();
+    } finally {
+      this.#context.chunkCommits.give();
+    }
   }
 
   /** Of the next chunk in order, whose bytes are final. */
@@ -326,13 +346,4 @@ export function lostIntent(): ObjectStoreError {
     'OperationAborted',
     'The upload took so long that it was taken for abandoned. Please try again.',
   );
-}
-
-function throwRejected<A, B>(
-  results: readonly [PromiseSettledResult<A>, PromiseSettledResult<B>],
-): readonly [A, B] {
-  const [first, second] = results;
-  if (first.status === 'rejected') throw first.reason;
-  if (second.status === 'rejected') throw second.reason;
-  return [first.value, second.value];
 }

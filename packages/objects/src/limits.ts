@@ -7,8 +7,8 @@ export interface ObjectStoreLimits {
   /** Bytes of a chunk of a larger body. Default, and at most, 1 MiB or what the KvStore takes. */
   readonly chunkSizeBytes: number;
   /**
-   * Chunks of one body that may be on their way at once, to the hash and to the KvStore. Default 16: what is hashed in the
-   * longest time that a log takes now and then, 25 ms.
+   * Chunks of one body that may be on their way at once, to the hash and to the KvStore. Default 32: what is hashed in the
+   * time for which a log stands still now and then, 40 ms.
    */
   readonly chunksInFlight: number;
   /**
@@ -22,7 +22,7 @@ export interface ObjectStoreLimits {
   readonly readBuffers: number;
   /**
    * Buffers of each kind in use up to which a transfer gets more than its one, to read ahead or to have
-   * several chunks on their way. So many are kept. Default 16.
+   * several chunks on their way. So many are kept. Default 32.
    */
   readonly spareBuffers: number;
   /** How long a large upload or read waits for its turn before it is refused as busy. Default 30 s. */
@@ -59,11 +59,11 @@ const HOUR_MS = 60 * 60 * 1000;
 const DEFAULTS: ObjectStoreLimits = {
   inlineSizeBytes: 128 * KIB,
   chunkSizeBytes: MIB,
-  chunksInFlight: 16,
+  chunksInFlight: 32,
   chunksCommitting: 8,
   writeBuffers: 256,
   readBuffers: 256,
-  spareBuffers: 16,
+  spareBuffers: 32,
   bufferWaitMs: 30_000,
   readViewAgeMs: 10 * 60 * 1000,
   pinnedListings: 64,

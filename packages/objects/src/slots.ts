@@ -10,12 +10,16 @@ export class Slots {
     this.#free = count;
   }
 
+  /** Whether there was one; it is given back once, by `give`. */
+  tryTake(): boolean {
+    if (this.#free === 0) return false;
+    this.#free--;
+    return true;
+  }
+
   /** Resolves when there is one; it is given back once, by `give`. */
   async take(): Promise<void> {
-    if (this.#free > 0) {
-      this.#free--;
-      return;
-    }
+    if (this.tryTake()) return;
     await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
