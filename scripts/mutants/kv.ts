@@ -97,7 +97,7 @@ export const kvMutants: readonly Mutant[] = [
       from: 'return !index.liveBytes.has(segmentId) && space.isRemovable(segmentId, oldestReader);',
       to: 'return index !== null && space.isRemovable(segmentId, oldestReader);',
     },
-    pinned: { module: node, words: ['short log', '22'] },
+    pinned: { module: node, words: ['short log', '36'] },
     hunts: [
       { module: store, trial: 'random', seeds: 24 },
       { module: node, trial: 'short log', seeds: 8 },

@@ -365,25 +365,26 @@ export class LogWriter {
   /** Seals the active segment and makes the next one, durably, before a record in it is acknowledged. */
   async #moveTo(segment: Segment): Promise<void> {
     const end = this.#end;
-    if (end.active !== undefined) {
-      const { active } = end;
-      active.endPosition = end.position;
-      invariant(
-        active.lastWrittenIndex === end.index,
-        'a segment is sealed with exactly its durable records',
-      );
-      await this.#segmentFiles.seal(active, this.#handle, end.sequence + 1, end.chain);
-      end.sequence++;
-      end.active = undefined;
-      this.onSeal(active);
-      await this.#handle?.close();
-      this.#handle = undefined;
-    }
-    const { handle, chain } = await this.#segmentFiles.make(segment, end);
+    const start = { ...end, sequence: end.sequence + (end.active === undefined ? 0 : 1) };
+    const sealing = end.active && this.#seal(end.active);
+    const { handle, chain } = await this.#segmentFiles.make(segment, start, sealing);
     this.#handle = handle;
     Object.assign(end, { active: segment, position: BLOCK_BYTES, chain, segmentId: segment.id });
     end.index = segment.baseIndex - 1;
     this.#endsWithMark = false;
+  }
+
+  async #seal(active: Segment): Promise<void> {
+    const end = this.#end;
+    active.endPosition = end.position;
+    const isWhole = active.lastWrittenIndex === end.index;
+    invariant(isWhole, 'a segment is sealed with exactly its durable records');
+    await this.#segmentFiles.seal(active, this.#handle, end.sequence + 1, end.chain);
+    end.sequence++;
+    end.active = undefined;
+    this.onSeal(active);
+    await this.#handle?.close();
+    this.#handle = undefined;
   }
 
   /** Whether a batch may be issued into the segment: it is the active one, and the state names it. */

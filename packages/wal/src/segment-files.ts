@@ -11,6 +11,17 @@ import { encodeSegmentHeader } from './segment-header.ts';
 import type { Settings } from './settings.ts';
 import { SpareFiles } from './spare-files.ts';
 
+/** Where the log ends that a segment continues, the footer of the one before counted. */
+export type SegmentStart = Pick<LogEnd, 'segmentId' | 'sequence' | 'chain'>;
+
+/** A segment file whose header is durable, under a name that stands for nothing yet. */
+interface PreparedSegment {
+  readonly temporary: string;
+  readonly handle: FileHandle;
+  readonly chain: number;
+  readonly fileSizeBytes: number;
+}
+
 /** Makes and seals segment files. */
 export class SegmentFiles {
   readonly #settings: Settings;
@@ -25,17 +36,40 @@ export class SegmentFiles {
   }
 
   /**
-   * Makes the file of a planned segment. When it resolves, the segment is durable under its name, and
-   * the handle takes its batches.
+   * Makes the file of a planned segment, while the one before is being sealed: each takes several syncs. When it resolves,
+   * the segment is durable under its name, and the handle takes its batches. Rejects with what the sealing fails with, too.
    *
    * Durability: the header is synced under a temporary name before the rename, and the folder after it;
-   * so a segment's name never stands for a file without a whole header.
+   * so a segment's name never stands for a file without a whole header. The rename waits for the seal, so that only the
+   * last segment of a log may be without its end.
    */
-  async make(segment: Segment, end: LogEnd): Promise<{ handle: FileHandle; chain: number }> {
+  async make(
+    segment: Segment,
+    start: SegmentStart,
+    sealing: Promise<void> | undefined,
+  ): Promise<{ handle: FileHandle; chain: number }> {
+    const [sealed, made] = await Promise.allSettled([sealing, this.#prepare(segment, start)]);
+    if (made.status === 'rejected')
+      throw sealed.status === 'rejected' ? sealed.reason : made.reason;
+    const prepared = made.value;
+    try {
+      if (sealed.status === 'rejected') throw sealed.reason;
+      await this.#settings.env.files.rename(prepared.temporary, segment.path);
+    } catch (error) {
+      await this.#discard(prepared, error);
+      throw error;
+    }
+    await this.#settings.env.files.syncDirectory(this.#settings.directory);
+    segment.state = 'active';
+    segment.fileSizeBytes = prepared.fileSizeBytes;
+    return prepared;
+  }
+
+  async #prepare(segment: Segment, start: SegmentStart): Promise<PreparedSegment> {
     const { env, directory, identity, segmentSizeBytes } = this.#settings;
     const nonce = viewOf(env.random.bytes(8));
     segment.nonce = { low: nonce.getUint32(0, true), high: nonce.getUint32(4, true) };
-    segment.previousId = end.segmentId;
+    segment.previousId = start.segmentId;
     // A log that begins anew twice has a segment without a record, which is sealed like any other.
     segment.offsets ??= new OffsetList();
     const block = env.files.allocate(BLOCK_BYTES);
@@ -47,9 +81,9 @@ export class SegmentFiles {
         nonce: segment.nonce,
         baseIndex: segment.baseIndex,
         termBefore: segment.termBefore,
-        firstSequence: end.sequence + 1,
-        previousSegmentId: end.segmentId,
-        previousChain: end.chain,
+        firstSequence: start.sequence + 1,
+        previousSegmentId: start.segmentId,
+        previousChain: start.chain,
         createdMs: segment.createdMs,
         truncates: segment.truncates,
         restarts: segment.restarts,
@@ -61,18 +95,21 @@ export class SegmentFiles {
     const handle = await env.files.open(temporary, spare === undefined ? 'create' : 'write', {
       direct: true,
     });
+    const fileSizeBytes = spare === undefined ? BLOCK_BYTES : segmentSizeBytes;
+    const prepared: PreparedSegment = { temporary, handle, chain, fileSizeBytes };
     try {
       await handle.writeSynced(block, 0);
-      await env.files.rename(temporary, segment.path);
     } catch (error) {
-      await handle.close();
-      if (isFileError(error, 'NO_SPACE')) await env.files.unlink(temporary);
+      await this.#discard(prepared, error);
       throw error;
     }
-    await env.files.syncDirectory(directory);
-    segment.state = 'active';
-    segment.fileSizeBytes = spare === undefined ? BLOCK_BYTES : segmentSizeBytes;
-    return { handle, chain };
+    return prepared;
+  }
+
+  /** Where the volume is full, the file makes room. */
+  async #discard({ handle, temporary }: PreparedSegment, cause: unknown): Promise<void> {
+    await handle.close();
+    if (isFileError(cause, 'NO_SPACE')) await this.#settings.env.files.unlink(temporary);
   }
 
   /**
