@@ -2,7 +2,7 @@ import type { Files } from '@holdfast/env';
 import { expect, test } from 'vitest';
 import type { Wal } from '../src/index.ts';
 import { codeOf, contents, DIRECTORY, envOn, memoryEnv, open, put } from './fixtures/logs.ts';
-import { mutantFiles } from './fixtures/mutant-files.ts';
+import { mutantFiles, watchedFiles } from './fixtures/mutant-files.ts';
 
 type MemoryEnv = Awaited<ReturnType<typeof memoryEnv>>;
 
@@ -80,21 +80,7 @@ test.each([
 
 test('a failed seal poisons the log, and no file stays open', async () => {
   const env = await memoryEnv();
-  let opened = 0;
-  const files: Files = {
-    ...mutantFiles(env.files, { onWriteSynced: () => undefined }),
-    open: async (...how) => {
-      const handle = await env.files.open(...how);
-      opened++;
-      const close = handle.close.bind(handle);
-      return Object.assign(handle, {
-        close: async () => {
-          opened--;
-          await close();
-        },
-      });
-    },
-  };
+  const { files, opened, closed } = watchedFiles(env.files);
   const wal = await open({ ...env, files });
   const texts = await fill(wal);
   env.files.failWhen({
@@ -103,7 +89,7 @@ test('a failed seal poisons the log, and no file stays open', async () => {
   });
   expect(await codeOf(put(wal, 'next', BODY))).toBe('WAL_POISONED');
   await wal.close();
-  expect(opened).toBe(0);
+  expect(closed.toSorted()).toEqual(opened.toSorted());
   const again = await open(await envOn(env.files.killed(1)));
   expect([...(await contents(again)).values()]).toEqual(texts);
   await again.close();

@@ -4,7 +4,7 @@ import type { DiskOperation, MemoryEnv, MemoryFiles } from '@holdfast/env/memory
 import { describe, expect, it } from 'vitest';
 import { segmentName } from '../src/file-names.ts';
 import { codeOf, contents, DIRECTORY, envOn, memoryEnv, open, put } from './fixtures/logs.ts';
-import { mutantFiles } from './fixtures/mutant-files.ts';
+import { watchedFiles } from './fixtures/mutant-files.ts';
 import { readRotten } from './fixtures/rotten-log.ts';
 
 const ONE = { segmentSizeBytes: 65536, preallocate: false };
@@ -24,20 +24,12 @@ describe('recovery', () => {
     'closes every other file and says so where %s cannot be opened',
     async (ending) => {
       const env = await three(true);
-      const files = mutantFiles(env.files, { onWriteSynced: () => undefined });
-      const opened: string[] = [];
-      const closed: string[] = [];
+      const { files, opened, closed } = watchedFiles(env.files);
       const refusing: typeof files = {
         ...files,
         open: async (path, mode, options) => {
           if (path.endsWith(ending)) throw new FileError('FILE_IO', path, 'refused');
-          const handle = await files.open(path, mode, options);
-          opened.push(path);
-          const close = async (): Promise<void> => {
-            closed.push(path);
-            await handle.close();
-          };
-          return { ...handle, close };
+          return await files.open(path, mode, options);
         },
       };
       expect(await codeOf(open({ ...env, files: refusing }, ONE))).toBe('FILE_IO');

@@ -2,7 +2,7 @@ import { createMemoryEnv, type MemoryEnv, MemoryFiles } from '@holdfast/env/memo
 import { describe, expect, it } from 'vitest';
 import type { Wal } from '../src/index.ts';
 import { DIRECTORY, envOn, memoryEnv, open, put } from './fixtures/logs.ts';
-import { mutantFiles } from './fixtures/mutant-files.ts';
+import { mutantFiles, watchedFiles } from './fixtures/mutant-files.ts';
 
 const MIB = 1024 * 1024;
 
@@ -46,6 +46,17 @@ describe('the spare segment', () => {
       await again.close();
     },
   );
+
+  it('that is being filled when its log is closed is closed too, and removed', async () => {
+    const env = await memoryEnv();
+    const { files, opened, closed } = watchedFiles(env.files);
+    const wal = await open({ ...env, files }, LOG);
+    while (wal.stats().spareBytes === 0) await put(wal, 'record', new Uint8Array(1024));
+    expect(wal.stats().spareBytes).toBeLessThan(LOG.segmentSizeBytes);
+    await wal.close();
+    expect(closed.toSorted()).toEqual(opened.toSorted());
+    expect((await env.files.list(DIRECTORY)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
 
   it('is synced a piece at a time where no write is direct', async () => {
     const env = await createMemoryEnv({ files: new MemoryFiles({ direct: false }) });
