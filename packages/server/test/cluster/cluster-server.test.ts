@@ -21,10 +21,10 @@ test('any node answers any request, and all say that they are ready', async () =
   await servers.startAll({ buckets: ['photos'] });
   for (const at of [0, 1, 2]) {
     const Key = `by ${at}`;
-    await servers.client(at).send(new PutObjectCommand({ Bucket: 'photos', Key, Body: Key }));
+    await servers.patient(at).send(new PutObjectCommand({ Bucket: 'photos', Key, Body: Key }));
     for (const other of [0, 1, 2]) {
       const found = await servers
-        .client(other)
+        .patient(other)
         .send(new GetObjectCommand({ Bucket: 'photos', Key }));
       expect(await found.Body?.transformToString()).toBe(Key);
     }
@@ -36,18 +36,18 @@ test('a multipart upload may have each of its requests at another node', async (
   await using servers = new ThreeServers();
   await servers.startAll({ buckets: ['photos'] });
   const object = { Bucket: 'photos', Key: 'in parts' };
-  const { UploadId } = await servers.client(0).send(new CreateMultipartUploadCommand(object));
+  const { UploadId } = await servers.patient(0).send(new CreateMultipartUploadCommand(object));
   const Parts = await Promise.all(
     [1, 2].map(async (PartNumber) => {
       const Body = Buffer.alloc(PART_BYTES, PartNumber);
       const part = { ...object, UploadId, PartNumber, Body };
-      const { ETag } = await servers.client(PartNumber).send(new UploadPartCommand(part));
+      const { ETag } = await servers.patient(PartNumber).send(new UploadPartCommand(part));
       return { PartNumber, ETag };
     }),
   );
   const whole = { ...object, UploadId, MultipartUpload: { Parts } };
-  await servers.client(2).send(new CompleteMultipartUploadCommand(whole));
-  const found = await servers.client(1).send(new GetObjectCommand(object));
+  await servers.patient(2).send(new CompleteMultipartUploadCommand(whole));
+  const found = await servers.patient(1).send(new GetObjectCommand(object));
   const bytes = await found.Body?.transformToByteArray();
   expect(bytes?.length).toBe(2 * PART_BYTES);
   expect([bytes?.at(0), bytes?.at(-1)]).toEqual([1, 2]);
@@ -83,7 +83,7 @@ test('without a majority a node lives, is not ready, and answers 503 until there
   await servers.start(1);
   await ready;
   expect((await servers.page(0, '/_/health/ready')).status).toBe(200);
-  await servers.client(0).send(new ListBucketsCommand({}));
+  await servers.patient(0).send(new ListBucketsCommand({}));
 });
 
 test('two of three are lost: reads and writes are refused with 503 within a limit', async () => {
@@ -91,7 +91,7 @@ test('two of three are lost: reads and writes are refused with 503 within a limi
   await servers.startAll({ buckets: ['photos'] });
   const client = servers.client(0);
   const object = { Bucket: 'photos', Key: 'a' };
-  await client.send(new PutObjectCommand({ ...object, Body: 'agreed on' }));
+  await servers.patient(0).send(new PutObjectCommand({ ...object, Body: 'agreed on' }));
   for (const at of [1, 2]) await servers.stop(at);
   const beganMs = clock.monotonicMs();
   const unavailable = { $metadata: { httpStatusCode: 503 } };

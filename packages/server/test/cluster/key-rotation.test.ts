@@ -47,14 +47,14 @@ class Rotation implements AsyncDisposable {
   async put(at: number, Key: string): Promise<void> {
     const sealed = { ServerSideEncryption: 'AES256' } as const;
     const command = new PutObjectCommand({ Bucket, Key, Body: Key, ...sealed });
-    await this.servers.client(at).send(command);
+    await this.servers.patient(at).send(command);
   }
 
   /** Every node reads every object. */
   async expectAll(...keys: string[]): Promise<void> {
     for (const at of [0, 1, 2]) {
       for (const Key of keys) {
-        const { Body } = await this.servers.client(at).send(new GetObjectCommand({ Bucket, Key }));
+        const { Body } = await this.servers.patient(at).send(new GetObjectCommand({ Bucket, Key }));
         expect(await Body?.transformToString(), `${Key} at n${at + 1}`).toBe(Key);
       }
     }

@@ -137,16 +137,22 @@ export class ThreeServers implements AsyncDisposable {
     }
   }
 
-  client(at: number, keys: typeof CREDENTIALS = CREDENTIALS): S3Client {
+  /** A client that does not try again, so that a refusal is seen, unless it is told to. */
+  client(at: number, keys: typeof CREDENTIALS = CREDENTIALS, maxAttempts = 1): S3Client {
     const client = new S3Client({
       endpoint: `http://127.0.0.1:${this.server(at).port}`,
       region: 'us-east-1',
       forcePathStyle: true,
-      maxAttempts: 1,
+      maxAttempts,
       credentials: keys,
     });
     this.#clients.push(client);
     return client;
+  }
+
+  /** A client that tries again, as clients do: three servers in one busy process may elect another leader at any time. */
+  patient(at: number): S3Client {
+    return this.client(at, CREDENTIALS, 8);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
