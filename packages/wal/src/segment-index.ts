@@ -79,7 +79,9 @@ export class SegmentIndex {
         if (typeof decoded === 'string')
           throw corruption(segment.path, 0, 'the segment header is damaged');
         const offsets = new OffsetList();
-        const start = scanStartOf(decoded.header, decoded.crc);
+        // Safety: by what was read of the segment at the start, so that a file in its place is not taken for it.
+        const { nonce, baseIndex: nextIndex } = segment;
+        const start = { ...scanStartOf(decoded.header, decoded.crc), nonce, nextIndex };
         const result = await scanSegment(window, start, env, {
           record: (offset) => offsets.push(offset),
         });

@@ -57,6 +57,28 @@ describe('recovery', () => {
     await again.close();
   });
 
+  it('does not take the segment of another log for its own, that was put in its place while it was open', async () => {
+    const [env, other] = [await memoryEnv(1), await memoryEnv(2)];
+    for (const [each, sizes] of [
+      [env, [10_000, 20_000, 50_000]],
+      [other, [20_000, 10_000, 50_000]],
+    ] as const) {
+      const wal = await open(each, ONE);
+      for (const sizeBytes of sizes) await put(wal, 'record', new Uint8Array(sizeBytes));
+      expect(wal.segments()).toHaveLength(2);
+      await wal.close();
+    }
+    const wal = await open(env, ONE);
+    const theirs = await other.files.open(FIRST, 'read');
+    const bytes = new Uint8Array(await theirs.sizeBytes());
+    await theirs.read(bytes, 0);
+    const mine = await env.files.open(FIRST, 'write');
+    expect(await mine.sizeBytes()).toBe(bytes.length);
+    await mine.write(bytes, 0);
+    expect(await codeOf(wal.read(logIndex(1)))).toBe('WAL_CORRUPTION');
+    await wal.close();
+  });
+
   it('finds every record of batches of few and of many, in any order', async () => {
     const env = await memoryEnv();
     const wal = await open(env, ONE);
