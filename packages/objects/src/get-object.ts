@@ -10,7 +10,7 @@ import {
   openEncryption,
 } from './data-keys.ts';
 import { ObjectStoreError } from './errors.ts';
-import { findObject, infoOf } from './find-object.ts';
+import { type FoundObject, findObject, infoOf } from './find-object.ts';
 import { findVersionIn, haveSameBody } from './find-version.ts';
 import { chunkKey } from './keys.ts';
 import { Lane } from './lane.ts';
@@ -37,12 +37,32 @@ export async function headObject(
   request: HeadObjectRequest,
 ): Promise<ObjectInfo> {
   const found = await findObject(context, request);
+  if (!asksManifest(found.record, request)) return await headOf(context, request, found);
+  const view = await context.kv.readView({ maxAgeMs: context.limits.readViewAgeMs });
+  try {
+    return await headOf(context, request, await findObject(context, request, view), view);
+  } finally {
+    view.close();
+  }
+}
+
+async function headOf(
+  context: StoreContext,
+  request: HeadObjectRequest,
+  found: FoundObject,
+  reader: KvReader = context.kv,
+): Promise<ObjectInfo> {
   checkReadConditions(request.conditions, validatorsOf(found.record));
-  await spanOf(context.kv, found.record, request);
+  await spanOf(reader, found.record, request);
   if (request.anyKey !== true) {
     checkCustomerKey(context, found.record.encryption, request.customerKey, OBJECT_REFUSALS);
   }
   return infoOf(request, found);
+}
+
+/** Whether it is to be read on a view: beside it the manifest may be swept, with the object that it is of. */
+function asksManifest({ body }: ObjectRecord, { partNumber }: ReadObjectRequest): boolean {
+  return body.kind === 'parts' && partNumber !== undefined;
 }
 
 /**
@@ -57,15 +77,13 @@ export async function getObject(
   const found = await findObject(context, request);
   const { record } = found;
   check(request.conditions, validatorsOf(record));
+  if (asksManifest(record, request)) return await openOnView(context, record, request, check);
   const span = await spanOf(context.kv, record, request);
   const opening = openFor(context, record, request);
   const encryption = opening && (await opening);
   const bytes = await smallBody(context, record, encryption);
   // Where a small object's chunk is gone, it was overwritten between the look-ups; a view tells.
-  if (bytes === undefined) {
-    const buffers = encryption === undefined ? context.readBuffers : context.sharedReadBuffers;
-    return await openOnView({ ...context, readBuffers: buffers }, request, check);
-  }
+  if (bytes === undefined) return await openOnView(context, record, request, check);
   return new WholeReader(infoOf(request, found), span, bytes);
 }
 
@@ -98,13 +116,16 @@ async function smallBody(
   return plain;
 }
 
+/** `known`: the object as it was found a moment ago. */
 async function openOnView(
   context: StoreContext,
+  known: ObjectRecord,
   request: ReadObjectRequest,
   check: ConditionCheck,
 ): Promise<ObjectReader> {
   const maxAgeMs = context.limits.readViewAgeMs;
-  const lane = await Lane.open(context.readBuffers);
+  const { readBuffers, sharedReadBuffers } = context;
+  const lane = await Lane.open(known.encryption === undefined ? readBuffers : sharedReadBuffers);
   let view: ReadView | undefined;
   try {
     view = await context.kv.readView({ maxAgeMs });

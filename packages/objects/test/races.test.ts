@@ -227,3 +227,35 @@ test('a very slow read goes on past the age of its view while the object is the 
   const replaced = slow(() => putBytes(store, 'k', pattern(5000, 2)));
   await expect(replaced).rejects.toMatchObject({ code: 'KV_VIEW_CLOSED' });
 });
+
+test.each(['head', 'get'] as const)(
+  'a %s of one part of an object that is replaced and swept meanwhile is of the one object or of the other',
+  async (kind) => {
+    const found = new Set<string>();
+    const moments = await atEveryMoment(async (wrap, inner) => {
+      const { store, tasks, again } = await openFixture({ kv: inner, ...LIMITS });
+      const upload = await store.createMultipartUpload({
+        ...KEY,
+        metadata: { user: {} },
+        ownerId: 'me',
+      });
+      const body = { pieces: piecesOf(pattern(5000, 1)) };
+      const part = await store.uploadPart({ ...upload, partNumber: 1, body });
+      await store.completeMultipartUpload({ ...upload, parts: [part] });
+      const kv = wrap(async () => {
+        await putBytes(store, 'k', pattern(700, 2));
+        await tasks.runAll();
+      });
+      const reading = again({ kv }).store;
+      const request = { ...KEY, partNumber: 1 };
+      if (kind === 'head') found.add(`${(await reading.headObject(request)).sizeBytes}`);
+      else {
+        const bytes = await getBytes(reading, 'k', { partNumber: 1 });
+        expect(bytes).toEqual(bytes.length === 700 ? pattern(700, 2) : pattern(5000, 1));
+        found.add(`${bytes.length}`);
+      }
+    });
+    expect(moments).toBeGreaterThan(2);
+    expect([...found].sort()).toEqual(['5000', '700']);
+  },
+);
