@@ -102,9 +102,11 @@ function noteHandedOut(state: RaftState, request: PersistRequest): void {
 }
 
 function changedHardState(state: RaftState): HardState | undefined {
-  const { term, votedFor, commitIndex } = state;
-  const saved = state.disk.savedHardState;
+  const { term, votedFor, disk } = state;
+  const saved = disk.savedHardState;
   if (saved.term === term && saved.votedFor === votedFor) return undefined;
+  // Safety: it is written before the log is cut, so what is not durable yet may be another entry there, of no leader that counts.
+  const commitIndex = logIndex(Math.min(state.commitIndex, disk.persistedIndex));
   return { term, votedFor, commitIndex };
 }
 

@@ -63,6 +63,9 @@ export function restoreSnapshot(state: RaftState, snapshot: SnapshotMetadata): b
   if (hasEverythingOf(state, snapshot)) return false;
   if (state.role !== 'follower') becomeFollower(state, state.term, state.leaderId);
   const { index } = snapshot;
+  const { disk } = state;
+  // Safety: until the snapshot is durable the disk has the log as it was, and only what was committed of it is so everywhere.
+  const durableIndex = Math.min(disk.persistedIndex, state.commitIndex);
   state.log = openLog({ index, term: snapshot.term }, []);
   state.configurations = [{ index, configuration: snapshot.configuration }];
   state.snapshot = snapshot;
@@ -71,12 +74,11 @@ export function restoreSnapshot(state: RaftState, snapshot: SnapshotMetadata): b
   state.handedIndex = index;
   state.appliedIndex = index;
   state.applyingBytes = 0;
-  const { disk } = state;
   disk.snapshot = snapshot;
   disk.truncateFrom = undefined;
   disk.savedIndex = index;
-  disk.persistedIndex = index;
-  for (const write of disk.inFlight) write.provesIndex = Math.min(write.provesIndex, index);
+  disk.persistedIndex = durableIndex;
+  for (const write of disk.inFlight) write.provesIndex = Math.min(write.provesIndex, durableIndex);
   if (state.leaderId !== undefined) {
     sendWhenDurable(state, state.leaderId, { type: 'appendAccepted', matchIndex: index });
   }

@@ -40,7 +40,7 @@ export interface RaftSettings {
 export interface HardState {
   readonly term: Term;
   readonly votedFor: NodeId | undefined;
-  /** A hint that spares work after a start. It need not be synced. */
+  /** A hint that spares work after a start. Of what is durable in the log as it is now; it need not be synced. */
   readonly commitIndex: LogIndex;
 }
 

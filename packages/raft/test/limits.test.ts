@@ -2,8 +2,8 @@ import { logIndex, term } from '@holdfast/bytes';
 import { describe, expect, it } from 'vitest';
 import { nodeId, Raft } from '../src/index.ts';
 import { type RaftOptions, settingsOf } from '../src/settings.ts';
-import { accepted, append, ask, leader, lone, n2, n3 } from './fixtures/lone-node.ts';
-import { diskWith, storedEntry } from './fixtures/test-cluster.ts';
+import { accepted, append, ask, from, leader, lone, n2, n3 } from './fixtures/lone-node.ts';
+import { diskWith, storedEntry, three } from './fixtures/test-cluster.ts';
 import { storedStateOf } from './fixtures/test-disk.ts';
 import { command } from './fixtures/test-node.ts';
 
@@ -124,6 +124,41 @@ describe('acknowledgements of the disk', () => {
     ask(node, n2, 9, append([0, 0]));
     expect(node.raft.ready()).toBeUndefined();
     expect(node.raft.status()).toMatchObject({ role: 'follower', term: 1, fault: 'disk' });
+  });
+});
+
+describe('the commit index that is written with a term', () => {
+  const snapshot = { index: logIndex(9), term: term(2), configuration: three };
+  const cut = append([1, 1], [storedEntry(2, 2), storedEntry(3, 2)], 3);
+  const nextTerm = from(n3, 4, { type: 'heartbeat', leaderCommit: logIndex(0), readRound: 1 });
+
+  it('is of nothing that the log on the disk is yet to be cut of', () => {
+    const node = lone([1, 1, 1], { term: 2, commit: 1 });
+    node.raft.step(from(n2, 2, cut));
+    node.raft.step(nextTerm);
+    node.pump();
+    expect(node.raft.status().commitIndex).toBe(3);
+    expect(node.writes).toMatchObject([
+      { hardState: { term: 4, commitIndex: 1 }, truncateFrom: 2 },
+    ]);
+  });
+  it('nor while the cut is on its way', () => {
+    const node = lone([1, 1, 1], { term: 2, commit: 1 });
+    node.raft.step(from(n2, 2, cut));
+    node.pump();
+    node.raft.step(nextTerm);
+    node.pump();
+    expect(node.writes).toMatchObject([{ truncateFrom: 2 }, { hardState: { commitIndex: 1 } }]);
+  });
+  it('nor of what a snapshot is yet to replace', () => {
+    const node = lone([1, 1, 1], { term: 2, commit: 1 });
+    expect(node.raft.restoreSnapshot(snapshot)).toBe(true);
+    expect(node.raft.status()).toMatchObject({ commitIndex: 9, persistedIndex: 1 });
+    node.raft.step(nextTerm);
+    node.pump();
+    expect(node.writes).toMatchObject([{ hardState: { commitIndex: 1 } }]);
+    node.settle();
+    expect(node.raft.status().persistedIndex).toBe(9);
   });
 });
 

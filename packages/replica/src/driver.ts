@@ -6,7 +6,7 @@
  * something leaves when the write that it waits for is durable; entries are applied when they are committed and durable
  * here; a transaction is answered, and a read served, when this node has applied it.
  */
-import { invariant, type LogIndex, MalformedBytesError } from '@holdfast/bytes';
+import { invariant, type LogIndex, logIndex, MalformedBytesError } from '@holdfast/bytes';
 import type { Address, Clock, Connection, Lane, Random, Timer } from '@holdfast/env';
 import type {
   Committer,
@@ -234,7 +234,9 @@ export class ReplicaDriver implements Committer {
     const { wal } = this.#context;
     this.#raft.stop('the store is being closed');
     this.#sayLast();
-    const { commitIndex } = this.#status;
+    const { commitIndex: committed, persistedIndex } = this.#status;
+    // Safety: what the log is yet to be cut of, or has not been given, may be another entry on disk.
+    const commitIndex = logIndex(Math.min(committed, persistedIndex));
     if (commitIndex > wal.hardState.commitIndex) {
       await wal.saveHardState({ ...wal.hardState, commitIndex }).catch(() => undefined);
     }
