@@ -25,6 +25,7 @@ import type {
   ReadObjectRequest,
 } from './object-store.ts';
 import { partInfo } from './part-record.ts';
+import { rangeHolds } from './range-validator.ts';
 import type { StoreContext } from './store-context.ts';
 import { isNullVersion, sortId } from './version-id.ts';
 import { ViewPin } from './view-pin.ts';
@@ -169,7 +170,9 @@ async function spanOf(
 ): Promise<SelectedSpan> {
   const { partNumber } = request;
   if (partNumber === undefined) {
-    const { offset, length } = resolveRange(request.range, record.sizeBytes);
+    const { ifRange } = request;
+    const holds = ifRange === undefined || rangeHolds(ifRange, validatorsOf(record));
+    const { offset, length } = resolveRange(holds ? request.range : undefined, record.sizeBytes);
     return { offset, length, part: undefined };
   }
   checkPartNumber(partNumber);

@@ -101,6 +101,8 @@ export type {
   VersionAddress,
 } from './object-store.ts';
 export type { GarbageReport, LifecycleReport } from './pass-reports.ts';
+export type { RangeValidator } from './range-validator.ts';
+export { rangeHolds } from './range-validator.ts';
 export type { TaskQueue, TaskQueueFactory } from './task-queue.ts';
 export type {
   ObjectTransactionRequest,

@@ -5,6 +5,7 @@ import type { JudgedWrite, LocalObjectStore } from './judged-write.ts';
 import type { RewrapReport } from './key-service.ts';
 import type { DefaultRetention, Retention } from './object-lock.ts';
 import type { GarbageReport, LifecycleReport } from './pass-reports.ts';
+import type { RangeValidator } from './range-validator.ts';
 import type { ObjectTransactionRequest, TransactionResult } from './transaction-request.ts';
 
 /** Object semantics without HTTP. Every method rejects with an `ObjectStoreError` or a `KvError`. */
@@ -231,6 +232,8 @@ export type ByteRangeRequest =
 export interface ReadObjectRequest extends VersionAddress {
   readonly conditions?: ObjectConditions | undefined;
   readonly range?: ByteRangeRequest | undefined;
+  /** Where the object is another than this, the range is not looked at and all of it is read. */
+  readonly ifRange?: RangeValidator | undefined;
   /** Reads one part of a multipart object, from 1; part 1 of a plain object is all of it. */
   readonly partNumber?: number | undefined;
   /** The key of the customer whose key encrypts it. InvalidRequest where it is missing, needless or another. */

@@ -1,4 +1,4 @@
-import type { ByteRangeRequest, ObjectConditions } from '@holdfast/objects';
+import type { ByteRangeRequest, ObjectConditions, RangeValidator } from '@holdfast/objects';
 import type { RequestHeaders } from './auth/index.ts';
 import { parseHttpDate } from './http-date.ts';
 
@@ -68,6 +68,20 @@ export function readRange(value: string | undefined): ByteRangeRequest | undefin
   if (last === undefined || last === '') return { kind: 'from', first: safe(first) };
   if (safe(last) < safe(first)) return undefined;
   return { kind: 'from', first: safe(first), last: safe(last) };
+}
+
+/**
+ * An `If-Range` header: one ETag or a date. Source: RFC 9110 section 13.1.5. A weak ETag, and what is neither, stand for no
+ * object, so that all of it is sent.
+ */
+export function readIfRange(value: string | undefined): RangeValidator | undefined {
+  if (value === undefined) return undefined;
+  const text = value.trim();
+  if (text.startsWith('W/')) return {};
+  // A date has spaces, an ETag has none.
+  if (!text.includes(' ')) return { etag: unquoteETag(text) };
+  const lastModifiedMs = parseHttpDate(text);
+  return lastModifiedMs === undefined ? {} : { lastModifiedMs };
 }
 
 function safe(digits: string): number {

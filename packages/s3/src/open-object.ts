@@ -1,12 +1,13 @@
-import type {
-  ObjectInfo,
-  ObjectReader,
-  ReadObjectRequest,
-  VersionAddress,
+import {
+  type ObjectInfo,
+  type ObjectReader,
+  type ReadObjectRequest,
+  rangeHolds,
+  type VersionAddress,
 } from '@holdfast/objects';
 import type { HeaderList } from './answer.ts';
 import { checksumHeaders, wantsChecksum } from './checksum-headers.ts';
-import { readConditions, readRange } from './conditional-headers.ts';
+import { readConditions, readIfRange, readRange } from './conditional-headers.ts';
 import { readCustomerKey } from './encryption/customer-key.ts';
 import { refuseMethodOfRead } from './encryption/encryption-headers.ts';
 import { expirationHeaders } from './lifecycle/lifecycle-headers.ts';
@@ -31,7 +32,8 @@ export async function openObject(call: S3Call): Promise<OpenObject> {
   const reader = await call.store.getObject(request);
   try {
     const { info, offset, length } = reader;
-    const partial = (request.range ?? request.partNumber) !== undefined && length > 0;
+    const range = rangeHolds(request.ifRange, info) ? request.range : undefined;
+    const partial = (range ?? request.partNumber) !== undefined && length > 0;
     const headers = objectAnswerHeaders(
       call,
       info,
@@ -75,6 +77,7 @@ export function readRequest(call: S3Call): ReadObjectRequest {
     versionId,
     conditions,
     range,
+    ifRange: range && readIfRange(headers.get('if-range')),
     partNumber,
     customerKey: readCustomerKey(call),
   };

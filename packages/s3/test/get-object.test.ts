@@ -155,6 +155,40 @@ test('conditions are decided as RFC 9110 orders them', async () => {
   }
 });
 
+test('a range of another object than If-Range names is all of it', async () => {
+  const etag = '"781e5e245d69b566979b86e28d23f2c7"';
+  const modified = (await get('/bucket/ten', {}, 'HEAD')).headers['last-modified'] ?? '';
+  const whole = [200, '0123456789', undefined];
+  const part = [206, '234', 'bytes 2-4/10'];
+  const cases: [string, unknown[]][] = [
+    [etag, part],
+    [etag.slice(1, -1), part],
+    [modified, part],
+    ['"781e5e245d69b566979b86e28d23f2c7-2"', whole],
+    [`W/${etag}`, whole],
+    [`"other", ${etag}`, whole],
+    ['*', whole],
+    ['', whole],
+    ['Mon, 01 Jan 2001 00:00:00 GMT', whole],
+    ['Fri, 01 Jan 2100 00:00:00 GMT', whole],
+    ['no date', whole],
+  ];
+  for (const [validator, expected] of cases) {
+    const headers = { range: 'bytes=2-4', 'if-range': validator };
+    const answer = await get('/bucket/ten', headers);
+    expect([answer.status, answer.body, answer.headers['content-range']], validator).toEqual(
+      expected,
+    );
+    const head = await get('/bucket/ten', headers, 'HEAD');
+    expect([head.status, head.headers['content-range']]).toEqual([expected[0], expected[2]]);
+  }
+  // What is resumed was replaced by something shorter.
+  const gone = { range: 'bytes=20-', 'if-range': '"other"' };
+  expect((await get('/bucket/ten', gone)).status).toBe(200);
+  expect((await get('/bucket/ten', { ...gone, 'if-range': etag })).status).toBe(416);
+  expect((await get('/bucket/ten', { 'if-range': '"other"' })).status).toBe(200);
+});
+
 test('response headers are replaced for a signed request, and never with a line break', async () => {
   const answer = await get(
     '/bucket/ten?response-cache-control=max-age%3D1&response-content-disposition=attachment%3B%20filename%3D%22%C3%A9%22&response-content-type=text%2Fother',
