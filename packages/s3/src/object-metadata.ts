@@ -8,6 +8,7 @@ import {
 import type { HeaderList } from './answer.ts';
 import { storedContentEncoding } from './body/index.ts';
 import { encryptionHeaders } from './encryption/encryption-headers.ts';
+import { isHeaderName, isHeaderValue } from './header-text.ts';
 import { httpDate } from './http-date.ts';
 import { countTags, readTaggingHeader } from './object-tags.ts';
 import { readRetention, retentionDate } from './retention.ts';
@@ -38,9 +39,6 @@ const FIELD_HEADERS = [
   ['storageClass', 'x-amz-storage-class'],
 ] as const;
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they would end the header.
-const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
-
 /** Headers that promise something this store does not do. To ignore them would be to lie. */
 const REFUSED_HEADERS: readonly string[] = [
   'x-amz-bucket-namespace',
@@ -58,7 +56,7 @@ const REFUSED_HEADERS: readonly string[] = [
  */
 export function readMetadata(call: S3Call): ObjectMetadata {
   const { headers } = call;
-  refuseControlCharacters(call);
+  refuseWhatIsNoHeader(call);
   const storageClass = headers.get('x-amz-storage-class');
   if (storageClass !== undefined && !STORAGE_CLASSES.has(storageClass)) {
     throw new S3Error('InvalidStorageClass', undefined, { StorageClassRequested: storageClass });
@@ -111,12 +109,12 @@ export function readObjectLock(call: S3Call): Pick<ObjectMetadata, 'retention' |
   return { ...hold, retention: retentionText(retention) };
 }
 
-/** A URL can carry headers that no header could: with a line break, for one, which a GET would give back. */
-function refuseControlCharacters(call: S3Call): void {
+/** A URL can carry headers that no header could: with a line break, for one, which no GET could give back. */
+function refuseWhatIsNoHeader(call: S3Call): void {
   const { authentication, headers } = call;
   if (authentication.kind === 'anonymous' || authentication.via === 'header') return;
   for (const [name, value] of headers) {
-    if (CONTROL.test(value)) {
+    if (!isHeaderName(name) || !isHeaderValue(value)) {
       throw invalidArgument('Header value cannot be represented using ISO-8859-1.', name, value);
     }
   }
@@ -237,7 +235,8 @@ function readOverrides(call: S3Call): Map<string, string> | undefined {
         'Request specific response headers cannot be used for anonymous GET requests.',
       );
     }
-    if (CONTROL.test(value)) {
+    const text = Buffer.from(value).toString('latin1');
+    if (!isHeaderValue(text)) {
       throw invalidArgument(
         'Header value cannot be represented using ISO-8859-1.',
         parameter,
@@ -245,7 +244,7 @@ function readOverrides(call: S3Call): Map<string, string> | undefined {
       );
     }
     overrides ??= new Map();
-    overrides.set(header, Buffer.from(value).toString('latin1'));
+    overrides.set(header, text);
   }
   return overrides;
 }

@@ -84,6 +84,16 @@ test.each<[string, CORSRule]>([
   await expect(newBucket(`cors-${name.length}-${name.slice(0, 3)}`, [rule])).rejects.toThrow();
 });
 
+test('what no header can say is not exposed', async () => {
+  for (const [index, name] of ['x\r\ny: z', '漢', 'a\u0000'].entries()) {
+    const bucket = `cors-unsendable-${index}`;
+    const rule = { AllowedMethods: ['GET'], AllowedOrigins: ['*'], ExposeHeaders: [name] };
+    await expect(newBucket(bucket, [rule])).rejects.toThrow('is not a name of a header');
+    const url = `${server.endpoint}/${bucket}/k`;
+    expect((await ask(url, 'GET', { Origin: 'http://a' })).status).toBe(200);
+  }
+});
+
 test('a preflight is answered by the first rule that allows it', async () => {
   const url = await newBucket('cors-preflight', [
     { AllowedMethods: ['GET'], AllowedOrigins: ['http://*.x', 'https://y', 'http://.*.'] },

@@ -210,6 +210,19 @@ test.each(REFUSED)(
   },
 );
 
+test.each([
+  ['a name with a space', 'x-amz-meta-a b', '1'],
+  ['a name that is no ASCII', 'x-amz-meta-ü', '1'],
+  ['a control character', 'x-amz-meta-a', 'a\u0001b'],
+  ['a type with a control character', 'Content-Type', 'text/\u001f'],
+])('a field that no header could say, with %s, is refused', async (_name, field, value) => {
+  const fields = { key: 'said', acl: 'public-read' };
+  expect((await post('open', fields, 'before')).status).toBe(204);
+  const answer = await post('open', { ...fields, [field]: value }, 'after');
+  expect(await stored('open', 'said')).toBe('before');
+  expect([answer.status, answer.text]).toEqual([400, expect.stringContaining('InvalidArgument')]);
+});
+
 test('a file is as long as the policy says', async () => {
   const short = await post('forms', signed(policyText(), { key: 'up/short' }), 'x');
   expect([short.status, short.text]).toEqual([400, expect.stringContaining('EntityTooSmall')]);

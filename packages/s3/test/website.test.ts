@@ -162,4 +162,12 @@ test('a configuration comes back as it was put, and can be taken away', async ()
   await expect(
     client.send(new PutBucketWebsiteCommand({ Bucket: 'back', WebsiteConfiguration: bad })),
   ).rejects.toThrow('IndexDocument Suffix');
+  for (const HostName of ['漢.example', 'a\r\nb', 'a b']) {
+    const rules = { ...INDEX, RoutingRules: [{ Redirect: { HostName } }] };
+    for (const WebsiteConfiguration of [{ RedirectAllRequestsTo: { HostName } }, rules]) {
+      await expect(
+        client.send(new PutBucketWebsiteCommand({ Bucket: 'back', WebsiteConfiguration })),
+      ).rejects.toThrow('HostName is not well formed');
+    }
+  }
 });

@@ -1,3 +1,4 @@
+import { isHeaderValue } from '../header-text.ts';
 import { invalidArgument, S3Error } from '../s3-error.ts';
 import { checkChildren, malformed, type XmlElement } from '../xml-reader.ts';
 import { element, xmlDocument } from '../xml-writer.ts';
@@ -44,6 +45,10 @@ function readRule(rule: XmlElement): CorsRule {
   refuseTwoStars('AllowedHeader', allowedHeaders);
   if (exposeHeaders.some((name) => name.includes('*'))) {
     throw new S3Error('InvalidRequest', 'ExposeHeader can not contain wildcards.');
+  }
+  const unsendable = exposeHeaders.find((name) => !isHeaderValue(name));
+  if (unsendable !== undefined) {
+    throw new S3Error('InvalidRequest', `ExposeHeader "${unsendable}" is not a name of a header.`);
   }
   const maxAge = children.text('MaxAgeSeconds')?.trim();
   if (maxAge !== undefined && !/^\d{1,9}$/.test(maxAge)) throw malformed();

@@ -11,6 +11,7 @@ import { encryptionField, encryptionHeaders } from '../encryption/encryption-hea
 import { type OpenForm, openForm } from '../form/form-fields.ts';
 import { checkFormPolicy, type FormPolicy, parseFormPolicy } from '../form/form-policy.ts';
 import { taggingHeader } from '../form/form-tagging.ts';
+import { isHeaderName, isHeaderValue } from '../header-text.ts';
 import { expirationHeaders } from '../lifecycle/lifecycle-headers.ts';
 import { newVersionHeaders, readMetadata, refuseUnsupportedHeaders } from '../object-metadata.ts';
 import { checkKeyLength } from '../request-target.ts';
@@ -122,8 +123,10 @@ function objectHeadersOf(
     else if (name === 'tagging') headers.set('x-amz-tagging', taggingHeader(value));
     else if (amz || HEADER_FIELDS.includes(name)) headers.set(name, text);
   }
+  // Why: what no header could say would be stored, and no GET of the object could be answered.
   for (const [name, value] of headers) {
-    if (/[\r\n\0]/.test(value)) throw invalidArgument('Invalid character in a field', name, value);
+    if (isHeaderName(name) && isHeaderValue(value)) continue;
+    throw invalidArgument('Invalid character in a field', name, value);
   }
   return headers;
 }

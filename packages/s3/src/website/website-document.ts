@@ -26,7 +26,7 @@ export function readWebsiteDocument(root: XmlElement): Website {
       );
     }
     const to = checkChildren(all, { HostName: 'one', Protocol: 'optional' });
-    const hostName = text(to, 'HostName') ?? '';
+    const hostName = hostOf(to) ?? '';
     return { redirectAll: { hostName, ...protocolOf(to) }, rules: [] };
   }
   const indexSuffix = leaf(children, 'IndexDocument', 'Suffix');
@@ -64,7 +64,7 @@ function readRule(rule: XmlElement): RoutingRule {
   const keyPrefix = when && text(when, 'KeyPrefixEquals');
   const errorCode = when && number(when, 'HttpErrorCodeReturnedEquals', /^[45]\d\d$/);
   const status = number(to, 'HttpRedirectCode', /^30[12378]$/);
-  const hostName = text(to, 'HostName');
+  const hostName = hostOf(to);
   const replacePrefix = text(to, 'ReplaceKeyPrefixWith');
   const replaceKey = text(to, 'ReplaceKeyWith');
   if (replacePrefix !== undefined && replaceKey !== undefined) throw malformed();
@@ -86,6 +86,13 @@ function protocolOf(children: CheckedChildren): { readonly protocol?: string } {
   if (protocol === undefined) return {};
   if (protocol !== 'http' && protocol !== 'https') throw malformed();
   return { protocol };
+}
+
+/** Why nothing but ASCII: it becomes part of a `Location` header as it is. */
+function hostOf(children: CheckedChildren): string | undefined {
+  const host = text(children, 'HostName');
+  if (host === undefined || /^[\u0021-\u007e]*$/.test(host)) return host;
+  throw invalidArgument('The HostName is not well formed', 'HostName', host);
 }
 
 function number(children: CheckedChildren, name: string, allowed: RegExp): number | undefined {
