@@ -159,6 +159,26 @@ test('DeleteObjects deletes each key for itself and reports what failed', async 
   expect(head.status).toBe(404);
 });
 
+test('a delete whose condition nobody understands deletes nothing', async () => {
+  await put('condition', 'v');
+  const path = '/bucket/condition';
+  for (const modified of ['yesterday', '1766448000', '']) {
+    const headers = { 'x-amz-if-match-last-modified-time': modified };
+    const one = await send(server, { method: 'DELETE', path, headers });
+    expect([one.status, one.code]).toEqual([400, 'InvalidArgument']);
+    const body = `<Delete><Object><Key>condition</Key><LastModifiedTime>${modified}</LastModifiedTime></Object></Delete>`;
+    const md5 = createHash('md5').update(body).digest('base64');
+    const many = await send(server, {
+      method: 'POST',
+      path: '/bucket?delete',
+      body,
+      headers: { 'content-md5': md5 },
+    });
+    expect([many.status, many.code]).toEqual([400, 'MalformedXML']);
+  }
+  expect((await send(server, { method: 'HEAD', path })).status).toBe(200);
+});
+
 test('DeleteObjects needs a digest that matches, a document and at most 1000 keys', async () => {
   await put('safe', 'v');
   const path = '/bucket?delete';

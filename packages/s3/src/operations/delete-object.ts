@@ -12,8 +12,17 @@ export async function deleteObject(call: S3Call): Promise<void> {
   const { headers } = call;
   const match = headers.get('if-match');
   const size = headers.get('x-amz-if-match-size');
-  const modifiedMs = parseHttpDate(headers.get('x-amz-if-match-last-modified-time'));
+  const modified = headers.get('x-amz-if-match-last-modified-time');
+  const modifiedMs = parseHttpDate(modified);
   const conditional = match !== undefined || size !== undefined || modifiedMs !== undefined;
+  // Why not ignored like the dates of a read: without its condition the object would be deleted.
+  if (modified !== undefined && modifiedMs === undefined) {
+    throw invalidArgument(
+      'The time to match must be a date',
+      'x-amz-if-match-last-modified-time',
+      modified,
+    );
+  }
   if (size !== undefined && !/^\d{1,15}$/.test(size)) {
     throw invalidArgument('The size to match must be a number', 'x-amz-if-match-size', size);
   }

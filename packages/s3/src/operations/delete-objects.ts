@@ -57,8 +57,11 @@ function readEntry(object: XmlElement): DeleteEntry {
   if (key === '') throw malformed();
   const etag = children.text('ETag');
   const size = children.text('Size');
-  const modifiedMs = parseHttpDate(children.text('LastModifiedTime'));
+  const modified = children.text('LastModifiedTime');
+  const modifiedMs = parseHttpDate(modified);
   if (size !== undefined && !/^\d{1,15}$/.test(size)) throw malformed();
+  // Why: without its condition the object would be deleted.
+  if (modified !== undefined && modifiedMs === undefined) throw malformed();
   const conditional = etag !== undefined || size !== undefined || modifiedMs !== undefined;
   return {
     key,
