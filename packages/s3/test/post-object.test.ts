@@ -254,6 +254,25 @@ test('what is no form, or lacks a part, is refused', async () => {
   ]);
 });
 
+test('a form in another encoding than UTF-8 is refused', async () => {
+  const headers = { 'Content-Type': 'multipart/form-data; boundary=b' };
+  const form = (key: string, file: string): Buffer =>
+    Buffer.from(
+      `--b\r\nContent-Disposition: form-data; name="key"\r\n\r\n${key}\r\n` +
+        `--b\r\nContent-Disposition: form-data; name="file"; filename="${file}"\r\n\r\nabc\r\n--b--\r\n`,
+      'latin1',
+    );
+  for (const [body, status, code] of [
+    [form('\xc3\xbc', 'f'), 204, ''],
+    [form('\xfc', 'f'), 400, '<Code>InvalidArgument</Code>'],
+    [form('${filename}', '\xc3\xbc'), 204, ''],
+    [form('${filename}', '\xfc'), 400, '<Code>MalformedPOSTRequest</Code>'],
+  ] as const) {
+    const answer = await fetch(`${server.endpoint}/open`, { method: 'POST', headers, body });
+    expect([answer.status, await answer.text()]).toEqual([status, expect.stringContaining(code)]);
+  }
+});
+
 test('the tags of a form are those of the header', () => {
   const tag = (Key: string, Value: string): string =>
     `<Tag><Key>${Key}</Key><Value>${Value}</Value></Tag>`;

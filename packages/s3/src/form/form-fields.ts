@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { invalidArgument, S3Error } from '../s3-error.ts';
 import { type FormPart, FormReader, malformedForm } from './form-reader.ts';
 
@@ -35,6 +36,8 @@ export async function openForm(
     if (name === 'file') return { fields, file: part, content: reader.content() };
     const value = await readValue(reader, room);
     room -= name.length + value.length;
+    // Why: what is put in the place of such bytes would make one key of two.
+    if (!isUtf8(value)) throw invalidArgument('A field is not UTF-8', part.name, String(value));
     if (!fields.has(name)) fields.set(name, value.toString('utf8'));
   }
 }

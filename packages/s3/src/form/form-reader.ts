@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { S3Error } from '../s3-error.ts';
 
 /** Largest head of one part: its Content-Disposition and Content-Type. */
@@ -68,9 +69,10 @@ export class FormReader {
       // The line end of the delimiter may be that of an empty head.
       const end = this.#rest.indexOf(HEAD_END);
       if (end >= 0 && end <= HEAD_LIMIT_BYTES) {
-        const head = this.#rest.subarray(0, end).toString('utf8');
+        const head = this.#rest.subarray(0, end);
         this.#rest = this.#rest.subarray(end + HEAD_END.length);
-        return head;
+        if (!isUtf8(head)) throw malformedForm();
+        return head.toString('utf8');
       }
       if (this.#rest.length > HEAD_LIMIT_BYTES) throw malformedForm();
       await this.#fill();
