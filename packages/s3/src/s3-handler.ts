@@ -12,7 +12,7 @@ import { resolveOptions, type S3HandlerOptions, type S3Service } from './options
 import { RequestIds } from './request-ids.ts';
 import { bucketOfHost, originForm, resolveTarget } from './request-target.ts';
 import { S3Call } from './s3-call.ts';
-import { S3Error } from './s3-error.ts';
+import { headerNotImplemented, S3Error } from './s3-error.ts';
 import { makeCurrent, tryAtHand } from './try-at-hand.ts';
 import { serveWebsite } from './website/serve-website.ts';
 
@@ -160,6 +160,11 @@ function identify(call: S3Call, authenticator: Authenticator): void {
   const rawUrl = req.url ?? '/';
   // Source: RFC 9112 section 3.2. Why here: Node's own refusal has no document and no request id.
   if (!headers.has('host') && req.httpVersion === '1.1') throw new S3Error('BadRequest');
+  // Source: RFC 9112 section 6.1. Why: chunks are undone by Node, and a compressed body would be stored as it is sent.
+  const coding = headers.get('transfer-encoding');
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
+    throw headerNotImplemented('transfer-encoding');
+  }
   if (bucketOfHost(headers.get('host'), service.websiteDomains) !== undefined) {
     call.website = true;
     call.target = resolveTarget(rawUrl, headers.get('host'), service.websiteDomains);

@@ -154,7 +154,7 @@ export const HEADER_NOTES: Notes = {
   'if-range': { operations: 'GetObject, HeadObject' },
   origin: { operations: ANY, difference: 'As the CORS rules of the bucket say' },
   referer: { operations: 'all', difference: '`aws:Referer` of policies' },
-  'transfer-encoding': { operations: 'all with a body' },
+  'transfer-encoding': { operations: 'all with a body', difference: '`chunked` alone' },
   'user-agent': { operations: 'all', difference: '`aws:UserAgent` of policies' },
   'x-amz-bucket-namespace': { state: 'no', difference: 'One namespace' },
   'x-amz-bucket-object-lock-token': {

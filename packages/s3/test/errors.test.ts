@@ -240,6 +240,19 @@ test('headers whose promise cannot be kept are refused', async () => {
   }
 });
 
+test('a body in another transfer coding than chunks is refused, and not stored as it is sent', async () => {
+  const path = '/bucket/compressed';
+  for (const coding of ['gzip, chunked', 'deflate,chunked']) {
+    const put = await send(server, {
+      method: 'PUT',
+      path,
+      headers: { 'transfer-encoding': coding },
+    });
+    expect([coding, put.status, put.element('Header')]).toEqual([coding, 501, 'transfer-encoding']);
+  }
+  expect((await send(server, { method: 'HEAD', path })).status).toBe(404);
+});
+
 test('a body in chunks needs no declared length', async () => {
   const path = '/bucket/chunked';
   const put = await send(server, {
