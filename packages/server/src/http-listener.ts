@@ -14,6 +14,8 @@ const HEADERS_MS = 60_000;
 const HEADERS_CHECK_MS = 10_000;
 /** An idle one costs some 10 KiB. */
 const CONNECTION_LIMIT = 16_384;
+/** Requests that wait for their turn on one connection before no more of it is read. */
+const WAITING_LIMIT = 16;
 
 export interface RequestHandlers {
   readonly handleRequest: (request: IncomingMessage, response: ServerResponse) => void;
@@ -63,8 +65,7 @@ export async function openHttpListener(options: ListenerOptions): Promise<HttpLi
     (handle: RequestHandlers['handleRequest']) =>
     (request: LeanRequest, response: ServerResponse<LeanRequest>): void => {
       request.isDelivered = true;
-      connections.begin(request, response);
-      handle(request, response);
+      connections.begin(request, response, handle);
     };
   server.on('request', dispatch(options.handleRequest));
   server.on('checkContinue', dispatch(options.handleContinue));
@@ -147,10 +148,15 @@ interface Connection {
   idleAtBytes: number;
   /** Answers that are not complete; more than one where the client pipelines. */
   readonly responses: ServerResponse[];
+  /** Starts each but the first of them, in their order. */
+  readonly waiting: (() => void)[];
 }
 
 /**
- * Knows which connections are idle.
+ * Knows which connections are idle, and has the requests of one handled one after the other.
+ *
+ * Safety: a client that pipelines relies on the second of two writes being done after the first (RFC 9112 section 9.3.2), and
+ * after an answer that says `close` nothing more of the connection may be done (section 9.6).
  *
  * Why not Node's `closeIdleConnections`: it takes a connection for idle as soon as the answer was handed over,
  * and would cut one that a slow client has not read yet.
@@ -167,7 +173,7 @@ class ConnectionTable {
     // Node calls this within `close`.
     server.closeIdleConnections = () => this.#closeIdle();
     server.on('connection', (socket: Socket) => {
-      this.#connections.set(socket, { idleAtBytes: 0, responses: [] });
+      this.#connections.set(socket, { idleAtBytes: 0, responses: [], waiting: [] });
       socket.once('close', () => this.#connections.delete(socket));
     });
   }
@@ -176,21 +182,45 @@ class ConnectionTable {
     return this.#requestsInFlight;
   }
 
-  begin(request: IncomingMessage, response: ServerResponse): void {
-    const { socket } = request;
-    const connection = this.#connections.get(socket);
-    this.#requestsInFlight++;
-    connection?.responses.push(response);
+  begin(
+    request: IncomingMessage,
+    response: ServerResponse,
+    handle: RequestHandlers['handleRequest'],
+  ): void {
+    const connection = this.#connections.get(request.socket);
     if (this.#draining) response.shouldKeepAlive = false;
+    if (connection === undefined || connection.responses.push(response) === 1) {
+      this.#start(request, response, connection, handle);
+    } else {
+      connection.waiting.push(() => this.#start(request, response, connection, handle));
+      // Why not at once: at the end of this request Node reads on.
+      if (connection.waiting.length >= WAITING_LIMIT) {
+        process.nextTick(() => {
+          if (connection.waiting.length > 0) request.socket.pause();
+        });
+      }
+    }
+  }
+
+  #start(
+    request: IncomingMessage,
+    response: ServerResponse,
+    connection: Connection | undefined,
+    handle: RequestHandlers['handleRequest'],
+  ): void {
+    const { socket } = request;
+    this.#requestsInFlight++;
     // Why not `once`, which makes two more objects of it: an answer closes once.
     response.on('close', () => {
       this.#requestsInFlight--;
       if (connection !== undefined) {
         connection.responses.splice(connection.responses.indexOf(response), 1);
         connection.idleAtBytes = socket.bytesRead;
+        if (connection.waiting.length > 0 && socket.writable) startNext(connection, socket);
       }
       if (this.#draining) this.#closeIdle();
     });
+    handle(request, response);
   }
 
   /** From now on connections are closed as they become idle. */
@@ -210,4 +240,10 @@ class ConnectionTable {
       if (responses.length === 0 && socket.bytesRead === idleAtBytes) socket.destroySoon();
     }
   }
+}
+
+function startNext({ waiting }: Connection, socket: Socket): void {
+  const start = waiting.shift();
+  if (waiting.length === 0) socket.resume();
+  start?.();
 }

@@ -144,6 +144,89 @@ test('a request that expects 100-continue goes to its own handler', async () => 
   await listener.stop(1_000);
 });
 
+test('requests of one connection are handled one after the other', async () => {
+  const first = gate();
+  const order: string[] = [];
+  const listener = await open(async (incoming, response) => {
+    order.push(`begins ${incoming.url}`);
+    if (incoming.url === '/1') {
+      first.reached();
+      await first.opened;
+    }
+    const body = await bodyOf(incoming);
+    order.push(`ends ${incoming.url} ${body}`);
+    if (incoming.url === '/3') response.shouldKeepAlive = false;
+    response.end(incoming.url);
+  });
+  const put = (path: string): string =>
+    `PUT ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n${path.slice(1)}`;
+  const socket = connect(listener.port, '127.0.0.1');
+  socket.write(put('/1') + put('/2') + put('/3') + put('/4'));
+  await first.arrival;
+  // What another connection asks for is answered meanwhile, so that the second request would have begun too.
+  const [other] = (await once(get({ port: listener.port, path: '/other' }), 'response')) as [
+    IncomingMessage,
+  ];
+  expect(await bodyOf(other)).toBe('/other');
+  expect(order).toEqual(['begins /1', 'begins /other', 'ends /other ']);
+  order.length = 0;
+  first.open();
+  let answers = '';
+  for await (const piece of socket) answers += String(piece);
+  expect(answers.match(/(?<=\r\n\r\n)\/\d/g)).toEqual(['/1', '/2', '/3']);
+  // Nothing is done after an answer that ends the connection.
+  expect(order).toEqual(['ends /1 1', 'begins /2', 'ends /2 2', 'begins /3', 'ends /3 3']);
+  await listener.stop(0);
+});
+
+test('of a connection on which many requests wait no more is read, until they had their turn', async () => {
+  const first = gate();
+  const listener = await open(async (incoming, response) => {
+    if (incoming.url === '/first') {
+      first.reached();
+      await first.opened;
+    }
+    response.end('answer');
+  });
+  const head = (path: string, padding: number): string =>
+    `GET ${path} HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(padding)}\r\n\r\n`;
+  const socket = connect(listener.port, '127.0.0.1');
+  const count = 600;
+  socket.write(head('/first', 1) + head('/', 32 * 1024).repeat(count));
+  await first.arrival;
+  for (let i = 0; i < 200; i++) {
+    const [other] = (await once(get({ port: listener.port }), 'response')) as [IncomingMessage];
+    expect(await bodyOf(other)).toBe('answer');
+  }
+  expect(socket.writableLength).toBeGreaterThan(8 * 1024 * 1024);
+  first.open();
+  let answers = 0;
+  for await (const piece of socket) {
+    answers += String(piece).split('answer').length - 1;
+    if (answers === count + 1) break;
+  }
+  expect(answers).toBe(count + 1);
+  await listener.stop(0);
+});
+
+test('requests that a client pipelined and left are not in flight, and are not handled', async () => {
+  const handler = gate();
+  let handled = 0;
+  const listener = await open(async (_, response) => {
+    handled++;
+    handler.reached();
+    await once(response, 'close');
+    handler.open();
+  });
+  const socket = connect(listener.port, '127.0.0.1');
+  socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(3));
+  await handler.arrival;
+  socket.destroy();
+  await handler.opened;
+  await listener.stop(1_000);
+  expect([handled, listener.requestsInFlight()]).toEqual([1, 0]);
+});
+
 test('a request has all of its headers, and Node those that it asks for', async () => {
   const listener = await open((incoming, response) => {
     response.write(JSON.stringify(incoming.headers));
