@@ -136,6 +136,8 @@ function isCommitAwaited({ sentCommit, awaitedIndex }: Progress, commitIndex: nu
 
 function sendEmpty(state: RaftState, to: NodeId, progress: Progress): void {
   if (termAt(state.log, progress.nextIndex - 1) !== undefined) sendAppend(state, to, progress, []);
+  // The log was released beyond what is in flight: a snapshot is what comes next, and a full window must not hold it up.
+  else becomeProbe(progress);
 }
 
 function sendAppend(
