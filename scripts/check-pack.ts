@@ -10,6 +10,9 @@ import { join } from 'node:path';
 import { type PackedManifest, PublishedPackages } from './published-packages.ts';
 import { runCommand } from './run-command.ts';
 
+/** As `bin/holdfast.mjs` says it. */
+const NODE_RANGE = '>=24';
+
 const workspace = mkdtempSync(join(tmpdir(), 'holdfast-pack-'));
 try {
   process.exitCode = await checkPackages(await PublishedPackages.layOut(workspace));
@@ -38,6 +41,7 @@ async function checkPackage(text: string): Promise<number> {
   if (/"(workspace|catalog|link):/.test(text)) {
     problems += complain(`${manifest.name}: package.json still speaks of the workspace`);
   }
+  problems += checkRequirements(manifest);
   for (const [entry, file] of Object.entries(manifest.exports)) {
     if (!file.startsWith('./dist/')) {
       problems += complain(`${manifest.name}: ${entry} is ${file}, not in dist`);
@@ -52,6 +56,20 @@ async function checkPackage(text: string): Promise<number> {
       workspace,
     );
     if (imported.code !== 0) problems += complain(`${specifier}:\n${imported.output}`);
+  }
+  return problems;
+}
+
+/** What an install checks: the Node that runs it, and what else a project has. */
+function checkRequirements(manifest: PackedManifest): number {
+  const { name, private: isPrivate = false, engines, peerDependencies = {} } = manifest;
+  let problems = 0;
+  if (!isPrivate && engines?.node !== NODE_RANGE) {
+    problems += complain(`${name}: engines.node is not ${NODE_RANGE}`);
+  }
+  for (const [peer, range] of Object.entries(peerDependencies)) {
+    // Why: npm refuses to install beside another version, and few who install us use the contract suites, which need it.
+    if (range !== '*') problems += complain(`${name}: the peer ${peer} is ${range}, not *`);
   }
   return problems;
 }

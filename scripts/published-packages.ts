@@ -5,7 +5,10 @@ import { runCommand } from './run-command.ts';
 
 export type PackedManifest = {
   readonly name: string;
+  readonly private?: boolean;
+  readonly engines?: Readonly<Record<string, string>>;
   readonly exports: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
   readonly dependencies?: Readonly<Record<string, string>>;
 };
 
