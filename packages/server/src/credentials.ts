@@ -157,7 +157,10 @@ function checked(value: unknown, origin: string): Credentials {
 
 async function readCredentialsFile(env: Env, path: string): Promise<Credentials | undefined> {
   const text = await readTextFile(env, path, FILE_LIMIT_BYTES);
-  return text === undefined ? undefined : checked(parseJson(text), path);
+  if (text === undefined) return undefined;
+  const value = parseJson(text);
+  if (value === undefined) throw new SettingsError(`${path} cannot be used: it is not JSON.`);
+  return checked(value, path);
 }
 
 async function generateCredentials(
