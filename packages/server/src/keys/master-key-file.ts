@@ -34,7 +34,12 @@ export async function readMasterKeys(
   const path = masterKeyPath(place);
   const saved = await readKeyFile(place.env, path);
   if (saved !== undefined) return saved;
-  if (place.path !== undefined || !mayMake) {
+  if (place.path !== undefined) {
+    throw new SettingsError(
+      `There is no master key in ${path}. Put its file there, or name another one with --master-key-file.`,
+    );
+  }
+  if (!mayMake) {
     throw new SettingsError(
       `There is no master key in ${path}, and what is stored in the data folder is sealed with one. ` +
         'Put it back, or give it with --master-key-file.',

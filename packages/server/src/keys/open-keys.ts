@@ -38,8 +38,9 @@ export interface KeyUse {
 export type OpenKeys = KeyRings & KeyUse;
 
 /**
- * The keys of the two files. The master key is made when the first data key is. Throws a SettingsError where a master key
- * is gone with which data keys are sealed: better no server than one that cannot read.
+ * The keys of the two files. Where no file is named for it, the master key is made when the first data key is. Throws a
+ * SettingsError where a file that is named cannot be used, or a master key is gone with which data keys are sealed: better no
+ * server than one that cannot read.
  */
 export async function openKeys(options: OpenKeysOptions): Promise<OpenKeys> {
   const used = await listUse(options.kv);
@@ -53,6 +54,8 @@ export async function openKeys(options: OpenKeysOptions): Promise<OpenKeys> {
     defaultKeyId: MASTER_KEY_ID,
     load: async () => new Map([[MASTER_KEY_ID, await readMasterKeys(place, mayMake)]]),
   });
+  // A file that the operator names is read at once: else the first request that needs it would find that it is not there.
+  if (path !== undefined) await masterKeys.fingerprints(MASTER_KEY_ID);
   const rings = { masterKeys, namedKeys: await openNamedKeys(options, true) };
   return { ...rings, ...(await compare(options, rings, used)) };
 }

@@ -302,6 +302,14 @@ test('a server does not start without a master key with which objects are sealed
   expect((await bytesOf(again.s3, 'k')).toString()).toBe('sealed');
 });
 
+test('a server does not start where the file that is named for the master key is missing or no key', async () => {
+  const disk = newDisk();
+  const options = { masterKeyPath: '/typo' };
+  await expect(start(disk, options)).rejects.toThrow('There is no master key in /typo.');
+  await writeFile(disk.files, '/typo', 'no key\n');
+  await expect(start(disk, options)).rejects.toThrow('must be 64 hexadecimal digits');
+});
+
 test('after a rotation all is read, sealed anew, and the older key may go', async () => {
   const disk = newDisk();
   const init = { users: [{ id: 'alice', accessKey: 'ALICE', secretKey: 'a-long-secret-of-hers' }] };
