@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { expect, test } from 'vitest';
@@ -99,6 +99,29 @@ test('a node is taken in, promoted, led to, and another taken out, while clients
     .client(3)
     .send(new GetObjectCommand({ Bucket: 'members', Key: 'k0' }));
   expect(await found.Body?.transformToString()).toBe('x');
+});
+
+test('the folder of a stopped node is no store of its own: what would write into its log is refused', async () => {
+  await using folder = await temporaryFolder();
+  await using cluster = await Cluster.start({ directory: folder.path });
+  await cluster.node(0).stop();
+  const data = cluster.folder(0);
+  const before = await readdir(data);
+  const commands = [
+    ['kv'],
+    ['gc', '--now'],
+    ['backup', '--to', join(folder.path, 'backups')],
+    ['serve', '--port', '0'],
+  ];
+  for (const words of commands) {
+    const { exitCode, errors } = await runHoldfast([...words, '--data', data]);
+    expect([words[0], exitCode]).toEqual([words[0], 1]);
+    expect(errors).toContain(`${data} is a node's of cluster`);
+  }
+  expect(await readdir(data)).toEqual(before);
+  const verified = await runHoldfast(['verify', '--data', data]);
+  expect(verified.exitCode).toBe(0);
+  await cluster.restart(0);
 });
 
 test('a cluster that is asked for with half of its options is refused with what is missing', async () => {

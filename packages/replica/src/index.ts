@@ -13,7 +13,7 @@
 
 export type { ReplicaErrorCode } from './errors.ts';
 export { ReplicaError } from './errors.ts';
-export { readClusterId } from './member-file.ts';
+export { readClusterId, refuseMember } from './member-file.ts';
 export { openReplica } from './open-replica.ts';
 export type { RecoveredQuorum, RecoverQuorumRequest, Survivor } from './recover-quorum.ts';
 export { examineSurvivor, recoverQuorum } from './recover-quorum.ts';

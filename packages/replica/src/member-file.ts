@@ -47,6 +47,23 @@ export async function readClusterId(env: Env, directory: string): Promise<string
   return member?.clusterId ?? (await readIdentity(env, directory))?.clusterId;
 }
 
+/**
+ * KV_INCOMPATIBLE where the folder is that of a node of a cluster, or KV_CORRUPTION. Nothing is changed.
+ *
+ * Safety: whoever opened its log as one of its own would apply what is not agreed on, and append entries with indexes and terms under
+ * which the other nodes have others. Nobody could tell these apart again: the node would lack for ever what they acknowledged.
+ */
+export async function refuseMember(env: Env, directory: string): Promise<void> {
+  const member = await readMember(env, directory);
+  if (member === undefined) return;
+  throw new KvError(
+    'KV_INCOMPATIBLE',
+    `${directory} is a node's of cluster ${member.clusterId}, and its log is the others' too: start it as that node, with --node ` +
+      'and --cluster. While it runs it can be backed up and collected.',
+    { path: directory },
+  );
+}
+
 function parseMember(env: Env, path: string, content: Uint8Array): Member {
   let parsed: unknown;
   try {

@@ -1,8 +1,8 @@
 import type { KvError, LocalStore } from '@holdfast/kv';
-import { openLocalStore } from '@holdfast/kv';
 import type { Cluster } from '@holdfast/replica';
 import { openReplica } from '@holdfast/replica';
 import type { Log } from './log.ts';
+import { openLoneStore } from './lone-store.ts';
 import type { ServerConfig } from './server-config.ts';
 
 /** The store of a server: its own, or its replica of a cluster's. */
@@ -12,14 +12,14 @@ export interface OpenedStore {
   readonly cluster: Cluster | undefined;
 }
 
-/** Opens the data folder. Errors as of `openLocalStore` and `openReplica`. */
+/** Opens the data folder. Errors as of `openLoneStore` and `openReplica`. */
 export async function openStore(
   { env, directory, cluster }: ServerConfig,
   log: Log,
   onFailure: (error: KvError) => void,
 ): Promise<OpenedStore> {
   if (cluster === undefined) {
-    return { store: await openLocalStore({ env, directory, onFailure }), cluster: undefined };
+    return { store: await openLoneStore({ env, directory, onFailure }), cluster: undefined };
   }
   const { nodeId, members, listen, join, network, clusterId, repairsFromPeers = false } = cluster;
   // A node that joins begins with the members that are there, and learns from them that it is one.

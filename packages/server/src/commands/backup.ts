@@ -2,9 +2,10 @@ import { resolve } from 'node:path';
 import type { Env } from '@holdfast/env';
 import { createNodeEnv } from '@holdfast/env/node';
 import type { BackupReport, BackupRequest } from '@holdfast/kv';
-import { openLocalStore, restoreBackup, verifyBackups } from '@holdfast/kv';
+import { restoreBackup, verifyBackups } from '@holdfast/kv';
 import { canHaveControlSocket, controlPath, requestBackup } from '../control-socket.ts';
 import { describeFailure } from '../failure.ts';
+import { openLoneStore } from '../lone-store.ts';
 import { SettingsError } from '../settings-error.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 
@@ -36,7 +37,7 @@ async function runBackup(
   const path = controlPath(directory);
   const report = canHaveControlSocket(path) ? await requestBackup(path, request) : undefined;
   if (report !== undefined) return report;
-  const store = await openLocalStore({ env, directory });
+  const store = await openLoneStore({ env, directory });
   try {
     return await store.backup(request);
   } finally {

@@ -1,13 +1,13 @@
 import { resolve } from 'node:path';
 import type { Env } from '@holdfast/env';
 import { createNodeEnv } from '@holdfast/env/node';
-import { openLocalStore } from '@holdfast/kv';
 import { createObjectStore } from '@holdfast/objects';
 import type { CollectionReport, CollectionStep } from '../collect-now.ts';
 import { collectNow } from '../collect-now.ts';
 import { canHaveControlSocket, controlPath, requestCollection } from '../control-socket.ts';
 import { describeFailure } from '../failure.ts';
 import { silentLog } from '../log.ts';
+import { openLoneStore } from '../lone-store.ts';
 import { createTaskQueueFactory } from '../task-queue.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 
@@ -69,7 +69,7 @@ async function collectHere(
   directory: string,
   onStep: (step: CollectionStep) => void,
 ): Promise<CollectionReport> {
-  const kv = await openLocalStore({ env, directory });
+  const kv = await openLoneStore({ env, directory });
   try {
     const tasks = createTaskQueueFactory({ clock: env.clock, log: silentLog });
     // Why 1 ms: the folder is locked, so an upload that is not finished died with its process.

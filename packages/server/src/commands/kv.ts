@@ -2,8 +2,9 @@ import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { createNodeEnv } from '@holdfast/env/node';
 import type { LocalStore } from '@holdfast/kv';
-import { createKvPrompt, openLocalStore } from '@holdfast/kv';
+import { createKvPrompt } from '@holdfast/kv';
 import { describeFailure } from '../failure.ts';
+import { openLoneStore } from '../lone-store.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 
 /** A prompt on the store in a data folder. Lines may come from a person or through a pipe. */
@@ -14,7 +15,7 @@ export async function kv(
   const directory = resolve(terminal.workingDirectory, options.data);
   const env = await createNodeEnv();
   try {
-    const store = await openLocalStore({ env, directory });
+    const store = await openLoneStore({ env, directory });
     try {
       await runPrompt(terminal, store, env.clock);
     } finally {

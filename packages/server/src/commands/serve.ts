@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Env } from '@holdfast/env';
 import { createNodeEnv, NodeNetwork, SharedSecret, secretSecurity } from '@holdfast/env/node';
-import { readClusterId } from '@holdfast/replica';
+import { readClusterId, refuseMember } from '@holdfast/replica';
 import type { ClusterConfig } from '../cluster/cluster-config.ts';
 import { canHaveControlSocket, controlPath } from '../control-socket.ts';
 import type { ResolvedCredentials } from '../credentials.ts';
@@ -81,6 +81,8 @@ async function start(
   cluster: ClusterConfig | undefined,
 ): Promise<{ server: RunningServer; credentials: ResolvedCredentials }> {
   collectLessOften();
+  // Why not only where the folder is opened: no key pair is made in a folder that is refused.
+  if (cluster === undefined) await refuseMember(env, directory);
   const { credentialsFile } = settings;
   const credentials = await resolveCredentials(env, directory, terminal.environment, {
     file: credentialsFile && resolve(terminal.workingDirectory, credentialsFile),

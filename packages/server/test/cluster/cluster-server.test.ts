@@ -1,5 +1,6 @@
 import {
   CompleteMultipartUploadCommand,
+  CreateBucketCommand,
   CreateMultipartUploadCommand,
   GetObjectCommand,
   ListBucketsCommand,
@@ -153,4 +154,15 @@ test('a node with another key pair does not serve, unless it is said to be the n
   await servers.stop(2);
   await (await servers.start(2, { credentials: other }, { replaceRootKeys: true })).ready;
   await servers.client(2, other).send(new ListBucketsCommand({}));
+});
+
+test("a server of its own does not open a node's folder, in which its writes would take the place of those of the others", async () => {
+  await using servers = new ThreeServers();
+  await servers.startAll();
+  await servers.stop(0);
+  await expect(servers.startAlone(0)).rejects.toThrow("/data is a node's of cluster");
+  await servers.patient(1).send(new CreateBucketCommand({ Bucket: 'meanwhile' }));
+  await (await servers.start(0)).ready;
+  const { Buckets } = await servers.patient(0).send(new ListBucketsCommand({}));
+  expect(Buckets?.map(({ Name }) => Name)).toEqual(['meanwhile']);
 });

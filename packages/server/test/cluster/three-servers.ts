@@ -65,6 +65,12 @@ export class ThreeServers implements AsyncDisposable {
     return started;
   }
 
+  /** Starts a server that knows nothing of a cluster on the folder of one. */
+  startAlone(at: number): Promise<RunningServer> {
+    const env = { ...machine, files: this.#disks[at] as MemoryFiles };
+    return startServer({ env, directory: '/data', credentials: CREDENTIALS, port: 0 });
+  }
+
   /** Writes one master key to the disk of every node. */
   async giveMasterKey(path: string): Promise<void> {
     for (const at of this.#disks.keys()) await this.writeMasterKeys(at, path, ['5'.repeat(64)]);
