@@ -90,7 +90,7 @@ test('a node is taken in, promoted, led to, and another taken out, while clients
     return !promoted.startsWith('refused');
   });
   expect(promoted).toMatch(/n4 +voter/);
-  await ask('transfer-leader', 'n4');
+  expect(await ask('transfer-leader', 'n4')).toMatch(/^cluster [0-9a-f]{32}: /);
   expect(await cluster.leader()).toBe(3);
   expect(await ask('remove', 'n1')).not.toMatch(/^ +n1 /m);
   isOver = true;

@@ -9,7 +9,10 @@ export interface ClusterCommandOptions {
   readonly json: boolean;
 }
 
-/** Asks the node that runs on the data folder, and prints how the cluster is afterwards. */
+/**
+ * Asks the node that runs on the data folder, and prints how the cluster is afterwards. Exits with 1 where nothing answers, or
+ * where the status is that of a cluster without a leader.
+ */
 export async function cluster(
   terminal: Terminal,
   asked: ClusterRequest,
@@ -25,7 +28,8 @@ export async function cluster(
     return 1;
   }
   terminal.print(options.json ? `${JSON.stringify(view)}\n` : viewText(view));
-  return view.leaderId === undefined ? 1 : 0;
+  // Why: after a transfer was agreed on, or the leader was removed, nobody leads for a moment, and the command has done its work.
+  return asked.do === 'status' && view.leaderId === undefined ? 1 : 0;
 }
 
 /** A line for the cluster, and one for each member. */
