@@ -75,8 +75,8 @@ export class Proposals {
   /** What was handed to a leader and is not answered: its body is kept. */
   readonly #kept = new Map<number, StoredCommand>();
   #forwardedBytes = 0;
-  /** The leader has no room; it is asked again when something was answered, or a tick is over. */
-  #isLeaderFull = false;
+  /** The leader takes nothing now; it is asked again when something was answered, another one leads, or a tick is over. */
+  #isRefused = false;
   #waitingBytes = 0;
   #nextOrder = 0;
   /** Of the last entry that this node applied. */
@@ -173,10 +173,9 @@ export class Proposals {
     this.#forwarded.delete(outcome.requestId);
     this.#forwardedBytes -= proposal.sizeBytes;
     proposal.forward = undefined;
-    this.#isLeaderFull = !outcome.accepted && outcome.code === 'UNCOMMITTED_LIMIT';
+    this.#isRefused = !outcome.accepted && !MAY_COMMIT.has(outcome.code);
     // What was refused is in no log, so nobody speaks of the request again.
-    if (!outcome.accepted && !MAY_COMMIT.has(outcome.code))
-      this.#forget(proposal, outcome.requestId);
+    if (this.#isRefused) this.#forget(proposal, outcome.requestId);
     if (outcome.accepted && outcome.term >= this.#term) proposal.term = outcome.term;
     else this.#requeue([proposal]);
   }
@@ -187,6 +186,7 @@ export class Proposals {
    */
   noteTerm(term: Term): void {
     this.#term = term;
+    this.#isRefused = false;
     const lost = [...this.#all].filter((proposal) => (proposal.term ?? term) < term);
     for (const proposal of lost) proposal.term = undefined;
     this.#requeue(lost);
@@ -208,7 +208,7 @@ export class Proposals {
   }
 
   #settle(proposal: Proposal, outcome: ApplyOutcome): void {
-    this.#isLeaderFull = false;
+    this.#isRefused = false;
     this.#end(proposal);
     if ('stale' in outcome) proposal.reject(stale(outcome.lastSequence));
     else proposal.resolve(outcome);
@@ -216,7 +216,7 @@ export class Proposals {
 
   /** Gives up what has waited too long; called each tick. `quietSinceMs`: when this node last applied something. */
   expire(quietSinceMs: number): void {
-    this.#isLeaderFull = false;
+    this.#isRefused = false;
     const { clock, waitLimitMs, waitTotalMs } = this.#options;
     const nowMs = clock.monotonicMs();
     for (const proposal of this.#all) {
@@ -246,7 +246,7 @@ export class Proposals {
 
   #forward(raft: Raft, proposal: Proposal): boolean {
     // Why: all of it would be sent and refused as often as a message goes there and back.
-    if (this.#isLeaderFull) return false;
+    if (this.#isRefused) return false;
     const { sizeBytes, command } = proposal;
     const isOver = this.#forwardedBytes + sizeBytes > FORWARD_WINDOW_BYTES;
     if (isOver && this.#forwardedBytes > 0) return false;

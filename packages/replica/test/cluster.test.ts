@@ -193,6 +193,25 @@ test('a leader that has no room is not sent the same again and again', async () 
   await cluster.close();
 });
 
+test('nor one that hands over to a node which cannot be reached', async () => {
+  const cluster = await MemoryCluster.open();
+  const leader = await cluster.leader();
+  const asked = cluster.nameOf(await cluster.follower());
+  const name = cluster.nameOf(leader);
+  const other = ['n1', 'n2', 'n3'].find((one) => one !== name && one !== asked) ?? '';
+  cluster.network.cut(name, other);
+  const transferred = Promise.allSettled([leader.cluster.transferLeader(other)]);
+  await cluster.untilTrue(() => leader.cluster.status().transferringTo === other, 'transfer');
+  const before = cluster.network.stats.sentBytes;
+  const written = cluster.replica(asked).store.transact(put('x'.repeat(BODY_BYTES)));
+  await cluster.until(transferred);
+  expect(await cluster.until(written)).toMatchObject({ committed: true });
+  // At once, once a tick of the 0.7 s of a transfer, and to two others by the leader.
+  const sent = Math.floor((cluster.network.stats.sentBytes - before) / BODY_BYTES);
+  expect(sent).toBeLessThan(20);
+  await cluster.close();
+});
+
 test('without a majority writes and reads are refused within their limit, and go on when it is back', async () => {
   const cluster = await MemoryCluster.open();
   await cluster.until(cluster.replica('n1').store.transact(put('before')));
