@@ -1,4 +1,8 @@
-import type { ChecksumAlgorithm, StoredChecksum } from '@holdfast/objects';
+import type {
+  ChecksumAlgorithm,
+  CompleteMultipartUploadRequest,
+  StoredChecksum,
+} from '@holdfast/objects';
 import type { HeaderList } from './answer.ts';
 import type { S3Call } from './s3-call.ts';
 import { invalidArgument, S3Error } from './s3-error.ts';
@@ -85,14 +89,13 @@ export function readChecksumType(call: S3Call): StoredChecksum['type'] | undefin
   );
 }
 
-/** A whole object's checksum in the headers of CompleteMultipartUpload. */
-export function readChecksumValue(call: S3Call): StoredChecksum | undefined {
+/** A whole object's checksum in the headers of CompleteMultipartUpload; its type only where they say it. */
+export function readChecksumValue(call: S3Call): CompleteMultipartUploadRequest['checksum'] {
   for (const algorithm of CHECKSUM_ALGORITHMS) {
     const value = call.headers.get(`x-amz-checksum-${algorithm}`);
     if (value === undefined) continue;
-    const declared = readChecksumType(call);
-    const type = declared ?? (/-\d+$/.test(value) ? 'composite' : 'full-object');
-    return { algorithm, type, value };
+    const type = readChecksumType(call);
+    return { algorithm, value, ...(type !== undefined && { type }) };
   }
   return undefined;
 }

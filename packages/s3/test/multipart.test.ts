@@ -263,6 +263,32 @@ test('a full-object checksum of a multipart upload is checked and stored', async
   expect(completed.ChecksumType).toBe('FULL_OBJECT');
 });
 
+test.each([
+  { says: 'and its type', claim: { ChecksumCRC32C: 'pzJFoA==', ChecksumType: 'COMPOSITE' } },
+  { says: 'alone', claim: { ChecksumCRC32C: 'pzJFoA==' } },
+  { says: 'with the number of parts', claim: { ChecksumCRC32C: 'pzJFoA==-1' } },
+] as const)('a composite checksum, $says, completes an upload', async ({ claim }) => {
+  const at = { Bucket, Key: 'composed' };
+  const { UploadId } = await s3.send(
+    new CreateMultipartUploadCommand({ ...at, ChecksumAlgorithm: 'CRC32C' }),
+  );
+  const part = { ...at, UploadId, PartNumber: 1, Body: '123456789', ChecksumCRC32C: '4waSgw==' };
+  const { ETag } = await s3.send(new UploadPartCommand(part));
+  const MultipartUpload = { Parts: [{ PartNumber: 1, ETag }] };
+  const complete = (sums: object) =>
+    s3.send(new CompleteMultipartUploadCommand({ ...at, UploadId, MultipartUpload, ...sums }));
+  const wrong = [
+    { ChecksumCRC32C: '4waSgw==' },
+    { ChecksumCRC32C: 'pzJFoA==-2' },
+    { ChecksumCRC32C: 'pzJFoA==', ChecksumType: 'FULL_OBJECT' },
+  ];
+  for (const sums of wrong) {
+    await expect(complete(sums)).rejects.toMatchObject({ name: 'BadDigest' });
+  }
+  const completed = await complete(claim);
+  expect([completed.ChecksumCRC32C, completed.ChecksumType]).toEqual(['pzJFoA==-1', 'COMPOSITE']);
+});
+
 test('a part with a checksum of another algorithm than its upload is refused', async () => {
   const Key = 'mismatch';
   const { UploadId = '' } = await s3.send(
@@ -320,13 +346,14 @@ test('a slow complete keeps the connection alive with white space, and an error 
       limits: { keepAliveMs: 5000 },
       wrap: (store) => ({
         ...store,
-        completeMultipartUpload: async (request) => {
+        completeMultipartUpload: async ({ bucket, key }) => {
           await new Promise<void>((resolve) => {
             finish = resolve;
           });
           if (outcome === 'failed') throw Object.assign(new Error('busy'), { code: 'KV_BUSY' });
           return {
-            ...request,
+            bucket,
+            key,
             sizeBytes: 1,
             etag: 'e-1',
             modifiedMs: 0,
