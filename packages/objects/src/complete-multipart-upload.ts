@@ -71,7 +71,9 @@ async function tryComplete(
   await checkEarly(context, request);
   const listed = checkPartList(request);
   const open = await findUpload(context, request);
-  checkCustomerKey(context, open.record.encryption, request.customerKey, UPLOAD_REFUSALS);
+  if (request.customerKey !== undefined || !open.record.checksumIsDefault) {
+    checkCustomerKey(context, open.record.encryption, request.customerKey, UPLOAD_REFUSALS);
+  }
   const upload = await seal(context, open);
   if (upload === undefined) return undefined;
   const parts = selectParts(

@@ -464,7 +464,7 @@ export interface CompleteMultipartUploadRequest extends UploadAddress {
   /** The whole object's as the client knows it, composite also without `-N`: another is BadDigest. */
   readonly checksum?: Pick<StoredChecksum, 'algorithm' | 'value'> & Partial<StoredChecksum>;
   readonly sizeBytes?: number;
-  /** That the upload was created with. */
+  /** That the upload was created with; needed only where a checksum algorithm was named then. */
   readonly customerKey?: Uint8Array;
 }
 

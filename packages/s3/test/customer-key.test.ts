@@ -192,9 +192,11 @@ describe('headers that do not go together are refused', () => {
   });
 });
 
-test('a multipart upload wants its key with every part and at its end', async () => {
+test('a multipart upload that names a checksum wants its key with every part and at its end', async () => {
   const address = { Bucket, Key: 'parts' };
-  const created = await s3.send(new CreateMultipartUploadCommand({ ...address, ...A.args }));
+  const created = await s3.send(
+    new CreateMultipartUploadCommand({ ...address, ChecksumAlgorithm: 'CRC32', ...A.args }),
+  );
   expect(created.SSECustomerKeyMD5).toBe(A.md5);
   const { UploadId } = created;
   const bodies = [randomBytes(5 * MIB + 1), randomBytes(1000)] as const;
@@ -248,6 +250,19 @@ test('a multipart upload wants its key with every part and at its end', async ()
   expect(second.equals(bodies[1])).toBe(true);
   const edge = await bytesOf('parts', { ...A.args, Range: `bytes=${5 * MIB - 3}-${5 * MIB + 3}` });
   expect(edge.equals(Buffer.concat(bodies).subarray(5 * MIB - 3, 5 * MIB + 4))).toBe(true);
+});
+
+test('a multipart upload that names no checksum is completed without its key', async () => {
+  const address = { Bucket, Key: 'unsummed' };
+  const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ ...address, ...A.args }));
+  const part = { ...address, UploadId, PartNumber: 1, Body: 'abcdef', ...A.args };
+  const { ETag } = await s3.send(new UploadPartCommand(part));
+  const MultipartUpload = { Parts: [{ PartNumber: 1, ETag }] };
+  const complete = (more: object) =>
+    s3.send(new CompleteMultipartUploadCommand({ ...address, UploadId, MultipartUpload, ...more }));
+  expect(await refused(complete(B.args))).toBe('400 InvalidRequest');
+  await complete({});
+  expect((await bytesOf('unsummed', A.args)).toString()).toBe('abcdef');
 });
 
 test('copies take the key off, put one on, and change it', async () => {
