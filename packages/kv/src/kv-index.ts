@@ -248,12 +248,12 @@ export class KvIndex {
     invariant(frozen !== undefined, 'flush without a frozen memtable');
     const { memtable, appliedIndex, liveBytes } = frozen;
     const table = memtable.count === 0 ? undefined : await this.#write(frozen, flusher);
-    await this.#manifest.commit({
-      appliedIndex,
-      nextTableId: this.#nextFileId,
-      removed: [],
-      added: table === undefined ? [] : [table.listing],
-      liveBytes,
+    const added = table === undefined ? [] : [table.listing];
+    const edit = { appliedIndex, nextTableId: this.#nextFileId, removed: [], added, liveBytes };
+    await this.#manifest.commit(edit).catch((error: unknown) => {
+      // Why: the next try unlinks its file, and only one that is closed gives its room back.
+      table?.release();
+      throw error;
     });
     this.#tableId = undefined;
     if (table !== undefined) this.#tables = [table, ...this.#tables];

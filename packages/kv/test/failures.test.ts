@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { utf8 } from '@holdfast/bytes';
-import type { MemoryEnv } from '@holdfast/env/memory';
+import type { DiskOperation, MemoryEnv } from '@holdfast/env/memory';
 import { createMemoryEnv } from '@holdfast/env/memory';
 import { describe, expect, test } from 'vitest';
 import type { LocalStore, LocalStoreSettings } from '../src/index.ts';
@@ -15,6 +15,7 @@ import {
   TINY,
 } from './fixtures/crash-enumeration.ts';
 import { runFullForMoments } from './fixtures/full-for-moments.ts';
+import { watched } from './fixtures/open-files.ts';
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   return promise.then(
@@ -180,6 +181,26 @@ describe('a full volume', () => {
     const again = await open(env);
     expect((await contentsOf(again)).length).toBe(before.length + 1);
     await again.close();
+  });
+
+  // Why: what was unlinked and is still open takes its room on the volume, which has none.
+  test('an index whose list finds no room keeps no table open that is not listed', async () => {
+    const { env, openFiles } = watched(await createMemoryEnv());
+    const store = await filled(env);
+    const before = await contentsOf(store);
+    const files = openFiles();
+    const when = ({ kind, path }: DiskOperation): boolean =>
+      kind === 'write' && path.endsWith('MANIFEST');
+    env.files.failWhen({ when, code: 'NO_SPACE', times: 3 });
+    for (let turn = 0; turn < 3; turn++) {
+      expect(await codeOf(store.flush())).toBe('KV_NO_SPACE');
+      await settle();
+      expect(openFiles()).toEqual(files);
+    }
+    await store.flush();
+    expect(await contentsOf(store)).toEqual(before);
+    await store.close();
+    expect(openFiles()).toEqual([]);
   });
 });
 
