@@ -7,6 +7,9 @@
  */
 import type { NodeId } from './node-id.ts';
 
+/** Most members of a cluster, learners too: with more no list of them could be read again. */
+export const MEMBER_LIMIT: number = 64;
+
 export interface Configuration {
   /** The incoming voters where the configuration is joint, else all of them. Sorted. */
   readonly voters: readonly NodeId[];
@@ -31,7 +34,8 @@ export type ChangeRefusal =
   | 'NOT_LEARNER'
   | 'NOT_VOTER'
   | 'NOT_MEMBER'
-  | 'NO_VOTERS';
+  | 'NO_VOTERS'
+  | 'TOO_MANY_MEMBERS';
 
 /** The configuration of a cluster whose voters are these, with no change going on. */
 export function configurationOf(
@@ -81,6 +85,7 @@ export function applyChanges(
     if (refusal !== undefined) return refusal;
   }
   if (voters.size === 0) return 'NO_VOTERS';
+  if (voters.size + learners.size > MEMBER_LIMIT) return 'TOO_MANY_MEMBERS';
   const before = configuration.voters;
   const isSameVoters = before.length === voters.size && before.every((id) => voters.has(id));
   if (isSameVoters) return configurationOf([...voters], [...learners]);

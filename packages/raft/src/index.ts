@@ -13,7 +13,7 @@
  */
 
 export type { ChangeRefusal, Configuration, MembershipChange } from './configuration.ts';
-export { configurationOf, isJoint, isVoter, membersOf } from './configuration.ts';
+export { configurationOf, isJoint, isVoter, MEMBER_LIMIT, membersOf } from './configuration.ts';
 export type { Checkpoint, Command, Entry, EntryContent } from './entry.ts';
 export { contentSizeBytes } from './entry.ts';
 export { StateDivergedError } from './errors.ts';

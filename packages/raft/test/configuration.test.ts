@@ -4,6 +4,7 @@ import {
   configurationOf,
   isJoint,
   isVoter,
+  MEMBER_LIMIT,
   type MembershipChange,
   membersOf,
   nodeId,
@@ -65,6 +66,22 @@ describe('a change that does not fit is refused', () => {
   it.each(cases)('%s with "%s": %s', (before, text, wanted) => {
     const [voters = '', learners = ''] = before.split('/');
     expect(applyChanges(configurationOf(ids(voters), ids(learners)), changes(text))).toBe(wanted);
+  });
+});
+
+describe('members beyond the limit', () => {
+  const many = Array.from({ length: MEMBER_LIMIT - 2 }, (_, at) => nodeId(`m${at}`));
+  const add = (name: string) => ({ type: 'addLearner', nodeId: nodeId(name) }) as const;
+
+  it('are refused, whether voters or learners, and however many come together', () => {
+    const configuration = configurationOf(ids('ab'), many.slice(1));
+    expect(applyChanges(configuration, [add('c'), add('d')])).toBe('TOO_MANY_MEMBERS');
+    expect(applyChanges(configurationOf(many, ids('ab')), [add('c')])).toBe('TOO_MANY_MEMBERS');
+  });
+  it('but for one that goes another may come', () => {
+    const remove = { type: 'remove', nodeId: nodeId('a') } as const;
+    const before = configurationOf(many, ids('ab'));
+    expect(applyChanges(before, [remove, add('c')])).toEqual(configurationOf(many, ids('bc')));
   });
 });
 

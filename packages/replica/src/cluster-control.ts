@@ -1,7 +1,7 @@
 import type { Address, Clock } from '@holdfast/env';
 import { KvError } from '@holdfast/kv';
 import type { MembershipChange, MembershipResult, NodeId, ProposeResult } from '@holdfast/raft';
-import { isVoter, membersOf, nodeId } from '@holdfast/raft';
+import { isVoter, MEMBER_LIMIT, membersOf, nodeId } from '@holdfast/raft';
 import type { WalIdentity } from '@holdfast/wal';
 import { encodeAddress } from './cluster-notes.ts';
 import type { ReplicaDriver } from './driver.ts';
@@ -112,11 +112,17 @@ export class ClusterControl implements Cluster {
 
   /** Safety: which folder counts is open only for a name that is no member's. */
   #noteFolder(member: NodeId, incarnation: string | undefined): Promise<void> {
-    return this.#agree((raft) =>
-      membersOf(raft.status().configuration).includes(member)
-        ? { accepted: false, code: 'ALREADY_MEMBER' as const, leaderId: undefined }
-        : raft.propose({ kind: INCARNATION_KIND, head: encodeIncarnation(member, incarnation) }),
-    );
+    return this.#agree((raft) => {
+      const members = membersOf(raft.status().configuration);
+      const isFull = incarnation === undefined && members.length >= MEMBER_LIMIT;
+      const isMember = members.includes(member);
+      if (isMember || isFull) {
+        const code = isMember ? 'ALREADY_MEMBER' : 'TOO_MANY_MEMBERS';
+        return { accepted: false, code, leaderId: undefined };
+      }
+      const head = encodeIncarnation(member, incarnation);
+      return raft.propose({ kind: INCARNATION_KIND, head });
+    });
   }
 
   /** Resolves when the change is committed, and left if it was joint. What only comes too early is tried again for a while. */
@@ -205,4 +211,5 @@ const REASONS: Readonly<Record<string, string>> = {
   NOT_VOTER: 'the node is no voter',
   NOT_MEMBER: 'the node is no member',
   NO_VOTERS: 'the last voter cannot go',
+  TOO_MANY_MEMBERS: `a cluster has at most ${MEMBER_LIMIT} members: remove those that are gone`,
 };

@@ -11,7 +11,7 @@ import {
 } from '@holdfast/bytes';
 import { KV_ENTRY_KIND } from '@holdfast/kv';
 import type { Command, Configuration, EntryContent, NodeId } from '@holdfast/raft';
-import { nodeId } from '@holdfast/raft';
+import { MEMBER_LIMIT, nodeId } from '@holdfast/raft';
 
 const NOOP_KIND = 2;
 export const MEMBERSHIP_KIND = 3;
@@ -24,7 +24,6 @@ export const CLUSTER_KIND = 6;
 export const INCARNATION_KIND = 7;
 
 const FORMAT_VERSION = 1;
-const MEMBER_LIMIT = 64;
 const EMPTY = new Uint8Array(0);
 
 /** A command that knows the checksum of its body, so that no node computes it twice. */

@@ -103,6 +103,22 @@ describe('members', () => {
     await cluster.close();
   });
 
+  test('are as many as a list of them may name: one more is refused, and all goes on', async () => {
+    const cluster = await MemoryCluster.open();
+    const { cluster: control, store } = await cluster.leader();
+    const add = (number: number): Promise<void> =>
+      cluster.until(control.add(`m${number}`, { host: 'memory', port: 8000 + number }));
+    for (let number = 1; number <= 61; number++) await add(number);
+    await expect(add(62)).rejects.toMatchObject({
+      code: 'REPLICA_CHANGE_REFUSED',
+      message: expect.stringContaining('at most 64 members'),
+    });
+    await cluster.until(store.transact(put('key', 'value')));
+    await cluster.until(control.remove('m1'));
+    await add(62);
+    await cluster.close();
+  });
+
   test('one is replaced under load: nothing is refused for long, nothing is lost', async () => {
     const cluster = await MemoryCluster.open();
     const client = keepWriting(cluster);
