@@ -53,8 +53,14 @@ export class ViewPin {
         throw error;
     }
     const view = await this.#kv.readView({ maxAgeMs: this.#maxAgeMs });
-    if (this.#closed || !(await this.#stillThere(view))) {
-      view.close();
+    let isOfUse = false;
+    try {
+      // Safety: asked of `#closed` last, since `close` knows nothing of this view yet.
+      isOfUse = (await this.#stillThere(view)) && !this.#closed;
+    } finally {
+      if (!isOfUse) view.close();
+    }
+    if (!isOfUse) {
       throw new KvError('KV_VIEW_CLOSED', 'the object was replaced during a very slow read of it');
     }
     this.#view = view;
