@@ -10,6 +10,8 @@ import { readRotten } from './fixtures/rotten-log.ts';
 const ONE = { segmentSizeBytes: 65536, preallocate: false };
 const FIRST = `${DIRECTORY}/${segmentName(1, 1)}`;
 
+const turnOfLoop = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+
 /** Three batches of one block each, at 4096, 8192 and 12288; a mark follows where the log was closed. */
 async function three(close: boolean): Promise<MemoryEnv> {
   const env = await memoryEnv();
@@ -40,6 +42,33 @@ describe('recovery', () => {
       await wal.close();
     },
   );
+
+  it('leaves no read of the last segment behind, into memory that is freed, where the state is refused', async () => {
+    const env = await memoryEnv();
+    const wal = await open(env, { ...ONE, segmentSizeBytes: 1024 * 1024 });
+    await put(wal, 'large', new Uint8Array(512 * 1024));
+    await wal.close();
+    for (const slot of ['state-a', 'state-b']) await env.files.unlink(`${DIRECTORY}/${slot}`);
+    const { files, opened, closed } = watchedFiles(env.files);
+    let underWay = 0;
+    const slow: typeof files = {
+      ...files,
+      open: async (path, mode, options) => {
+        const handle = await files.open(path, mode, options);
+        const read = async (target: Uint8Array, position: number): Promise<number> => {
+          underWay++;
+          // It takes longer than to see that there is no state.
+          for (let turn = 0; turn < 20; turn++) await turnOfLoop();
+          underWay--;
+          return await handle.read(target, position);
+        };
+        return { ...handle, read };
+      },
+    };
+    expect(await codeOf(open({ ...env, files: slow }, ONE))).toBe('WAL_CORRUPTION');
+    expect(underWay).toBe(0);
+    expect(closed.toSorted()).toEqual(opened.toSorted());
+  });
 
   it('cuts a torn final batch, saves its bytes, and keeps every earlier record', async () => {
     const env = await three(false);
