@@ -70,7 +70,7 @@ const CLOSE_GRACE_MS = 1_000;
 export async function startS3(options: StartS3Options = {}): Promise<S3Instance> {
   const env = await testEnv(options.directory);
   const credentials = options.credentials ?? TEST_CREDENTIALS;
-  const buckets = options.buckets ?? [];
+  const buckets = [...new Set(options.buckets)];
   const server = await startServer({
     env,
     directory: options.directory ?? '/holdfast',

@@ -105,6 +105,12 @@ test('reset deletes objects, uploads and other buckets, and makes its own bucket
   await expect(withClient(s3, (client) => client.send(open))).rejects.toThrow('ACLs');
 });
 
+test('a bucket that is named twice is made once, also by a reset', async () => {
+  await using s3 = await startS3({ buckets: ['photos', 'photos'] });
+  await s3.reset();
+  expect(await buckets(s3)).toEqual(['photos']);
+});
+
 test('reset deletes what is locked, for good or under a legal hold', async () => {
   await using s3 = await startS3({ buckets: [] });
   const client = new S3Client(s3.clientConfig);
