@@ -158,7 +158,7 @@ test('keys rotate changes the master key, and the older one may go when the log 
   const wrong = await runHoldfast(['keys', 'list', '--data', directory]);
   expect([wrong.exitCode, wrong.errors]).toEqual([
     2,
-    expect.stringContaining('There is no master key in'),
+    expect.stringContaining('It is made when something is first sealed with it'),
   ]);
 });
 

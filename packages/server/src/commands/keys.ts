@@ -4,11 +4,12 @@ import { createNodeEnv } from '@holdfast/env/node';
 import { keyFingerprint } from '@holdfast/objects';
 import { describeFailure } from '../failure.ts';
 import {
+  findMasterKeys,
   type MasterKeyPlace,
   masterKeyPath,
-  readMasterKeys,
   rotateMasterKey,
 } from '../keys/master-key-file.ts';
+import { SettingsError } from '../settings-error.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 
 export interface KeysOptions {
@@ -19,7 +20,14 @@ export interface KeysOptions {
 /** Prints which master keys there are: never the keys. */
 export async function keysList(terminal: Terminal, options: KeysOptions): Promise<ExitCode> {
   return await withPlace(terminal, options, async (place) => {
-    show(terminal, place.env, await readMasterKeys(place, false));
+    const keys = await findMasterKeys(place);
+    if (keys.length === 0) {
+      throw new SettingsError(
+        `There is no master key in ${masterKeyPath(place)}. It is made when something is first sealed with it: where that has ` +
+          'been, put it back; where it is in another file, name that with --master-key-file.',
+      );
+    }
+    show(terminal, place.env, keys);
   });
 }
 
