@@ -8,14 +8,15 @@ export interface ByteSpan {
 }
 
 /**
- * What a range asks of an object of `sizeBytes`. InvalidRange where none of it is there.
+ * What a range asks of an object of `sizeBytes`. InvalidRange where none of it is there. The last bytes of an empty
+ * object are all of it: none, and no error.
  * Source: RFC 9110 section 14.1.2.
  */
 export function resolveRange(range: ByteRangeRequest | undefined, sizeBytes: number): ByteSpan {
   if (range === undefined) return { offset: 0, length: sizeBytes };
   if (range.kind === 'suffix') {
+    if (range.length <= 0) throw invalidRange(sizeBytes);
     const length = Math.min(range.length, sizeBytes);
-    if (length <= 0) throw invalidRange(sizeBytes);
     return { offset: sizeBytes - length, length };
   }
   const last = Math.min(range.last ?? sizeBytes - 1, sizeBytes - 1);

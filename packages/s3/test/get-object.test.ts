@@ -92,12 +92,21 @@ test('a malformed range and several ranges answer the whole object', async () =>
   }
 });
 
+test('the last bytes of an empty object are all of it, and no range', async () => {
+  for (const method of ['GET', 'HEAD'] as const) {
+    const { status, body, headers } = await get('/bucket/empty', { range: 'bytes=-8' }, method);
+    expect([status, body, headers['content-length']]).toEqual([200, '', '0']);
+    expect(headers['content-range']).toBeUndefined();
+  }
+});
+
 test('a range outside of the object is InvalidRange with its size', async () => {
   for (const [path, range, size] of [
     ['/bucket/ten', 'bytes=10-', '10'],
     ['/bucket/ten', 'bytes=99999999999999999999-', '10'],
     ['/bucket/ten', 'bytes=-0', '10'],
     ['/bucket/empty', 'bytes=0-0', '0'],
+    ['/bucket/empty', 'bytes=-0', '0'],
   ] as const) {
     const answer = await get(path, { range });
     expect([range, answer.status, answer.code, answer.message]).toEqual([
