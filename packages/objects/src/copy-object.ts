@@ -31,7 +31,7 @@ export async function copyObject(
   const { source, bucket, key } = request;
   checkObjectKey(key);
   if (request.metadata !== undefined) checkMetadata(request.metadata);
-  else if (isOntoItself(request) && request.encryption === undefined) throw copyOntoItself();
+  else if (isOntoItself(request) && !changesEncryption(request)) throw copyOntoItself();
   await checkEarly(context, request);
   const reader = await openSource(context, {
     ...source,
@@ -49,6 +49,11 @@ export async function copyObject(
 
 function isOntoItself({ source, bucket, key }: CopyObjectRequest): boolean {
   return source.bucket === bucket && source.key === key && source.versionId === undefined;
+}
+
+/** A customer's key of the source that is not said of the copy is taken off it. */
+function changesEncryption({ encryption, sourceCustomerKey }: CopyObjectRequest): boolean {
+  return encryption !== undefined || sourceCustomerKey !== undefined;
 }
 
 /** Tags are copied unless they are replaced; owner, ACL and object lock are the copy's own. */

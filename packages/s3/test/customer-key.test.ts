@@ -276,6 +276,9 @@ test('copies take the key off, put one on, and change it', async () => {
   expect((await bytesOf('b', B.args)).equals(Body)).toBe(true);
   expect((await copy('plain', A.source)).SSECustomerAlgorithm).toBeUndefined();
   expect((await bytesOf('plain')).equals(Body)).toBe(true);
+  expect((await copy('a', A.source)).SSECustomerAlgorithm).toBeUndefined();
+  expect((await bytesOf('a')).equals(Body)).toBe(true);
+  expect(await refused(copy('a', A.source))).toBe('400 InvalidRequest');
 });
 
 test('a form puts an object under a key', async () => {
