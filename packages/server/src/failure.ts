@@ -22,11 +22,9 @@ export interface FailureContext {
 
 /** One sentence or two for whatever stopped a command. */
 export function describeFailure(error: unknown, context: FailureContext = {}): Failure {
-  if (error instanceof SettingsError) {
+  const isNoBucket = error instanceof OperatingError && error.code === 'InvalidBucketName';
+  if (error instanceof SettingsError || isNoBucket) {
     return { exitCode: 2, message: error.message, unexpected: false };
-  }
-  if (error instanceof OperatingError && error.code === 'InvalidBucketName') {
-    return { exitCode: 2, message: `--bucket: ${error.message}`, unexpected: false };
   }
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const message = sentenceFor(cause, context);

@@ -69,8 +69,11 @@ async function makeBuckets(
     try {
       await objects.createBucket(name, { ownerId: owner, ...made });
     } catch (error) {
-      const there = error instanceof ObjectStoreError && error.code === 'BucketAlreadyOwnedByYou';
-      if (!there) throw error;
+      if (!(error instanceof ObjectStoreError)) throw error;
+      if (error.code === 'BucketAlreadyOwnedByYou') continue;
+      // Why with its name: there may be many, and they may stand in a file.
+      const message = `The bucket ${JSON.stringify(name)} cannot be made: ${error.message}`;
+      throw new ObjectStoreError(error.code, message, error.details, { cause: error });
     }
   }
 }

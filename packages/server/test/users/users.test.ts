@@ -137,6 +137,17 @@ test('two users cannot have one access key', async () => {
   await expect(start(env, { init: { users } })).rejects.toThrow('Two users have the access key');
 });
 
+test('a bucket that cannot be made is named', async () => {
+  const { env } = newDisk();
+  await expect(start(env, { init: { buckets: ['fine', 'B'] } })).rejects.toThrow(
+    'The bucket "B" cannot be made: The specified bucket is not valid.',
+  );
+  const taken = { name: 'fine', owner: 'somebody' };
+  await expect(start(env, { init: { buckets: [taken] } })).rejects.toThrow(
+    'The bucket "fine" cannot be made: The requested bucket name is not available.',
+  );
+});
+
 test('a sealed secret opens for its owner only, and not when a bit of it changed', () => {
   const box = new SecretBox([new Uint8Array(32).fill(7)], machine.random);
   const sealed = box.seal('secret', 'alice');
