@@ -61,6 +61,10 @@ export function readMetadata(call: S3Call): ObjectMetadata {
   if (storageClass !== undefined && !STORAGE_CLASSES.has(storageClass)) {
     throw new S3Error('InvalidStorageClass', undefined, { StorageClassRequested: storageClass });
   }
+  const redirect = headers.get('x-amz-website-redirect-location');
+  if (redirect !== undefined && !/^(https?:\/)?\//.test(redirect)) {
+    throw new S3Error('InvalidRedirectLocation');
+  }
   const metadata: Writable<ObjectMetadata> = { user: readUserMetadata(call) };
   for (const [field, name] of FIELD_HEADERS) {
     const value = headers.get(name);

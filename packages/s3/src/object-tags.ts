@@ -89,6 +89,11 @@ function checkTags(tags: TagList, limit: number): TagList {
     if (name === '' || name.length > KEY_LIMIT) {
       throw new S3Error('InvalidTag', 'The TagKey you have provided is invalid', { TagKey: name });
     }
+    if (name.toLowerCase().startsWith('aws:')) {
+      throw new S3Error('InvalidTag', 'System tags cannot be added/updated by requester', {
+        TagKey: name,
+      });
+    }
     if (value.length > VALUE_LIMIT) {
       throw new S3Error('InvalidTag', 'The TagValue you have provided is invalid', {
         TagValue: value,
