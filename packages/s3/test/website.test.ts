@@ -101,6 +101,15 @@ test('a page that nobody was let in to is not shown', async () => {
   }
 });
 
+test('a folder whose name begins with a slash is no other host', async () => {
+  await newSite('slashes', INDEX);
+  const Key = '/evil.test/index.html';
+  await client.send(new PutObjectCommand({ Bucket: 'slashes', Key, Body: 'here' }));
+  const { status, location } = await visit('slashes', '//evil.test');
+  expect([status, location]).toEqual([302, '/%2Fevil.test/']);
+  expect((await visit('slashes', location ?? '')).text).toBe('here');
+});
+
 test('the error document is shown with the status of the error', async () => {
   await newSite('errors', { ...INDEX, ErrorDocument: { Key: 'error.html' } });
   expect(await visit('errors', '/none')).toMatchObject({ status: 404, text: 'this is error.html' });

@@ -65,7 +65,9 @@ async function servePage(call: S3Call, website: Website, page: Page): Promise<vo
   if (info === undefined) {
     const index = folder ? undefined : await findPage(call, `${key}/${website.indexSuffix ?? ''}`);
     if (index !== undefined) {
-      await sendEmpty(call, 302, ['Location', `/${encodePath(key)}/`]);
+      // Safety: a browser takes what stands behind two slashes for another host.
+      const path = encodePath(key).replace(/^\//, '%2F');
+      await sendEmpty(call, 302, ['Location', `/${path}/`]);
       return;
     }
     throw new S3Error('NoSuchKey', undefined, { Key: key });
