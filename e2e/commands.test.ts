@@ -84,7 +84,7 @@ test('a bucket name that S3 does not allow is wrong use', async () => {
   await using folder = await temporaryFolder();
   const words = ['serve', '--port', '0', '--data', folder.path, '--bucket', 'Not_Allowed'];
   const { exitCode, errors } = await runHoldfast(words);
-  expect(errors).toMatch(/^holdfast: --bucket: .+\n$/);
+  expect(errors).toMatch(/^holdfast: The bucket "Not_Allowed" cannot be made: .+\n$/);
   expect(exitCode).toBe(2);
 });
 
