@@ -1,4 +1,5 @@
 import { invariant } from '@holdfast/bytes';
+import { allEnded } from './all-ended.ts';
 import { corruption, missingSegment } from './damage.ts';
 import {
   isSpareName,
@@ -139,10 +140,10 @@ async function examine(
   { names, segments }: Listing,
   { segment: last, slots }: OpenFiles,
 ): Promise<Omit<Findings, 'files'>> {
-  const reading = allEnded(
+  const reading = allEnded([
     loadAll(settings, segments, last),
     readState(settings, slots, segments.length === 0),
-  );
+  ]);
   // Why here: the reads are waited for first, and there are few threads for both.
   last?.beginSync();
   const [loaded, found] = await reading;
@@ -172,18 +173,6 @@ async function examine(
   };
 }
 
-/**
- * What both resolve with, or the rejection of one, when both have ended. Safety: who hears of the one must not
- * close what the other still reads: a read that is then begun goes into memory that is freed.
- */
-async function allEnded<One, Other>(
-  one: Promise<One>,
-  other: Promise<Other>,
-): Promise<[One, Other]> {
-  await Promise.allSettled([one, other]);
-  return [await one, await other];
-}
-
 async function loadAll(
   settings: Settings,
   names: readonly SegmentName[],
@@ -194,10 +183,7 @@ async function loadAll(
   const loaded: LoadedSegment[] = [];
   for (let start = 0; start < names.length; start += PARALLEL_LOADS) {
     const group = names.slice(start, start + PARALLEL_LOADS);
-    const loads = group.map(load);
-    // Safety: as of `allEnded`; the last segment is one of them.
-    await Promise.allSettled(loads);
-    loaded.push(...(await Promise.all(loads)));
+    loaded.push(...(await allEnded(group.map(load))));
   }
   return loaded;
 }

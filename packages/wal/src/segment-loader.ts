@@ -1,5 +1,6 @@
 import type { Crc32c } from '@holdfast/bytes';
 import type { FileHandle, Files, OpenOptions } from '@holdfast/env';
+import { allEnded } from './all-ended.ts';
 import { BATCH_HEADER_BYTES } from './batch-header.ts';
 import { corruption, foreign, newerFormat } from './damage.ts';
 import { pathIn, type SegmentName } from './file-names.ts';
@@ -57,7 +58,7 @@ export async function loadSegment(
   const path = pathIn(settings.directory, name.name);
   const file = opened ?? (await openSized(env.files, path, 'read'));
   try {
-    const [block, last] = await Promise.all([readHeader(file), file.last ?? readLast(file)]);
+    const [block, last] = await allEnded([readHeader(file), file.last ?? readLast(file)]);
     const decoded = decodeSegmentHeader(block, env.crc32c);
     if (decoded === 'newer') throw newerFormat(path);
     if (decoded === 'damaged')

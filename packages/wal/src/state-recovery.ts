@@ -1,5 +1,6 @@
 import { logIndex, term, utf8 } from '@holdfast/bytes';
 import type { FileHandle } from '@holdfast/env';
+import { allEnded } from './all-ended.ts';
 import { corruption, foreign, isFileError, newerFormat } from './damage.ts';
 import { pathIn, STATE_NAMES } from './file-names.ts';
 import { BLOCK_BYTES, STATE_FORMAT_VERSION } from './layout.ts';
@@ -35,7 +36,7 @@ export async function readState(
   slots: SlotFiles,
   fresh: boolean,
 ): Promise<FoundState> {
-  const [a, b] = await Promise.all([readSlot(settings, slots[0]), readSlot(settings, slots[1])]);
+  const [a, b] = await allEnded([readSlot(settings, slots[0]), readSlot(settings, slots[1])]);
   const newest = a !== undefined && (b === undefined || a.version >= b.version) ? a : b;
   if (newest === undefined) {
     const path = pathIn(settings.directory, STATE_NAMES[0]);

@@ -2,13 +2,22 @@ import { logIndex, term } from '@holdfast/bytes';
 import { FileError } from '@holdfast/env';
 import type { DiskOperation, MemoryEnv, MemoryFiles } from '@holdfast/env/memory';
 import { describe, expect, it } from 'vitest';
-import { segmentName } from '../src/file-names.ts';
+import { STATE_NAMES, segmentName } from '../src/file-names.ts';
 import { codeOf, contents, DIRECTORY, envOn, memoryEnv, open, put } from './fixtures/logs.ts';
 import { watchedFiles } from './fixtures/mutant-files.ts';
 import { readRotten } from './fixtures/rotten-log.ts';
 
 const ONE = { segmentSizeBytes: 65536, preallocate: false };
 const FIRST = `${DIRECTORY}/${segmentName(1, 1)}`;
+
+const LAST = `${DIRECTORY}/${segmentName(2, 2)}`;
+const SLOTS = STATE_NAMES.map((name) => `${DIRECTORY}/${name}`);
+
+/** A read of a file that a test may let fail. */
+interface Reading {
+  readonly path: string;
+  readonly position: number;
+}
 
 const turnOfLoop = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
@@ -43,32 +52,52 @@ describe('recovery', () => {
     },
   );
 
-  it('leaves no read of the last segment behind, into memory that is freed, where the state is refused', async () => {
-    const env = await memoryEnv();
-    const wal = await open(env, { ...ONE, segmentSizeBytes: 1024 * 1024 });
-    await put(wal, 'large', new Uint8Array(512 * 1024));
-    await wal.close();
-    for (const slot of ['state-a', 'state-b']) await env.files.unlink(`${DIRECTORY}/${slot}`);
-    const { files, opened, closed } = watchedFiles(env.files);
-    let underWay = 0;
-    const slow: typeof files = {
-      ...files,
-      open: async (path, mode, options) => {
-        const handle = await files.open(path, mode, options);
-        const read = async (target: Uint8Array, position: number): Promise<number> => {
-          underWay++;
-          // It takes longer than to see that there is no state.
-          for (let turn = 0; turn < 20; turn++) await turnOfLoop();
-          underWay--;
-          return await handle.read(target, position);
-        };
-        return { ...handle, read };
-      },
-    };
-    expect(await codeOf(open({ ...env, files: slow }, ONE))).toBe('WAL_CORRUPTION');
-    expect(underWay).toBe(0);
-    expect(closed.toSorted()).toEqual(opened.toSorted());
-  });
+  it.each([
+    [LAST, 'the state is refused', 'WAL_CORRUPTION', undefined],
+    [
+      LAST,
+      'its end cannot be read',
+      'FILE_IO',
+      ({ path, position }: Reading) => path === LAST && position > 512 * 1024,
+    ],
+    [LAST, 'another segment cannot be read', 'FILE_IO', ({ path }: Reading) => path === FIRST],
+    [
+      SLOTS[1],
+      'the other slot cannot be read',
+      'FILE_IO',
+      ({ path }: Reading) => path === SLOTS[0],
+    ],
+  ])(
+    'leaves no read of %s behind, into memory that is freed, where %s',
+    async (slowPath, why, code, fails) => {
+      const env = await memoryEnv();
+      const wal = await open(env, { ...ONE, segmentSizeBytes: 600 * 1024 });
+      await put(wal, 'large', new Uint8Array(512 * 1024));
+      await put(wal, 'in the next segment', new Uint8Array(512 * 1024));
+      await wal.close();
+      if (fails === undefined) for (const slot of SLOTS) await env.files.unlink(slot);
+      const { files, opened, closed } = watchedFiles(env.files);
+      let underWay = 0;
+      const slow: typeof files = {
+        ...files,
+        open: async (path, mode, options) => {
+          const handle = await files.open(path, mode, options);
+          const read = async (target: Uint8Array, position: number): Promise<number> => {
+            if (fails?.({ path, position })) throw new FileError('FILE_IO', path, why);
+            underWay++;
+            // It takes longer than to see what is wrong elsewhere.
+            for (let turn = 0; path === slowPath && turn < 20; turn++) await turnOfLoop();
+            underWay--;
+            return await handle.read(target, position);
+          };
+          return { ...handle, read };
+        },
+      };
+      expect(await codeOf(open({ ...env, files: slow }, ONE))).toBe(code);
+      expect(underWay).toBe(0);
+      expect(closed.toSorted()).toEqual(opened.toSorted());
+    },
+  );
 
   it('cuts a torn final batch, saves its bytes, and keeps every earlier record', async () => {
     const env = await three(false);
