@@ -20,7 +20,7 @@ export interface TaskQueueOptions {
 interface Ticket<Task> {
   readonly id: string;
   readonly task: Task;
-  /** Order of pushes: of two tasks with one id the later one counts. */
+  /** Order of pushes, from 1 on. */
   readonly sequence: number;
 }
 
@@ -45,14 +45,17 @@ class BoundedTaskQueue<Task> implements TaskQueue<Task> {
   readonly #attemptLimit: number;
   readonly #retryDelayMs: number;
   readonly #waitingLimit: number;
-  /** Failed runs of a task that will be tried again. */
-  readonly #failures = new Map<number, number>();
+  /**
+   * Which push of each id counts. Why not left to better-queue: it takes a push up only after a timer,
+   * so that a task which was replaced at once can run before that; and it counts the failures of an id for ever.
+   */
+  readonly #latest = new Map<string, number>();
   /** Pauses before another run: the timer and what ends the pause early. */
   readonly #pauses = new Map<Timer, () => void>();
   readonly #idleWaiters: (() => void)[] = [];
   #unsettled = 0;
   #running = 0;
-  #nextSequence = 0;
+  #lastSequence = 0;
   #closed = false;
 
   constructor(name: string, run: (task: Task) => Promise<void>, options: TaskQueueOptions) {
@@ -74,7 +77,9 @@ class BoundedTaskQueue<Task> implements TaskQueue<Task> {
     }
     this.#unsettled += 1;
     this.#queue ??= this.#open();
-    this.#queue.push({ id, task, sequence: this.#nextSequence++ }, (error) => {
+    const sequence = ++this.#lastSequence;
+    this.#latest.set(id, sequence);
+    this.#queue.push({ id, task, sequence }, (error) => {
       this.#unsettled -= 1;
       if (error) {
         this.#log.warn({ queue: this.#name, id, error }, 'background task given up');
@@ -109,42 +114,41 @@ class BoundedTaskQueue<Task> implements TaskQueue<Task> {
       process: (ticket: Ticket<Task>, done: (error?: unknown) => void) => {
         this.#process(ticket).then(() => done(), done);
       },
-      // Why: a retry of an old task must not replace a newer task that waits under the same id.
-      merge: (old, fresh, done) => done(null, old.sequence > fresh.sequence ? old : fresh),
+      id: 'sequence',
       concurrent: this.#concurrency,
-      maxRetries: this.#attemptLimit,
+      maxRetries: 1,
     });
   }
 
   async #process(ticket: Ticket<Task>): Promise<void> {
     this.#running += 1;
     try {
-      const failures = this.#failures.get(ticket.sequence) ?? 0;
-      if (failures > 0) await this.#pause(this.#retryDelayMs * 2 ** (failures - 1));
-      if (this.#closed) return;
-      await this.#run(ticket.task);
-      this.#failures.delete(ticket.sequence);
-    } catch (error) {
-      this.#noteFailure(ticket, error);
-      throw error;
+      for (let runs = 1; this.#counts(ticket); runs++) {
+        try {
+          return await this.#run(ticket.task);
+        } catch (error) {
+          this.#log.debug(
+            { queue: this.#name, id: ticket.id, runs, error },
+            'background task failed',
+          );
+          if (runs >= this.#attemptLimit) throw error;
+        }
+        await this.#pause(this.#retryDelayMs * 2 ** (runs - 1));
+      }
     } finally {
+      if (this.#counts(ticket)) this.#latest.delete(ticket.id);
       this.#running -= 1;
       this.#wakeWhenIdle();
     }
   }
 
-  #noteFailure(ticket: Ticket<Task>, error: unknown): void {
-    const failures = (this.#failures.get(ticket.sequence) ?? 0) + 1;
-    if (failures < this.#attemptLimit) this.#failures.set(ticket.sequence, failures);
-    else this.#failures.delete(ticket.sequence);
-    this.#log.debug(
-      { queue: this.#name, id: ticket.id, failures, error },
-      'background task failed',
-    );
+  /** Whether neither `close` nor a later task with the same id has made this one void. */
+  #counts({ id, sequence }: Ticket<Task>): boolean {
+    return !this.#closed && this.#latest.get(id) === sequence;
   }
 
   async #pause(delayMs: number): Promise<void> {
-    if (delayMs === 0) return;
+    if (delayMs === 0 || this.#closed) return;
     await new Promise<void>((resolve) => {
       const timer = this.#clock.setTimer(delayMs, () => {
         this.#pauses.delete(timer);

@@ -57,6 +57,39 @@ test('a waiting task is replaced by a later one with the same id', async () => {
   await queue.close();
 });
 
+test('a task that waits to be run again is replaced by a later one with the same id', async () => {
+  const runs: string[] = [];
+  const queue = createTaskQueueFactory(immediate)<string>('t', async (task) => {
+    runs.push(task);
+    if (task !== 'old') return;
+    queue.push('same', 'new');
+    throw new Error('no');
+  });
+  queue.push('same', 'old');
+  await queue.idle();
+  expect(runs).toEqual(['old', 'new']);
+  await queue.close();
+});
+
+test('each task has all its runs, whatever the tasks before it with the same id needed', async () => {
+  const warnings: string[] = [];
+  const log = { ...silentLog, warn: (_: object, message: string) => void warnings.push(message) };
+  let runs = 0;
+  const queue = createTaskQueueFactory({ ...immediate, log, attemptLimit: 2 })<string>(
+    't',
+    async () => {
+      runs += 1;
+      if (runs % 2 === 1) throw new Error('no');
+    },
+  );
+  for (let i = 0; i < 3; i++) {
+    queue.push('same', 'task');
+    await queue.idle();
+  }
+  expect({ runs, warnings }).toEqual({ runs: 6, warnings: [] });
+  await queue.close();
+});
+
 test('a failing task is run again, and given up and logged after the last attempt', async () => {
   const runs: string[] = [];
   const warnings: string[] = [];
@@ -139,4 +172,25 @@ test('close ends the pause before a retry and leaves no timer', async () => {
   await queue.close();
   expect(env.manualClock.pendingTimers).toBe(0);
   expect(runs).toBe(1);
+});
+
+test('a task that fails while the queue closes does not wait for another run', async () => {
+  const env = await createMemoryEnv();
+  const first = gate();
+  let runs = 0;
+  const queue = createTaskQueueFactory({ clock: env.clock, log: silentLog })<string>(
+    't',
+    async () => {
+      runs += 1;
+      first.reached();
+      await first.opened;
+      throw new Error('no');
+    },
+  );
+  queue.push('a', 'a');
+  await first.arrival;
+  const closing = queue.close();
+  first.open();
+  await closing;
+  expect({ runs, timers: env.manualClock.pendingTimers }).toEqual({ runs: 1, timers: 0 });
 });
