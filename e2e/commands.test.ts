@@ -246,6 +246,23 @@ test('no command prints the secret key of the environment', async () => {
   expect(server.errors).not.toContain(CREDENTIALS.secretAccessKey);
 });
 
+test('the secret key of a file is not printed where others may read it, and the line to try it says it to a shell', async () => {
+  await using folder = await temporaryFolder();
+  const file = join(folder.path, "the keys' file.json");
+  await writeFile(file, JSON.stringify(CREDENTIALS));
+  await using server = await HoldfastProcess.start({
+    directory: join(folder.path, 'data'),
+    arguments: ['--host', '0.0.0.0', '--credentials-file', file],
+    environment: { HOLDFAST_ACCESS_KEY: '', HOLDFAST_SECRET_KEY: '' },
+  });
+  expect(server.output).not.toContain(CREDENTIALS.secretAccessKey);
+  expect(server.output).toContain(`(the secretAccessKey of ${file})`);
+  const line = server.output.split('\n').find((each) => each.includes('AWS_SECRET_ACCESS_KEY='));
+  const secret = line?.match(/AWS_SECRET_ACCESS_KEY=(.*) AWS_DEFAULT_REGION/)?.[1];
+  const said = await runCommand('bash', ['-c', `printf %s ${secret}`]);
+  expect(said).toMatchObject({ exitCode: 0, output: CREDENTIALS.secretAccessKey });
+});
+
 /** A Node.js of the machine that cannot run TypeScript, if there is one. */
 async function olderNode(): Promise<string | undefined> {
   for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {

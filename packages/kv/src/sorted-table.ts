@@ -197,8 +197,7 @@ export class SortedTable {
     const start = this.#index.section(from).offset;
     const last = this.#index.section(to - 1);
     const whole = new Uint8Array(last.offset + last.sizeBytes - start);
-    const got = await this.#file.read(whole, start);
-    if (got < whole.length) throw this.corrupt(start + got, 'the file ends inside a block');
+    await this.#readFile(whole, start);
     const blocks: Uint8Array[] = [];
     for (let block = from; block < to; block++) {
       const { offset, sizeBytes } = this.#index.section(block);
@@ -212,6 +211,18 @@ export class SortedTable {
       blocks.push(bytes);
     }
     return blocks;
+  }
+
+  async #readFile(target: Uint8Array, offset: number): Promise<void> {
+    let got: number;
+    try {
+      got = await this.#file.read(target, offset);
+    } catch (cause) {
+      if (!(cause instanceof FileError)) throw cause;
+      this.#onDamage?.();
+      throw this.corrupt(offset, 'the device could not read it', cause);
+    }
+    if (got < target.length) throw this.corrupt(offset + got, 'the file ends inside a block');
   }
 
   /** Puts blocks that `readBlocks` gave into the cache. */

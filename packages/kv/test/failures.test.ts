@@ -235,6 +235,25 @@ describe('damage', () => {
     }
   });
 
+  test('a table that the device cannot read is damaged, to a get and to a scan, and read again later', async () => {
+    const env = await createMemoryEnv();
+    const store = await filled(env);
+    let isBroken = true;
+    const when = ({ kind, path }: DiskOperation): boolean =>
+      isBroken && kind === 'read' && path.endsWith('.table');
+    env.files.failWhen({ when, code: 'FILE_IO', times: Infinity });
+    for (const read of [() => store.get(utf8('b')), () => contentsOf(store)]) {
+      await expect(read()).rejects.toMatchObject({
+        code: 'KV_CORRUPTION',
+        path: expect.stringMatching(/\.table$/),
+        message: expect.stringContaining('the device could not read it'),
+      });
+    }
+    isBroken = false;
+    expect(Object.keys(await contentsOf(store))).toHaveLength(5);
+    await store.close();
+  });
+
   test('a missing MANIFEST beside tables, and a missing node.json beside a log, are refused', async () => {
     const env = await createMemoryEnv();
     await (await filled(env)).close();

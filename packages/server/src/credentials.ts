@@ -15,6 +15,8 @@ export interface ResolvedCredentials extends Credentials {
   readonly origin: 'environment' | 'file' | 'generated';
   /** The variable that the secret came from. */
   readonly secretVariable?: string;
+  /** The operator's file that the secret came from. */
+  readonly secretFile?: string;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -95,7 +97,7 @@ export async function resolveCredentials(
   if (given) return given;
   const path = file ?? `${directory}/${FILE_NAME}`;
   const saved = await readCredentialsFile(env, path);
-  if (saved) return { ...saved, origin: 'file' };
+  if (saved) return { ...saved, origin: 'file', ...(file !== undefined && { secretFile: file }) };
   if (file !== undefined)
     throw new SettingsError(`There is no file ${file} for --credentials-file.`);
   if (mayGenerate) return generateCredentials(env, directory, path);

@@ -12,9 +12,8 @@ export async function welcomeText(
   credentials: ResolvedCredentials,
 ): Promise<string> {
   const endpoint = `http://${connectHost(server.host)}:${server.port}`;
-  // Where others may read the output of a service, a secret that the operator knows is not repeated.
-  const hidden = isLoopback(server.host) ? undefined : credentials.secretVariable;
-  const secret = hidden ? `(the value of ${hidden})` : credentials.secretAccessKey;
+  // Why: others may read the output of a service.
+  const secret = tellSecret(credentials, !isLoopback(server.host));
   const note =
     credentials.origin === 'generated' ? ' (made just now, kept in the data folder)' : '';
   const command = (await hasBuckets(server)) ? 's3 ls' : 's3 mb s3://my-bucket';
@@ -23,17 +22,35 @@ export async function welcomeText(
     '',
     `  endpoint    ${endpoint}`,
     `  access key  ${credentials.accessKeyId}${note}`,
-    `  secret key  ${secret}`,
+    `  secret key  ${secret.text}`,
     `  data        ${directory}`,
     '',
     'Paste this to try it:',
     '',
     `  AWS_ACCESS_KEY_ID=${shellWord(credentials.accessKeyId)} ` +
-      `AWS_SECRET_ACCESS_KEY=${hidden ? `"$${hidden}"` : shellWord(secret)} ` +
+      `AWS_SECRET_ACCESS_KEY=${secret.word} ` +
       `AWS_DEFAULT_REGION=${settings.region} aws --endpoint-url ${endpoint} ${command}`,
     '',
     '',
   ].join('\n');
+}
+
+/** How a secret is told: to people, and as one word of a shell. `isHidden`: one that the operator has is not repeated. */
+export function tellSecret(
+  { secretAccessKey, secretVariable, secretFile }: ResolvedCredentials,
+  isHidden: boolean,
+): { readonly text: string; readonly word: string } {
+  if (isHidden && secretVariable !== undefined) {
+    return { text: `(the value of ${secretVariable})`, word: `"$${secretVariable}"` };
+  }
+  if (isHidden && secretFile !== undefined) {
+    const script = 'JSON.parse(require("fs").readFileSync(0)).secretAccessKey';
+    return {
+      text: `(the secretAccessKey of ${secretFile})`,
+      word: `"$(node -p '${script}' < ${shellWord(secretFile)})"`,
+    };
+  }
+  return { text: secretAccessKey, word: shellWord(secretAccessKey) };
 }
 
 /** Whether there are any. A leader that was just lost does not keep the text from being printed. */

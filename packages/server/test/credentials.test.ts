@@ -127,6 +127,7 @@ test("an operator's file is read where the environment has no pair, and is never
   expect(await resolveCredentials(env, '/elsewhere', {}, { file })).toEqual({
     ...made,
     origin: 'file',
+    secretFile: file,
   });
   const given = { HOLDFAST_ACCESS_KEY: 'somebody', HOLDFAST_SECRET_KEY: 'something-long' };
   expect((await resolveCredentials(env, '/data', given, { file })).accessKeyId).toBe('somebody');

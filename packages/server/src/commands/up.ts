@@ -9,7 +9,7 @@ import type { NodeProcess, ProcessEnd } from '../cluster/node-process.ts';
 import { SettingsError } from '../settings-error.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 import { readVersion } from '../version.ts';
-import { shellWord } from '../welcome.ts';
+import { shellWord, tellSecret } from '../welcome.ts';
 
 /** Time to see what is gone, and for its port to be free. */
 const RESTART_AFTER_MS = 1000;
@@ -139,12 +139,10 @@ function firstSignal(terminal: Terminal): Promise<NodeJS.Signals> {
 }
 
 async function upText(folder: ClusterFolder, processes: readonly NodeProcess[]): Promise<string> {
-  const { accessKeyId, secretAccessKey, secretVariable } = folder.credentials;
-  const secret =
-    secretVariable === undefined ? secretAccessKey : `(the value of ${secretVariable})`;
+  const { accessKeyId } = folder.credentials;
+  const secret = tellSecret(folder.credentials, true);
   const sorted = processes.toSorted((one, other) => (one.node.nodeId < other.node.nodeId ? -1 : 1));
   const first = sorted[0] as NodeProcess;
-  const word = secretVariable === undefined ? shellWord(secret) : `"$${secretVariable}"`;
   return [
     `Holdfast ${await readVersion()}: ${sorted.length} nodes are one store.`,
     '',
@@ -153,12 +151,12 @@ async function upText(folder: ClusterFolder, processes: readonly NodeProcess[]):
     ),
     '',
     `  access key  ${accessKeyId}`,
-    `  secret key  ${secret}`,
+    `  secret key  ${secret.text}`,
     `  data        ${folder.directory}`,
     '',
     'Paste this to try it, at any of them:',
     '',
-    `  AWS_ACCESS_KEY_ID=${shellWord(accessKeyId)} AWS_SECRET_ACCESS_KEY=${word} ` +
+    `  AWS_ACCESS_KEY_ID=${shellWord(accessKeyId)} AWS_SECRET_ACCESS_KEY=${secret.word} ` +
       `AWS_DEFAULT_REGION=us-east-1 aws --endpoint-url ${endpointOf(first.node)} s3 mb s3://my-bucket`,
     '',
     '',
