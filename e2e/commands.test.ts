@@ -263,6 +263,22 @@ test('the secret key of a file is not printed where others may read it, and the 
   expect(said).toMatchObject({ exitCode: 0, output: CREDENTIALS.secretAccessKey });
 });
 
+test('secret makes a file once, and refuses what is there and is no secret', async () => {
+  await using folder = await temporaryFolder();
+  const [file, short] = [join(folder.path, 'secret'), join(folder.path, 'short')];
+  await writeFile(short, 'short\n');
+  const outputs = [];
+  for (const path of [file, file, short, folder.path]) {
+    outputs.push(await runHoldfast(['secret', path]));
+  }
+  expect(outputs).toEqual([
+    { exitCode: 0, output: expect.stringContaining('is made'), errors: '' },
+    { exitCode: 0, output: expect.stringContaining('is there already'), errors: '' },
+    { exitCode: 1, output: '', errors: expect.stringContaining('32 are the least') },
+    { exitCode: 1, output: '', errors: expect.stringContaining('cannot be read') },
+  ]);
+});
+
 /** A Node.js of the machine that cannot run TypeScript, if there is one. */
 async function olderNode(): Promise<string | undefined> {
   for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {

@@ -1,12 +1,13 @@
 import { dirname, resolve } from 'node:path';
 import { toHex } from '@holdfast/bytes';
-import { createNodeEnv } from '@holdfast/env/node';
+import { createNodeEnv, SharedSecret } from '@holdfast/env/node';
+import { describeFailure } from '../failure.ts';
 import { writeSecretOnce } from '../secret-file.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 
 const SECRET_BYTES = 32;
 
-/** Makes a file for `--cluster-secret-file`, unless it is there already. What is in it is never printed. */
+/** Makes a file for `--cluster-secret-file`, unless a usable one is there already. What is in it is never printed. */
 export async function secret(terminal: Terminal, path: string): Promise<ExitCode> {
   const file = resolve(terminal.workingDirectory, path);
   const env = await createNodeEnv();
@@ -16,12 +17,17 @@ export async function secret(terminal: Terminal, path: string): Promise<ExitCode
     const isNew =
       (await env.files.stat(file)) === undefined &&
       (await writeSecretOnce(env, dirname(file), file, text));
+    if (!isNew) await SharedSecret.fromFile(file);
     terminal.print(
       isNew
         ? `${file} is made: only its owner can read it. Give every node a copy.\n`
         : `${file} is there already, and is left as it is.\n`,
     );
     return 0;
+  } catch (error) {
+    const failure = describeFailure(error, { directory: dirname(file) });
+    terminal.printError(`holdfast: ${failure.message}\n`);
+    return failure.exitCode;
   } finally {
     await env.digests.close();
   }
