@@ -22,9 +22,12 @@ test('every task runs, and idle resolves only after the last one has ended', asy
 test('no more tasks run at once than the concurrency allows', async () => {
   let running = 0;
   let most = 0;
+  const all = gate();
   const queue = createTaskQueueFactory({ ...immediate, concurrency: 3 })<number>('t', async () => {
     running += 1;
     most = Math.max(most, running);
+    if (running === 3) all.open();
+    await all.opened;
     await turn();
     running -= 1;
   });
