@@ -5,6 +5,7 @@ import { ClusterHistory, checkHistory } from './harness/cluster-history.ts';
 import { NetworkNamespaces } from './harness/network-namespaces.ts';
 import { runSeed, SeededDice } from './harness/seeded-dice.ts';
 import { temporaryFolder } from './harness/temporary-folder.ts';
+import { waitUntil } from './harness/wait-until.ts';
 
 const BUCKET = 'registers';
 const ANSWERS = 120;
@@ -91,4 +92,30 @@ test('a leader that is cut off answers no read from what it has, and takes no wr
     const found = await cluster.balanced().send(new GetObjectCommand(object));
     expect(await found.Body?.transformToString(), `n${at + 1}`).toBe('after');
   }
+});
+
+test('a node that was cut off for long is back when the network is, and not when TCP tries again', async (context) => {
+  await using networks = await networksFor(context);
+  await using folder = await temporaryFolder();
+  await using cluster = await Cluster.start({
+    directory: folder.path,
+    networks,
+    arguments: ['--bucket', BUCKET, '--log-level', 'warn'],
+  });
+  const object = { Bucket: BUCKET, Key: 'key' };
+  const leader = await cluster.leader();
+  const cut = cluster.all.find((at) => at !== leader) ?? 0;
+  await cluster.client(cut).send(new PutObjectCommand({ ...object, Body: 'before' }));
+  await networks.isolate(cut);
+  // Source: RFC 6298: pauses of 0.2 s doubled, so TCP tries after 25.4 s, and then after 51 s.
+  const cutMs = performance.now();
+  await waitUntil('the cut lasts', () => performance.now() - cutMs > 27_000, 60_000);
+  await networks.heal();
+  let body: string | undefined;
+  await waitUntil('the node answers, long before TCP would try again', async () => {
+    const answer = cluster.client(cut).send(new GetObjectCommand(object));
+    body = await answer.then(({ Body }) => Body?.transformToString()).catch(() => undefined);
+    return body !== undefined;
+  });
+  expect(body).toBe('before');
 });

@@ -348,6 +348,7 @@ export class ReplicaDriver implements Committer {
   }
 
   #tick(): void {
+    this.#options.links.renewSilent();
     this.#raft.tick();
     this.#proposals.expire(this.#progressMs);
     this.#reads.expire(this.#progressMs);

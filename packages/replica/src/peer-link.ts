@@ -33,6 +33,8 @@ export interface PeerLinkOptions {
 export class PeerLink {
   readonly #options: PeerLinkOptions;
   #connection: Connection | undefined;
+  /** Another connection is to take the place of the one that there is. */
+  #isStale = false;
   #isDialing = false;
   #retryMs = RETRY_LEAST_MS;
   #retry: Timer | undefined;
@@ -61,6 +63,12 @@ export class PeerLink {
     this.#dial();
   }
 
+  /** Makes another connection, which takes the place of the one that there is: that may still carry something until then. */
+  renew(): void {
+    this.#isStale = true;
+    this.#dial();
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#retry?.cancel();
@@ -71,7 +79,8 @@ export class PeerLink {
 
   #dial(): void {
     const { network, peerId, lane, address } = this.#options;
-    if (this.#isClosed || this.#isDialing || this.#connection !== undefined) return;
+    if (this.#isClosed || this.#isDialing) return;
+    if (this.#connection !== undefined && !this.#isStale) return;
     const where = address();
     if (where === undefined) return this.#retryLater();
     this.#isDialing = true;
@@ -90,12 +99,18 @@ export class PeerLink {
   async #connected(connection: Connection): Promise<void> {
     this.#isDialing = false;
     if (this.#isClosed) return await connection.close();
+    const stale = this.#connection;
     this.#connection = connection;
+    this.#isStale = false;
     this.#retryMs = RETRY_LEAST_MS;
+    if (stale !== undefined) {
+      void stale.close();
+      this.#options.onBroken();
+    }
     // The peer sends nothing here; what comes is its end.
     await connection.receive().catch(() => undefined);
     await connection.close();
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#connection !== connection) return;
     this.#connection = undefined;
     this.#options.onBroken();
     this.#retryLater();

@@ -3,6 +3,8 @@ import { PeerLink } from './peer-link.ts';
 
 /** The lanes that carry Raft's messages. */
 const MESSAGE_LANES: readonly Lane[] = ['control', 'log'];
+/** So long nothing is heard from a peer that is spoken to, before the ways to it are made anew. */
+const SILENCE_LIMIT_MS = 5000;
 
 export interface PeerLinksOptions {
   readonly network: Network;
@@ -20,10 +22,17 @@ export interface PeerLinksOptions {
   readonly onFault: (peerId: string, error: unknown) => void;
 }
 
+/** The ways to one peer. */
+interface Peer {
+  readonly lanes: ReadonlyMap<Lane, PeerLink>;
+  /** When the first frame left after which nothing was heard from the peer; by the monotonic clock, in milliseconds. */
+  unansweredSinceMs: number | undefined;
+}
+
 /** The ways to all peers and from them. */
 export class PeerLinks {
   readonly #options: PeerLinksOptions;
-  readonly #links = new Map<string, Map<Lane, PeerLink>>();
+  readonly #peers = new Map<string, Peer>();
   readonly #accepted = new Set<Connection>();
   #listener: Listener | undefined;
   #isClosed = false;
@@ -44,35 +53,53 @@ export class PeerLinks {
   /** Makes ways to exactly these peers. */
   setPeers(peerIds: readonly string[]): void {
     if (this.#isClosed) return;
-    for (const [peerId, lanes] of this.#links) {
+    for (const [peerId, { lanes }] of this.#peers) {
       if (peerIds.includes(peerId)) continue;
-      this.#links.delete(peerId);
+      this.#peers.delete(peerId);
       for (const link of lanes.values()) void link.close();
     }
     for (const peerId of peerIds) {
-      if (!this.#links.has(peerId)) this.#links.set(peerId, this.#openLanes(peerId));
+      if (this.#peers.has(peerId)) continue;
+      this.#peers.set(peerId, { lanes: this.#openLanes(peerId), unansweredSinceMs: undefined });
     }
   }
 
   /** Whether the frame is on its way. */
   send(peerId: string, lane: Lane, parts: readonly Uint8Array[]): boolean {
-    return this.#links.get(peerId)?.get(lane)?.send(parts) ?? false;
+    const peer = this.#peers.get(peerId);
+    if (peer?.lanes.get(lane)?.send(parts) !== true) return false;
+    peer.unansweredSinceMs ??= this.#options.clock.monotonicMs();
+    return true;
   }
 
   isConnected(peerId: string): boolean {
-    const lanes = this.#links.get(peerId);
-    return lanes !== undefined && [...lanes.values()].every((link) => link.isConnected);
+    const peer = this.#peers.get(peerId);
+    return peer !== undefined && [...peer.lanes.values()].every((link) => link.isConnected);
+  }
+
+  /**
+   * Makes the ways to peers anew that have said nothing for `SILENCE_LIMIT_MS` after something was sent. Why: when a
+   * network is whole again, what TCP holds back goes on its way only after as long again as the interruption took, up
+   * to two minutes. Source: RFC 6298, section 5.5. A peer that is only slow loses a connection, which it gets back.
+   */
+  renewSilent(): void {
+    const limitMs = this.#options.clock.monotonicMs() - SILENCE_LIMIT_MS;
+    for (const peer of this.#peers.values()) {
+      if (peer.unansweredSinceMs === undefined || peer.unansweredSinceMs > limitMs) continue;
+      peer.unansweredSinceMs = undefined;
+      for (const link of peer.lanes.values()) link.renew();
+    }
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#listener?.close();
-    const links = [...this.#links.values()].flatMap((lanes) => [...lanes.values()]);
-    this.#links.clear();
+    const links = [...this.#peers.values()].flatMap(({ lanes }) => [...lanes.values()]);
+    this.#peers.clear();
     await Promise.all([...links, ...this.#accepted].map((one) => one.close()));
   }
 
-  #openLanes(peerId: string): Map<Lane, PeerLink> {
+  #openLanes(peerId: string): ReadonlyMap<Lane, PeerLink> {
     const { network, clock, addressOf, onBroken, onGone } = this.#options;
     const open = (lane: Lane): PeerLink =>
       new PeerLink({
@@ -90,13 +117,15 @@ export class PeerLinks {
   async #accept(connection: Connection): Promise<void> {
     const { peerId, lane } = connection;
     if (this.#isClosed) return await connection.close();
-    for (const link of this.#links.get(peerId)?.values() ?? []) link.hurry();
+    for (const link of this.#peers.get(peerId)?.lanes.values() ?? []) link.hurry();
     if (lane === 'bulk') return this.#options.onBulk(connection);
     this.#accepted.add(connection);
     try {
       for (;;) {
         const frames = await connection.receive();
         if (frames === undefined || this.#isClosed) break;
+        const peer = this.#peers.get(peerId);
+        if (peer !== undefined) peer.unansweredSinceMs = undefined;
         this.#options.onFrames(peerId, frames);
       }
     } catch (error) {
