@@ -93,11 +93,28 @@ export class ClusterControl implements Cluster {
   async remove(name: string): Promise<void> {
     const { driver, guard } = this.#options;
     const member = nodeId(name);
+    if (member === driver.status.nodeId && driver.status.role === 'leader') {
+      return await this.#removeSelf(member);
+    }
     // A node that repairs itself is no member for a moment, and a removal may have been cut off before the name was barred.
     const isOut = !membersOf(driver.status.configuration).includes(member);
     const isOnlyBarred = isOut && guard.incarnationOf(member) !== undefined;
     if (!isOnlyBarred) await this.takeOut(name);
     if (isOnlyBarred || driver.status.role === 'leader') await this.#noteFolder(member, NO_FOLDER);
+  }
+
+  /**
+   * Why nothing is waited for but the end of leading, which is when the others have agreed: of what comes behind its removal this
+   * node hears no more. It is sent right behind it, so it is in their logs before one of them leads. And why its address is not
+   * taken back as that of others: who does not know it cannot tell it that the removal is agreed on.
+   */
+  async #removeSelf(member: NodeId): Promise<void> {
+    const { driver } = this.#options;
+    await this.#change([{ type: 'remove', nodeId: member }]);
+    driver.act((raft) =>
+      raft.propose({ kind: INCARNATION_KIND, head: encodeIncarnation(member, NO_FOLDER) }),
+    );
+    await driver.watch('the removal', CHANGE_LIMIT_MS, ({ role }) => role !== 'leader');
   }
 
   /** Takes a node out that may come back with another folder by itself (ADR 0027). */
