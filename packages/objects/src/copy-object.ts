@@ -11,7 +11,6 @@ import type {
   ChecksumAlgorithm,
   CopyObjectRequest,
   CopyObjectResult,
-  ObjectInfo,
   ObjectMetadata,
   ObjectReader,
   ReadObjectRequest,
@@ -152,13 +151,16 @@ function refuseSource(
   );
 }
 
-/** Stages all that the reader gives, and closes it; with the checksum that the source has, if no other is wanted. */
+/**
+ * Stages all that the reader gives, and closes it; with a checksum of all of it by the algorithm of the source, if no
+ * other is wanted: a copy has no parts of which a composite could be.
+ */
 export async function stageCopy(
   context: StoreContext,
   reader: ObjectReader,
   wanted: Pick<CopyObjectRequest, 'checksumAlgorithm' | 'encryption'>,
 ): Promise<StagedBody> {
-  const algorithm = wanted.checksumAlgorithm ?? fullObjectAlgorithm(reader.info);
+  const algorithm = wanted.checksumAlgorithm ?? reader.info.checksum?.algorithm;
   return await stageFrom(context, reader, algorithm, async () => {
     const opened = await newEncryption(context, wanted.encryption);
     return opened && { ...opened, partNumber: 0 };
@@ -183,10 +185,6 @@ async function stageFrom(
   } finally {
     reader.close();
   }
-}
-
-function fullObjectAlgorithm({ checksum }: ObjectInfo): ChecksumAlgorithm | undefined {
-  return checksum?.type === 'full-object' ? checksum.algorithm : undefined;
 }
 
 function copyOntoItself(): ObjectStoreError {

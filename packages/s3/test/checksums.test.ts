@@ -5,6 +5,7 @@ import { Xxh3_64, Xxh3_128, Xxh64 } from '@aws-sdk/checksums/xxh';
 import {
   type ChecksumAlgorithm,
   CompleteMultipartUploadCommand,
+  CopyObjectCommand,
   CreateBucketCommand,
   CreateMultipartUploadCommand,
   GetObjectAttributesCommand,
@@ -181,3 +182,22 @@ test.each([...COMPOSITES])(
     expect([checksumOf(head), head.ChecksumType]).toEqual([[algorithm, composite], 'COMPOSITE']);
   },
 );
+
+test('a copy of parts with a composite checksum has one of all of it, by the same algorithm', async () => {
+  const upload = { Bucket, Key: 'composite' };
+  const sent = { ...upload, ChecksumAlgorithm: 'SHA256' } as const;
+  const { UploadId } = await s3.send(new CreateMultipartUploadCommand(sent));
+  const part = { ...sent, UploadId, PartNumber: 1, Body: TEXT };
+  const { ETag, ChecksumSHA256 } = await s3.send(new UploadPartCommand(part));
+  const MultipartUpload = { Parts: [{ PartNumber: 1, ETag, ChecksumSHA256 }] };
+  await s3.send(new CompleteMultipartUploadCommand({ ...upload, UploadId, MultipartUpload }));
+  const copy = { Bucket, Key: 'composite-copy' };
+  const { CopyObjectResult = {} } = await s3.send(
+    new CopyObjectCommand({ ...copy, CopySource: `${Bucket}/composite` }),
+  );
+  const head = await s3.send(new HeadObjectCommand({ ...copy, ChecksumMode: 'ENABLED' }));
+  for (const answer of [CopyObjectResult, head]) {
+    expect(checksumOf(answer)).toEqual(['SHA256', OF_TEXT.get('SHA256')]);
+    expect(answer.ChecksumType).toBe('FULL_OBJECT');
+  }
+});
