@@ -1,9 +1,8 @@
 import type { Retention } from '@holdfast/objects';
 import { hasAccess } from './access/authorize.ts';
+import { retentionEndMs } from './retention-date.ts';
 import type { S3Call } from './s3-call.ts';
 import { S3Error } from './s3-error.ts';
-
-const ISO_DATE = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})?$/;
 
 /**
  * A retention of two texts; undefined where the mode is not one of the two. A date without an offset is UTC.
@@ -12,9 +11,8 @@ const ISO_DATE = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2
  */
 export function readRetention(call: S3Call, mode: string, until: string): Retention | undefined {
   if (mode !== 'GOVERNANCE' && mode !== 'COMPLIANCE') return undefined;
-  const text = /(Z|[+-]\d{2}:?\d{2})$/.test(until) ? until : `${until}Z`;
-  const untilMs = ISO_DATE.test(until) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(untilMs)) {
+  const untilMs = retentionEndMs(until);
+  if (untilMs === undefined) {
     throw new S3Error(
       'InvalidArgument',
       'The retain until date must be provided in ISO 8601 format',

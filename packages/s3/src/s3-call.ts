@@ -29,6 +29,8 @@ export class S3Call {
   #openBucket: OpenBucket | undefined;
   /** Who signed; undefined where nobody did. */
   user: User | undefined;
+  /** How the form was signed that this request is, as `s3:signatureversion` says it; undefined where it is none. */
+  formSignature: 'AWS4-HMAC-SHA256' | 'AWS' | undefined;
   /** S3's name of the operation, once it is known. */
   operation = 'Unknown';
   /** Asked at a website's host: pages for browsers, and refusals as pages too. */

@@ -3,6 +3,7 @@ import {
   CreateBucketCommand,
   GetObjectCommand,
   HeadObjectCommand,
+  PutBucketPolicyCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
 import fc from 'fast-check';
@@ -44,6 +45,8 @@ const CONDITIONS: readonly unknown[] = [
   ['starts-with', '$Content-Type', 'text/'],
   ['content-length-range', 2, 20],
 ];
+
+const TYPE: readonly unknown[] = [['starts-with', '$Content-Type', '']];
 
 function policyText(conditions: readonly unknown[] = CONDITIONS, change: object = {}): string {
   const expiration = new Date(server.clock.nowMs() + 60_000).toISOString();
@@ -315,4 +318,22 @@ test('a form is read the same in whatever pieces it comes', async () => {
       ]);
     }),
   );
+});
+
+test('a policy may ask how a form was signed', async () => {
+  const Bucket = 'judged-forms';
+  await client.send(new CreateBucketCommand({ Bucket }));
+  const form = signed(policyText([{ bucket: Bucket }, ['starts-with', '$key', ''], ...TYPE]));
+  const about = { Principal: '*', Action: 's3:PutObject', Resource: `arn:aws:s3:::${Bucket}/*` };
+  for (const [StringEquals, status] of [
+    [{ 's3:authType': 'REST-HEADER' }, 204],
+    [{ 's3:authType': 'POST', 's3:signatureversion': 'AWS4-HMAC-SHA256' }, 204],
+    [{ 's3:authType': 'POST', 's3:signatureversion': 'AWS' }, 403],
+  ] as const) {
+    const Statement = { Effect: 'Deny', ...about, Condition: { StringEquals } };
+    await client.send(
+      new PutBucketPolicyCommand({ Bucket, Policy: JSON.stringify({ Statement }) }),
+    );
+    expect((await post(Bucket, form)).status).toBe(status);
+  }
 });

@@ -8,7 +8,7 @@ import { type RequiredAction, requiredAction } from './action-table.ts';
 import type { BucketAccess } from './bucket-access.ts';
 import { mayAccess, mayOutside } from './decide-access.ts';
 import { headerActions } from './header-actions.ts';
-import { requestContext, type Tags } from './request-context.ts';
+import { requestContext, type SaidInBody, type Tags } from './request-context.ts';
 
 /** A bucket, and what its settings say about who may do what. */
 export interface OpenBucket {
@@ -23,6 +23,8 @@ export interface AccessTarget extends OpenBucket {
   readonly versionId?: string | undefined;
   /** What is to be listed, where the query does not say it. */
   readonly prefix?: string;
+  /** What the body says of the object. */
+  readonly said?: SaidInBody;
 }
 
 /** Operations that decide for themselves, for each key, or once they know who asks. */
@@ -31,6 +33,13 @@ const SELF_DECIDING: ReadonlySet<string> = new Set([
   'PostObject',
   'Preflight',
   'TransactObjects',
+]);
+
+/** Operations whose document says of an object what the headers of a write say, and the policies that ask for it. */
+const SAYS_IN_DOCUMENT: ReadonlyMap<string, RegExp> = new Map([
+  ['PutObjectTagging', /^s3:requestobjecttag/i],
+  ['PutObjectRetention', /^s3:object-lock-/i],
+  ['PutObjectLegalHold', /^s3:object-lock-/i],
 ]);
 
 /** Actions whose policies may ask for the tags that the object has. */
@@ -51,7 +60,7 @@ export async function authorize(call: S3Call, operation: string): Promise<void> 
   // Why before the decision: a page must be able to read its refusal.
   if (call.headers.has('origin')) call.corsHeaders = corsAnswerHeaders(call);
   checkExpectedOwner(call, 'x-amz-expected-bucket-owner', bucket);
-  if (SELF_DECIDING.has(operation)) return;
+  if (SELF_DECIDING.has(operation) || asksForDocument(call, operation, access)) return;
   const { level } = call.target;
   const key = level === 'object' ? call.key : undefined;
   const versionId = level === 'object' ? call.parameter('versionId') : undefined;
@@ -62,6 +71,25 @@ export async function authorize(call: S3Call, operation: string): Promise<void> 
   for (const required of headerActions(call, operation, access)) {
     await requireAccess(call, { bucket, access, required, key });
   }
+}
+
+/**
+ * Decides with what the document of the request says: `authorize` leaves that open where a policy asks for it.
+ *
+ * @throws S3Error AccessDenied
+ */
+export async function authorizeDocument(call: S3Call, said: SaidInBody): Promise<void> {
+  const required = requiredAction(call.operation);
+  const versionId = call.parameter('versionId');
+  await requireAccess(call, { ...call.openBucket, required, key: call.key, versionId, said });
+}
+
+function asksForDocument(call: S3Call, operation: string, { policy }: BucketAccess): boolean {
+  const keys = SAYS_IN_DOCUMENT.get(operation);
+  if (keys === undefined) return false;
+  return [...(policy === undefined ? [] : [policy]), ...(call.user?.policies ?? [])].some((one) =>
+    one.statements.some(({ conditions }) => conditions.some(({ key }) => keys.test(key))),
+  );
 }
 
 /** A bucket with what its settings say. Rejects with NoSuchBucket. */
@@ -95,7 +123,13 @@ function isAllowed(call: S3Call, target: AccessTarget, info: ObjectInfo | undefi
     user: call.user,
     action,
     resource: `arn:aws:s3:::${bucket.name}${key === undefined ? '' : `/${key}`}`,
-    context: requestContext(call, info === undefined ? undefined : tagsOf(info), target.prefix),
+    context: requestContext(call, {
+      tags: info === undefined ? undefined : tagsOf(info),
+      prefix: target.prefix,
+      versionId,
+      bucketOwnerId: bucket.ownerId,
+      said: target.said,
+    }),
     bucket: access,
     ownerId,
     enoughNotDenied: required.enoughNotDenied,

@@ -1,37 +1,70 @@
+import { parseAmzDate } from '../auth/amz-date.ts';
 import { percentDecode } from '../query.ts';
+import { retentionEndMs } from '../retention-date.ts';
 import type { S3Call } from '../s3-call.ts';
+import { principalArn } from './principal-arn.ts';
 
 /** Tags of an object, by name. */
 export type Tags = ReadonlyMap<string, string>;
 
+/** What a request says of an object elsewhere than in its headers, as the headers of a write would say it. */
+export type SaidInBody = ReadonlyMap<string, string>;
+
+/** What the request is about, beside what it says itself. */
+export interface ContextFacts {
+  /** Those that the object has. */
+  readonly tags?: Tags | undefined;
+  /** Asked for instead of the query's. */
+  readonly prefix?: string | undefined;
+  /** The version that it is about; without one the query's. */
+  readonly versionId?: string | undefined;
+  /** Whose the bucket is; undefined where there is none. */
+  readonly bucketOwnerId?: string | undefined;
+  readonly said?: SaidInBody | undefined;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** Whether an operation that needs s3:PutObject makes an object; the parts of one and its beginning do not. */
+const CREATIONS: ReadonlyMap<string, boolean> = new Map([
+  ['PutObject', true],
+  ['PostObject', true],
+  ['CopyObject', true],
+  ['RenameObject', true],
+  ['CompleteMultipartUpload', true],
+  ['TransactObjects', true],
+  ['CreateMultipartUpload', false],
+  ['UploadPart', false],
+  ['UploadPartCopy', false],
+]);
+
 const EXISTING_TAG = 's3:existingobjecttag/';
 const REQUEST_TAG = 's3:requestobjecttag/';
+const OBJECT_LOCK = 's3:object-lock-';
 
 /**
- * The values that a request has for the condition keys of policies. `tags` are those of the object that it is about;
- * `prefix` is asked for instead of the query's.
+ * The values that a request has for the condition keys of policies; undefined for a key that it has none for.
  *
  * Source: Service Authorization Reference, "Condition keys for Amazon S3"; IAM user guide, "AWS global condition
  * context keys".
  */
 export function requestContext(
   call: S3Call,
-  tags?: Tags,
-  prefix?: string,
+  facts: ContextFacts = {},
 ): (key: string) => readonly string[] | undefined {
   return (key) => {
     const name = key.toLowerCase();
-    if (name === 's3:prefix' && prefix !== undefined) return [prefix];
-    if (name.startsWith(EXISTING_TAG)) return one(tags?.get(key.slice(EXISTING_TAG.length)));
+    if (name.startsWith(EXISTING_TAG)) return one(facts.tags?.get(key.slice(EXISTING_TAG.length)));
     if (name.startsWith(REQUEST_TAG)) {
-      return one(requestTags(call).get(key.slice(REQUEST_TAG.length)));
+      return one(requestTags(call, facts).get(key.slice(REQUEST_TAG.length)));
     }
     if (name.startsWith('s3:x-amz-')) return one(headerValue(call, name.slice('s3:'.length)));
-    return plainKey(call, name);
+    if (name.startsWith(OBJECT_LOCK)) return one(lockFact(call, facts, name));
+    return plainKey(call, facts, name);
   };
 }
 
-function plainKey(call: S3Call, name: string): readonly string[] | undefined {
+function plainKey(call: S3Call, facts: ContextFacts, name: string): readonly string[] | undefined {
   const { req, user } = call;
   const nowMs = call.service.env.clock.nowMs();
   switch (name) {
@@ -55,32 +88,68 @@ function plainKey(call: S3Call, name: string): readonly string[] | undefined {
       return one(user?.account.id);
     case 'aws:principaltype':
       return [user === undefined ? 'Anonymous' : user.policies === undefined ? 'Account' : 'User'];
+    case 'aws:principalarn':
+      return one(user && principalArn(user));
+    case 'aws:resourceaccount':
+    case 's3:resourceaccount':
+      return one(facts.bucketOwnerId);
+    case 's3:objectcreationoperation':
+      return one(CREATIONS.get(call.operation)?.toString());
     case 's3:prefix':
+      return one(facts.prefix ?? call.parameter('prefix'));
     case 's3:delimiter':
     case 's3:max-keys':
       return one(call.parameter(name.slice('s3:'.length)));
     case 's3:versionid':
-      return one(call.parameter('versionId'));
+      return one(facts.versionId ?? call.parameter('versionId'));
     case 's3:if-match':
     case 's3:if-none-match':
       return one(call.headers.get(name.slice('s3:'.length)));
     case 's3:requestobjecttagkeys':
-      return call.headers.has('x-amz-tagging') ? [...requestTags(call).keys()] : undefined;
+      return heldBy(call, facts, 'x-amz-tagging') === undefined
+        ? undefined
+        : [...requestTags(call, facts).keys()];
     case 's3:authtype':
     case 's3:signatureversion':
       return one(signatureFact(call, name));
+    case 's3:signatureage':
+      return one(signatureAge(call, nowMs));
     default:
       return undefined;
   }
 }
 
 function signatureFact(call: S3Call, name: string): string | undefined {
-  const { authentication } = call;
+  const { authentication, formSignature } = call;
+  if (formSignature !== undefined) return name === 's3:authtype' ? 'POST' : formSignature;
   if (authentication.kind === 'anonymous') return undefined;
   if (name === 's3:signatureversion') {
     return authentication.kind === 'signed' ? 'AWS4-HMAC-SHA256' : 'AWS';
   }
   return authentication.via === 'query' ? 'REST-QUERY-STRING' : 'REST-HEADER';
+}
+
+/** Of a presigned URL, in milliseconds. Version 2 does not say when it signed, so a URL of it is older than any limit. */
+function signatureAge({ authentication }: S3Call, nowMs: number): string | undefined {
+  if (authentication.kind === 'anonymous' || authentication.via !== 'query') return undefined;
+  if (authentication.kind === 'signed-v2') return 'Infinity';
+  const signedMs = parseAmzDate(authentication.amzDate) ?? 0;
+  return String(Math.max(0, nowMs - signedMs));
+}
+
+function lockFact(call: S3Call, facts: ContextFacts, name: string): string | undefined {
+  if (name !== 's3:object-lock-remaining-retention-days') {
+    return heldBy(call, facts, `x-amz-${name.slice('s3:'.length)}`);
+  }
+  const until = heldBy(call, facts, 'x-amz-object-lock-retain-until-date');
+  const untilMs = until === undefined ? undefined : retentionEndMs(until);
+  if (untilMs === undefined) return undefined;
+  return String((untilMs - call.service.env.clock.nowMs()) / DAY_MS);
+}
+
+/** What the body says as this header would, or else the header. */
+function heldBy(call: S3Call, { said }: ContextFacts, name: string): string | undefined {
+  return said?.get(name) ?? call.headers.get(name);
 }
 
 function headerValue(call: S3Call, name: string): string | undefined {
@@ -94,8 +163,8 @@ function headerValue(call: S3Call, name: string): string | undefined {
   }
 }
 
-function requestTags(call: S3Call): Tags {
-  return new Map(new URLSearchParams(call.headers.get('x-amz-tagging') ?? ''));
+function requestTags(call: S3Call, facts: ContextFacts): Tags {
+  return new Map(new URLSearchParams(heldBy(call, facts, 'x-amz-tagging') ?? ''));
 }
 
 function one(value: string | undefined): readonly string[] | undefined {

@@ -100,6 +100,7 @@ function admit(call: S3Call, fields: ReadonlyMap<string, string>): FormPolicy | 
   const text = fields.get('policy');
   if (accessKeyId === undefined || text === undefined) return undefined;
   call.user = identities.findKey(accessKeyId)?.user;
+  call.formSignature = fields.has('x-amz-credential') ? 'AWS4-HMAC-SHA256' : 'AWS';
   const policy = parseFormPolicy(Buffer.from(text, 'base64').toString('utf8'));
   const all = new Map([...fields, ['bucket', call.bucket]]);
   checkFormPolicy(policy, all, env.clock.nowMs());

@@ -1,3 +1,4 @@
+import { authorizeDocument } from '../access/authorize.ts';
 import { sendEmpty } from '../answer.ts';
 import { requireObjectLock } from '../object-metadata.ts';
 import { readVersionAddress } from '../open-object.ts';
@@ -17,6 +18,7 @@ export async function putObjectLegalHold(call: S3Call): Promise<void> {
   if (root === undefined) throw malformed();
   const status = checkChildren(root, { Status: 'one' }).text('Status')?.trim();
   if (status !== 'ON' && status !== 'OFF') throw malformed();
+  await authorizeDocument(call, new Map([['x-amz-object-lock-legal-hold', status]]));
   await call.store.putObjectLegalHold(address, status);
   await sendEmpty(call, 200);
 }

@@ -1,3 +1,4 @@
+import { authorizeDocument } from '../access/authorize.ts';
 import { sendEmpty } from '../answer.ts';
 import { versionHeaders } from '../object-metadata.ts';
 import { encodeTags, OBJECT_TAG_LIMIT, readTagging } from '../object-tags.ts';
@@ -8,6 +9,7 @@ import type { S3Call } from '../s3-call.ts';
 export async function putObjectTagging(call: S3Call): Promise<void> {
   const address = readVersionAddress(call);
   const tags = await readTagging(call, OBJECT_TAG_LIMIT);
+  await authorizeDocument(call, new Map([['x-amz-tagging', encodeTags(tags)]]));
   const tagging = tags.length === 0 ? undefined : encodeTags(tags);
   const info = await call.store.putObjectTagging(address, tagging);
   await sendEmpty(call, 200, versionHeaders(info));

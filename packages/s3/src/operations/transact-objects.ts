@@ -77,8 +77,10 @@ async function readOperation(
   const { key, conditions } = line;
   switch (line.op) {
     case 'put':
-      await requireFor(call, 'PutObject', key);
-      if (line.metadata.tagging !== undefined) await requireFor(call, 'PutObjectTagging', key);
+      await requireFor(call, 'PutObject', key, line.metadata.tagging);
+      if (line.metadata.tagging !== undefined) {
+        await requireFor(call, 'PutObjectTagging', key, line.metadata.tagging);
+      }
       return { ...putOperation(line, lines, access), ...encryptionField(call) };
     case 'copy': {
       await requireFor(call, 'PutObject', key);
@@ -132,8 +134,15 @@ function putOperation(
   };
 }
 
-async function requireFor(call: S3Call, operation: string, key: string): Promise<void> {
-  await requireAccess(call, { ...call.openBucket, required: requiredAction(operation), key });
+async function requireFor(
+  call: S3Call,
+  operation: string,
+  key: string,
+  tagging?: string,
+): Promise<void> {
+  const required = requiredAction(operation);
+  const said = new Map(tagging === undefined ? [] : [['x-amz-tagging', tagging]]);
+  await requireAccess(call, { ...call.openBucket, required, key, said });
 }
 
 /** Says in the error document which operation was refused. */
