@@ -172,6 +172,20 @@ test.each([
   expect(await outcome(read)).toBe(wanted);
 });
 
+test.each([
+  ['s3:RequestTag/a', 'MalformedPolicy'],
+  ['s3:signatureAges', 'MalformedPolicy'],
+  ['s3:x-amz-', 'MalformedPolicy'],
+  ['S3:SignatureAge', 'ok'],
+  ['s3:TlsVersion', 'ok'],
+  ['s3:x-amz-acl', 'ok'],
+  ['s3:ExistingObjectTag/a', 'ok'],
+  ['aws:SourceVpce', 'ok'],
+])('a policy with the condition key %s is %s', async (key, wanted) => {
+  const put = bucketWith({ Action: ['s3:GetObject'] }, { StringEquals: { [key]: 'x' } });
+  expect(await outcome(put)).toBe(wanted);
+});
+
 test('a policy judges each version that a delete of many names', async () => {
   const Bucket = await bucketWith({ Action: ['s3:DeleteObjectVersion'] });
   const versions: string[] = [];

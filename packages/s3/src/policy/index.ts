@@ -1,3 +1,4 @@
+export { checkConditionKeys } from './condition-keys.ts';
 export type { Verdict } from './evaluate-policy.ts';
 export { evaluatePolicies } from './evaluate-policy.ts';
 export { PolicyError, parseBucketPolicy, parseUserPolicy } from './parse-policy.ts';
