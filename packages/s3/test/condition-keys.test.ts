@@ -3,6 +3,7 @@ import {
   CreateBucketCommand,
   CreateMultipartUploadCommand,
   DeleteObjectsCommand,
+  GetObjectAttributesCommand,
   GetObjectCommand,
   PutBucketPolicyCommand,
   PutObjectCommand,
@@ -170,6 +171,20 @@ test.each([
   const Bucket = await bucketWith({ Action: ['s3:GetObject'] }, deny);
   const read = other.send(new GetObjectCommand({ Bucket, Key: 'k' }));
   expect(await outcome(read)).toBe(wanted);
+});
+
+test('attributes need their own action beside that of a read', async () => {
+  for (const [Action, wanted] of [
+    [['s3:GetObject'], 'AccessDenied'],
+    [['s3:GetObjectAttributes'], 'AccessDenied'],
+    [['s3:GetObject', 's3:GetObjectAttributes'], 'ok'],
+  ] as const) {
+    const Bucket = await bucketWith({ Action });
+    const asked = other.send(
+      new GetObjectAttributesCommand({ Bucket, Key: 'k', ObjectAttributes: ['ETag'] }),
+    );
+    expect(await outcome(asked)).toBe(wanted);
+  }
 });
 
 test.each([

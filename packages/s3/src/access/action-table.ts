@@ -9,6 +9,8 @@ export interface RequiredAction {
   readonly grant?: { readonly on: 'bucket' | 'object'; readonly permission: Permission };
   /** From another account it is enough that the bucket's policy does not deny it. Default false. */
   readonly enoughNotDenied?: boolean;
+  /** What must be allowed besides. */
+  readonly also?: RequiredAction;
 }
 
 const READ_BUCKET = { on: 'bucket', permission: 'READ' } as const;
@@ -73,7 +75,17 @@ const ACTIONS: ReadonlyMap<string, RequiredAction> = new Map<string, RequiredAct
   ...renamed('BucketTagging', 's3:GetBucketTagging', 's3:PutBucketTagging'),
   ['GetObject', GET_OBJECT],
   ['HeadObject', GET_OBJECT],
-  ['GetObjectAttributes', GET_OBJECT],
+  [
+    'GetObjectAttributes',
+    {
+      ...GET_OBJECT,
+      also: {
+        action: 's3:GetObjectAttributes',
+        versionAction: 's3:GetObjectVersionAttributes',
+        grant: READ_OBJECT,
+      },
+    },
+  ],
   [
     'GetObjectAcl',
     {

@@ -68,6 +68,8 @@ export async function authorize(call: S3Call, operation: string): Promise<void> 
   // Why asked first: what is allowed without a look at the object waits for nothing.
   const allowed = !asksForInfo(target) && isAllowed(call, target, undefined);
   if (!allowed) await requireAccess(call, target);
+  const { also } = target.required;
+  if (also !== undefined) await requireAccess(call, { ...target, required: also });
   for (const required of headerActions(call, operation, access)) {
     await requireAccess(call, { bucket, access, required, key });
   }
