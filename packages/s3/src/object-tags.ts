@@ -1,4 +1,5 @@
 /** Tags: the header, the document, and how they are kept. */
+import { percentDecode } from './query.ts';
 import type { S3Call } from './s3-call.ts';
 import { S3Error } from './s3-error.ts';
 import { readXmlBody } from './xml-body.ts';
@@ -20,16 +21,41 @@ export const OBJECT_TAG_LIMIT = 10;
 /** Most tags that a bucket has. */
 export const BUCKET_TAG_LIMIT = 50;
 
-/** The tags of `x-amz-tagging`, as they are kept; undefined where there are none. @throws S3Error InvalidTag */
+/** The tags of `x-amz-tagging`, as they are kept; undefined where there are none. @throws S3Error InvalidTag, InvalidArgument */
 export function readTaggingHeader(call: S3Call): string | undefined {
   return readTags(call.headers.get('x-amz-tagging'));
 }
 
-/** Tags as a query string, as they are kept; undefined where there are none. @throws S3Error InvalidTag */
+/** Tags as a query string, as they are kept; undefined where there are none. @throws S3Error InvalidTag, InvalidArgument */
 export function readTags(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
-  const tags = checkTags([...new URLSearchParams(text)], OBJECT_TAG_LIMIT);
+  const tags = checkTags(readQuery(text), OBJECT_TAG_LIMIT);
   return tags.length === 0 ? undefined : encodeTags(tags);
+}
+
+/** Why not `URLSearchParams`: it puts other characters in the place of what it cannot decode. */
+function readQuery(text: string): TagList {
+  try {
+    return text
+      .split('&')
+      .filter((piece) => piece !== '')
+      .map((piece) => {
+        const [, name = '', value = ''] = /^([^=]*)=?(.*)$/s.exec(piece) ?? [];
+        return [decodePart(name), decodePart(value)];
+      });
+  } catch (cause) {
+    throw new S3Error(
+      'InvalidArgument',
+      "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
+      { ArgumentName: 'x-amz-tagging', ArgumentValue: text },
+      [],
+      { cause },
+    );
+  }
+}
+
+function decodePart(text: string): string {
+  return percentDecode(text.replaceAll('+', ' '));
 }
 
 /** How tags are kept: as a query string. */
