@@ -40,6 +40,8 @@ test('ListBuckets pages with max-buckets, prefix and an opaque token', async () 
   const first = await s3.send(new ListBucketsCommand({ MaxBuckets: 2, Prefix: 'log-' }));
   expect(first.Buckets?.map(({ Name }) => Name)).toEqual(['log-a', 'log-b']);
   expect(first.ContinuationToken).not.toContain('log');
+  const again = new ListBucketsCommand({ MaxBuckets: 2, Prefix: 'log-', ContinuationToken: '' });
+  expect((await s3.send(again)).Buckets).toEqual(first.Buckets);
   const second = await s3.send(
     new ListBucketsCommand({
       MaxBuckets: 2,

@@ -18,7 +18,8 @@ export async function listBuckets(call: S3Call): Promise<void> {
     limit,
     ownerId,
     ...(prefix !== undefined && { prefix }),
-    ...(token !== undefined && { after: decodeToken(token).after }),
+    // As in a listing of objects: an empty token begins at the beginning.
+    ...(token && { after: decodeToken(token).after }),
   });
   let buckets = '';
   for (const bucket of page.buckets) {
