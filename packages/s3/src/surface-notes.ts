@@ -68,7 +68,10 @@ export const OPERATION_NOTES: Notes = {
     difference:
       'A part number that is not there is `400 InvalidPart`, as the public suite asks; of a plain object 1 is all of it. A part is sent with its own checksum. Of several ranges none is used, as on AWS',
   },
-  GetObjectAttributes: { difference: 'Parts are shown also where they have no checksum' },
+  GetObjectAttributes: {
+    difference:
+      'Parts are shown also where they have no checksum. A composite checksum has its `-N`, as the public suite asks; AWS leaves that off here',
+  },
   GetObjectTagging: { difference: 'Tags are in the order of their names' },
   GetPublicAccessBlock: { difference: 'New buckets have none' },
   GetBucketWebsite: {
