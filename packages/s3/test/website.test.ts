@@ -88,6 +88,9 @@ test('what is not there is 404, or 403 where nobody may know, and a page for peo
   expect(page.text).toContain('<li>Code: NoSuchKey</li>');
   await newSite('secret', INDEX, ['s3:GetObject']);
   expect((await visit('secret', '/none')).status).toBe(403);
+  expect((await visit('secret', '/none/')).status).toBe(403);
+  // A folder is found by its index document, though nobody may list.
+  expect(await visit('secret', '/a')).toMatchObject({ status: 302, location: '/a/' });
   expect((await visit('nosite', '/')).status).toBe(404);
   await client.send(new CreateBucketCommand({ Bucket: 'plain' }));
   expect((await visit('plain', '/')).text).toContain('NoSuchWebsiteConfiguration');

@@ -63,14 +63,13 @@ async function servePage(call: S3Call, website: Website, page: Page): Promise<vo
   const key = folder ? page.key + (website.indexSuffix ?? '') : page.key;
   const info = await findPage(call, key);
   if (info === undefined) {
-    const index = folder ? undefined : await findPage(call, `${key}/${website.indexSuffix ?? ''}`);
-    if (index !== undefined) {
+    if (!folder && (await isPage(call, `${key}/${website.indexSuffix ?? ''}`))) {
       // Safety: a browser takes what stands behind two slashes for another host.
       const path = encodePath(key).replace(/^\//, '%2F');
       await sendEmpty(call, 302, ['Location', `/${path}/`]);
       return;
     }
-    throw new S3Error('NoSuchKey', undefined, { Key: key });
+    throw await explainMissing(call, key);
   }
   const elsewhere = info.metadata.websiteRedirectLocation;
   if (elsewhere !== undefined) {
@@ -81,17 +80,42 @@ async function servePage(call: S3Call, website: Website, page: Page): Promise<vo
   await (call.method === 'HEAD' ? headObject(call) : getObject(call));
 }
 
-/** The object, if it is there and anybody may read it. @throws S3Error AccessDenied */
+/** The object, if it is there. @throws S3Error AccessDenied where not everybody may read it */
 async function findPage(call: S3Call, key: string): Promise<ObjectInfo | undefined> {
   const { openBucket: open } = call;
-  await requireAccess(call, { ...open, required: requiredAction('GetObject'), key });
+  const info = await findInfo(call, key);
+  // Why not where it is missing: a folder of this name may have an index document, whoever may list.
+  if (info !== undefined) {
+    await requireAccess(call, { ...open, required: requiredAction('GetObject'), key });
+  }
+  return info;
+}
+
+async function findInfo(call: S3Call, key: string): Promise<ObjectInfo | undefined> {
   try {
     return await call.store.headObject({ bucket: call.bucket, key, anyKey: true });
   } catch (error) {
-    if (!(error instanceof ObjectStoreError && error.code === 'NoSuchKey')) throw error;
-    if (await mayList(call, open, key)) return undefined;
-    throw new S3Error('AccessDenied');
+    if (error instanceof ObjectStoreError && error.code === 'NoSuchKey') return undefined;
+    throw error;
   }
+}
+
+/** Whether the object is there, and everybody may read it. */
+async function isPage(call: S3Call, key: string): Promise<boolean> {
+  try {
+    return (await findPage(call, key)) !== undefined;
+  } catch (error) {
+    if (error instanceof S3Error && error.code === 'AccessDenied') return false;
+    throw error;
+  }
+}
+
+/** What everybody may know of a page that is not there. */
+async function explainMissing(call: S3Call, key: string): Promise<S3Error> {
+  const { openBucket: open } = call;
+  await requireAccess(call, { ...open, required: requiredAction('GetObject'), key });
+  if (!(await mayList(call, open, key))) return new S3Error('AccessDenied');
+  return new S3Error('NoSuchKey', undefined, { Key: key });
 }
 
 /** What a browser is told of; undefined for what only the log should know. */
