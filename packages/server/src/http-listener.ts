@@ -14,6 +14,8 @@ const HEADERS_MS = 60_000;
 const HEADERS_CHECK_MS = 10_000;
 /** An idle one costs some 10 KiB. */
 const CONNECTION_LIMIT = 16_384;
+/** For the files of the store, the other nodes and the process itself, where so many may be open in all. */
+const OTHER_FILES = 1024;
 /** Requests that wait for their turn on one connection before no more of it is read. */
 const WAITING_LIMIT = 16;
 
@@ -30,6 +32,8 @@ export interface ListenerOptions extends RequestHandlers {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** Files and sockets that the process may have open at once. Default: more than matter. */
+  readonly openFileLimit?: number | undefined;
   /** How long the head of a request may take, and how often that is looked at. Default 60 s, 10 s. */
   readonly headers?: { readonly limitMs: number; readonly checkMs: number };
 }
@@ -59,7 +63,7 @@ export async function openHttpListener(options: ListenerOptions): Promise<HttpLi
     // Why: a large upload over a slow line is legitimate. One that stands still is ended by the S3 layer.
     requestTimeout: 0,
   });
-  server.maxConnections = CONNECTION_LIMIT;
+  server.maxConnections = connectionLimit(options.openFileLimit);
   const connections = new ConnectionTable(server);
   const dispatch =
     (handle: RequestHandlers['handleRequest']) =>
@@ -84,6 +88,12 @@ export async function openHttpListener(options: ListenerOptions): Promise<HttpLi
       return stopping;
     },
   };
+}
+
+/** Why a share of what may be open: a log that cannot open its next file ends the server. */
+function connectionLimit(openFileLimit = Number.POSITIVE_INFINITY): number {
+  const share = Math.max(openFileLimit - OTHER_FILES, Math.floor(openFileLimit / 2));
+  return Math.min(CONNECTION_LIMIT, share);
 }
 
 function listen(server: Server, options: ListenerOptions): Promise<void> {

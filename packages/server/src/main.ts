@@ -13,6 +13,7 @@ const terminal: Terminal = {
   input: process.stdin,
   inputIsScreen: process.stdin.isTTY === true && process.stdout.isTTY === true,
   errorsAreScreen: process.stderr.isTTY === true,
+  openFileLimit,
   print: (text) => void process.stdout.write(text),
   printError: (text) => void process.stderr.write(text),
   onSignal: (listener) => {
@@ -36,6 +37,14 @@ const exitCode = await runCommandLine(terminal);
 // What was printed to a pipe may still be on its way.
 await Promise.all([process.stdout, process.stderr].map(flushed));
 process.exit(exitCode);
+
+function openFileLimit(): number | undefined {
+  const { userLimits } = process.report.getReport() as {
+    readonly userLimits?: { readonly open_files?: { readonly soft?: unknown } };
+  };
+  const limit = userLimits?.open_files?.soft;
+  return typeof limit === 'number' ? limit : undefined;
+}
 
 function flushed(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => {

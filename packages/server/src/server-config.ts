@@ -39,6 +39,8 @@ export interface ServerConfig extends ChangeConfig {
   readonly recreateBuckets?: boolean;
   /** Takes keys of customers (SSE-C) from other machines without TLS. Default false. */
   readonly customerKeysOverHttp?: boolean;
+  /** Files and sockets that the process may have open at once: connections of clients leave some for the store. Default: no limit. */
+  readonly openFileLimit?: number | undefined;
   /** Host names below which `bucket.domain` addresses a bucket. */
   readonly domains?: readonly string[];
   /** Host names below which `bucket.domain` is the website of a bucket. */

@@ -384,6 +384,7 @@ function openListener(state: ServerState, metrics: Metrics | undefined): Promise
     clock: config.env.clock,
     host: config.host ?? '127.0.0.1',
     port: config.port,
+    openFileLimit: config.openFileLimit,
     handleRequest: route(s3.handleRequest),
     handleContinue: route(s3.handleContinue),
     handleClientError: s3.handleClientError,

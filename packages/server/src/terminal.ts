@@ -14,6 +14,8 @@ export interface Terminal {
   /** Whether input and output are a person's screen. */
   readonly inputIsScreen: boolean;
   readonly errorsAreScreen: boolean;
+  /** How many files and sockets the process may have open at once, where the system says so. */
+  readonly openFileLimit: () => number | undefined;
   readonly print: (text: string) => void;
   readonly printError: (text: string) => void;
   /** Calls `listener` at each SIGTERM, SIGINT or SIGHUP, instead of the default end. */

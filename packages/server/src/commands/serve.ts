@@ -98,6 +98,7 @@ async function start(
     host: settings.host,
     port: settings.port,
     region: settings.region,
+    openFileLimit: terminal.openFileLimit(),
     buckets: settings.buckets,
     domains: settings.domains,
     websiteDomains: settings.websiteDomains,
