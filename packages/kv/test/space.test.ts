@@ -77,7 +77,7 @@ describe('bytes on disk for each byte of a value', () => {
       const store = await openLocalStore({ env, directory, settings: SMALL });
       // Why a wait: how far compaction is behind the puts is up to the machine's scheduler here, and fixed in memory.
       await putMany(store, 3000, () =>
-        vi.waitFor(() => expect(ratioOf(store)).toBeLessThan(1.5), 30_000),
+        vi.waitFor(() => expect(ratioOf(store)).toBeLessThan(1.5), 120_000),
       );
       await store.close();
     });
