@@ -46,6 +46,9 @@ export function nodeNetworkFixture(securityOf: SecurityOf): NetworkFixture {
         nodeId,
         security: securityOf(nodeId),
         limits: CONTRACT_LIMITS,
+        // It stands: a busy machine is no reason to give a peer up. TLS has the machine's, and so an hour.
+        clock: new ManualClock(),
+        handshakeLimitMs: 3_600_000,
       }),
     settled: (promise) => promise,
     moment: () => new NodeClock().sleep(MOMENT_MS),

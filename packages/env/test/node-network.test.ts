@@ -18,6 +18,8 @@ const HELLO: Hello = { clusterId: 'cluster', from: 'n1', to: 'n2', lane: 'log' }
 /** A TLS record that begins a client hello of sixteen megabytes. */
 const HUGE_CLIENT_HELLO = Buffer.from('1603010200' + '01ffffff' + '0303'.repeat(300), 'hex');
 const WRONG_SECRET = 'another secret, of another cluster altogether';
+/** Of TLS, which has no other clock than the machine's: more than a test ever stands still for. */
+const LONG_HANDSHAKE_MS = 3_600_000;
 
 interface Server {
   readonly listener: Listener;
@@ -33,8 +35,15 @@ afterEach(async () => {
   await Promise.all(networks.splice(0).map((network) => network.close()));
 });
 
+/** Its limits of time are on a clock that stands, unless told otherwise: a busy machine is no reason for a refusal. */
 function networkOf(nodeId: string, options: Partial<NodeNetworkOptions> = {}): NodeNetwork {
-  const network = new NodeNetwork({ clusterId: 'cluster', nodeId, security: 'none', ...options });
+  const network = new NodeNetwork({
+    clusterId: 'cluster',
+    nodeId,
+    security: 'none',
+    clock: new ManualClock(),
+    ...options,
+  });
   networks.push(network);
   return network;
 }
@@ -43,7 +52,8 @@ async function serve(options: Partial<NodeNetworkOptions> = {}): Promise<Server>
   const refusals: PeerRefusal[] = [];
   const accepted: Connection[] = [];
   const onRefusal = (refusal: PeerRefusal): number => refusals.push(refusal);
-  const network = networkOf('n2', { onRefusal, ...options });
+  const handshakeLimitMs = LONG_HANDSHAKE_MS;
+  const network = networkOf('n2', { onRefusal, handshakeLimitMs, ...options });
   const listener = await network.listen(LOOPBACK, (connection) => accepted.push(connection));
   return { listener, accepted, refusals };
 }
@@ -102,16 +112,12 @@ describe.each(Object.entries(SECURITIES))('a stranger, %s', (_, securityOf) => {
 
   test('that says its piece a byte at a time has a limit of time', async () => {
     const clock = new ManualClock();
-    const { listener, accepted, refusals } = await serve({
-      security,
-      clock,
-      handshakeLimitMs: 700,
-    });
+    const { listener, accepted, refusals } = await serve({ security, clock });
     const socket = await stranger(listener);
     const beginning = security === 'none' ? Buffer.from('HFP1\x20') : HUGE_CLIENT_HELLO;
     for (const byte of beginning.subarray(0, 5)) socket.write(Buffer.of(byte));
     while (clock.pendingTimers === 0) await turn();
-    clock.advance(699);
+    clock.advance(LONG_HANDSHAKE_MS - 1);
     expect(refusals).toEqual([]);
     clock.advance(1);
     await goneOf(socket);
@@ -126,7 +132,7 @@ describe.each(Object.entries(SECURITIES))('a stranger, %s', (_, securityOf) => {
     while (clock.pendingTimers < 64) await turn();
     await goneOf(await stranger(listener));
     expect(refusals.map(({ reason }) => reason)).toEqual(['too many handshakes are under way']);
-    clock.advance(3000);
+    clock.advance(LONG_HANDSHAKE_MS);
     await Promise.all(idle.map(goneOf));
     await dial(listener, securityOf('n1'));
     expect(accepted).toHaveLength(1);
@@ -165,11 +171,9 @@ describe('proofs', () => {
   test('a server without the secret is refused by the one that connects', async () => {
     const wrong = secretSecurity(testSecret(WRONG_SECRET));
     for (const security of [wrong, 'none', testCertificates('n2')] as const) {
-      const { listener } = await serve({ security, handshakeLimitMs: 300 });
-      const network = networkOf('n1', { ...secured, handshakeLimitMs: 300 });
-      const target = { nodeId: 'n2', address: listener.address, lane: 'log' } as const;
-      await expect(network.connect(target)).rejects.toMatchObject({
-        code: expect.stringMatching(/HANDSHAKE_REFUSED|CONNECT_TIMEOUT/) as string,
+      const { listener } = await serve({ security });
+      await expect(dial(listener, secured.security)).rejects.toMatchObject({
+        code: 'HANDSHAKE_REFUSED',
       });
     }
   });
