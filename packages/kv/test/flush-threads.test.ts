@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { toHex, utf8 } from '@holdfast/bytes';
 import type { Env } from '@holdfast/env';
 import { createMemoryEnv } from '@holdfast/env/memory';
-import { NodeFiles } from '@holdfast/env/node';
+import { NodeFiles, NodeThreads } from '@holdfast/env/node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { flushTask } from '../src/flush-task.ts';
 import type { LocalStore, LocalStoreSettings } from '../src/index.ts';
@@ -49,7 +49,9 @@ async function fill(store: LocalStore): Promise<void> {
 
 describe('on the files of the machine', () => {
   test('memtables are flushed on a thread, which is kept for the next', async () => {
-    const files = new NodeFiles();
+    // However long a busy disk takes between the two.
+    const threads = new NodeThreads({}, 3_600_000);
+    const files = Object.assign(new NodeFiles(), { threads });
     const store = await open(await machine(files));
     await fill(store);
     const before = await contentsOf(store);
