@@ -179,18 +179,21 @@ test('after close no handle, timer, worker or thread is left, and the process en
 
 test('a start takes less than 100 ms', async () => {
   const { clock } = await createNodeEnv();
-  const medians: number[] = [];
-  // Why three tries: a test machine may be busy for a moment, but not always.
-  for (let round = 0; round < 3 && (medians.at(-1) ?? Infinity) >= 100; round++) {
-    const durations: number[] = [];
-    for (let at = 0; at < 11; at++) {
-      const startMs = clock.monotonicMs();
-      await using s3 = await startS3({ buckets: ['abc'] });
-      expect(s3.port).toBeGreaterThan(0);
-      durations.push(clock.monotonicMs() - startMs);
-    }
-    medians.push(durations.toSorted((a, b) => a - b)[5] ?? Infinity);
+  const workMs: number[] = [];
+  const durationsMs: number[] = [];
+  // Why not eleven alone: who shares a machine may wait for its processors in each of them, but not in all of a hundred.
+  while (durationsMs.length < 11 || (Math.min(...durationsMs) >= 100 && durationsMs.length < 100)) {
+    const startMs = clock.monotonicMs();
+    const before = process.cpuUsage();
+    await using s3 = await startS3({ buckets: ['abc'] });
+    const { user, system } = process.cpuUsage(before);
+    durationsMs.push(clock.monotonicMs() - startMs);
+    workMs.push((user + system) / 1000);
+    expect(s3.port).toBeGreaterThan(0);
   }
-  process.stdout.write(`median start: ${medians.map((ms) => ms.toFixed(1)).join(', ')} ms\n`);
-  expect(Math.min(...medians)).toBeLessThan(100);
+  const medianMs = workMs.toSorted((a, b) => a - b)[workMs.length >> 1] ?? Infinity;
+  const leastMs = Math.min(...durationsMs);
+  process.stdout.write(`start: ${medianMs.toFixed(1)} ms of work, ${leastMs.toFixed(1)} ms\n`);
+  expect(medianMs).toBeLessThan(100);
+  expect(leastMs).toBeLessThan(100);
 });
