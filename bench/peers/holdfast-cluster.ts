@@ -39,13 +39,11 @@ export async function startHoldfastCluster(
   const secret = join(folder, 'secret');
   writeFileSync(secret, randomBytes(32).toString('hex'), { mode: 0o600 });
   const members = NODES.map((name, at) => `${name}=127.0.0.1:${ports[3 + at]}`).join(',');
-  // The command has options of its own for a node of a cluster, whatever this process has.
-  const flags = process.execArgv.filter((flag) => !flag.startsWith('--max-semi-space-size'));
   const start = (at: number): Promise<ServerProcess> =>
     startServerProcess(
       process.execPath,
       [
-        ...flags,
+        ...process.execArgv,
         launcher,
         'serve',
         '--node',

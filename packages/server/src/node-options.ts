@@ -1,16 +1,10 @@
-/** Node's own options of a server, in one place. `scripts/run.mjs` and the Dockerfile, which import nothing, have those of a lone one. */
-
 /**
- * Why a young generation of 2 x 8 MiB: left to itself, V8 doubles it up to 2 x 64 MiB, whenever enough has lived through a
+ * Node's own options of a server; `scripts/run.mjs` and the Dockerfile, which import nothing, have the same.
+ *
+ * Why a young generation of 2 x 16 MiB: left to itself, V8 doubles it up to 2 x 64 MiB, whenever enough has lived through a
  * collection, and the memory of a server rises by a step, after an hour perhaps.
  */
-const LONE_NODE: readonly string[] = [
-  '--disable-warning=ExperimentalWarning',
-  '--max-semi-space-size=8',
-];
-
-/** Why more than of a lone one: more is in flight in a node of a cluster, which answers its peers too. */
-export const MEMBER_OPTIONS: readonly string[] = [
+export const SERVER_OPTIONS: readonly string[] = [
   '--disable-warning=ExperimentalWarning',
   '--max-semi-space-size=16',
 ];
@@ -34,7 +28,5 @@ export function missingOptions({ words, options, environment }: Started): readon
   const isDecided = [...options, environment['NODE_OPTIONS'] ?? ''].some((option) =>
     YOUNG_GENERATION.test(option),
   );
-  if (words[0] !== 'serve' || isDecided) return [];
-  const isMember = words.some((word) => word === '--cluster' || word.startsWith('--cluster='));
-  return isMember || environment['HOLDFAST_CLUSTER'] ? MEMBER_OPTIONS : LONE_NODE;
+  return words[0] !== 'serve' || isDecided ? [] : SERVER_OPTIONS;
 }

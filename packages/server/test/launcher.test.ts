@@ -42,12 +42,7 @@ async function started(
 
 test('an installed server has a young generation of its own, in the process that was started', async () => {
   const words = ['serve', '--data', 'a folder'];
-  expect(await started(words)).toEqual({ young: ['--max-semi-space-size=8'], words });
-  const member = [...words, '--cluster=n1=host:1'];
-  const young = ['--max-semi-space-size=16'];
-  expect(await started(member)).toEqual({ young, words: member });
-  const environment = { HOLDFAST_CLUSTER: 'n1=host:1' };
-  expect(await started(words, { environment })).toEqual({ young, words });
+  expect(await started(words)).toEqual({ young: ['--max-semi-space-size=16'], words });
 });
 
 test('who decided about it has decided, and other commands are started as they are', async () => {

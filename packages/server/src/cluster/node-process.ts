@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { MEMBER_OPTIONS } from '../node-options.ts';
+import { SERVER_OPTIONS } from '../node-options.ts';
 import type { LocalNode } from './cluster-folder.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/holdfast.mjs', import.meta.url));
@@ -37,7 +37,7 @@ export class NodeProcess {
   constructor(options: NodeProcessOptions) {
     this.node = options.node;
     const words = [
-      ...MEMBER_OPTIONS,
+      ...SERVER_OPTIONS,
       LAUNCHER,
       'serve',
       '--until-input-ends',

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { MEMBER_OPTIONS } from '../../src/node-options.ts';
+import { SERVER_OPTIONS } from '../../src/node-options.ts';
 
 /** Keeps many young objects alive, after which V8 gives them as much room as it may. Prints how much, in MiB. */
 const SCRIPT = `
@@ -15,7 +15,7 @@ const SCRIPT = `
 `;
 
 test('the young generation of a node does not grow beyond 32 MiB, however much of it lives', async () => {
-  const words = [...MEMBER_OPTIONS, '--eval', SCRIPT];
+  const words = [...SERVER_OPTIONS, '--eval', SCRIPT];
   const { stdout } = await promisify(execFile)(process.execPath, words, { env: {} });
   expect(Number(stdout)).toBeGreaterThan(0);
   expect(Number(stdout)).toBeLessThanOrEqual(32);
