@@ -17,16 +17,17 @@ async function networksFor(context: { skip: (why: string) => never }): Promise<N
   return networks;
 }
 
+function startOn(networks: NetworkNamespaces, directory: string): Promise<Cluster> {
+  const words = ['--bucket', BUCKET, '--log-level', 'warn'];
+  return Cluster.start({ directory, networks, arguments: words });
+}
+
 test('what clients see is linearizable across partitions, both ways and one way', async (context) => {
   const seed = runSeed();
   const dice = new SeededDice(seed);
   await using networks = await networksFor(context);
   await using folder = await temporaryFolder();
-  await using cluster = await Cluster.start({
-    directory: folder.path,
-    networks,
-    arguments: ['--bucket', BUCKET, '--log-level', 'warn'],
-  });
+  await using cluster = await startOn(networks, folder.path);
   const history = new ClusterHistory(cluster, BUCKET);
   history.begin(2, dice);
   await history.more(ANSWERS);
@@ -60,11 +61,7 @@ test('what clients see is linearizable across partitions, both ways and one way'
 test('a leader that is cut off answers no read from what it has, and takes no write', async (context) => {
   await using networks = await networksFor(context);
   await using folder = await temporaryFolder();
-  await using cluster = await Cluster.start({
-    directory: folder.path,
-    networks,
-    arguments: ['--bucket', BUCKET, '--log-level', 'warn'],
-  });
+  await using cluster = await startOn(networks, folder.path);
   const object = { Bucket: BUCKET, Key: 'key' };
   const cut = await cluster.leader();
   await cluster.client(cut).send(new PutObjectCommand({ ...object, Body: 'before' }));
@@ -97,11 +94,7 @@ test('a leader that is cut off answers no read from what it has, and takes no wr
 test('a node that was cut off for long is back when the network is, and not when TCP tries again', async (context) => {
   await using networks = await networksFor(context);
   await using folder = await temporaryFolder();
-  await using cluster = await Cluster.start({
-    directory: folder.path,
-    networks,
-    arguments: ['--bucket', BUCKET, '--log-level', 'warn'],
-  });
+  await using cluster = await startOn(networks, folder.path);
   const object = { Bucket: BUCKET, Key: 'key' };
   const leader = await cluster.leader();
   const cut = cluster.all.find((at) => at !== leader) ?? 0;
