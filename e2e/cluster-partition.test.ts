@@ -64,11 +64,17 @@ test('a leader that is cut off answers no read from what it has, and takes no wr
   await using cluster = await startOn(networks, folder.path);
   const object = { Bucket: BUCKET, Key: 'key' };
   const cut = await cluster.leader();
-  await cluster.client(cut).send(new PutObjectCommand({ ...object, Body: 'before' }));
+  await cluster.balanced().send(new PutObjectCommand({ ...object, Body: 'before' }));
   await networks.isolate(cut);
   const others = cluster.all.filter((at) => at !== cut);
-  const successor = await cluster.leader(others);
-  await cluster.client(successor).send(new PutObjectCommand({ ...object, Body: 'after' }));
+  await waitUntil('one of the others takes a write', async () => {
+    const successor = await cluster.leader(others);
+    const put = new PutObjectCommand({ ...object, Body: 'after' });
+    return cluster
+      .client(successor)
+      .send(put)
+      .then(Boolean, () => false);
+  });
 
   const client = cluster.client(cut);
   for (const command of [
@@ -98,7 +104,7 @@ test('a node that was cut off for long is back when the network is, and not when
   const object = { Bucket: BUCKET, Key: 'key' };
   const leader = await cluster.leader();
   const cut = cluster.all.find((at) => at !== leader) ?? 0;
-  await cluster.client(cut).send(new PutObjectCommand({ ...object, Body: 'before' }));
+  await cluster.balanced().send(new PutObjectCommand({ ...object, Body: 'before' }));
   await networks.isolate(cut);
   // Source: RFC 6298: pauses of 0.2 s doubled, so TCP tries after 25.4 s, and then after 51 s.
   const cutMs = performance.now();
