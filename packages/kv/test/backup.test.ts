@@ -299,6 +299,22 @@ describe('a backup', () => {
     expect(await restored(env, '/four', { atIndex: 4 })).toEqual(script.contents[4]);
   });
 
+  test('leaves files alone that are not of a backup', async () => {
+    const env = await createMemoryEnv();
+    const names = ['draft.tmp', 'letter.txt'];
+    await env.files.makeDirectory(TARGET);
+    await env.files.makeDirectory(`${TARGET}/files`);
+    for (const name of names) {
+      await (await env.files.open(`${TARGET}/files/${name}`, 'create')).close();
+    }
+    const store = await open(env);
+    await store.backup({ to: TARGET });
+    await store.transact({ operations: [put('a', 5000)] });
+    await store.backup({ to: TARGET, keep: 1 });
+    await store.close();
+    expect(await env.files.list(`${TARGET}/files`)).toEqual(expect.arrayContaining(names));
+  });
+
   test('of another node is refused in the same folder', async () => {
     const env = await createMemoryEnv();
     const store = await open(env);

@@ -14,6 +14,11 @@ export function storedPath(directory: string, file: { readonly sha256: string })
   return `${directory}/files/${file.sha256}`;
 }
 
+/** Whether `storedPath` makes such a name; what has another one in that folder is not a backup's. */
+export function isStoredName(name: string): boolean {
+  return /^[0-9a-f]{64}$/.test(name);
+}
+
 /** The whole backups of a folder, the oldest first. One without a manifest is none. */
 export async function listBackups(env: Env, directory: string): Promise<BackupManifest[]> {
   const manifests: BackupManifest[] = [];

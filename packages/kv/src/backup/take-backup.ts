@@ -7,11 +7,12 @@ import { replaceFile } from '../file-replacement.ts';
 import {
   copyFile,
   fingerprint,
+  isStoredName,
   listBackups,
-  namesIn,
   sealAt,
   storedPath,
   tryLink,
+  unlinkIfThere,
 } from './backup-folder.ts';
 import type { BackupFile, BackupManifest, BackupSegment } from './backup-manifest.ts';
 import {
@@ -99,7 +100,7 @@ class BackupWriter {
     this.#earlier = await listBackups(env, this.#directory);
     this.#refuseForeign();
     this.#known = new Map(this.#earlier.flatMap(filesOf).map((file) => [keyOf(file), file]));
-    await this.#removeUnfinished();
+    await unlinkIfThere(env, this.#temporary());
     const manifest = await this.#writeFiles();
     await env.files.syncDirectory(`${this.#directory}/files`);
     this.#check();
@@ -238,14 +239,7 @@ class BackupWriter {
     return `${this.#directory}/files/unfinished.tmp`;
   }
 
-  async #removeUnfinished(): Promise<void> {
-    const names = await namesIn(this.#env, `${this.#directory}/files`);
-    for (const name of names.filter((each) => each.endsWith('.tmp'))) {
-      await this.#env.files.unlink(`${this.#directory}/files/${name}`);
-    }
-  }
-
-  /** Removes the manifests of older backups first, durably, and then the files that none lists. */
+  /** Removes the manifests of older backups first, durably, and then the files that none lists; what is not a backup's stays. */
   async #prune(newest: BackupManifest): Promise<void> {
     const { files } = this.#env;
     const all = [...this.#earlier.filter(({ index }) => index !== newest.index), newest];
@@ -256,7 +250,7 @@ class BackupWriter {
     if (gone.length > 0) await files.syncDirectory(this.#directory);
     const needed = new Set(kept.flatMap(filesOf).map(({ sha256 }) => sha256));
     const stored = await files.list(`${this.#directory}/files`);
-    const unneeded = stored.filter((name) => !needed.has(name));
+    const unneeded = stored.filter((name) => isStoredName(name) && !needed.has(name));
     for (const name of unneeded) await files.unlink(`${this.#directory}/files/${name}`);
   }
 }
