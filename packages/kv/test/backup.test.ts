@@ -46,6 +46,24 @@ async function lively(
   return { script, store };
 }
 
+/** The files of a folder of backups, as another machine sees them. */
+async function copyFolder(from: MemoryEnv, to: MemoryEnv, directory: string): Promise<void> {
+  await to.files.makeDirectory(directory);
+  await to.files.makeDirectory(`${directory}/files`);
+  const names = await from.files.list(directory);
+  const stored = await from.files.list(`${directory}/files`);
+  const kept = names.filter((name) => name.startsWith('manifest-'));
+  for (const name of [...kept, ...stored.map((each) => `files/${each}`)]) {
+    const source = await from.files.open(`${directory}/${name}`, 'read');
+    const content = new Uint8Array(await source.sizeBytes());
+    await source.read(content, 0);
+    await source.close();
+    const target = await to.files.open(`${directory}/${name}`, 'create');
+    await target.write(content, 0);
+    await target.close();
+  }
+}
+
 describe('a restored store', () => {
   test('holds exactly what was there, at every index of the window', async () => {
     const env = await createMemoryEnv();
@@ -313,6 +331,29 @@ describe('a backup', () => {
     await store.backup({ to: TARGET, keep: 1 });
     await store.close();
     expect(await env.files.list(`${TARGET}/files`)).toEqual(expect.arrayContaining(names));
+  });
+
+  test('of an older copy of the folder is refused beside later ones', async () => {
+    const env = await createMemoryEnv();
+    const store = await open(env);
+    await store.transact({ operations: [put('a', 5000)] });
+    await store.close();
+    const older = await createMemoryEnv({ files: env.files.clone() });
+    const later = await open(env);
+    await later.transact({ operations: [put('a', 6000)] });
+    await later.transact({ operations: [put('a', 7000)] });
+    await later.backup({ to: TARGET });
+    await later.close();
+    await copyFolder(env, older, TARGET);
+    const back = await open(older);
+    await back.transact({ operations: [put('b', 6000)] });
+    const refused = back.backup({ to: TARGET, keep: 1 });
+    await expect(refused).rejects.toThrow(
+      'holds a backup of index 3, and the log of this node ends at 2',
+    );
+    expect((await listBackups(older, TARGET)).map(({ index }) => index)).toEqual([3]);
+    expect((await back.backup({ to: '/others', keep: 1 })).index).toBe(2);
+    await back.close();
   });
 
   test('of another node is refused in the same folder', async () => {

@@ -99,6 +99,7 @@ class BackupWriter {
     const startMs = env.clock.monotonicMs();
     this.#earlier = await listBackups(env, this.#directory);
     this.#refuseForeign();
+    this.#refuseOlder();
     this.#known = new Map(this.#earlier.flatMap(filesOf).map((file) => [keyOf(file), file]));
     await unlinkIfThere(env, this.#temporary());
     const manifest = await this.#writeFiles();
@@ -131,6 +132,19 @@ class BackupWriter {
     throw new KvError(
       'KV_INCOMPATIBLE',
       `${this.#directory} holds backups of node ${foreign.nodeId} of cluster ${foreign.clusterId}, not of node ${nodeId} of cluster ${clusterId}; give each node its own folder`,
+    );
+  }
+
+  /**
+   * Why: an older copy of the node's folder that was put back has another history from there on. By their indexes its
+   * backups would be the older ones: the first to be removed, and not what a restore takes.
+   */
+  #refuseOlder(): void {
+    const later = this.#earlier.find(({ index }) => index > this.#pinned.index);
+    if (later === undefined) return;
+    throw new KvError(
+      'KV_INCOMPATIBLE',
+      `${this.#directory} holds a backup of index ${later.index}, and the log of this node ends at ${this.#pinned.index}: an older copy of its folder was put back. Give it another folder of backups`,
     );
   }
 
