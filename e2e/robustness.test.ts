@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
-import { connect } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import {
   GetObjectCommand,
@@ -147,6 +147,39 @@ test('the id of every error is in the log, also of what was no request', async (
     'BadRequest',
   ]);
 });
+
+test('a server whose log and output cannot be written goes on', async (context) => {
+  if (process.platform !== 'linux') context.skip('/dev/full is there on Linux');
+  await using folder = await temporaryFolder();
+  const port = await freePort();
+  await using server = HoldfastProcess.spawn({
+    directory: join(folder.path, 'data'),
+    arguments: ['--port', String(port)],
+    wrapper: ['sh', '-c', 'exec "$@" >/dev/full 2>/dev/full', 'sh'],
+  });
+  await waitUntil('the server answers', async () => {
+    if (server.hasEnded) throw new Error('it has ended');
+    return await fetch(`http://127.0.0.1:${port}/_/health/ready`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  });
+  // Each of these is a line in the log.
+  for (let time = 0; time < 3; time++) {
+    expect(await exchange(port, 'no HTTP at all\r\n\r\n')).toContain('BadRequest');
+  }
+  expect(await server.stop()).toBe(0);
+});
+
+/** A port that nobody listens on. */
+async function freePort(): Promise<number> {
+  const listener = createServer().listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address() as AddressInfo;
+  listener.close();
+  await once(listener, 'close');
+  return port;
+}
 
 /** All that comes back on a connection on which the text was sent. */
 async function exchange(port: number, text: string): Promise<string> {

@@ -23,13 +23,15 @@ const terminal: Terminal = {
     process.on('uncaughtException', listener);
     process.on('unhandledRejection', listener);
   },
+  outliveOutput: () => {
+    process.stdout.on('error', () => undefined).off('error', endWithOutput);
+  },
   exit: (code) => process.exit(code),
 };
 
-// A reader that went away (`holdfast wal inspect … | head`) is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? 0 : 1);
-});
+process.stdout.on('error', endWithOutput);
+// Why: without a listener it ends the process, a server too. The exit code says what went wrong all the same.
+process.stderr.on('error', () => undefined);
 
 // A command may wait for nothing but a timer.
 keepProcessAlive();
@@ -44,6 +46,11 @@ function openFileLimit(): number | undefined {
   };
   const limit = userLimits?.open_files?.soft;
   return typeof limit === 'number' ? limit : undefined;
+}
+
+/** A reader that went away (`holdfast wal inspect … | head`) is no failure. */
+function endWithOutput(error: NodeJS.ErrnoException): never {
+  process.exit(error.code === 'EPIPE' ? 0 : 1);
 }
 
 function flushed(stream: NodeJS.WriteStream): Promise<void> {

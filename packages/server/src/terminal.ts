@@ -22,6 +22,8 @@ export interface Terminal {
   readonly onSignal: (listener: (signal: NodeJS.Signals) => void) => void;
   /** Calls `listener` for an error that nobody caught. */
   readonly onUncaught: (listener: (error: unknown) => void) => void;
+  /** From now on the process goes on where its output cannot be written: to a full volume, to a reader that went away. */
+  readonly outliveOutput: () => void;
   /** Ends the process at once. */
   readonly exit: (code: number) => never;
 }

@@ -42,6 +42,7 @@ export async function serve(terminal: Terminal, options: unknown): Promise<ExitC
     log.error({ error }, 'unexpected error, the process ends');
     terminal.exit(1);
   });
+  terminal.outliveOutput();
   const env = await createNodeEnv();
   const ending = Promise.race([
     watchSignals(terminal, env, log),
