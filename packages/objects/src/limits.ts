@@ -31,7 +31,10 @@ export interface ObjectStoreLimits {
   readonly readViewAgeMs: number;
   /** Listings that may be pinned to one revision at once. Default 64. */
   readonly pinnedListings: number;
-  /** Age at which the intent of an upload that is not in this process counts as crashed. Default 24 h. */
+  /**
+   * Age at which the intent of an upload that is not in this process counts as crashed; 0 where no other process can have one, so
+   * that it does not depend on a clock. Default 24 h.
+   */
   readonly intentGraceMs: number;
   /** How long the answer of a Complete, or of a request with a client token, is kept for its retry. Default 24 h. */
   readonly completedUploadMs: number;
@@ -86,7 +89,8 @@ export function resolveLimits(
   const limits = { ...DEFAULTS };
   for (const name of Object.keys(DEFAULTS) as (keyof ObjectStoreLimits)[]) {
     const value = given[name] ?? DEFAULTS[name];
-    invariant(Number.isSafeInteger(value) && value > 0, `${name} must be a positive integer`);
+    const least = name === 'intentGraceMs' ? 0 : 1;
+    invariant(Number.isSafeInteger(value) && value >= least, `${name} must be ${least} or more`);
     Object.assign(limits, { [name]: value });
   }
   const chunkSizeBytes = Math.min(limits.chunkSizeBytes, valueSizeLimitBytes, MIB);

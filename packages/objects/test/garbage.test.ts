@@ -130,6 +130,15 @@ test('garbage collection and puts at the same time lose nothing', async () => {
   expect(await violations(kv, { swept: true })).toEqual([]);
 });
 
+test('where no other process can upload, what crashed is found though the clock was set back', async () => {
+  const { store, kv, env } = await openFixture({ ...LIMITS, intentGraceMs: 0 });
+  const key = idKey(KEY_SPACE.intent, pattern(16));
+  const value = encodeMoment(env.clock.nowMs() + 365 * DAY_MS);
+  await kv.transact({ operations: [{ kind: 'put', key, value }] });
+  expect(await store.collectGarbage()).toMatchObject({ expiredIntents: 1 });
+  expect(await countIn(kv, KEY_SPACE.intent)).toBe(0);
+});
+
 test('an intent of unknown age is judged by the clock', async () => {
   const { store, kv, env } = await openFixture(LIMITS);
   const blobId = pattern(16);

@@ -157,7 +157,7 @@ function openObjects(
     tasks: createTaskQueueFactory({ clock: env.clock, log }),
     // Why: the folder is locked, so an upload that is not in this process died with an earlier one. Not so in a
     // cluster, where it may be another node's.
-    ...(config.cluster === undefined && { intentGraceMs: 1 }),
+    ...(config.cluster === undefined && { intentGraceMs: 0 }),
     lifecycleDayMs: config.lifecycleDayMs ?? DAY_MS,
     masterKeys,
     ...(namedKeys && { namedKeys }),

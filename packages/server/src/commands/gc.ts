@@ -72,8 +72,8 @@ async function collectHere(
   const kv = await openLoneStore({ env, directory });
   try {
     const tasks = createTaskQueueFactory({ clock: env.clock, log: silentLog });
-    // Why 1 ms: the folder is locked, so an upload that is not finished died with its process.
-    const objects = createObjectStore({ kv, env, tasks, intentGraceMs: 1 });
+    // Why no grace: the folder is locked, so an upload that is not finished died with its process.
+    const objects = createObjectStore({ kv, env, tasks, intentGraceMs: 0 });
     try {
       return await collectNow(kv, () => objects.collectGarbage(), onStep);
     } finally {
