@@ -234,13 +234,14 @@ class Salvage {
       record.kind === 'inline'
         ? record.value
         : await reading(async () => readExtent(record.extent));
+    const sizeBytes = key.length + value.length;
+    // Why before it is added: two of the largest values are more than a transaction takes.
+    if (this.#pendingBytes + sizeBytes > BATCH_SIZE_BYTES) await this.#write();
     this.#entries++;
     this.#bytes += value.length;
     this.#pending.push({ kind: 'put', key: publicKey(key), value });
-    this.#pendingBytes += key.length + value.length;
-    if (this.#pendingBytes >= BATCH_SIZE_BYTES || this.#pending.length >= BATCH_OPERATIONS) {
-      await this.#write();
-    }
+    this.#pendingBytes += sizeBytes;
+    if (this.#pending.length >= BATCH_OPERATIONS) await this.#write();
   }
 
   async #write(): Promise<void> {

@@ -48,6 +48,15 @@ test('a whole store is copied entry for entry, as a new node of a new cluster', 
   await copy.close();
 });
 
+test('values that are too large for one transaction together are copied', async () => {
+  const env = await createMemoryEnv();
+  const store = await openLocalStore({ env, directory: '/d', settings: { reserveSizeBytes: 0 } });
+  const sizes = [1024 * 1024 - 100, 1024 * 1024, 1024 * 1024 - 100];
+  for (const [at, size] of sizes.entries()) await put(store, `key-${at}`, new Uint8Array(size));
+  await store.close();
+  expect(await salvaged(env)).toMatchObject([{ kind: 'end', entries: 3, losses: 0 }]);
+});
+
 test('a damaged value is named as lost, every other one is copied, and the source is left as it was', async () => {
   const env = await stoppedStore();
   const names = await env.files.list('/d/wal');
