@@ -5,11 +5,13 @@ import type { ChangeFeed, JournalOptions, ObjectStore, PlacedChange } from '../s
 import {
   closeChangeFeed,
   createEventQueue,
+  createObjectStore,
   LIFECYCLE_SETTING,
   NOTIFICATION_SETTING,
   openChangeFeed,
 } from '../src/index.ts';
 import { KEY_SPACE } from '../src/keys.ts';
+import { countIn } from './consistency.ts';
 import { type Fixture, openFixture, pattern, piecesOf, putBytes } from './fixture.ts';
 
 const VERSION_SPACES: readonly number[] = [
@@ -266,3 +268,33 @@ test('a feed that was turned off has no old places when it is turned on again', 
 function place({ revision, position }: PlacedChange): { revision: number; position: number } {
   return { revision, position };
 }
+
+test('what a feed that was turned off has left is removed at the next start', async () => {
+  const { store, kv } = open;
+  await putBytes(store, '1', pattern(1));
+  const key = Uint8Array.of(KEY_SPACE.feed);
+  await kv.transact({ operations: [{ kind: 'delete', key }] });
+  expect(await countIn(kv, KEY_SPACE.change)).toBe(1);
+  await closeChangeFeed(kv);
+  expect(await countIn(kv, KEY_SPACE.change)).toBe(0);
+});
+
+test('a feed whose entries were copied to a store of its own begins anew', async () => {
+  const { fixture, store, kv } = open;
+  for (const key of ['1', '2', '3']) await putBytes(store, key, pattern(1));
+  const { entries } = await kv.scan({ limit: 1000 });
+  const copy = createMemoryStore();
+  await copy.transact({
+    operations: entries.map(({ key, value }) => ({ kind: 'put', key, value })),
+  });
+  const feed = await openChangeFeed(copy);
+  const begin = await feed.newest();
+  const onCommitted = (): void => undefined;
+  const journal: JournalOptions = { keepsChanges: true, takesEvents: () => true, onCommitted };
+  const { env, tasks } = fixture;
+  const copied = createObjectStore({ kv: copy, env, tasks: tasks.factory, journal });
+  await putBytes(copied, '4', pattern(1));
+  const page = await feed.after(begin, 9);
+  expect(page).toMatchObject({ kind: 'page', changes: [{ key: '4' }], more: false });
+  expect(await feed.after(await feed.newest(), 9)).toMatchObject({ kind: 'page', changes: [] });
+});

@@ -41,8 +41,9 @@ export interface ChangeFeed {
   trim(beforeMs: number, keep: number): Promise<number>;
 }
 
-/** The feed, complete from now on, or from where it was turned on before. */
+/** The feed, complete from now on, or from where it was turned on before. Begins anew in a store whose entries were salvaged. */
 export async function openChangeFeed(kv: KvStore): Promise<ChangeFeed> {
+  if (await isOfAnotherStore(kv)) await closeChangeFeed(kv);
   await kv.transact({
     conditions: [{ kind: 'absent', key: FEED_KEY }],
     // Revision 0 stands for that of this transaction: it is the entry's own version.
@@ -58,14 +59,25 @@ export async function openChangeFeed(kv: KvStore): Promise<ChangeFeed> {
 
 /** Turns the feed off: from now on changes may be missing, so what was kept goes. */
 export async function closeChangeFeed(kv: KvStore): Promise<void> {
-  if ((await kv.get(FEED_KEY)) === undefined) return;
-  await kv.transact({ operations: [{ kind: 'delete', key: FEED_KEY }] });
+  if ((await kv.get(FEED_KEY)) !== undefined) {
+    await kv.transact({ operations: [{ kind: 'delete', key: FEED_KEY }] });
+  }
+  // Also where an earlier process turned it off and died.
   const range = spaceRange(KEY_SPACE.change);
   for (;;) {
     const { entries } = await kv.scan({ ...range, limit: BATCH, values: false });
     if (entries.length === 0) return;
     await kv.transact({ operations: entries.map(({ key }) => ({ kind: 'delete', key })) });
   }
+}
+
+/** Whether changes are of later revisions than the store has: what is written now would come before them. */
+async function isOfAnotherStore(kv: KvStore): Promise<boolean> {
+  if ((await kv.get(FEED_KEY)) === undefined) return false;
+  const newest = await newestPlace(kv);
+  const view = await kv.readView();
+  view.close();
+  return newest.revision > view.revision;
 }
 
 async function readAfter(kv: KvStore, place: FeedPlace, limit: number): Promise<FeedPage> {
