@@ -23,6 +23,12 @@ import type { StoreContext } from './store-context.ts';
 import { commitPart, partEncryption } from './upload-part.ts';
 import { findUpload } from './uploads.ts';
 
+/** What a copy never takes from its source, if the request says that it has it or has none. */
+export type OwnOfCopy = Pick<
+  ObjectMetadata,
+  'retention' | 'legalHold' | 'storageClass' | 'websiteRedirectLocation'
+>;
+
 export async function copyObject(
   context: StoreContext,
   request: CopyObjectRequest,
@@ -30,7 +36,7 @@ export async function copyObject(
   const { source, bucket, key } = request;
   checkObjectKey(key);
   if (request.metadata !== undefined) checkMetadata(request.metadata);
-  else if (isOntoItself(request) && !changesEncryption(request)) throw copyOntoItself();
+  else if (isOntoItself(request) && !changesItself(request)) throw copyOntoItself();
   await checkEarly(context, request);
   const reader = await openSource(context, {
     ...source,
@@ -51,13 +57,14 @@ function isOntoItself({ source, bucket, key }: CopyObjectRequest): boolean {
 }
 
 /** A customer's key of the source that is not said of the copy is taken off it. */
-function changesEncryption({ encryption, sourceCustomerKey }: CopyObjectRequest): boolean {
-  return encryption !== undefined || sourceCustomerKey !== undefined;
+function changesItself({ encryption, sourceCustomerKey, own }: CopyObjectRequest): boolean {
+  const placed = own?.storageClass ?? own?.websiteRedirectLocation;
+  return encryption !== undefined || sourceCustomerKey !== undefined || placed !== undefined;
 }
 
-/** Tags are copied unless they are replaced; owner, ACL and object lock are the copy's own. */
+/** Tags are copied unless they are replaced; owner, ACL and object lock are the copy's own, and what `own` says. */
 export function metadataOfCopy(
-  request: Pick<CopyObjectRequest, 'metadata' | 'tagging' | 'access' | 'lock'>,
+  request: Pick<CopyObjectRequest, 'metadata' | 'tagging' | 'access' | 'own'>,
   source: ObjectMetadata,
 ): ObjectMetadata {
   const {
@@ -66,14 +73,20 @@ export function metadataOfCopy(
     retention: _retention,
     legalHold: _legalHold,
     tagging: _tagging,
+    storageClass,
+    websiteRedirectLocation,
     ...described
   } = request.metadata ?? source;
+  const own = request.own ?? {
+    ...(storageClass !== undefined && { storageClass }),
+    ...(websiteRedirectLocation !== undefined && { websiteRedirectLocation }),
+  };
   const tagging = request.tagging ?? source.tagging;
   return {
     ...described,
     ...(tagging === undefined || tagging === '' ? {} : { tagging }),
     ...request.access,
-    ...request.lock,
+    ...own,
   };
 }
 

@@ -12,6 +12,7 @@
  */
 
 export type { ListBucketsOptions, ListBucketsPage } from './bucket-page.ts';
+export type { OwnOfCopy } from './copy-object.ts';
 export type { ObjectStoreOptions } from './create-object-store.ts';
 export { createObjectStore } from './create-object-store.ts';
 export type { EncryptionRequest, ObjectEncryption } from './encryption.ts';

@@ -1,5 +1,6 @@
 import type { DigestAlgorithm, DigestResults } from '@holdfast/env';
 import type { ListBucketsOptions, ListBucketsPage } from './bucket-page.ts';
+import type { OwnOfCopy } from './copy-object.ts';
 import type { EncryptionRequest, ObjectEncryption } from './encryption.ts';
 import type { JudgedWrite, LocalObjectStore } from './judged-write.ts';
 import type { RewrapReport } from './key-service.ts';
@@ -293,11 +294,11 @@ export interface CopyObjectRequest extends ObjectAddress {
   readonly metadata?: ObjectMetadata;
   /** Owner and ACL of the copy: never the source's. */
   readonly access?: ObjectAccess;
-  /** Object lock of the copy: never the source's. */
-  readonly lock?: Pick<ObjectMetadata, 'retention' | 'legalHold'>;
+  /** Of the copy, never the source's. Without it class and redirect are copied, and there is no lock. */
+  readonly own?: OwnOfCopy;
   /** Tags of the copy, empty for none; undefined copies them. */
   readonly tagging?: string;
-  /** Computes and stores this checksum; default: the source's, if it has a full-object one. */
+  /** Computes and stores this checksum of the whole copy; default: the source's algorithm, if it has one. */
   readonly checksumAlgorithm?: ChecksumAlgorithm;
   /** Of the copy; default: none, whatever the source has. */
   readonly encryption?: EncryptionRequest;

@@ -2,6 +2,7 @@ import {
   hasObjectLock,
   type ObjectInfo,
   type ObjectMetadata,
+  type OwnOfCopy,
   parseRetention,
   retentionText,
 } from '@holdfast/objects';
@@ -35,8 +36,6 @@ const FIELD_HEADERS = [
   ['contentDisposition', 'content-disposition'],
   ['contentLanguage', 'content-language'],
   ['expires', 'expires'],
-  ['websiteRedirectLocation', 'x-amz-website-redirect-location'],
-  ['storageClass', 'x-amz-storage-class'],
 ] as const;
 
 /** Headers that promise something this store does not do. To ignore them would be to lie. */
@@ -56,15 +55,6 @@ const REFUSED_HEADERS: readonly string[] = [
  */
 export function readMetadata(call: S3Call): ObjectMetadata {
   const { headers } = call;
-  refuseWhatIsNoHeader(call);
-  const storageClass = headers.get('x-amz-storage-class');
-  if (storageClass !== undefined && !STORAGE_CLASSES.has(storageClass)) {
-    throw new S3Error('InvalidStorageClass', undefined, { StorageClassRequested: storageClass });
-  }
-  const redirect = headers.get('x-amz-website-redirect-location');
-  if (redirect !== undefined && !/^(https?:\/)?\//.test(redirect)) {
-    throw new S3Error('InvalidRedirectLocation');
-  }
   const metadata: Writable<ObjectMetadata> = { user: readUserMetadata(call) };
   for (const [field, name] of FIELD_HEADERS) {
     const value = headers.get(name);
@@ -74,10 +64,25 @@ export function readMetadata(call: S3Call): ObjectMetadata {
   if (contentEncoding !== undefined) metadata.contentEncoding = contentEncoding;
   const tagging = readTaggingHeader(call);
   if (tagging !== undefined) metadata.tagging = tagging;
-  const { retention, legalHold } = readObjectLock(call);
-  if (retention !== undefined) metadata.retention = retention;
-  if (legalHold !== undefined) metadata.legalHold = legalHold;
-  return metadata;
+  return Object.assign(metadata, readOwn(call));
+}
+
+/** What an object has of its own, though it is a copy: lock, class and redirect. @throws S3Error */
+export function readOwn(call: S3Call): OwnOfCopy {
+  refuseWhatIsNoHeader(call);
+  const { headers } = call;
+  const storageClass = headers.get('x-amz-storage-class');
+  if (storageClass !== undefined && !STORAGE_CLASSES.has(storageClass)) {
+    throw new S3Error('InvalidStorageClass', undefined, { StorageClassRequested: storageClass });
+  }
+  const redirect = headers.get('x-amz-website-redirect-location');
+  if (redirect !== undefined && !/^(https?:\/)?\//.test(redirect)) {
+    throw new S3Error('InvalidRedirectLocation');
+  }
+  const own: Writable<OwnOfCopy> = {};
+  if (storageClass !== undefined) own.storageClass = storageClass;
+  if (redirect !== undefined) own.websiteRedirectLocation = redirect;
+  return Object.assign(own, readObjectLock(call));
 }
 
 type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
@@ -85,7 +90,7 @@ type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 const NOT_LOCKED: Pick<ObjectMetadata, 'retention' | 'legalHold'> = {};
 
 /** The object lock that a write asks for. @throws S3Error InvalidArgument */
-export function readObjectLock(call: S3Call): Pick<ObjectMetadata, 'retention' | 'legalHold'> {
+function readObjectLock(call: S3Call): Pick<ObjectMetadata, 'retention' | 'legalHold'> {
   const { headers } = call;
   const mode = headers.get('x-amz-object-lock-mode');
   const until = headers.get('x-amz-object-lock-retain-until-date');

@@ -36,10 +36,6 @@ export const OPERATION_NOTES: Notes = {
     difference:
       'White space keeps the connection alive after 5 s; an error then comes under status 200, as AWS documents',
   },
-  CopyObject: {
-    state: 'part',
-    difference: 'A new storage class needs `x-amz-metadata-directive: REPLACE`',
-  },
   CreateBucket: {
     state: 'part',
     difference:

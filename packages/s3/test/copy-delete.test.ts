@@ -52,6 +52,29 @@ test('a copy keeps the metadata, or replaces it when told to', async () => {
   expect(replaced.Metadata).toEqual({ fresh: 'yes' });
 });
 
+test('class and redirect of a copy are its own, and may be changed in place', async () => {
+  const source = { Bucket, Key: 'placed' };
+  const placed = { StorageClass: 'STANDARD_IA', WebsiteRedirectLocation: '/a' } as const;
+  await s3.send(new PutObjectCommand({ ...source, ...placed, Body: 'x', Metadata: { m: '1' } }));
+  const copy = async (Key: string, own: object): Promise<unknown[]> => {
+    await s3.send(new CopyObjectCommand({ Bucket, Key, CopySource: `${Bucket}/placed`, ...own }));
+    const head = await s3.send(new HeadObjectCommand({ Bucket, Key }));
+    return [head.Metadata?.['m'], head.StorageClass, head.WebsiteRedirectLocation];
+  };
+  expect(await copy('placed-copy', {})).toEqual(['1', undefined, undefined]);
+  const other = { StorageClass: 'ONEZONE_IA', WebsiteRedirectLocation: '/b' };
+  expect(await copy('placed-copy', other)).toEqual(['1', 'ONEZONE_IA', '/b']);
+  expect(await copy('placed', { StorageClass: 'STANDARD' })).toEqual(['1', undefined, undefined]);
+  expect(await copy('placed', { WebsiteRedirectLocation: '/c' })).toEqual(['1', undefined, '/c']);
+  await expect(copy('placed', {})).rejects.toMatchObject({ name: 'InvalidRequest' });
+  await expect(copy('placed', { StorageClass: 'FLOPPY' })).rejects.toMatchObject({
+    name: 'InvalidStorageClass',
+  });
+  await expect(copy('placed', { WebsiteRedirectLocation: 'c' })).rejects.toMatchObject({
+    name: 'InvalidRedirectLocation',
+  });
+});
+
 test('the copy source is percent-decoded exactly once', async () => {
   await put('once/%41', 'percent');
   await put('once/A', 'letter');

@@ -11,7 +11,7 @@ import { isoDate } from '../http-date.ts';
 import { expirationHeaders } from '../lifecycle/lifecycle-headers.ts';
 import {
   readMetadata,
-  readObjectLock,
+  readOwn,
   refuseUnsupportedHeaders,
   versionHeaders,
 } from '../object-metadata.ts';
@@ -39,7 +39,7 @@ export async function copyObject(call: S3Call): Promise<void> {
     source,
     access,
     ...encryption,
-    lock: readObjectLock(call),
+    own: readOwn(call),
     ...(retag && { tagging: readTaggingHeader(call) ?? '' }),
     ...(replace && { metadata: readMetadata(call) }),
     ...(sourceConditions !== undefined && { sourceConditions }),
