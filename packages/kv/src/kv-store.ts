@@ -135,7 +135,8 @@ export interface KvStore extends KvReader {
    * Resolves after the transaction is durable (on a majority, in a cluster) and applied: every later read
    * sees it. The bytes may be changed by the caller once the call has returned its promise.
    * Concurrent transactions of one process are applied in call order, but a later one may succeed
-   * where an earlier one failed: what must hold first is awaited first.
+   * where an earlier one failed, and in a cluster one whose way to the leader is lost comes behind later ones: what must
+   * hold first is awaited first.
    */
   transact(transaction: Transaction): Promise<TransactResult>;
   /** A view of the newest committed state. Must be closed; it ends by itself after `maxAgeMs`. */

@@ -42,6 +42,8 @@ export class ChunkWriter {
   readonly #chunkSizeBytes: number;
   /** Chunks on their way. None of these promises rejects: see `#failure`. */
   readonly #inFlight = new Set<Promise<void>>();
+  /** Settles with the first chunk, which brings the intent. */
+  #first: Promise<void> | undefined;
   /** Resolves when the chunk before is on its way to the KvStore. */
   #lastTurn: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
@@ -219,6 +221,7 @@ export class ChunkWriter {
         this.#inFlight.delete(sent);
       });
     this.#inFlight.add(sent);
+    this.#first ??= sent;
   }
 
   /**
@@ -230,7 +233,7 @@ export class ChunkWriter {
     const before = this.#lastTurn;
     const turn = Promise.withResolvers<void>();
     this.#lastTurn = turn.promise;
-    let stored: Promise<void>;
+    let stored: Promise<boolean>;
     try {
       await this.#digest.update(chunk.subarray(0, chunk.length - SEAL_SIZE_BYTES));
       await this.#context.env.ciphers.sealInPlace(seals(number, isLast), chunk);
@@ -240,22 +243,24 @@ export class ChunkWriter {
     } finally {
       turn.resolve();
     }
-    await stored;
+    if (!(await stored)) await this.#placeAgain(chunk, number);
   }
 
   /** Safety: who has a place has the chunk copied when `#place` returns; then its memory is lent. */
   async #store(loan: Loan, chunk: Uint8Array, number: number, hasPlace: boolean): Promise<void> {
     const crc = this.#sum(chunk);
-    if (hasPlace) {
-      const placed = this.#place(chunk, number, crc);
-      const outcomes = await Promise.allSettled([this.#lend(loan, chunk), placed]);
-      for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
-      return;
-    }
     const { length: sizeBytes } = chunk;
-    const memory = await this.#lend(loan, chunk);
-    await this.#context.chunkCommits.take();
-    await this.#place(memory.subarray(0, sizeBytes), number, crc);
+    const early = hasPlace ? this.#place(chunk, number, crc) : undefined;
+    const [lent, placed] = await Promise.allSettled([this.#lend(loan, chunk), early]);
+    if (lent.status === 'rejected') throw lent.reason;
+    if (placed.status === 'rejected') throw placed.reason;
+    const memory = lent.value.subarray(0, sizeBytes);
+    let isStored = placed.value;
+    if (isStored === undefined) {
+      await this.#context.chunkCommits.take();
+      isStored = await this.#place(memory, number, crc);
+    }
+    if (!isStored) await this.#placeAgain(memory, number, crc);
   }
 
   /** Has the chunk hashed, and all of its memory back. */
@@ -266,8 +271,21 @@ export class ChunkWriter {
     return memory;
   }
 
-  /** Has a place at the KvStore, and gives it back when the chunk is durable. The chunk is copied when this returns. */
-  async #place(chunk: Uint8Array, number: number, crc?: number): Promise<void> {
+  /**
+   * A chunk that found no intent. Why that need not be gone: in a cluster a transaction whose way to the leader is lost comes
+   * to the log behind later ones, that of the first chunk too.
+   */
+  async #placeAgain(chunk: Uint8Array, number: number, crc?: number): Promise<void> {
+    await this.#first;
+    await this.#context.chunkCommits.take();
+    if (!(await this.#place(chunk, number, crc))) throw lostIntent();
+  }
+
+  /**
+   * Has a place at the KvStore, and gives it back when the chunk is durable. The chunk is copied when this returns. Whether the
+   * intent was there; nothing is stored where it was not.
+   */
+  async #place(chunk: Uint8Array, number: number, crc?: number): Promise<boolean> {
     const operations: Operation[] = [put(chunkKey(this.#blobId, number), chunk, crc)];
     const conditions: Condition[] = [];
     if (number === 0) {
@@ -276,8 +294,8 @@ export class ChunkWriter {
       conditions.push({ kind: 'exists', key: this.#intent });
     }
     try {
-      if (this.#isGivenUp) return;
-      if ((await commit(this.#context, conditions, operations)) !== undefined) throw lostIntent();
+      if (this.#isGivenUp) return true;
+      return (await commit(this.#context, conditions, operations)) === undefined;
     } finally {
       this.#context.chunkCommits.give();
     }
