@@ -137,6 +137,19 @@ describe('the network in memory', () => {
     expect(atFar).toEqual(['again']);
   });
 
+  test('a connection that was closed behind a cut breaks when something gets there again', async () => {
+    const { clock, network, near, far, atNear } = await makeWorld({ delayMs: [5, 5] });
+    network.cut('n2', 'n1');
+    await far.close();
+    near.send(Buffer.from('answered by nobody'));
+    await pass(clock, 50);
+    expect(atNear).toEqual([]);
+    network.heal();
+    near.send(Buffer.from('answered'));
+    await pass(clock, 50);
+    expect(atNear).toEqual(['CONNECTION_LOST']);
+  });
+
   test.each([
     ['there', 'n1', 'n2'],
     ['back', 'n2', 'n1'],

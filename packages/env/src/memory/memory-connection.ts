@@ -26,6 +26,8 @@ export class MemoryConnection implements Connection {
   other: MemoryConnection | undefined;
   /** When the latest frame of this side that keeps its order is due, in the clock's milliseconds. */
   lastDueMs = 0;
+  /** It was closed, and the other end was not told, since that way was cut. */
+  isEndLost = false;
   /** Frames of this side that are on their way. */
   #underWayBytes = 0;
   #inbox: Uint8Array[] = [];

@@ -48,7 +48,8 @@ interface Direction {
  * and by the numbers of the seed: the same calls at the same times give the same run.
  *
  * A frame is lost where its direction is cut when it is sent or when it would arrive; a connection does not notice,
- * as TCP does not for a long time. A paused node takes nothing until it goes on, and then everything in order.
+ * as TCP does not for a long time. One whose other end was closed meanwhile breaks when a frame gets there again. A
+ * paused node takes nothing until it goes on, and then everything in order.
  */
 export class MemoryNetwork implements MemoryWire {
   readonly #clock: Clock;
@@ -201,6 +202,7 @@ export class MemoryNetwork implements MemoryWire {
         this.#whenAwake(peerId, () => {
           if (!direction.isCut && other?.arrive(copy) === true) this.#stats.delivered += 1;
           else this.#stats.lost += 1;
+          if (!direction.isCut && other?.isEndLost === true) this.#reset(from);
           if (at === 0) from.left(frame);
         });
       });
@@ -212,11 +214,23 @@ export class MemoryNetwork implements MemoryWire {
     this.#connections.delete(from);
     const faults = direction.faults ?? this.#faults;
     this.#at(from, rollDelayMs(faults, this.#random), false, () => {
-      if (direction.isCut) return;
+      if (direction.isCut) {
+        from.isEndLost = true;
+        return;
+      }
       this.#whenAwake(from.peerId, () => {
         from.other?.finish();
         if (from.other !== undefined) this.#connections.delete(from.other);
       });
+    });
+  }
+
+  /** What comes for a connection that is gone is answered so, as TCP does. */
+  #reset(from: MemoryConnection): void {
+    this.#travel(from.peerId, from.nodeId, () => {
+      const message = `the connection broke: ${from.peerId}, ${from.lane}`;
+      from.finish(new NetworkError('CONNECTION_LOST', message));
+      this.#connections.delete(from);
     });
   }
 
