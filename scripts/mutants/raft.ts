@@ -5,6 +5,7 @@ const module = 'packages/raft/test/trials.ts';
 const hunts: readonly Hunt[] = [
   { module, trial: 'storm', seeds: 1000 },
   { module, trial: 'churn', seeds: 1000 },
+  { module, trial: 'upheaval', seeds: 1000 },
   { module, trial: 'wander', seeds: 60 },
   { module, trial: 'chaos', seeds: 800 },
 ];
@@ -263,6 +264,28 @@ export const raftMutants: readonly Mutant[] = [
     pinned: story('read-is-void'),
     hunts,
   },
+  {
+    name: 'what is committed in memory is written as committed with a term',
+    rule: 'What a hard state calls committed is nothing that the disk is yet to be cut of.',
+    broken: {
+      file: 'packages/raft/src/disk.ts',
+      from: 'logIndex(Math.min(state.commitIndex, disk.persistedIndex))',
+      to: 'state.commitIndex',
+    },
+    pinned: upheaval(57),
+    hunts,
+  },
+  {
+    name: 'a snapshot that is on its way to the disk counts as durable',
+    rule: 'What is called durable is on the disk.',
+    broken: {
+      file: 'packages/raft/src/follower.ts',
+      from: 'Math.min(disk.persistedIndex, state.commitIndex)',
+      to: 'index',
+    },
+    pinned: upheaval(2),
+    hunts,
+  },
 ];
 
 /** A small scope, as many states of it as it takes. */
@@ -272,6 +295,11 @@ function scope(name: string, states: number): Trial {
 
 function chaos(seed: number): Trial {
   return { module, words: ['chaos', String(seed)] };
+}
+
+/** The same where much happens at once. */
+function upheaval(seed: number): Trial {
+  return { module, words: ['upheaval', String(seed)] };
 }
 
 function story(name: string): Trial {

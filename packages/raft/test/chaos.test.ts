@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { CHURN, Chaos, STORM } from './chaos/chaos.ts';
+import { Chaos } from './chaos/chaos.ts';
+import { CHURN, STORM, UPHEAVAL } from './chaos/climate.ts';
 
 describe('whatever happens to five nodes, nothing is lost, nothing is stale, and when it ends they are alike', () => {
   it.each(Array.from({ length: 24 }, (_, n) => n + 1))('seed %i', (seed) => {
@@ -26,8 +27,17 @@ describe('whatever happens to five nodes, nothing is lost, nothing is stale, and
     },
   );
 
-  it('the seeds do elections, reads, changes of members, crashes and snapshots', () => {
-    const { counts } = new Chaos(1, 3, 2).run(20_000);
+  it.each(Array.from({ length: 24 }, (_, n) => n + 1))(
+    'nor by what comes at once, half a write and stops in order, seed %i',
+    (seed) => {
+      const applied = new Chaos(seed, 3, 1, UPHEAVAL).run(5000).calm().appliedByMembers();
+      expect(applied.length).toBeGreaterThan(0);
+      expect(new Set(applied).size).toBe(1);
+    },
+  );
+
+  it('the seeds do elections, reads, changes of members, crashes, stops, turns and snapshots', () => {
+    const { counts } = new Chaos(1, 3, 1, UPHEAVAL).run(20_000);
     for (const count of Object.values(counts)) expect(count).toBeGreaterThan(2);
   });
 });

@@ -1,6 +1,7 @@
 /** Single runs of the core, for `npm run mutants`: each returns what is wrong with it, or undefined where nothing is. */
 import { readFileSync } from 'node:fs';
-import { CHURN, Chaos, STORM } from './chaos/chaos.ts';
+import { Chaos } from './chaos/chaos.ts';
+import { CHURN, STORM, UPHEAVAL } from './chaos/climate.ts';
 import { retell } from './fixtures/scenario.ts';
 import { seededRandom } from './fixtures/test-node.ts';
 import { type Scope, Search } from './scope/search.ts';
@@ -32,6 +33,8 @@ export const seededTrials: Readonly<Record<string, (seed: number) => string | un
   storm: (seed) => complaintAtRest(new Chaos(seed, 3, 0, STORM).run(1500)),
   /** Three nodes and two more, that become members and cease to be. */
   churn: (seed) => complaintAtRest(new Chaos(seed, 3, 2, CHURN).run(1500)),
+  /** The same, where much happens at once. */
+  upheaval: (seed) => complaintAtRest(new Chaos(seed, 3, 1, UPHEAVAL).run(5000)),
   /** Wanders by chance through the small scopes. */
   wander: (seed) => {
     for (const scope of Object.values(scopes)) {

@@ -10,17 +10,21 @@ import {
   type Message,
   type NodeId,
   nodeId,
+  type PersistRequest,
   type RaftOptions,
 } from '../../src/index.ts';
-import { newDisk, writeToDisk } from '../fixtures/test-disk.ts';
+import { newDisk, partsOf, writeToDisk } from '../fixtures/test-disk.ts';
 import { command, seededRandom, TestNode, wordsOf } from '../fixtures/test-node.ts';
-import { Contact, mayLeaveJoint, mayNotGrant, mustHold, termAt } from './rules.ts';
+import { type Climate, type Happening, USUAL } from './climate.ts';
+import { Contact, mayCallDurable, mayLeaveJoint, mayNotGrant, mustHold, termAt } from './rules.ts';
 
 export interface ChaosCounts {
   elections: number;
   committed: number;
   reads: number;
   crashes: number;
+  stops: number;
+  turns: number;
   membershipChanges: number;
   snapshots: number;
 }
@@ -32,89 +36,6 @@ const SMALL: Partial<RaftOptions> = {
   maxInFlightBytes: 400,
   maxUncommittedBytes: 1000,
   maxApplyingBytes: 300,
-};
-
-/** What happens to a cluster. */
-export interface Climate {
-  /** How often each thing happens, in per cent. */
-  readonly mix: Readonly<Record<Happening, number>>;
-  /** Beside what is usual. */
-  readonly options?: Partial<RaftOptions>;
-  /** How many voters a change of members aims at. */
-  readonly voters: (random: () => number) => number;
-}
-
-type Happening =
-  | 'deliver'
-  | 'sync'
-  | 'tick'
-  | 'propose'
-  | 'read'
-  | 'crash'
-  | 'members'
-  | 'transfer'
-  | 'compact'
-  | 'restore'
-  | 'sleep'
-  | 'cut';
-
-const ONE_ENTRY: Partial<RaftOptions> = { maxMessageBytes: 1 };
-
-const USUAL: Climate = {
-  mix: {
-    deliver: 50,
-    sync: 22,
-    tick: 10,
-    propose: 7,
-    read: 3,
-    crash: 0.6,
-    members: 3.4,
-    transfer: 1,
-    compact: 0.6,
-    restore: 1,
-    sleep: 0.6,
-    cut: 0.8,
-  },
-  voters: () => 3,
-};
-
-/** Leaders come and go, and messages carry one entry: what was proposed in a term is often finished in a later one. */
-export const STORM: Climate = {
-  mix: {
-    deliver: 38,
-    sync: 22,
-    tick: 18,
-    propose: 6,
-    read: 3,
-    crash: 3,
-    members: 0,
-    transfer: 1,
-    compact: 0,
-    restore: 0,
-    sleep: 4,
-    cut: 5,
-  },
-  options: ONE_ENTRY,
-  voters: () => 3,
-};
-
-/** Members come and go, while leaders do; where they are so few, each of them counts. */
-export const CHURN: Climate = {
-  mix: {
-    deliver: 50,
-    sync: 24,
-    tick: 7,
-    propose: 2,
-    read: 0.5,
-    crash: 1,
-    members: 14,
-    transfer: 0.5,
-    compact: 0.1,
-    restore: 0.4,
-    sleep: 0.1,
-    cut: 0.4,
-  },
-  voters: (random) => 1 + Math.floor(random() * 2),
 };
 
 interface Led {
@@ -130,6 +51,8 @@ export class Chaos {
     committed: 0,
     reads: 0,
     crashes: 0,
+    stops: 0,
+    turns: 0,
     membershipChanges: 0,
     snapshots: 0,
   };
@@ -166,7 +89,8 @@ export class Chaos {
   run(events: number): this {
     for (let n = 0; n < events; n++) {
       this.#event();
-      for (const node of this.#nodes.values()) this.#look(node);
+      if (this.#climate.hasTurns !== true)
+        for (const node of this.#nodes.values()) this.#look(node);
     }
     return this;
   }
@@ -221,24 +145,50 @@ export class Chaos {
       case 'crash':
         return this.#crash(node);
       case 'members':
-        return this.#changeMembers(node);
+        return this.#changeMembers(this.#leader() ?? node);
       case 'transfer':
-        return this.#transfer(node);
+        return this.#transfer(this.#leader() ?? node);
       case 'compact':
-        return this.#compact(node);
+        return this.#compact(this.#leader() ?? node);
       case 'restore':
         return this.#restoreOffer(node);
       case 'sleep':
-        this.#asleep = this.#random() < 0.5 ? undefined : node.id;
-        return;
+        return this.#sleepOrWake(node);
       case 'cut':
-        this.#cutOrHeal();
+        return this.#cutOrHeal();
+      case 'heal':
+        return this.#cut.clear();
+      case 'estrange':
+        return this.#estrange();
+      case 'turn':
+        return this.#turn(this.#awake(node));
+      case 'torn':
+        this.#tear(node);
+        return this.#crash(node);
+      case 'close':
+        this.#close(node);
     }
   }
 
   /** A node that sleeps (a paused process) still has what it was asked, and nothing else happens to it. */
   #awake(node: TestNode): TestNode | undefined {
     return node.id === this.#asleep ? undefined : node;
+  }
+
+  #turn(node: TestNode | undefined): void {
+    if (node === undefined) return;
+    this.counts.turns++;
+    this.#look(node);
+  }
+
+  /** Where there are turns, who slept takes all that has come for it before it is asked for anything. */
+  #sleepOrWake(node: TestNode): void {
+    const slept = this.#asleep;
+    this.#asleep = this.#random() < 0.5 ? undefined : node.id;
+    if (slept === this.#asleep || this.#climate.hasTurns !== true) return;
+    const waiting = this.#wire.filter(({ to }) => to === slept);
+    this.#wire.splice(0, Infinity, ...this.#wire.filter(({ to }) => to !== slept));
+    for (const message of waiting) this.#step(message);
   }
 
   #deliver(): void {
@@ -253,6 +203,10 @@ export class Chaos {
   #step(message: Message): void {
     const node = this.#nodes.get(message.to);
     if (node === undefined || this.#cut.has(`${message.from}>${message.to}`)) return;
+    if (this.#climate.hasTurns === true) {
+      node.raft.step(message);
+      return this.#contact.heard(node, message);
+    }
     const reason = mayNotGrant(node, message, this.#contact.isFresh(node, SMALL_TIMEOUT_TICKS));
     const { term } = node.raft.status();
     const sentBefore = node.sent.length;
@@ -291,10 +245,44 @@ export class Chaos {
 
   #crash(node: TestNode): void {
     this.counts.crashes++;
-    const survivors = Math.floor(this.#random() * (node.writes.length + 1));
-    for (const request of node.writes.slice(0, survivors)) writeToDisk(node.disk, request);
+    this.#writeSome(node);
     node.restart();
     this.#contact.lost(node);
+  }
+
+  /** The writes become their parts, each of which may be the last that a crash has left. A hard state waits for no entry. */
+  #tear(node: TestNode): void {
+    const parts: PersistRequest[] = [];
+    for (const part of node.writes.flatMap(partsOf)) {
+      const isAhead = part.hardState !== undefined && this.#random() < 0.5;
+      const before = parts.findLastIndex(({ snapshot, hardState }) => snapshot ?? hardState);
+      parts.splice(isAhead ? before + 1 : parts.length, 0, part);
+    }
+    node.writes = parts;
+  }
+
+  /** In order, with work under way: what is committed is noted when some of the writes were done, and more of them are done then. */
+  #close(node: TestNode): void {
+    this.counts.stops++;
+    node.sync(Math.floor(this.#random() * (node.writes.length + 1)));
+    node.stop();
+    this.#wire.push(...node.take());
+    const { disk } = node;
+    const { commitIndex, persistedIndex } = node.raft.status();
+    this.#tear(node);
+    this.#writeSome(node);
+    const known = logIndex(Math.min(commitIndex, persistedIndex));
+    if (known > disk.hardState.commitIndex) {
+      disk.hardState = { ...disk.hardState, commitIndex: known };
+    }
+    this.#writeSome(node);
+    node.restart();
+    this.#contact.lost(node);
+  }
+
+  #writeSome(node: TestNode): void {
+    const count = Math.floor(this.#random() * (node.writes.length + 1));
+    for (const request of node.writes.splice(0, count)) writeToDisk(node.disk, request);
   }
 
   /** Aims at voters chosen by chance: first as learners, then all of them at once. */
@@ -348,6 +336,24 @@ export class Chaos {
       return;
     }
     const one = this.#pick([...this.#nodes.keys()]);
+    if (one !== undefined) this.#cutOff(one);
+  }
+
+  /** A leader goes on alone: what it takes has to be cut from its log one day. */
+  #estrange(): void {
+    const leader = this.#leader();
+    if (leader === undefined) return;
+    this.#cutOff(leader.id);
+    for (let n = Math.floor(this.#random() * 4); n >= 0; n--) this.#propose(leader);
+  }
+
+  /** One that leads, where the climate asks for it. */
+  #leader(): TestNode | undefined {
+    if (this.#climate.seeksLeaders !== true) return undefined;
+    return this.#pick([...this.#nodes.values()].filter((n) => n.raft.status().role === 'leader'));
+  }
+
+  #cutOff(one: NodeId): void {
     for (const other of this.#nodes.keys()) {
       this.#cut.add(`${one}>${other}`);
       if (this.#random() < 0.7) this.#cut.add(`${other}>${one}`);
@@ -359,6 +365,7 @@ export class Chaos {
     this.#wire.push(...node.take());
     const { role, term, commitIndex, configuration } = node.raft.status();
     if (role === 'leader') this.#noteLeader(node, term);
+    mayCallDurable(node);
     const before = this.#leading.get(node.id);
     const isJoint = configuration.votersOutgoing.length > 0;
     this.#leading.set(node.id, { term: role === 'leader' ? term : -1, commitIndex, isJoint });
@@ -386,8 +393,9 @@ export class Chaos {
       this.counts.reads++;
       const { wanted } = asked;
       if (outcome.index < wanted) throw new Error(`stale read: ${outcome.index} after ${wanted}`);
-      // Later, several things happen between two looks.
-      if (!this.#isCalm && asked.term !== term) {
+      // Later, and in a turn, several things happen between two looks.
+      const isExact = !this.#isCalm && this.#climate.hasTurns !== true;
+      if (isExact && asked.term !== term) {
         throw new Error(`${node.id} confirms a read of term ${asked.term} in term ${term}`);
       }
     }
@@ -399,7 +407,9 @@ export class Chaos {
     const known = this.#leaders.get(term);
     if (known === undefined) {
       this.counts.elections++;
-      mustHold(node, term, this.#committed);
+      // What a later leader has committed since, of terms before this one, it need not have.
+      const isNewest = [...this.#leaders.keys()].every((other) => other < term);
+      if (isNewest) mustHold(node, term, this.#committed);
     }
     if (known !== undefined && known !== id) {
       throw new Error(`election safety: ${known} and ${id} lead term ${term}`);

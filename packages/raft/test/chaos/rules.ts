@@ -70,6 +70,32 @@ export function mustHold(node: TestNode, term: number, committed: readonly strin
   }
 }
 
+/**
+ * What it calls durable is on its disk. What a hard state calls committed is nothing that is yet to be cut there: the hard
+ * state may be durable before that.
+ */
+export function mayCallDurable(node: TestNode): void {
+  const { firstIndex, persistedIndex } = node.raft.status();
+  const { base, entries } = node.disk;
+  const last = base.index + entries.length;
+  if (persistedIndex > last) {
+    throw new Error(
+      `${node.id} calls entry ${persistedIndex} durable, and its disk ends at ${last}`,
+    );
+  }
+  const terms = node.logTerms;
+  for (const { hardState } of node.writes) {
+    const stale = entries.find(
+      ({ index, term }) =>
+        index >= firstIndex &&
+        index <= (hardState?.commitIndex ?? 0) &&
+        terms[index - firstIndex] !== term,
+    );
+    if (stale === undefined) continue;
+    throw new Error(`${node.id} calls entry ${stale.index} committed, which it is yet to cut`);
+  }
+}
+
 /** Joint consensus (Raft section 6): who has left a joint configuration had it on the disks of both majorities. */
 export function mayLeaveJoint(leader: TestNode, nodes: ReadonlyMap<NodeId, TestNode>): void {
   const inFlight = leader.writes.flatMap(({ entries }) => [...entries]);
