@@ -7,8 +7,12 @@ import type { SimulatedNode } from './simulated-node.ts';
 export const FAULTS = [
   'power cut',
   'power cut at an operation',
+  'power cut behind a state',
   'kill',
+  'stop',
   'pause',
+  'stall',
+  'long turns',
   'partition',
   'one-way cut',
   'isolation',
@@ -21,12 +25,16 @@ export const FAULTS = [
   'bit rot',
   'broken connections',
   'transfer of leadership',
+  'transfer across a cut',
   'change of members',
+  'removal of the leader',
 ] as const;
 type FaultName = (typeof FAULTS)[number];
 
 const MEAN_GAP_MS = 4000;
 const MEAN_LENGTH_MS = 3000;
+/** From a busy moment to a process that is swapped in. */
+const TURNS_MS = [5, 40, 300, 2000];
 const DAY_MS = 86_400_000;
 
 export class Nemesis {
@@ -93,11 +101,20 @@ export class Nemesis {
         return node.crash();
       case 'power cut at an operation':
         return node.files.stopAt(node.files.operationCount + 1 + this.#random.below(60));
+      case 'power cut behind a state':
+        this.#endings.add(node.crashBehindState());
+        return;
       case 'kill':
         return node.kill();
+      case 'stop':
+        return node.stop();
       case 'pause':
         node.pause();
         return this.#later(() => node.resume());
+      case 'stall':
+        return this.#stall(node);
+      case 'long turns':
+        return this.#lengthenTurns(node);
       case 'partition':
         return this.#partition();
       case 'one-way cut': {
@@ -131,9 +148,38 @@ export class Nemesis {
         return network.breakConnections(node.name);
       case 'transfer of leadership':
         return this.#cluster.transferLeadership();
+      case 'transfer across a cut':
+        return this.#transferAcross(this.#pick(others));
       case 'change of members':
         return this.#cluster.changeMembers(this.#random);
+      case 'removal of the leader':
+        return this.#cluster.removeLeader();
     }
+  }
+
+  /** Stands still, and then has everything to do at once. */
+  #stall(node: SimulatedNode): void {
+    node.pause();
+    this.#later(() => {
+      this.#lengthenTurns(node);
+      node.resume();
+    });
+  }
+
+  #lengthenTurns(node: SimulatedNode): void {
+    node.turnMs = this.#pick(TURNS_MS);
+    this.#later(() => (node.turnMs = 0));
+  }
+
+  /** One of the two ways between the leader and another node is cut, and that is to lead. */
+  #transferAcross({ name }: SimulatedNode): void {
+    const { network } = this.#cluster;
+    const leader = this.#cluster.leaderName();
+    if (leader === undefined || leader === name) return;
+    if (this.#random.below(2) === 0) network.cut(leader, name);
+    else network.cut(name, leader);
+    this.#cluster.transferLeadership(name);
+    this.#later(() => network.heal());
   }
 
   #partition(): void {

@@ -8,6 +8,8 @@ import type { Trace } from './trace.ts';
 
 const FIRST_PORT = 7000;
 const RESTART_MS = 3000;
+/** So that one of them may be away. */
+const FEWEST_VOTERS = 3;
 /** Between the steps of a replacement. */
 const STEP_MS = 500;
 /** A change that was asked of a process that is gone by now has no answer. */
@@ -111,9 +113,14 @@ export class SimulatedCluster {
     return found;
   }
 
-  transferLeadership(): void {
+  leaderName(): string | undefined {
+    return this.leader()?.cluster.status().nodeId;
+  }
+
+  /** `to`: default is who has most of the log. */
+  transferLeadership(to?: string): void {
     this.leader()
-      ?.cluster.transferLeader()
+      ?.cluster.transferLeader(to)
       .catch((error: unknown) => this.trace.event(`no transfer: ${String(error)}`));
   }
 
@@ -121,13 +128,27 @@ export class SimulatedCluster {
   changeMembers(random: SeededRandom): void {
     const leader = this.leader();
     if (leader === undefined || this.#isChanging) return;
-    this.#isChanging = true;
     const members = leader.cluster.status().members.map(({ nodeId }) => nodeId as string);
     const founders = Object.keys(this.#world.founders);
-    const change =
-      members.length > founders.length || random.below(3) === 0
+    const isLess = members.length > founders.length || random.below(3) === 0;
+    this.#follow(
+      isLess
         ? this.#remove(leader, members[random.below(members.length)] as string)
-        : this.#add(leader);
+        : this.#add(leader),
+    );
+  }
+
+  /** As `changeMembers`; takes a new one in first where too few would be left. */
+  removeLeader(): void {
+    const leader = this.leader();
+    if (leader === undefined || this.#isChanging) return;
+    const { nodeId, members } = leader.cluster.status();
+    const voters = members.filter(({ role }) => role === 'voter');
+    this.#follow(voters.length > FEWEST_VOTERS ? this.#remove(leader, nodeId) : this.#add(leader));
+  }
+
+  #follow(change: Promise<void>): void {
+    this.#isChanging = true;
     change
       .catch((error: unknown) => this.trace.event(`no change of members: ${String(error)}`))
       .finally(() => {
@@ -142,6 +163,7 @@ export class SimulatedCluster {
     for (const node of this.nodes) {
       node.resume();
       node.isSlow = false;
+      node.turnMs = 0;
       node.files.setCapacity(Number.POSITIVE_INFINITY);
       if (node.files.stopped) node.notice();
       node.files.misdirectWhen(undefined);
@@ -216,8 +238,7 @@ export class SimulatedCluster {
 
   async #remove(leader: Replica, name: string): Promise<void> {
     const { members } = leader.cluster.status();
-    // Three voters at least, so that one of them may be away.
-    if (members.filter(({ role }) => role === 'voter').length <= 3) return;
+    if (members.filter(({ role }) => role === 'voter').length <= FEWEST_VOTERS) return;
     await this.#answered(leader.cluster.remove(name));
     this.trace.event(`${name} is no member any more`);
   }

@@ -31,6 +31,7 @@ interface Process {
   /** undefined while it starts. */
   replica: Replica | undefined;
   objects: ObjectStore | undefined;
+  isStopping: boolean;
   /** Called when the process is gone: its clients see that their connection broke. */
   readonly whenEnded: Set<() => void>;
 }
@@ -57,6 +58,8 @@ export class SimulatedNode {
   readonly #joins: Readonly<Record<string, Address>> | undefined;
   files: MemoryFiles;
   isSlow = false;
+  /** How long its turns of the event loop take at most: what comes meanwhile is dealt with together. */
+  turnMs = 0;
   /** Why a process of this machine may fail or not start: a fault was planted since it last ran well. */
   isExcused = false;
   /** Bytes of its disk are wrong, by a fault: it may refuse to start or to answer, but never be wrong itself. */
@@ -171,6 +174,7 @@ export class SimulatedNode {
       closeNetwork: () => void port.close(),
       replica: undefined,
       objects: undefined,
+      isStopping: false,
       whenEnded: new Set(),
     };
     this.#process = process;
@@ -186,6 +190,10 @@ export class SimulatedNode {
       listen: this.address,
       members: this.#joins ?? founders,
       settings,
+      afterTurn: (run) => {
+        if (this.turnMs === 0) void Promise.resolve().then(run);
+        else clock.setTimer(this.#random.below(this.turnMs), run);
+      },
       onFailure: (error) => {
         if (isCurrent()) this.#failed('failed', error);
       },
@@ -236,6 +244,37 @@ export class SimulatedNode {
     const next = this.files.killed(this.#random.below(2 ** 31));
     this.#end();
     this.files = next;
+  }
+
+  /** In order, with work under way; in the end nothing more than is on the disk may be needed. */
+  stop(): void {
+    const process = this.#process;
+    if (process?.replica === undefined || process.isStopping) return;
+    process.isStopping = true;
+    this.#world.trace.event(`${this.name} is stopped`);
+    const isCurrent = (): boolean => this.#process === process;
+    process.replica.store.close().then(
+      () => {
+        if (isCurrent()) this.crash();
+      },
+      (error: unknown) => {
+        if (isCurrent()) this.#failed('does not stop', error);
+      },
+    );
+  }
+
+  /** Its power fails when the next hard state of its log is durable, and little of what follows it. Returns what takes that back. */
+  crashBehindState(): () => void {
+    const { files } = this;
+    let isOver = false;
+    files.watch(({ path }, moment) => {
+      if (isOver || moment !== 'done' || !path.includes('/state-')) return;
+      isOver = true;
+      files.stopAt(files.operationCount + 1 + this.#random.below(3));
+    });
+    return () => {
+      isOver = true;
+    };
   }
 
   pause(): void {
