@@ -263,6 +263,19 @@ test('the secret key of a file is not printed where others may read it, and the 
   expect(said).toMatchObject({ exitCode: 0, output: CREDENTIALS.secretAccessKey });
 });
 
+test('a command of a server that stands still ends with a sentence, and works when it goes on', async () => {
+  await using folder = await temporaryFolder();
+  await using server = await HoldfastProcess.start({ directory: folder.path });
+  server.signal('SIGSTOP');
+  const words = ['gc', '--now', '--data', folder.path];
+  const refused = await runHoldfast(words);
+  server.signal('SIGCONT');
+  const errors = expect.stringContaining('has not answered for 10 s');
+  expect(refused).toMatchObject({ exitCode: 1, errors });
+  expect(await runHoldfast(words)).toMatchObject({ exitCode: 0, errors: '' });
+  expect(await server.stop()).toBe(0);
+});
+
 test('secret makes a file once, and refuses what is there and is no secret', async () => {
   await using folder = await temporaryFolder();
   const [file, short] = [join(folder.path, 'secret'), join(folder.path, 'short')];

@@ -18,6 +18,10 @@ import type { CollectionReport, CollectionStep } from './collect-now.ts';
 /** Unix sockets have paths of at most 103 bytes on macOS, 107 on Linux. */
 const PATH_LIMIT_BYTES = 103;
 const REQUEST_LIMIT_BYTES = 64 * 1024;
+/** A server that stands still for so long is not asked. */
+const ANSWER_LIMIT_MS = 10_000;
+const SILENT =
+  'The server of this data folder runs, and has not answered for 10 s: it stands still (SIGSTOP), or its machine has no time for it.';
 
 const requestSchema = z.object({ to: z.string().min(1), keep: z.number().int().min(1).optional() });
 
@@ -218,13 +222,20 @@ async function post(
   body: object,
 ): Promise<IncomingMessage | undefined> {
   return await new Promise((resolve, reject) => {
-    const request = sendRequest({ socketPath, path, method: 'POST' }, resolve);
+    // Why asked first whether to go on: a command takes as long as it takes, and a process that stands still takes none.
+    const headers = { Expect: '100-continue' };
+    const request = sendRequest({ socketPath, path, method: 'POST', headers }, resolve);
+    request.setTimeout(ANSWER_LIMIT_MS, () => request.destroy(new CommandRefused(SILENT)));
+    request.once('continue', () => {
+      request.setTimeout(0);
+      request.end(JSON.stringify(body));
+    });
     request.on('error', (error: NodeJS.ErrnoException) => {
       const nobody = ['ENOENT', 'ECONNREFUSED', 'EACCES'].includes(error.code ?? '');
       if (nobody) resolve(undefined);
-      else reject(wentAway(what, error));
+      else reject(error instanceof CommandRefused ? error : wentAway(what, error));
     });
-    request.end(JSON.stringify(body));
+    request.flushHeaders();
   });
 }
 
