@@ -212,6 +212,8 @@ const EXPECTED = new Set([
 
 /** What a client may be told while things go wrong. */
 export function isExpected(error: unknown, node: SimulatedNode): boolean {
+  // Of a machine that has lost its power nobody hears; that is noticed after the event in which it did.
+  if (node.files.stopped) return true;
   if (!(error instanceof KvError)) return false;
   return EXPECTED.has(error.code) || (node.isRotten && error.code === 'KV_CORRUPTION');
 }
