@@ -1,5 +1,5 @@
 /** Tags: the header, the document, and how they are kept. */
-import { percentDecode } from './query.ts';
+import { decodeQueryPart, queryPairs } from './query.ts';
 import type { S3Call } from './s3-call.ts';
 import { S3Error } from './s3-error.ts';
 import { readXmlBody } from './xml-body.ts';
@@ -33,16 +33,9 @@ export function readTags(text: string | undefined): string | undefined {
   return tags.length === 0 ? undefined : encodeTags(tags);
 }
 
-/** Why not `URLSearchParams`: it puts other characters in the place of what it cannot decode. */
 function readQuery(text: string): TagList {
   try {
-    return text
-      .split('&')
-      .filter((piece) => piece !== '')
-      .map((piece) => {
-        const [, name = '', value = ''] = /^([^=]*)=?(.*)$/s.exec(piece) ?? [];
-        return [decodePart(name), decodePart(value)];
-      });
+    return [...queryPairs(text)].map(([name, value]) => [name, decodeQueryPart(value)]);
   } catch (cause) {
     throw new S3Error(
       'InvalidArgument',
@@ -52,10 +45,6 @@ function readQuery(text: string): TagList {
       { cause },
     );
   }
-}
-
-function decodePart(text: string): string {
-  return percentDecode(text.replaceAll('+', ' '));
 }
 
 /** How tags are kept: as a query string. */

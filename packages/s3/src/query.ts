@@ -9,17 +9,28 @@ export const EMPTY_QUERY: Query = new Map();
 /** Splits and decodes the part after `?`. `+` is a space, as everywhere in queries. */
 export function parseQuery(raw: string): Query {
   const query = new Map<string, string>();
-  for (const piece of raw.split('&')) {
-    if (piece === '') continue;
-    const equals = piece.indexOf('=');
-    const name = decodeQueryPart(equals < 0 ? piece : piece.slice(0, equals));
-    if (query.has(name)) continue;
-    query.set(name, equals < 0 ? '' : decodeQueryPart(piece.slice(equals + 1)));
+  for (const [name, value] of queryPairs(raw)) {
+    if (!query.has(name)) query.set(name, decodeQueryPart(value));
   }
   return query;
 }
 
-function decodeQueryPart(raw: string): string {
+/** All names of it in their order, decoded, and their values, which are not. @throws S3Error InvalidURI */
+export function* queryPairs(raw: string): Generator<readonly [name: string, value: string]> {
+  for (const piece of raw.split('&')) {
+    if (piece === '') continue;
+    const equals = piece.indexOf('=');
+    const name = decodeQueryPart(equals < 0 ? piece : piece.slice(0, equals));
+    yield [name, equals < 0 ? '' : piece.slice(equals + 1)];
+  }
+}
+
+/**
+ * Unlike `URLSearchParams` it puts no other characters in the place of what it cannot decode.
+ *
+ * @throws S3Error InvalidURI
+ */
+export function decodeQueryPart(raw: string): string {
   return percentDecode(raw.includes('+') ? raw.replaceAll('+', ' ') : raw);
 }
 

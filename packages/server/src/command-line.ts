@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { addBackup } from './backup-commands.ts';
 import { addClusterCommands } from './cluster-commands.ts';
-import { describeFailure } from './failure.ts';
+import { reportFailure } from './failure.ts';
 import { addKeys } from './key-commands.ts';
 import type { ExitCode, Terminal } from './terminal.ts';
 import { readVersion } from './version.ts';
@@ -18,9 +18,7 @@ export async function runCommandLine(terminal: Terminal): Promise<ExitCode> {
   } catch (error) {
     // Commander has printed its message by itself; help and version are no failures.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    const failure = describeFailure(error);
-    terminal.printError(`holdfast: ${failure.message}\n`);
-    return failure.exitCode;
+    return reportFailure(terminal, error);
   }
 }
 

@@ -1,6 +1,7 @@
 import { OperatingError } from '@holdfast/bytes';
 import { FileError } from '@holdfast/env';
 import { SettingsError } from './settings-error.ts';
+import type { Terminal } from './terminal.ts';
 
 /** How a command ends that could not do its work. */
 export interface Failure {
@@ -35,6 +36,17 @@ export function describeFailure(error: unknown, context: FailureContext = {}): F
   }
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { exitCode: 1, message, unexpected: true };
+}
+
+/** Tells the person at the terminal; the command's exit code. */
+export function reportFailure(
+  terminal: Pick<Terminal, 'printError'>,
+  error: unknown,
+  context?: FailureContext,
+): 1 | 2 {
+  const failure = describeFailure(error, context);
+  terminal.printError(`holdfast: ${failure.message}\n`);
+  return failure.exitCode;
 }
 
 function sentenceFor(error: Error, context: FailureContext): string | undefined {

@@ -133,11 +133,8 @@ export class MemoryNetwork implements MemoryWire {
   breakConnections(nodeId: string, peerId?: string): void {
     for (const one of this.#connections) {
       if (one.nodeId !== nodeId || (peerId !== undefined && one.peerId !== peerId)) continue;
-      for (const end of [one, one.other]) {
-        const message = `the connection broke: ${end?.peerId}, ${one.lane}`;
-        end?.finish(new NetworkError('CONNECTION_LOST', message));
-        if (end !== undefined) this.#connections.delete(end);
-      }
+      this.#lose(one);
+      if (one.other !== undefined) this.#lose(one.other);
     }
   }
 
@@ -227,11 +224,13 @@ export class MemoryNetwork implements MemoryWire {
 
   /** What comes for a connection that is gone is answered so, as TCP does. */
   #reset(from: MemoryConnection): void {
-    this.#travel(from.peerId, from.nodeId, () => {
-      const message = `the connection broke: ${from.peerId}, ${from.lane}`;
-      from.finish(new NetworkError('CONNECTION_LOST', message));
-      this.#connections.delete(from);
-    });
+    this.#travel(from.peerId, from.nodeId, () => this.#lose(from));
+  }
+
+  #lose(end: MemoryConnection): void {
+    const message = `the connection broke: ${end.peerId}, ${end.lane}`;
+    end.finish(new NetworkError('CONNECTION_LOST', message));
+    this.#connections.delete(end);
   }
 
   /** Makes both ends of a connection, and hands one of them to who listens. */

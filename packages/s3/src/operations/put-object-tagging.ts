@@ -9,8 +9,9 @@ import type { S3Call } from '../s3-call.ts';
 export async function putObjectTagging(call: S3Call): Promise<void> {
   const address = readVersionAddress(call);
   const tags = await readTagging(call, OBJECT_TAG_LIMIT);
-  await authorizeDocument(call, new Map([['x-amz-tagging', encodeTags(tags)]]));
-  const tagging = tags.length === 0 ? undefined : encodeTags(tags);
-  const info = await call.store.putObjectTagging(address, tagging);
+  const tagging = encodeTags(tags);
+  await authorizeDocument(call, new Map([['x-amz-tagging', tagging]]));
+  const kept = tags.length === 0 ? undefined : tagging;
+  const info = await call.store.putObjectTagging(address, kept);
   await sendEmpty(call, 200, versionHeaders(info));
 }

@@ -4,7 +4,7 @@ import { createNodeEnv } from '@holdfast/env/node';
 import type { BackupReport, BackupRequest } from '@holdfast/kv';
 import { restoreBackup, verifyBackups } from '@holdfast/kv';
 import { canHaveControlSocket, controlPath, requestBackup } from '../control-socket.ts';
-import { describeFailure } from '../failure.ts';
+import { reportFailure } from '../failure.ts';
 import { openLoneStore } from '../lone-store.ts';
 import { SettingsError } from '../settings-error.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
@@ -112,9 +112,7 @@ async function withEnv(
   try {
     return await body(env);
   } catch (error) {
-    const failure = describeFailure(error, { directory });
-    terminal.printError(`holdfast: ${failure.message}\n`);
-    return failure.exitCode;
+    return reportFailure(terminal, error, { directory });
   } finally {
     await env.digests.close();
   }

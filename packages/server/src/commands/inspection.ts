@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Env } from '@holdfast/env';
 import { FileError } from '@holdfast/env';
 import { createNodeEnv } from '@holdfast/env/node';
-import { describeFailure } from '../failure.ts';
+import { reportFailure } from '../failure.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 
 export interface InspectionOptions {
@@ -47,9 +47,7 @@ export async function inspecting(
     if (error instanceof FileError && error.code === 'FILE_NOT_FOUND') {
       return refuse(`${error.path} is not there.`);
     }
-    const failure = describeFailure(error, { directory: path });
-    terminal.printError(`holdfast: ${failure.message}\n`);
-    return failure.exitCode;
+    return reportFailure(terminal, error, { directory: path });
   } finally {
     await env.digests.close();
   }

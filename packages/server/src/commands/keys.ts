@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Env } from '@holdfast/env';
 import { createNodeEnv } from '@holdfast/env/node';
 import { keyFingerprint } from '@holdfast/objects';
-import { describeFailure } from '../failure.ts';
+import { reportFailure } from '../failure.ts';
 import {
   findMasterKeys,
   type MasterKeyPlace,
@@ -64,9 +64,7 @@ async function withPlace(
     });
     return 0;
   } catch (error) {
-    const failure = describeFailure(error, { directory });
-    terminal.printError(`holdfast: ${failure.message}\n`);
-    return failure.exitCode;
+    return reportFailure(terminal, error, { directory });
   } finally {
     await env.digests.close();
   }

@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { createNodeEnv } from '@holdfast/env/node';
 import type { LocalStore } from '@holdfast/kv';
 import { createKvPrompt } from '@holdfast/kv';
-import { describeFailure } from '../failure.ts';
+import { reportFailure } from '../failure.ts';
 import { openLoneStore } from '../lone-store.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 
@@ -23,9 +23,7 @@ export async function kv(
     }
     return 0;
   } catch (error) {
-    const failure = describeFailure(error, { directory });
-    terminal.printError(`holdfast: ${failure.message}\n`);
-    return failure.exitCode;
+    return reportFailure(terminal, error, { directory });
   } finally {
     await env.digests.close();
   }

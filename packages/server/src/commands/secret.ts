@@ -1,7 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { toHex } from '@holdfast/bytes';
 import { createNodeEnv, SharedSecret } from '@holdfast/env/node';
-import { describeFailure } from '../failure.ts';
 import { writeSecretOnce } from '../secret-file.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 
@@ -24,10 +23,6 @@ export async function secret(terminal: Terminal, path: string): Promise<ExitCode
         : `${file} is there already, and is left as it is.\n`,
     );
     return 0;
-  } catch (error) {
-    const failure = describeFailure(error, { directory: dirname(file) });
-    terminal.printError(`holdfast: ${failure.message}\n`);
-    return failure.exitCode;
   } finally {
     await env.digests.close();
   }

@@ -7,7 +7,7 @@ import { canHaveControlSocket, controlPath } from '../control-socket.ts';
 import type { ResolvedCredentials } from '../credentials.ts';
 import { refuseWeakCredentials, resolveCredentials } from '../credentials.ts';
 import type { FailureContext } from '../failure.ts';
-import { describeFailure } from '../failure.ts';
+import { reportFailure } from '../failure.ts';
 import { collectLessOften } from '../heap-growth.ts';
 import type { Log } from '../log.ts';
 import { createLogger } from '../logger.ts';
@@ -69,7 +69,7 @@ export async function serve(terminal: Terminal, options: unknown): Promise<ExitC
     isReady.catch(() => undefined);
     return await runUntilEnd({ server, terminal, env, log, context, ending });
   } catch (error) {
-    return fail(terminal, error, context);
+    return reportFailure(terminal, error, context);
   }
 }
 
@@ -191,12 +191,6 @@ function backupOptions(
   return { backup: { to, intervalMs: backupEvery, keep: backupKeep } };
 }
 
-function fail(terminal: Terminal, error: unknown, context: FailureContext): ExitCode {
-  const failure = describeFailure(error, context);
-  terminal.printError(`holdfast: ${failure.message}\n`);
-  return failure.exitCode;
-}
-
 /** Resolves at the first signal; a later one, unless it is the same key press, ends the process at once. */
 function watchSignals(terminal: Terminal, env: Env, log: Log): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
@@ -237,7 +231,7 @@ async function runUntilEnd(run: Run): Promise<ExitCode> {
     if (!failed) throw error;
   });
   limit.cancel();
-  if (failed) return fail(terminal, end, run.context);
+  if (failed) return reportFailure(terminal, end, run.context);
   log.info({}, 'stopped');
   return 0;
 }
