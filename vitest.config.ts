@@ -34,7 +34,7 @@ export default defineConfig({
           include: ['e2e/**/*.test.ts'],
           exclude: ['**/node_modules/**'],
           testTimeout: 600_000,
-          hookTimeout: 120_000,
+          hookTimeout: 600_000,
           // Why more than two cores: what they do is mostly to wait, for elections, syncs and starts.
           maxWorkers: 3,
         },

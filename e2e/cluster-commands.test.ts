@@ -23,7 +23,7 @@ test('holdfast up runs three processes, starts a killed one again, and stops all
   });
   const gone = once(child, 'close');
   try {
-    await waitUntil('all are up', () => /Paste this/.test(output), 60_000);
+    await waitUntil('all are up', () => /Paste this/.test(output));
     const found = [...output.matchAll(/ {2}(n\d) {2}(http:\S+) {2}process (\d+)/g)];
     expect(found.map(([, name]) => name)).toEqual(['n1', 'n2', 'n3']);
     for (const name of ['cluster-secret', 'master.key', 'credentials.json']) {
@@ -33,14 +33,14 @@ test('holdfast up runs three processes, starts a killed one again, and stops all
     await waitUntil('it is started again', () => /n2 \| .* is started again/.test(errors));
     const url = `${found[1]?.[2]}/_/health/ready`;
     const isReady = async () => (await fetch(url).catch(() => undefined))?.status === 200;
-    await waitUntil('it is ready again', isReady, 60_000);
+    await waitUntil('it is ready again', isReady);
     const status = await runHoldfast(['cluster', 'status', '--data', join(folder.path, 'n2')]);
     expect(status.output).toMatch(/cluster [0-9a-f]{32}: n\d leads in term \d+/);
     expect(status.exitCode).toBe(0);
   } finally {
     child.kill('SIGTERM');
   }
-  const [code] = (await within('all are stopped', 30_000, gone)) as [number | null];
+  const [code] = (await within('all are stopped', gone)) as [number | null];
   expect(code).toBe(0);
 });
 
@@ -65,7 +65,7 @@ test('a node is taken in, promoted, led to, and another taken out, while clients
   };
   await using cluster = await Cluster.prepare(options);
   for (const at of [0, 1, 2]) cluster.spawn(at);
-  await Promise.all([0, 1, 2].map((at) => cluster.node(at).ready(60_000)));
+  await Promise.all([0, 1, 2].map((at) => cluster.node(at).ready()));
   const client = cluster.balanced();
   let isOver = false;
   const writing = (async () => {
@@ -83,7 +83,7 @@ test('a node is taken in, promoted, led to, and another taken out, while clients
   };
   cluster.spawn(3);
   expect(await ask('add', cluster.member(3))).toMatch(/n4 +learner/);
-  await cluster.node(3).ready(60_000);
+  await cluster.node(3).ready();
   let promoted = '';
   await waitUntil('the learner has enough to be a voter', async () => {
     promoted = await ask('promote', 'n4');

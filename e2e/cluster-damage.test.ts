@@ -64,11 +64,11 @@ test('a node whose log and index are damaged refuses to start, and with the poli
   for (let key = 30; key < 35; key++) acknowledged.push(await put(cluster, 0, key));
 
   const refused = cluster.spawn(SECOND);
-  expect(await refused.exitCode(60_000)).toBe(1);
+  expect(await refused.exitCode()).toBe(1);
   expect(refused.errors).toContain('--recovery repair-from-peers');
   expect(await readdir(data)).not.toContain('damaged-1');
 
-  await cluster.spawn(SECOND, HEALS).ready(60_000);
+  await cluster.spawn(SECOND, HEALS).ready();
   expect(cluster.node(SECOND).errors).toContain('damaged files were set aside');
   expect(await readdir(join(data, 'damaged-1'))).toEqual(['kv', 'member.json', 'node.json', 'wal']);
   const leader = cluster.folder(await cluster.leader());
@@ -85,7 +85,7 @@ test('a node whose log and index are damaged refuses to start, and with the poli
   acknowledged.push(await put(cluster, SECOND, 35));
   await mustHave(cluster, SECOND, acknowledged);
   await cluster.node(SECOND).kill();
-  await cluster.spawn(SECOND, HEALS).ready(60_000);
+  await cluster.spawn(SECOND, HEALS).ready();
   await mustHave(cluster, SECOND, acknowledged);
   expect(await readdir(data)).not.toContain('damaged-2');
 });
@@ -102,7 +102,7 @@ test('a damaged node that finds no leader says so in the end, or is stopped befo
   const damaged = await readFile(join(data, 'wal', segment));
 
   const refused = cluster.spawn(SECOND, HEALS);
-  expect(await refused.exitCode(60_000)).toBe(1);
+  expect(await refused.exitCode()).toBe(1);
   expect(refused.errors).toContain('so nothing was changed');
 
   const node = cluster.spawn(SECOND, HEALS);

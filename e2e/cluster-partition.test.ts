@@ -85,7 +85,7 @@ test('a leader that is cut off answers no read from what it has, and takes no wr
     await expect(client.send(command as GetObjectCommand)).rejects.toMatchObject({
       $metadata: { httpStatusCode: 503 },
     });
-    expect(performance.now() - beganMs).toBeLessThan(2_000 + 8_000);
+    expect(performance.now() - beganMs).toBeLessThan(2_000 + 18_000);
   }
   const ready = await fetch(`${cluster.endpoint(cut)}/_/health/ready`);
   expect(ready.status).toBe(503);
@@ -108,13 +108,17 @@ test('a node that was cut off for long is back when the network is, and not when
   await networks.isolate(cut);
   // Source: RFC 6298: pauses of 0.2 s doubled, so TCP tries after 25.4 s, and then after 51 s.
   const cutMs = performance.now();
-  await waitUntil('the cut lasts', () => performance.now() - cutMs > 27_000, 60_000);
+  await waitUntil('the cut lasts', () => performance.now() - cutMs > 27_000);
   await networks.heal();
   let body: string | undefined;
-  await waitUntil('the node answers, long before TCP would try again', async () => {
-    const answer = cluster.client(cut).send(new GetObjectCommand(object));
-    body = await answer.then(({ Body }) => Body?.transformToString()).catch(() => undefined);
-    return body !== undefined;
-  });
+  await waitUntil(
+    'the node answers, long before TCP would try again',
+    async () => {
+      const answer = cluster.client(cut).send(new GetObjectCommand(object));
+      body = await answer.then(({ Body }) => Body?.transformToString()).catch(() => undefined);
+      return body !== undefined;
+    },
+    15_000,
+  );
   expect(body).toBe('before');
 });

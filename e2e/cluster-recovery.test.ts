@@ -76,7 +76,7 @@ async function takeIn(cluster: Cluster, at: number, clusterId: string): Promise<
   cluster.spawn(at, ['--cluster-id', clusterId]);
   const added = await runHoldfast(['cluster', 'add', cluster.member(at), ...data]);
   expect(added.errors).toBe('');
-  await cluster.node(at).ready(60_000);
+  await cluster.node(at).ready();
   await waitUntil('the new node has enough to be a voter', async () => {
     const words = ['cluster', 'promote', `n${at + 1}`, ...data];
     return (await runHoldfast(words)).exitCode === 0;
@@ -93,7 +93,7 @@ test('two of three are destroyed: the third becomes a cluster of its own, and ta
   };
   await using cluster = await Cluster.prepare(options);
   for (const at of [0, 1, 2]) cluster.spawn(at);
-  await Promise.all([0, 1, 2].map((at) => cluster.node(at).ready(60_000)));
+  await Promise.all([0, 1, 2].map((at) => cluster.node(at).ready()));
   const acknowledged: string[] = [];
   for (let at = 0; at < 30; at++) acknowledged.push(await put(cluster, at % 3, `${at}`));
   for (let at = 0; at < 3; at++) acknowledged.push(await put(cluster, at, `large ${at}`));

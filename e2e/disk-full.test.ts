@@ -96,7 +96,7 @@ class Load {
 
   /** Resolves when puts are taken again. */
   async resumes(sizeBytes: number): Promise<void> {
-    await waitUntil('puts are taken again', () => this.put(sizeBytes), 60_000);
+    await waitUntil('puts are taken again', () => this.put(sizeBytes));
   }
 }
 

@@ -64,23 +64,23 @@ describe.skipIf(missing !== undefined)('s3fs', () => {
       });
     }
     await waitUntil('s3fs has mounted the bucket', async () => {
-      if (child.exitCode !== null) throw new Error(`s3fs ended: ${said}`);
+      if (child.exitCode !== null || child.signalCode !== null)
+        throw new Error(`s3fs ended: ${said}`);
       return (await readFile('/proc/self/mounts', 'utf8')).includes(` ${mounted()} fuse.s3fs `);
     });
     return child;
   }
 
-  /** Leaves neither mount nor process behind, whatever went wrong before. */
+  /**
+   * Leaves neither mount nor process behind, whatever went wrong before. Killed, because s3fs 1.90 does not always end by
+   * itself: one end in some hundred is an abort, or hangs. What was written went up as each file was closed.
+   */
   async function unmount(): Promise<void> {
-    const ended: Promise<unknown> =
-      s3fs.exitCode === null ? once(s3fs, 'close') : Promise.resolve();
-    const tidy = await runCommand('fusermount', ['-u', mounted()]);
-    if (tidy.exitCode !== 0) await runCommand('fusermount', ['-uz', mounted()]);
-    try {
-      await within('s3fs ends', 10_000, ended);
-    } finally {
-      s3fs.kill('SIGKILL');
-    }
+    const isRunning = s3fs.exitCode === null && s3fs.signalCode === null;
+    const ended = isRunning ? once(s3fs, 'exit') : Promise.resolve();
+    s3fs.kill('SIGKILL');
+    await within('s3fs ends', ended);
+    await runCommand('fusermount', ['-uz', mounted()]);
     expect(await readFile('/proc/self/mounts', 'utf8')).not.toContain(mounted());
   }
 

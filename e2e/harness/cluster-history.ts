@@ -45,9 +45,9 @@ export class ClusterHistory {
   }
 
   /** Waits until so many more requests are answered. */
-  async more(count: number, limitMs = 60_000): Promise<void> {
+  async more(count: number): Promise<void> {
     const wanted = this.#answers + count;
-    await waitUntil(`${count} requests are answered`, () => this.#answers >= wanted, limitMs);
+    await waitUntil(`${count} requests are answered`, () => this.#answers >= wanted);
   }
 
   /** Ends the clients, reads every key at every node, and gives what was seen. */

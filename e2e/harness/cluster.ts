@@ -65,7 +65,7 @@ export class Cluster implements AsyncDisposable {
     const cluster = await Cluster.prepare(options);
     for (const at of cluster.all) cluster.spawn(at);
     try {
-      await Promise.all(cluster.all.map((at) => cluster.node(at).ready(60_000)));
+      await Promise.all(cluster.all.map((at) => cluster.node(at).ready()));
     } catch (error) {
       await cluster[Symbol.asyncDispose]();
       throw error;
@@ -152,7 +152,7 @@ export class Cluster implements AsyncDisposable {
 
   /** Starts it again and waits until it answers. */
   async restart(at: number): Promise<void> {
-    await this.spawn(at).ready(60_000);
+    await this.spawn(at).ready();
   }
 
   /** A client of one node. It does not repeat what fails. */
@@ -184,19 +184,15 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** The position of the leader of the highest term, once there is one among `among`. */
-  async leader(among: readonly number[] = this.all, limitMs = 30_000): Promise<number> {
+  async leader(among: readonly number[] = this.all): Promise<number> {
     let leader = -1;
-    await waitUntil(
-      'the cluster has a leader',
-      async () => {
-        const views = await Promise.all(among.map((at) => this.view(at)));
-        const term = Math.max(...views.map((view) => view?.term ?? -1));
-        const found = views.findIndex((view) => view?.isLeader === true && view.term === term);
-        leader = among[found] ?? -1;
-        return leader !== -1;
-      },
-      limitMs,
-    );
+    await waitUntil('the cluster has a leader', async () => {
+      const views = await Promise.all(among.map((at) => this.view(at)));
+      const term = Math.max(...views.map((view) => view?.term ?? -1));
+      const found = views.findIndex((view) => view?.isLeader === true && view.term === term);
+      leader = among[found] ?? -1;
+      return leader !== -1;
+    });
     return leader;
   }
 

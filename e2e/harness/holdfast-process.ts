@@ -22,7 +22,6 @@ export interface HoldfastOptions {
 }
 
 /** A second, where the machine has nothing else to do. */
-const START_LIMIT_MS = 60_000;
 
 type Child = ChildProcessByStdio<null, Readable, Readable>;
 
@@ -100,15 +99,11 @@ export class HoldfastProcess implements AsyncDisposable {
   }
 
   /** Resolves when the server answers. Rejects with what it printed where it does not. */
-  async ready(limitMs = START_LIMIT_MS): Promise<void> {
-    await waitUntil(
-      'the server prints its endpoint',
-      () => {
-        if (this.hasEnded) throw new Error(`holdfast ended: ${this.output}${this.errors}`);
-        return / {2}data {2}.*\n/.test(this.output);
-      },
-      limitMs,
-    );
+  async ready(): Promise<void> {
+    await waitUntil('the server prints its endpoint', () => {
+      if (this.hasEnded) throw new Error(`holdfast ended: ${this.output}${this.errors}`);
+      return / {2}data {2}.*\n/.test(this.output);
+    });
   }
 
   get endpoint(): string {
@@ -144,8 +139,8 @@ export class HoldfastProcess implements AsyncDisposable {
   }
 
   /** Exit code; -1 after SIGKILL. */
-  exitCode(limitMs = 15_000): Promise<number> {
-    return within('the server ends', limitMs, this.#exited);
+  exitCode(): Promise<number> {
+    return within('the server ends', this.#exited);
   }
 
   /** As a power cut does it to a process: no signal handler, no last write. */

@@ -15,7 +15,6 @@ import { within } from './wait-until.ts';
 
 const PROGRAM = fileURLToPath(new URL('./image-opener-process.ts', import.meta.url));
 /** Of a machine that has much else to do. */
-const LIMIT_MS = 120_000;
 
 export interface OpenFolder {
   /** The data folder. */
@@ -56,7 +55,7 @@ export class ImageOpener implements AsyncDisposable {
       throw new Error('the process that opens images has ended');
     });
     this.#child.send(request);
-    const [verified] = await within('an image is read', LIMIT_MS, Promise.race([answer, ended]));
+    const [verified] = await within('an image is read', Promise.race([answer, ended]));
     return verified;
   }
 

@@ -9,7 +9,6 @@ import type { Sample } from './flatness.ts';
 import { BUCKETS } from './soak-keys.ts';
 
 const KIB = 1024;
-const READY_LIMIT_MS = 120_000;
 /** Garbage collection runs many times in the life of a process. */
 const ARGUMENTS = [
   ...Object.values(BUCKETS).flatMap((bucket) => ['--bucket', bucket]),
@@ -78,7 +77,7 @@ export class SoakTarget implements AsyncDisposable {
     const process = node.spawn();
     node.process = process;
     node.lives += 1;
-    await process.ready(READY_LIMIT_MS);
+    await process.ready();
     node.client = node.connect(process);
   }
 
