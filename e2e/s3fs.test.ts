@@ -77,7 +77,7 @@ describe.skipIf(missing !== undefined)('s3fs', () => {
    */
   async function unmount(): Promise<void> {
     const isRunning = s3fs.exitCode === null && s3fs.signalCode === null;
-    const ended = isRunning ? once(s3fs, 'exit') : Promise.resolve();
+    const ended: Promise<unknown> = isRunning ? once(s3fs, 'exit') : Promise.resolve();
     s3fs.kill('SIGKILL');
     await within('s3fs ends', ended);
     await runCommand('fusermount', ['-uz', mounted()]);
