@@ -72,8 +72,8 @@ describe.skipIf(missing !== undefined)('s3fs', () => {
   }
 
   /**
-   * Leaves neither mount nor process behind, whatever went wrong before. Killed, because s3fs 1.90 does not always end by
-   * itself: one end in some hundred is an abort, or hangs. What was written went up as each file was closed.
+   * Leaves neither mount nor process behind, whatever went wrong before. Killed, because s3fs 1.90 does not always end well by
+   * itself: of 3,000 ends three were an abort, and one more, elsewhere, a hang. What was written went up as each file was closed.
    */
   async function unmount(): Promise<void> {
     const isRunning = s3fs.exitCode === null && s3fs.signalCode === null;
