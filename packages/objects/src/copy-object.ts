@@ -137,7 +137,7 @@ export async function openSource(
       ...(customerKey === undefined ? {} : { customerKey }),
     },
     checkCopySourceConditions,
-  );
+  ).catch(refuseMarker);
   try {
     refuseSource(context, reader, range);
   } catch (error) {
@@ -145,6 +145,15 @@ export async function openSource(
     throw error;
   }
   return reader;
+}
+
+/** A version that is a delete marker: S3 says of a copy's source what it does not say of a read. */
+function refuseMarker(error: unknown): never {
+  if (!(error instanceof ObjectStoreError) || error.code !== 'MethodNotAllowed') throw error;
+  throw new ObjectStoreError(
+    'InvalidRequest',
+    'The source of a copy request may not specifically refer to a delete marker by version id.',
+  );
 }
 
 /** A copy's range must lie in the source whole, where a read's is cut; and a copy is no larger than a put. */

@@ -114,6 +114,33 @@ test('a delete marker answers 404 for the key, 405 for itself, and says what it 
   expect(page.DeleteMarkers).toMatchObject([{ Key, VersionId, IsLatest: true }]);
 });
 
+test('a delete marker is no source of a copy: 404 for its key, 400 for itself', async () => {
+  const Bucket = await newBucket();
+  const { VersionId } = await s3.send(new DeleteObjectCommand({ Bucket, Key }));
+  const path = `/${Bucket}/copy`;
+  const created = await send(server, { method: 'POST', path: `${path}?uploads` });
+  const part = `${path}?partNumber=1&uploadId=${created.element('UploadId')}`;
+  for (const target of [path, part]) {
+    const ask = async (source: string) => {
+      const headers = { 'x-amz-copy-source': source };
+      return await send(server, { method: 'PUT', path: target, headers });
+    };
+    const latest = await ask(`${Bucket}/${Key}`);
+    expect([latest.status, latest.code, latest.headers['x-amz-delete-marker']]).toEqual([
+      404,
+      'NoSuchKey',
+      'true',
+    ]);
+    const itself = await ask(`${Bucket}/${Key}?versionId=${VersionId}`);
+    expect([itself.status, itself.code, itself.headers['x-amz-delete-marker']]).toEqual([
+      400,
+      'InvalidRequest',
+      undefined,
+    ]);
+    expect(itself.message).toMatch('may not specifically refer to a delete marker');
+  }
+});
+
 test('DeleteObjects makes markers, and deletes versions and markers by their ids', async () => {
   const Bucket = await newBucket();
   const { VersionId } = await put(Bucket, '1');
