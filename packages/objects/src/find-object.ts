@@ -29,11 +29,11 @@ export function infoOf({ bucket, key }: ObjectAddress, found: FoundObject): Obje
 
 /**
  * The object as the store, or a view of it, has it. NoSuchBucket, NoSuchKey, NoSuchVersion; MethodNotAllowed for
- * a delete marker that is asked for by its id.
+ * a delete marker that is asked for by its id, or as the latest version.
  */
 export async function findObject(
   context: StoreContext,
-  request: VersionAddress,
+  request: VersionAddress & { readonly markerToo?: boolean },
   reader: KvReader = context.kv,
 ): Promise<FoundObject> {
   checkObjectKey(request.key);
@@ -46,7 +46,9 @@ export async function findObject(
   if (again !== undefined) return again;
   if (request.versionId !== undefined) throw noSuchVersion(request.key, request.versionId);
   const { marker } = await readLatest(reader, bucket, request.key);
-  throw marker === undefined ? noSuchKey(request.key) : hiddenByMarker(request.key, marker.record);
+  if (marker === undefined) throw noSuchKey(request.key);
+  const refusal = request.markerToo === true ? markerIsNoObject : hiddenByMarker;
+  throw refusal(request.key, marker.record);
 }
 
 async function lookUp(

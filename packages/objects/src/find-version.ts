@@ -79,7 +79,7 @@ export function hiddenByMarker(key: string, marker: ObjectRecord): ObjectStoreEr
   return new ObjectStoreError('NoSuchKey', message, { key, versionId, deleteMarker: true });
 }
 
-/** The answer to a read of a delete marker itself. */
+/** The answer to a read or a change of a delete marker itself. */
 export function markerIsNoObject(key: string, marker: ObjectRecord): ObjectStoreError {
   return new ObjectStoreError(
     'MethodNotAllowed',

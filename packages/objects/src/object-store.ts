@@ -244,6 +244,8 @@ export interface ReadObjectRequest extends VersionAddress {
 export interface HeadObjectRequest extends ReadObjectRequest {
   /** Answers whatever the customer's key is: for who looks at the owner or the tags, and shows nothing else. */
   readonly anyKey?: boolean;
+  /** Where the latest version is a delete marker, that is what is asked about: MethodNotAllowed and not NoSuchKey. */
+  readonly markerToo?: boolean;
 }
 
 export interface ObjectReader {
@@ -267,10 +269,7 @@ export interface ObjectReader {
 export interface DeleteObjectRequest extends VersionAddress, JudgedWrite {
   /** Deletes a version in spite of a GOVERNANCE retention. */
   readonly bypassGovernance?: boolean;
-  /**
-   * Deletes a version whatever lock it has. Safety: for who throws away a whole store, as between two tests; no client
-   * can ask for it.
-   */
+  /** Whatever lock a version has. Safety: for who throws away a whole store, as between two tests; no client can ask. */
   readonly ignoreLock?: boolean;
   /** `ifMatch` on a key that is not there: NoSuchKey; on another ETag: PreconditionFailed. */
   readonly conditions?: ObjectConditions & {

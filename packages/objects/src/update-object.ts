@@ -2,13 +2,7 @@
 import { type KnownBucket, pinBucket, unmarkBucket } from './buckets.ts';
 import { conflict } from './commit-object.ts';
 import { noSuchKey } from './conditions.ts';
-import {
-  type FoundVersion,
-  findVersion,
-  hiddenByMarker,
-  markerIsNoObject,
-  noSuchVersion,
-} from './find-version.ts';
+import { type FoundVersion, findVersion, markerIsNoObject, noSuchVersion } from './find-version.ts';
 import type { ChangeName } from './journal/object-change.ts';
 import { objectKvKey } from './keys.ts';
 import { readLatest } from './latest-version.ts';
@@ -118,7 +112,7 @@ async function findObject(
     if (object !== undefined) {
       return { ...object, kvKey: objectKvKey(bucketId, key), isLatest: true };
     }
-    throw marker === undefined ? noSuchKey(key) : hiddenByMarker(key, marker.record);
+    throw marker === undefined ? noSuchKey(key) : markerIsNoObject(key, marker.record);
   }
   const found = await findVersion(context, bucketId, key, parseVersionId(versionId));
   if (found === undefined) throw noSuchVersion(key, versionId);

@@ -27,7 +27,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { send } from './raw-client.ts';
+import { send, succeed } from './raw-client.ts';
 import { startTestServer, type TestServer } from './test-server.ts';
 
 const Key = 'k';
@@ -112,6 +112,38 @@ test('a delete marker answers 404 for the key, 405 for itself, and says what it 
   ]);
   const page = await s3.send(new ListObjectVersionsCommand({ Bucket }));
   expect(page.DeleteMarkers).toMatchObject([{ Key, VersionId, IsLatest: true }]);
+});
+
+test('what a delete marker hides cannot be changed, and its tags not be read: 405', async () => {
+  const Bucket = await newBucket('locked');
+  const rules = '<Rule><ObjectOwnership>BucketOwnerPreferred</ObjectOwnership></Rule>';
+  const ownership = `<OwnershipControls>${rules}</OwnershipControls>`;
+  await succeed(server, 'PUT', `/${Bucket}?ownershipControls`, {}, ownership);
+  await put(Bucket, '1');
+  const { VersionId } = await s3.send(new DeleteObjectCommand({ Bucket, Key }));
+  const changes: readonly (readonly [string, string, string?])[] = [
+    ['PUT', 'acl'],
+    ['PUT', 'tagging', '<Tagging><TagSet/></Tagging>'],
+    ['GET', 'tagging'],
+    ['DELETE', 'tagging'],
+    ['PUT', 'retention', '<Retention/>'],
+    ['PUT', 'legal-hold', '<LegalHold><Status>ON</Status></LegalHold>'],
+  ];
+  for (const [method, about, body] of changes) {
+    for (const version of ['', `&versionId=${VersionId}`]) {
+      const path = `/${Bucket}/${Key}?${about}${version}`;
+      const headers = { 'x-amz-acl': 'private' };
+      const change = await send(server, { method, path, headers, ...(body && { body }) });
+      const found = [change.status, change.code, change.headers.allow];
+      expect([method, about, ...found]).toEqual([method, about, 405, 'MethodNotAllowed', 'DELETE']);
+    }
+  }
+  for (const about of ['acl', 'retention', 'legal-hold']) {
+    const read = await send(server, { method: 'GET', path: `/${Bucket}/${Key}?${about}` });
+    expect([about, read.status, read.code]).toEqual([about, 404, 'NoSuchKey']);
+  }
+  const never = await send(server, { method: 'DELETE', path: `/${Bucket}/never?tagging` });
+  expect([never.status, never.code]).toEqual([404, 'NoSuchKey']);
 });
 
 test('a delete marker is no source of a copy: 404 for its key, 400 for itself', async () => {

@@ -9,6 +9,7 @@ export async function getObjectTagging(call: S3Call): Promise<void> {
   const info = await call.store.headObject({
     ...readVersionAddress(call),
     anyKey: true,
+    markerToo: true,
   });
   const tags = decodeTags(info.metadata.tagging);
   await sendXml(call, 200, taggingDocument(tags), versionHeaders(info));

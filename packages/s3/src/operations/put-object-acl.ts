@@ -11,10 +11,11 @@ export async function putObjectAcl(call: S3Call): Promise<void> {
   const { store } = call.service;
   if (access.ownership === 'BucketOwnerEnforced')
     throw new S3Error('AccessControlListNotSupported');
-  const info = await store.headObject({ ...readVersionAddress(call), anyKey: true });
+  const address = readVersionAddress(call);
+  const info = await store.headObject({ ...address, anyKey: true, markerToo: true });
   const ownerId = info.metadata.ownerId ?? bucket.ownerId;
   const acl = await readRequestedAcl(call, { ownerId, bucketOwnerId: bucket.ownerId });
   refusePublicAcl(access.publicAccessBlock, acl);
-  await store.putObjectAccess(readVersionAddress(call), storedAccess(acl, ownerId, bucket.ownerId));
+  await store.putObjectAccess(address, storedAccess(acl, ownerId, bucket.ownerId));
   await sendEmpty(call, 200);
 }
