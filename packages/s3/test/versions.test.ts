@@ -189,6 +189,19 @@ test('DeleteObjects makes markers, and deletes versions and markers by their ids
   ]);
 });
 
+test('a key that DeleteObjects names twice gets one marker, and one answer', async () => {
+  const Bucket = await newBucket();
+  const { VersionId } = await put(Bucket, '1');
+  const Objects = [{ Key }, { Key, VersionId }, { Key }, { Key, VersionId }];
+  const { Deleted } = await s3.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects } }));
+  expect(Deleted?.map((one) => [one.VersionId, one.DeleteMarker])).toEqual([
+    [undefined, true],
+    [VersionId, undefined],
+  ]);
+  const { DeleteMarkers } = await s3.send(new ListObjectVersionsCommand({ Bucket }));
+  expect(DeleteMarkers).toHaveLength(1);
+});
+
 test('suspended, the version of a put has no id in its answer and is null in a listing', async () => {
   const Bucket = await newBucket();
   await s3.send(

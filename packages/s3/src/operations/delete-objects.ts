@@ -41,8 +41,13 @@ export async function deleteObjects(call: S3Call): Promise<void> {
   const entries = document.all('Object').map(readEntry);
   if (entries.length === 0 || entries.length > MAX_OBJECTS) throw malformed();
   const quiet = document.text('Quiet')?.trim() === 'true';
-  const results = await deleteAll(call, entries, quiet);
+  const results = await deleteAll(call, distinct(entries), quiet);
   await sendXml(call, 200, xmlDocument('DeleteResult', results.join('')));
+}
+
+/** What a request names twice is deleted, and answered, once: else each of them would make a delete marker. */
+function distinct(entries: readonly DeleteEntry[]): DeleteEntry[] {
+  return [...new Map(entries.map((entry) => [JSON.stringify(entry), entry])).values()];
 }
 
 function readEntry(object: XmlElement): DeleteEntry {
