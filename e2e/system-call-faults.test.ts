@@ -151,6 +151,7 @@ async function runWithFault(
     () => server.hasEnded || isEnough(answersAfter),
   );
   const exitCode = server.hasEnded ? await server.exitCode() : undefined;
+  if (exitCode !== undefined) await faults.told();
   const injected = faults.injected;
   await server.kill();
   await load;

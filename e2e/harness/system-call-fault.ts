@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import { waitUntil } from './wait-until.ts';
+import { waitUntil, within } from './wait-until.ts';
 
 /** What the server does with files. Node.js makes each of these calls in a thread of its pool. */
 export const FILE_CALLS = [
@@ -67,6 +67,11 @@ export class CallFaults implements AsyncDisposable {
   /** The calls that failed, as strace shows them. */
   get injected(): string[] {
     return this.trace.split('\n').filter((line) => FAILED.test(line));
+  }
+
+  /** Resolves when strace has said all of a server that has ended. Why: it may be the later of the two to be heard. */
+  async told(): Promise<void> {
+    await within('strace ends with its server', this.#ended);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
