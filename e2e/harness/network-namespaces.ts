@@ -156,7 +156,7 @@ function end(pid: number): void {
 }
 
 async function ip(words: readonly string[]): Promise<void> {
-  const { exitCode, errors } = await runCommand('ip', words, { limitMs: 20_000 });
+  const { exitCode, errors } = await runCommand('ip', words);
   if (exitCode !== 0) throw new Error(`ip ${words.join(' ')}: ${errors.trim()}`);
 }
 
