@@ -40,12 +40,15 @@ test('the feed and the events of a cluster go on while its leader dies, whicheve
   const [other = 0] = cluster.running;
   const second = await askFeed(cluster.endpoint(other), `after=${first.cursor}`);
   found.push(...second.changes);
-  expect(found.map(({ key }) => key)).toEqual(keys);
+  expect(new Set(found.map(({ cursor }) => cursor)).size).toBe(found.length);
+  // A put that was repeated, because nobody led for a while, may be there twice.
+  expect([...new Set(found.map(({ key }) => key))]).toEqual(keys);
 
   await waitUntil('every event has arrived', () => {
     return new Set(receiver.events.map(({ s3 }) => s3.object.key)).size === keys.length;
   });
   // At least once: what the old leader had sent and not acknowledged comes again.
   const once = new Map(receiver.events.map(({ s3 }) => [s3.object.sequencer, s3.object.key]));
-  expect([...once.keys()].toSorted().map((sequencer) => once.get(sequencer))).toEqual(keys);
+  const inOrder = [...once.keys()].toSorted().map((sequencer) => once.get(sequencer));
+  expect([...new Set(inOrder)]).toEqual(keys);
 });

@@ -53,7 +53,7 @@ interface Race {
 async function race({ cluster, Key, condition, kill, dice }: Race): Promise<readonly Outcome[]> {
   const name = 'IfMatch' in condition ? 'replaced' : 'made';
   const leader = await cluster.leader();
-  const clients = cluster.all.map((at) => cluster.client(at));
+  const clients = cluster.all.map((at) => cluster.oneAttempt(at));
   const racers = Array.from({ length: RACERS }, (_, number) => {
     const body = `${Key} ${name} by ${number}`;
     return put(clients[number % clients.length] as S3Client, Key, condition, body);

@@ -25,10 +25,12 @@ function bodyOf(key: string): string {
   return `${key} `.repeat(key.length > 3 ? 60_000 : 10);
 }
 
+function putOf(key: string): PutObjectCommand {
+  return new PutObjectCommand({ Bucket: BUCKET, Key: key, Body: bodyOf(key) });
+}
+
 async function put(cluster: Cluster, at: number, key: string): Promise<string> {
-  await cluster
-    .client(at)
-    .send(new PutObjectCommand({ Bucket: BUCKET, Key: key, Body: bodyOf(key) }));
+  await cluster.client(at).send(putOf(key));
   return key;
 }
 
@@ -47,6 +49,8 @@ async function whole(cluster: Cluster, at: number, keys: readonly string[]): Pro
   }
   return found;
 }
+
+function ignoreUnanswered(): void {}
 
 function ignoreMissing(error: unknown): undefined {
   if (!(error instanceof Error) || error.name !== 'NoSuchKey') throw error;
@@ -74,8 +78,11 @@ async function recover(cluster: Cluster): Promise<string> {
 async function takeIn(cluster: Cluster, at: number, clusterId: string): Promise<void> {
   const data = ['--data', cluster.folder(0)];
   cluster.spawn(at, ['--cluster-id', clusterId]);
-  const added = await runHoldfast(['cluster', 'add', cluster.member(at), ...data]);
-  expect(added.errors).toBe('');
+  await waitUntil('the new node is a member', async () => {
+    await runHoldfast(['cluster', 'add', cluster.member(at), ...data]);
+    const { members } = await viewOf(cluster, 0);
+    return members.some(({ nodeId }) => nodeId === `n${at + 1}`);
+  });
   await cluster.node(at).ready();
   await waitUntil('the new node has enough to be a voter', async () => {
     const words = ['cluster', 'promote', `n${at + 1}`, ...data];
@@ -105,8 +112,12 @@ test('two of three are destroyed: the third becomes a cluster of its own, and ta
   let isOver = false;
   const later: string[] = [];
   const writing = (async () => {
-    while (!isOver) later.push(await put(cluster, 1, `${100 + later.length}`));
-  })().catch(() => undefined);
+    const client = cluster.oneAttempt(1);
+    while (!isOver) {
+      const key = `${100 + later.length}`;
+      await client.send(putOf(key)).then(() => later.push(key), ignoreUnanswered);
+    }
+  })();
   await waitUntil('some more is written', () => later.length > 5);
   const words = ['cluster', 'recover-quorum', '--data', cluster.folder(0)];
   const running = await runHoldfast(words);

@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import { runCommand } from './command.ts';
 import { CREDENTIALS } from './holdfast-process.ts';
+import { waitUntil } from './wait-until.ts';
 
 /** A change of the feed, so far as tests look at it. */
 export interface Change {
@@ -20,12 +21,22 @@ export interface FeedAnswer {
   readonly oldest?: string;
 }
 
-/** As `docs/changes.md` shows it: curl signs. */
+/** As `docs/changes.md` shows it: curl signs. Where nobody leads it is asked again. */
 export async function askFeed(
   endpoint: string,
   query: string,
   secret: string = CREDENTIALS.secretAccessKey,
 ): Promise<FeedAnswer> {
+  let answer = await askOnce(endpoint, query, secret);
+  await waitUntil('the feed is answered', async () => {
+    if (answer.status !== 503) return true;
+    answer = await askOnce(endpoint, query, secret);
+    return false;
+  });
+  return answer;
+}
+
+async function askOnce(endpoint: string, query: string, secret: string): Promise<FeedAnswer> {
   const { output, errors } = await runCommand('curl', [
     '--silent',
     '--show-error',

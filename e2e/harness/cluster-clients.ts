@@ -6,9 +6,14 @@ interface Place {
   readonly port: number;
 }
 
-/** A request that hangs is given up: it may be at a node that is paused, or cut off. */
-const REQUEST_LIMIT_MS = 10_000;
+/**
+ * Only what hangs ends here: who is killed breaks the connection, and who is cut off from the others says so. What is given
+ * up early is not undone by it, and may have its effect after that of a later request.
+ */
+const REQUEST_LIMIT_MS = 120_000;
 const AVOIDED_MS = 1_000;
+/** Of an SDK's pauses, a minute: a disk that stands still for ten seconds is an election, and more than one. */
+const ATTEMPTS = 12;
 
 /** S3 clients of a cluster's nodes. */
 export class ClusterClients {
@@ -19,8 +24,13 @@ export class ClusterClients {
     this.#places = places;
   }
 
-  /** Of one node. It does not repeat what fails. */
+  /** Of one node. It repeats what fails, with pauses. */
   of(at: number): S3Client {
+    return this.#open(this.#places[at] as Place, ATTEMPTS);
+  }
+
+  /** Of one node. It does not repeat what fails. */
+  oneAttempt(at: number): S3Client {
     return this.#open(this.#places[at] as Place, 1);
   }
 
@@ -28,8 +38,8 @@ export class ClusterClients {
    * Of all, as one behind a balancer: each attempt goes to the next node, and for a second not to one that refused the
    * connection. The signature is over the name of the first, which no node minds.
    */
-  balanced(attempts: number): S3Client {
-    const client = this.#open(this.#places[0] as Place, attempts);
+  balanced(): S3Client {
+    const client = this.#open(this.#places[0] as Place, ATTEMPTS);
     const turns = new Turns(this.#places);
     client.middlewareStack.add(
       (forward) => async (call) => {
@@ -60,7 +70,7 @@ export class ClusterClients {
       forcePathStyle: true,
       maxAttempts: attempts,
       requestHandler: {
-        connectionTimeout: 1000,
+        connectionTimeout: REQUEST_LIMIT_MS,
         requestTimeout: REQUEST_LIMIT_MS,
         throwOnRequestTimeout: true,
       },

@@ -63,7 +63,7 @@ export class ClusterHistory {
   }
 
   #client(at: number, name: string): RecordedClient {
-    return new RecordedClient(this.#cluster.client(at), this.#bucket, this.#recorder, name);
+    return new RecordedClient(this.#cluster.oneAttempt(at), this.#bucket, this.#recorder, name);
   }
 
   async #run(at: number, name: string, dice: SeededDice): Promise<void> {

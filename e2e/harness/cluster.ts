@@ -155,14 +155,19 @@ export class Cluster implements AsyncDisposable {
     await this.spawn(at).ready();
   }
 
-  /** A client of one node. It does not repeat what fails. */
+  /** A client of one node. It repeats what fails, as SDKs do: a write of it may be there twice. */
   client(at: number): S3Client {
     return this.#clients.of(at);
   }
 
+  /** A client of one node. It does not repeat what fails, and is told of each leader that is lost. */
+  oneAttempt(at: number): S3Client {
+    return this.#clients.oneAttempt(at);
+  }
+
   /** A client that repeats what fails, at another node each time, as one behind a balancer. */
-  balanced(attempts = 12): S3Client {
-    return this.#clients.balanced(attempts);
+  balanced(): S3Client {
+    return this.#clients.balanced();
   }
 
   /** What a node says of itself; undefined where it does not answer. */

@@ -142,7 +142,7 @@ async function clustered(count: number, directory: string, launcher: string): Pr
     arguments: ARGUMENTS,
   });
   return cluster.all.map((at) => {
-    const client = cluster.client(at);
+    const client = cluster.oneAttempt(at);
     return {
       name: `n${at + 1}`,
       spawn: () => cluster.spawn(at),
