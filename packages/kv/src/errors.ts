@@ -45,6 +45,13 @@ export class KvError extends OperatingError {
   }
 }
 
+/** KV_INCOMPATIBLE: what a newer Holdfast wrote. It is whole, as far as this one can tell: nothing is to be repaired or copied. */
+export class NewerFormatError extends KvError {
+  constructor(message: string, options: KvErrorOptions = {}) {
+    super('KV_INCOMPATIBLE', message, options);
+  }
+}
+
 /** KV_CORRUPTION of a file, with what to do about it. */
 export function corruption(path: string, what: string, cause?: unknown, offset = 0): KvError {
   const advice =

@@ -3,7 +3,7 @@ import type { Env, FileHandle } from '@holdfast/env';
 import { FileError } from '@holdfast/env';
 import type { Extent, Wal } from '@holdfast/wal';
 import { ReadHandles } from '@holdfast/wal';
-import { corruption, KvError } from './errors.ts';
+import { corruption, NewerFormatError } from './errors.ts';
 import type { DirectoryEntry, ExtentListing, ExtentsFooter } from './extent-format.ts';
 import {
   checkExtentsHeader,
@@ -155,8 +155,7 @@ export class ExtentFiles {
     await this.#readFile(file, header, 0);
     const version = decoded(file, () => checkExtentsHeader(header, fileId));
     if (version !== EXTENTS_FORMAT_VERSION) {
-      throw new KvError(
-        'KV_INCOMPATIBLE',
+      throw new NewerFormatError(
         `${file.path} has format ${version}; this Holdfast reads ${EXTENTS_FORMAT_VERSION}: use the newer one`,
         { path: file.path, offset: 0 },
       );

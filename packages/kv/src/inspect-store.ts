@@ -2,6 +2,7 @@ import { OperatingError, toHex } from '@holdfast/bytes';
 import type { Env } from '@holdfast/env';
 import type { NewestSegment, WalFinding } from '@holdfast/wal';
 import { inspectWal, parseSegmentName, segmentName } from '@holdfast/wal';
+import { NewerFormatError } from './errors.ts';
 import type { ExtentFile } from './extent-files.ts';
 import { extentReader } from './extent-files.ts';
 import type { ExtentRecord } from './index-record.ts';
@@ -46,7 +47,8 @@ const PARALLEL_READS = 16;
 
 /**
  * Reads and checks all of a data folder: state slots, segments, MANIFEST, tables, and every value that the index refers
- * to. Changes nothing and takes no lock, so it may run beside a server. Yields nothing where there is no store.
+ * to. Changes nothing and takes no lock, so it may run beside a server. Yields nothing where there is no store. Rejects with
+ * KV_INCOMPATIBLE where a newer Holdfast has written it: whether it is whole only that one can tell.
  *
  * Why again: beside a server files change while they are read. What two readings agree on is damage.
  */
@@ -218,7 +220,9 @@ class StoreInspector {
       for (const table of opened.engine.index.tables) await this.#inspectExtents(opened, table);
       for (const file of opened.engine.extents.all()) await this.#inspectDirectory(opened, file);
     } catch (error) {
-      // Whatever it is, a start fails by it too.
+      // What a newer Holdfast wrote looks damaged to this one, and need not be.
+      if (error instanceof NewerFormatError) throw error;
+      // Whatever else it is, a start fails by it too.
       if (!(error instanceof Error)) throw error;
       this.#findings.push(damageOf('start', '.', 0, error.message));
       const text = 'the values in the log were not all checked, since the index cannot be opened';

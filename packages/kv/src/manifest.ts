@@ -1,7 +1,7 @@
 import { concatBytes, MalformedBytesError } from '@holdfast/bytes';
 import type { Env, FileHandle } from '@holdfast/env';
 import type { WalIdentity } from '@holdfast/wal';
-import { corruption, KvError } from './errors.ts';
+import { corruption, KvError, NewerFormatError } from './errors.ts';
 import { readWholeFile, replaceFile } from './file-replacement.ts';
 import type { ManifestEdit, ManifestState } from './manifest-codec.ts';
 import {
@@ -180,8 +180,7 @@ function decodeChecked(
     throw cause;
   }
   if (decoded.formatVersion !== MANIFEST_FORMAT_VERSION) {
-    throw new KvError(
-      'KV_INCOMPATIBLE',
+    throw new NewerFormatError(
       `${path} has format ${decoded.formatVersion}; this Holdfast reads ${MANIFEST_FORMAT_VERSION}: use the newer one`,
       { path, offset: 0 },
     );

@@ -1,7 +1,7 @@
 import { fromUtf8, toHex, utf8 } from '@holdfast/bytes';
 import type { Env } from '@holdfast/env';
 import type { WalIdentity } from '@holdfast/wal';
-import { corruption, KvError } from './errors.ts';
+import { corruption, KvError, NewerFormatError } from './errors.ts';
 import { readWholeFile, replaceFile } from './file-replacement.ts';
 
 const FILE_NAME = 'node.json';
@@ -82,8 +82,7 @@ function parseIdentity(env: Env, path: string, content: Uint8Array): WalIdentity
   >;
   const { format, clusterId, nodeId, checksum } = fields;
   if (typeof format === 'number' && format > FORMAT_VERSION) {
-    throw new KvError(
-      'KV_INCOMPATIBLE',
+    throw new NewerFormatError(
       `${path} has format ${format}; this Holdfast reads ${FORMAT_VERSION}: use the newer one`,
       { path, offset: 0 },
     );

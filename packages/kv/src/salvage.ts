@@ -1,7 +1,7 @@
 import { OperatingError } from '@holdfast/bytes';
 import type { Env } from '@holdfast/env';
 import type { Extent } from '@holdfast/wal';
-import { KvError } from './errors.ts';
+import { KvError, NewerFormatError } from './errors.ts';
 import { extentReader } from './extent-files.ts';
 import { fileIdOfSegment } from './extent-format.ts';
 import type { LiveRecord } from './index-record.ts';
@@ -55,7 +55,8 @@ interface Source {
  * the index, which is named: what was written after it is lost. The new ids keep what forgot acknowledged writes from being taken for
  * the node that has them. Answers to sessions are not copied.
  *
- * KV_INVALID_ARGUMENT where the target is not empty; KV_CORRUPTION where the index itself cannot be opened.
+ * KV_INVALID_ARGUMENT where the target is not empty; KV_CORRUPTION where the index itself cannot be opened; KV_INCOMPATIBLE where
+ * a newer Holdfast has written the source.
  */
 export async function* salvageStore(
   env: Env,
@@ -133,7 +134,8 @@ async function openSource(env: Env, directory: string, notices: SalvageFinding[]
     };
     return { engine, readExtent: extentReader(wal, engine.extents), close };
   } catch (error) {
-    if (!(error instanceof OperatingError)) throw error;
+    // Safety: what is whole for a newer Holdfast is not taken for lost.
+    if (!(error instanceof OperatingError) || error instanceof NewerFormatError) throw error;
     const source = await openIndexOnly(env, directory);
     const { flushedIndex } = source.engine;
     const text = `The log cannot be opened (${error.message}). LOST: everything that was written after record ${flushedIndex}, the last that the index holds.`;

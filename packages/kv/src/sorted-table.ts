@@ -6,7 +6,7 @@ import type { BlockIndex } from './block-index.ts';
 import { BlockIndexDecoder } from './block-index.ts';
 import { fullFilter, mayContain } from './bloom-filter.ts';
 import type { Disposals } from './disposals.ts';
-import { corruption, KvError } from './errors.ts';
+import { corruption, KvError, NewerFormatError } from './errors.ts';
 import type { InPlaceReads } from './in-place-reads.ts';
 import type { IndexRecord } from './index-record.ts';
 import type { OnPiece } from './section-reader.ts';
@@ -281,8 +281,7 @@ async function readParts(env: Env, file: FileHandle, listing: TableListing): Pro
   const header = await readSection(file, { offset: 0, sizeBytes: TABLE_HEADER_SIZE_BYTES });
   const version = located(path, 0, () => checkTableHeader(header, listing.tableId));
   if (version !== TABLE_FORMAT_VERSION && version !== TABLE_FORMAT_OTHER_FILTER) {
-    throw new KvError(
-      'KV_INCOMPATIBLE',
+    throw new NewerFormatError(
       `${path} has table format ${version}; this Holdfast reads up to ${TABLE_FORMAT_VERSION}: use the newer one`,
       { path, offset: 0 },
     );

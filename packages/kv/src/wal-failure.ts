@@ -1,5 +1,5 @@
 import { WalError } from '@holdfast/wal';
-import { KvError } from './errors.ts';
+import { KvError, NewerFormatError } from './errors.ts';
 
 /** What a failed read of the log means to a reader of the store. */
 export function readError(cause: unknown): unknown {
@@ -41,8 +41,9 @@ export function openError(cause: unknown): unknown {
     case 'WAL_CORRUPTION':
       return new KvError('KV_CORRUPTION', cause.message, { cause, ...placeOf(cause) });
     case 'WAL_FOREIGN_SEGMENT':
-    case 'WAL_NEWER_FORMAT':
       return new KvError('KV_INCOMPATIBLE', cause.message, { cause, ...placeOf(cause) });
+    case 'WAL_NEWER_FORMAT':
+      return new NewerFormatError(cause.message, { cause, ...placeOf(cause) });
     default:
       return new KvError('KV_UNAVAILABLE', cause.message, { cause });
   }

@@ -14,6 +14,8 @@ interface Summary {
   records: number;
   /** Files with something that is neither a whole batch nor unused space. */
   readonly damaged: string[];
+  /** Segments that a newer Holdfast wrote. */
+  readonly newer: string[];
 }
 
 /** Prints what is in the log of a data folder, and whether it is whole. Changes nothing, takes no lock. */
@@ -30,14 +32,14 @@ export async function walInspect(
       terminal.printError(`holdfast: There is no log in ${given}.\n`);
       return 1;
     }
-    const summary: Summary = { segments: 0, batches: 0, records: 0, damaged: [] };
+    const summary: Summary = { segments: 0, batches: 0, records: 0, damaged: [], newer: [] };
     const print = options.json ? jsonPrinter(terminal, directory) : textPrinter(terminal);
     for await (const finding of inspectWal(env, directory)) {
       count(summary, finding);
       print.finding(finding);
     }
     print.end(summary);
-    return summary.damaged.length === 0 ? 0 : 1;
+    return summary.damaged.length + summary.newer.length === 0 ? 0 : 1;
   } catch (error) {
     const missing = error instanceof FileError && error.code === 'FILE_NOT_FOUND';
     const failure = missing
@@ -59,7 +61,7 @@ async function logFolder(env: Env, given: string): Promise<string> {
 function count(summary: Summary, finding: WalFinding): void {
   if (finding.kind === 'segment') {
     summary.segments += 1;
-    if (typeof finding.header === 'string') summary.damaged.push(finding.file);
+    if (typeof finding.header === 'string') summary[finding.header].push(finding.file);
   } else if (finding.kind === 'batch') {
     summary.batches += 1;
     summary.records += finding.header.count;
@@ -76,12 +78,15 @@ interface Printer {
 function textPrinter(terminal: Terminal): Printer {
   return {
     finding: (finding) => terminal.print(`${describeFinding(finding)}\n`),
-    end: ({ segments, batches, records, damaged }) => {
+    end: ({ segments, batches, records, damaged, newer }) => {
       terminal.print(`${segments} segments, ${batches} batches, ${records} records.\n`);
       for (const file of damaged) {
         terminal.print(
           `${file} is damaged, or torn by a crash at its end: a start of the store tells which, and says so.\n`,
         );
+      }
+      for (const file of newer) {
+        terminal.print(`${file} was written by a newer Holdfast: look at it with that one.\n`);
       }
     },
   };
