@@ -8,6 +8,14 @@ export class MalformedBytesError extends OperatingError {
   override readonly code = 'MALFORMED_BYTES';
 }
 
+/** The bytes say that they are of a format, or a kind, that this Holdfast does not know: a newer one wrote them. */
+export class NewerBytesError extends MalformedBytesError {
+  /** `what` is what has the format, or the kind. */
+  constructor(what: string, found: number, known: number) {
+    super(`${what} ${found}; this Holdfast reads up to ${known}: use the newer one`);
+  }
+}
+
 /**
  * Reads little-endian fields and never past the end: a length that does not fit is refused before
  * anything is allocated for it. Slices share memory with the source.

@@ -21,7 +21,7 @@ export {
   putU32,
   startsWithBytes,
 } from './byte-order.ts';
-export { ByteReader, MalformedBytesError } from './byte-reader.ts';
+export { ByteReader, MalformedBytesError, NewerBytesError } from './byte-reader.ts';
 export { ByteWriter } from './byte-writer.ts';
 export type { Crc32c } from './crc32c.ts';
 export { fromHex, toHex } from './hex.ts';

@@ -1,5 +1,5 @@
 import type { BodyChecksum } from '@holdfast/bytes';
-import { ByteReader, ByteWriter, MalformedBytesError } from '@holdfast/bytes';
+import { ByteReader, ByteWriter, MalformedBytesError, NewerBytesError } from '@holdfast/bytes';
 import { INLINE_VALUE_LIMIT_BYTES } from './index-record.ts';
 import { isUserKey, USER_SPACE } from './key-space.ts';
 import type { Condition, Operation, Transaction } from './kv-store.ts';
@@ -14,6 +14,8 @@ import { STAMP_SIZE_BYTES } from './stamped-key.ts';
 
 /** The wal record kind of a transaction. */
 export const KV_ENTRY_KIND = 1;
+/** The highest kind that a record of any log of this Holdfast has; what the others are is in `docs/formats/replica.md`. */
+export const NEWEST_ENTRY_KIND = 7;
 
 /** 2 where the transaction appends, which an older Holdfast cannot; else 1. */
 const FORMAT_VERSION = 1;
@@ -142,11 +144,10 @@ function headSizeBound({ operations }: Transaction): number {
 export function decodeEntry(head: Uint8Array, bodySizeBytes: number): KvEntryRecord {
   const reader = new ByteReader(head);
   const version = reader.u8();
-  if (version !== FORMAT_VERSION && version !== APPENDING_FORMAT_VERSION) {
-    throw new MalformedBytesError(
-      `kv entry of format ${version}; this Holdfast reads ${FORMAT_VERSION} and ${APPENDING_FORMAT_VERSION}: use the newer one`,
-    );
+  if (version > APPENDING_FORMAT_VERSION) {
+    throw new NewerBytesError('kv entry of format', version, APPENDING_FORMAT_VERSION);
   }
+  if (version < FORMAT_VERSION) throw new MalformedBytesError(`kv entry of format ${version}`);
   const flags = reader.u8();
   if ((flags & ~FLAG_SESSION) !== 0) throw new MalformedBytesError(`unknown flags ${flags}`);
   const session = flags === 0 ? undefined : { clientId: reader.text(), sequence: reader.varint() };

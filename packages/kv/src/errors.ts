@@ -1,4 +1,4 @@
-import { OperatingError } from '@holdfast/bytes';
+import { type NewerBytesError, OperatingError } from '@holdfast/bytes';
 
 export type KvErrorCode =
   | 'KV_KEY_TOO_LARGE'
@@ -50,6 +50,11 @@ export class NewerFormatError extends KvError {
   constructor(message: string, options: KvErrorOptions = {}) {
     super('KV_INCOMPATIBLE', message, options);
   }
+}
+
+/** A committed record that only a newer Holdfast can apply. To pass over it would be to lose what was acknowledged. */
+export function newerRecord(index: number, cause: NewerBytesError): NewerFormatError {
+  return new NewerFormatError(`record ${index} of the log: ${cause.message}`, { cause });
 }
 
 /** KV_CORRUPTION of a file, with what to do about it. */

@@ -24,9 +24,9 @@ export { verifyBackups } from './backup/verify-backup.ts';
 export type { Committer, CommitterContext, OpenedFolder, StoreSeam } from './committer.ts';
 export type { CompactionProgress, CompactionReport } from './compactor.ts';
 export type { EncodedEntry } from './entry-codec.ts';
-export { encodeEntry, KV_ENTRY_KIND } from './entry-codec.ts';
+export { encodeEntry, KV_ENTRY_KIND, NEWEST_ENTRY_KIND } from './entry-codec.ts';
 export type { KvErrorCode } from './errors.ts';
-export { KvError } from './errors.ts';
+export { KvError, newerRecord } from './errors.ts';
 export { readWholeFile, replaceFile } from './file-replacement.ts';
 export type { ImageEntry, ImageRecord, StoredRecord, ValueName } from './image/image-entry.ts';
 export {

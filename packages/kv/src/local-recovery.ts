@@ -1,11 +1,12 @@
+import { NewerBytesError } from '@holdfast/bytes';
 import type { Clock, Env } from '@holdfast/env';
 import { FileError } from '@holdfast/env';
-import type { RecoveryReport, Wal, WalIdentity, WalOptions } from '@holdfast/wal';
+import type { RecoveryReport, Wal, WalIdentity, WalOptions, WalRecord } from '@holdfast/wal';
 import { openWal } from '@holdfast/wal';
 import type { StoreSeam } from './committer.ts';
 import { makeDurableDirectory } from './durable-directory.ts';
-import { KV_ENTRY_KIND } from './entry-codec.ts';
-import { corruption, KvError } from './errors.ts';
+import { KV_ENTRY_KIND, NEWEST_ENTRY_KIND } from './entry-codec.ts';
+import { corruption, KvError, newerRecord } from './errors.ts';
 import { completeInstall, tidyIncoming } from './image/install-image.ts';
 import type { HealedFile } from './index-healing.ts';
 import { openIndex, refuseMissingSegments } from './index-healing.ts';
@@ -215,6 +216,17 @@ function lastCommitted(wal: Wal, seam: RecoverRequest['seam']): number {
   return Math.max(known, wal.firstIndex - 1);
 }
 
+/**
+ * Passes over what a cluster has agreed on beside transactions, in the log of a node that was restored as a store of its own.
+ * KV_INCOMPATIBLE where only a newer Holdfast knows what it is.
+ */
+export function passOver(engine: KvEngine, { index, kind }: WalRecord): void {
+  if (kind > NEWEST_ENTRY_KIND) {
+    throw newerRecord(index, new NewerBytesError('an entry of kind', kind, NEWEST_ENTRY_KIND));
+  }
+  engine.skip(index);
+}
+
 async function replay(
   wal: Wal,
   engine: KvEngine,
@@ -244,7 +256,7 @@ async function replay(
       batchBytes += record.head.length;
     } else {
       await applyBatch();
-      if (seam === undefined) engine.skip(record.index);
+      if (seam === undefined) passOver(engine, record);
       else seam.applyForeign(engine, record);
     }
     if (batch.length >= REPLAY_BATCH_RECORDS || batchBytes >= REPLAY_BATCH_BYTES) {

@@ -12,7 +12,7 @@ import type { StoreImages } from './image/store-images.ts';
 import type { StoreDamage } from './inspect-damage.ts';
 import type { KvStore } from './kv-store.ts';
 import type { LocalRecovery } from './local-recovery.ts';
-import { recover } from './local-recovery.ts';
+import { passOver, recover } from './local-recovery.ts';
 import type { HealReport } from './segment-healing.ts';
 import { SpaceReserve } from './space-reserve.ts';
 import type { LocalStoreSettings } from './store-settings.ts';
@@ -68,7 +68,7 @@ export interface LocalStore extends KvStore {
 const OWN_LOG: StoreSeam = {
   hashesState: false,
   committedIndex: (wal) => wal.lastIndex,
-  applyForeign: (engine, record) => engine.skip(record.index),
+  applyForeign: passOver,
   prepare: async () => (context) => new CommitPipeline(context),
 };
 

@@ -1,9 +1,9 @@
-import { MalformedBytesError } from '@holdfast/bytes';
+import { MalformedBytesError, NewerBytesError } from '@holdfast/bytes';
 import type { Extent } from '@holdfast/wal';
 import { hashKey } from './bloom-filter.ts';
 import type { EntryOperation, KvEntryRecord } from './entry-codec.ts';
 import { decodeEntry } from './entry-codec.ts';
-import { KvError } from './errors.ts';
+import { KvError, newerRecord } from './errors.ts';
 import { stampedKey } from './stamped-key.ts';
 
 /** A transaction that is committed: durable where a crash cannot take it back. */
@@ -31,7 +31,7 @@ export interface PreparedRecord extends HashedKeys {
 /** An operation whose key is known. */
 export type PlacedOperation = Exclude<EntryOperation, { kind: 'append' }>;
 
-/** Decodes a record. It shares memory with the head. KV_CORRUPTION where that cannot be. */
+/** Decodes a record. It shares memory with the head. KV_CORRUPTION where that cannot be, KV_INCOMPATIBLE where a newer Holdfast wrote it. */
 export function prepare(record: CommittedRecord): PreparedRecord {
   const { index, body } = record;
   try {
@@ -51,6 +51,7 @@ export function prepare(record: CommittedRecord): PreparedRecord {
     return { index, body, entry, keys, hashes };
   } catch (cause) {
     if (!(cause instanceof MalformedBytesError)) throw cause;
+    if (cause instanceof NewerBytesError) throw newerRecord(index, cause);
     throw new KvError(
       'KV_CORRUPTION',
       `record ${index} of the log is no transaction that this Holdfast reads: ${cause.message}`,

@@ -1,6 +1,7 @@
-import { utf8 } from '@holdfast/bytes';
+import { logIndex, term, utf8 } from '@holdfast/bytes';
 import type { MemoryEnv } from '@holdfast/env/memory';
 import { createMemoryEnv } from '@holdfast/env/memory';
+import { openWal, type WalRecord } from '@holdfast/wal';
 import { expect, test } from 'vitest';
 import { openLocalStore, salvageStore, verifyStore } from '../src/index.ts';
 
@@ -65,3 +66,25 @@ test.each(OF_THE_LOG)(
     expect(await env.files.stat('/new')).toBeUndefined();
   },
 );
+
+/** What a record of a newer Holdfast may be: of a kind, or a transaction of a format, that this one does not know. */
+const RECORDS: readonly (readonly [string, Pick<WalRecord, 'kind' | 'head'>])[] = [
+  ['of a newer format', { kind: 1, head: Uint8Array.of(3, 0, 0, 0) }],
+  ['of a newer kind', { kind: 8, head: Uint8Array.of(1) }],
+];
+
+test.each(RECORDS)('a log with a record %s is refused, and is no damage', async (_, record) => {
+  const env = await stoppedStore();
+  const store = await openLocalStore({ env, directory: '/d', settings: { reserveSizeBytes: 0 } });
+  const { identity } = store;
+  await store.close();
+  const wal = await openWal({ env, directory: '/d/wal', identity });
+  const { index } = wal.append({ ...record, term: term(0), index: logIndex(wal.lastIndex + 1) });
+  await wal.whenDurable(index);
+  await wal.close();
+  const open = () => openLocalStore({ env, directory: '/d', settings: { reserveSizeBytes: 0 } });
+  const refused = { code: 'KV_INCOMPATIBLE', message: expect.stringContaining('use the newer') };
+  await expect(open()).rejects.toMatchObject(refused);
+  await expect(all(verifyStore(env, '/d'))).rejects.toMatchObject(refused);
+  await expect(all(salvageStore(env, '/d', '/new'))).rejects.toMatchObject(refused);
+});

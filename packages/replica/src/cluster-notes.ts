@@ -9,14 +9,16 @@ import {
   type LogIndex,
   logIndex,
   MalformedBytesError,
+  NewerBytesError,
 } from '@holdfast/bytes';
 import type { Address } from '@holdfast/env';
 import type { KvEngine } from '@holdfast/kv';
-import { KvError } from '@holdfast/kv';
+import { KvError, newerRecord } from '@holdfast/kv';
 import type { Configuration } from '@holdfast/raft';
 import {
   ADDRESS_KIND,
   CLUSTER_KIND,
+  contentOf,
   decodeClusterId,
   decodeConfiguration,
   INCARNATION_KIND,
@@ -45,7 +47,7 @@ export interface ClusterNotes {
   readonly incarnations: readonly IncarnationRecord[];
 }
 
-/** Applies an entry that is no transaction. KV_CORRUPTION where it cannot be read. */
+/** Applies an entry that is no transaction. KV_CORRUPTION where it cannot be read, KV_INCOMPATIBLE where a newer Holdfast wrote it. */
 export function applyNote(
   engine: KvEngine,
   record: { readonly index: number; readonly kind: number; readonly head: Uint8Array },
@@ -68,10 +70,13 @@ export function applyNote(
       decodeClusterId(head);
       engine.note(index, CLUSTER_NOTE, head);
     } else {
+      // Safety: what nobody here knows may not be passed over; the others have applied it.
+      contentOf({ kind, head });
       engine.skip(index);
     }
   } catch (cause) {
     if (!(cause instanceof MalformedBytesError)) throw cause;
+    if (cause instanceof NewerBytesError) throw newerRecord(index, cause);
     throw new KvError('KV_CORRUPTION', `entry ${index} cannot be read: ${cause.message}`, {
       cause,
     });
@@ -134,7 +139,8 @@ export function decodeAddress(bytes: Uint8Array): {
 } {
   const reader = new ByteReader(bytes);
   const version = reader.u8();
-  if (version !== 1) throw new MalformedBytesError(`an address of format ${version}`);
+  if (version > 1) throw new NewerBytesError('an address of format', version, 1);
+  if (version < 1) throw new MalformedBytesError(`an address of format ${version}`);
   const nodeId = reader.text();
   const host = reader.text();
   const port = reader.varint();

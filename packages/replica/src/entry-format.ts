@@ -8,8 +8,9 @@ import {
   ByteWriter,
   logIndex,
   MalformedBytesError,
+  NewerBytesError,
 } from '@holdfast/bytes';
-import { KV_ENTRY_KIND } from '@holdfast/kv';
+import { KV_ENTRY_KIND, NEWEST_ENTRY_KIND } from '@holdfast/kv';
 import type { Command, Configuration, EntryContent, NodeId } from '@holdfast/raft';
 import { MEMBER_LIMIT, nodeId } from '@holdfast/raft';
 
@@ -81,6 +82,9 @@ export function contentOf({ kind, head, body, bodyCrc }: RecordParts): EntryCont
       return { type: 'checkpoint', checkpoint: { checkedIndex, stateHash } };
     }
     default:
+      if (kind > NEWEST_ENTRY_KIND) {
+        throw new NewerBytesError('an entry of kind', kind, NEWEST_ENTRY_KIND);
+      }
       throw new MalformedBytesError(`no entry has the kind ${kind}`);
   }
 }
@@ -140,7 +144,8 @@ function versioned(bytes: Uint8Array): ByteReader {
   const reader = new ByteReader(bytes);
   const version = reader.u8();
   if (version === FORMAT_VERSION) return reader;
-  throw new MalformedBytesError(`format ${version}; this Holdfast reads ${FORMAT_VERSION}`);
+  if (version > FORMAT_VERSION) throw new NewerBytesError('format', version, FORMAT_VERSION);
+  throw new MalformedBytesError(`format ${version}`);
 }
 
 function end(reader: ByteReader): void {

@@ -10,6 +10,7 @@ import {
   ByteWriter,
   fromHex,
   MalformedBytesError,
+  NewerBytesError,
   startsWithBytes,
   toHex,
 } from '@holdfast/bytes';
@@ -209,7 +210,8 @@ export function encodeIncarnation(member: string, incarnation: string | undefine
 export function decodeIncarnation(bytes: Uint8Array): Omit<IncarnationRecord, 'index'> {
   const reader = new ByteReader(bytes);
   const version = reader.u8();
-  if (version !== 1) throw new MalformedBytesError(`an incarnation of format ${version}`);
+  if (version > 1) throw new NewerBytesError('an incarnation of format', version, 1);
+  if (version < 1) throw new MalformedBytesError(`an incarnation of format ${version}`);
   const member = nodeId(reader.text());
   const incarnation = reader.text();
   if (reader.remaining > 0 || !/^([0-9a-f]{16})?$/.test(incarnation)) {
