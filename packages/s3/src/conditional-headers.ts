@@ -1,18 +1,20 @@
 import type { ByteRangeRequest, ObjectConditions, RangeValidator } from '@holdfast/objects';
 import type { RequestHeaders } from './auth/index.ts';
 import { parseHttpDate } from './http-date.ts';
+import type { S3Call } from './s3-call.ts';
 
 /**
  * The conditional headers, or those of the source of a copy or a rename with their prefix. undefined where there is none.
- * Malformed dates are ignored, as AWS does.
+ * Malformed dates are ignored, as AWS does, and so is an If-Modified-Since in the future.
  */
 export function readConditions(
-  headers: RequestHeaders,
+  { headers, service }: Pick<S3Call, 'headers' | 'service'>,
   prefix: '' | 'x-amz-copy-source-' | 'x-amz-rename-source-' = '',
 ): ObjectConditions | undefined {
   const match = headers.get(`${prefix}if-match`);
   const noneMatch = headers.get(`${prefix}if-none-match`);
-  const modified = parseHttpDate(headers.get(`${prefix}if-modified-since`));
+  const since = parseHttpDate(headers.get(`${prefix}if-modified-since`));
+  const modified = since !== undefined && since <= service.env.clock.nowMs() ? since : undefined;
   const unmodified = parseHttpDate(headers.get(`${prefix}if-unmodified-since`));
   if (match === undefined && noneMatch === undefined && modified === undefined) {
     if (unmodified === undefined) return undefined;

@@ -62,7 +62,7 @@ export function readRequest(call: S3Call): ReadObjectRequest {
   const { bucket, key, headers } = call;
   refuseMethodOfRead(call);
   const versionId = readVersionId(call);
-  const conditions = readConditions(headers);
+  const conditions = readConditions(call);
   const range = readRange(headers.get('range'));
   const partNumber = call.target.query.size === 0 ? undefined : readPartNumber(call);
   if (partNumber !== undefined && headers.has('range')) {

@@ -97,9 +97,12 @@ test('conditions on the source and on the destination of a copy are decided', as
     ).rejects.toMatchObject({ name: 'PreconditionFailed', $metadata: { httpStatusCode: 412 } });
   await refused({ CopySourceIfMatch: '"other"' });
   await refused({ CopySourceIfNoneMatch: ETag });
-  await refused({ CopySourceIfModifiedSince: new Date('2100-01-01') });
+  await refused({ CopySourceIfModifiedSince: new Date(server.clock.nowMs()) });
   await refused({ CopySourceIfUnmodifiedSince: new Date('2001-01-01') });
-  await s3.send(new CopyObjectCommand({ Bucket, Key, CopySource, IfNoneMatch: '*' }));
+  // A time that has not come is none.
+  const CopySourceIfModifiedSince = new Date('2100-01-01');
+  const first = { CopySourceIfModifiedSince, IfNoneMatch: '*' };
+  await s3.send(new CopyObjectCommand({ Bucket, Key, CopySource, ...first }));
   await refused({ IfNoneMatch: '*' });
 });
 

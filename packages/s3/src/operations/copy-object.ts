@@ -27,7 +27,7 @@ export async function copyObject(call: S3Call): Promise<void> {
   const source = readCopySource(call);
   const replace = readDirective(call, 'x-amz-metadata-directive') === 'REPLACE';
   const retag = readDirective(call, 'x-amz-tagging-directive') === 'REPLACE';
-  const sourceConditions = readConditions(call.headers, 'x-amz-copy-source-');
+  const sourceConditions = readConditions(call, 'x-amz-copy-source-');
   const conditions = readWriteConditions(call.headers);
   const checksumAlgorithm = readChecksumAlgorithm(call);
   const access = newObjectAccess(call, call.openBucket);

@@ -28,7 +28,7 @@ export async function getObjectAttributes(call: S3Call): Promise<void> {
       throw invalidArgument('Invalid attribute name specified.', 'x-amz-object-attributes', name);
     }
   }
-  const conditions = readConditions(call.headers);
+  const conditions = readConditions(call);
   const { info, ...page } = await call.store.listObjectParts({
     ...readVersionAddress(call),
     after: readNumberHeader(call, 'x-amz-part-number-marker') ?? 0,

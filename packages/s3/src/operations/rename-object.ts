@@ -13,8 +13,8 @@ const HEADER = 'x-amz-rename-source';
 /** Source: AWS API reference, "RenameObject". */
 export async function renameObject(call: S3Call): Promise<void> {
   const sourceKey = readRenameSource(call);
-  const conditions = readConditions(call.headers);
-  const sourceConditions = readConditions(call.headers, 'x-amz-rename-source-');
+  const conditions = readConditions(call);
+  const sourceConditions = readConditions(call, 'x-amz-rename-source-');
   const clientToken = readClientToken(call);
   // The one who renames could read the object under its new key, and it is no longer under the old one.
   for (const operation of ['GetObject', 'DeleteObject']) {

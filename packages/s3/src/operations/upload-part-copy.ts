@@ -18,7 +18,7 @@ const RANGE_HEADER = 'x-amz-copy-source-range';
 export async function uploadPartCopy(call: S3Call): Promise<void> {
   const partNumber = requirePartNumber(call);
   const range = readCopyRange(call);
-  const sourceConditions = readConditions(call.headers, 'x-amz-copy-source-');
+  const sourceConditions = readConditions(call, 'x-amz-copy-source-');
   const source = readCopySource(call);
   const keys = { ...customerKeyField(call), ...sourceKeyField(call) };
   await requireSource(call, source);
