@@ -11,6 +11,7 @@ import type {
   ChecksumAlgorithm,
   CopyObjectRequest,
   CopyObjectResult,
+  ObjectInfo,
   ObjectMetadata,
   ObjectReader,
   ReadObjectRequest,
@@ -36,13 +37,16 @@ export async function copyObject(
   const { source, bucket, key } = request;
   checkObjectKey(key);
   if (request.metadata !== undefined) checkMetadata(request.metadata);
-  else if (isOntoItself(request) && !changesItself(request)) throw copyOntoItself();
   await checkEarly(context, request);
   const reader = await openSource(context, {
     ...source,
     conditions: request.sourceConditions,
     customerKey: request.sourceCustomerKey,
   });
+  if (isOntoItself(request) && !changesItself(request, reader.info)) {
+    reader.close();
+    throw copyOntoItself();
+  }
   const metadata = metadataOfCopy(request, reader.info.metadata);
   const staged = await stageCopy(context, reader, request);
   const { conditions } = request;
@@ -56,10 +60,13 @@ function isOntoItself({ source, bucket, key }: CopyObjectRequest): boolean {
   return source.bucket === bucket && source.key === key && source.versionId === undefined;
 }
 
-/** A customer's key of the source that is not said of the copy is taken off it. */
-function changesItself({ encryption, sourceCustomerKey, own }: CopyObjectRequest): boolean {
-  const placed = own?.storageClass ?? own?.websiteRedirectLocation;
-  return encryption !== undefined || sourceCustomerKey !== undefined || placed !== undefined;
+/** The encryption of the source, if none is said of the copy, is taken off it. */
+function changesItself(
+  { encryption, metadata, own }: CopyObjectRequest,
+  source: Pick<ObjectInfo, 'encryption'>,
+): boolean {
+  const said = metadata ?? own?.storageClass ?? own?.websiteRedirectLocation;
+  return (said ?? encryption ?? source.encryption) !== undefined;
 }
 
 /** Tags are copied unless they are replaced; owner, ACL and object lock are the copy's own, and what `own` says. */

@@ -180,6 +180,9 @@ test('an object is copied onto itself to change how it is encrypted', async () =
   await store.copyObject({ ...address, source: address, encryption: { kind: 'master' } });
   expect((await store.headObject(address)).encryption).toEqual({ kind: 'master' });
   expect(await getBytes(store, 'k')).toEqual(pattern(2500));
+  await store.copyObject({ ...address, source: address });
+  expect((await store.headObject(address)).encryption).toBeUndefined();
+  expect(await getBytes(store, 'k')).toEqual(pattern(2500));
 });
 
 test('versions, tags and ACLs of an encrypted object leave its encryption alone', async () => {

@@ -124,12 +124,17 @@ test('a copy source that is none is refused', async () => {
     });
     expect([source, answer.status, answer.code]).toEqual([source, status, code]);
   }
-  const self = await send(server, {
-    method: 'PUT',
-    path: '/bucket/kept',
-    headers: { 'x-amz-copy-source': 'bucket/kept' },
-  });
-  expect([self.status, self.code]).toEqual([400, 'InvalidRequest']);
+  for (const [key, status, code] of [
+    ['kept', 400, 'InvalidRequest'],
+    ['absent', 404, 'NoSuchKey'],
+  ] as const) {
+    const self = await send(server, {
+      method: 'PUT',
+      path: `/bucket/${key}`,
+      headers: { 'x-amz-copy-source': `bucket/${key}` },
+    });
+    expect([key, self.status, self.code]).toEqual([key, status, code]);
+  }
 });
 
 test('deleting what is not there is 204, under a condition too; deleting something else is not', async () => {
