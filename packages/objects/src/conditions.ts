@@ -32,16 +32,17 @@ export function checkReadConditions(
   }
 }
 
-/** Source of a copy: as a read, but what would be NotModified is PreconditionFailed. */
+/** Source of a copy or a rename: as a read, but always PreconditionFailed, with the name of its header, which has a prefix. */
 export function checkCopySourceConditions(
   conditions: ObjectConditions | undefined,
   current: Validators,
+  prefix: string = 'x-amz-copy-source-',
 ): void {
   try {
     checkReadConditions(conditions, current);
   } catch (error) {
-    if (!(error instanceof ObjectStoreError) || error.code !== 'NotModified') throw error;
-    throw preconditionFailed(`x-amz-copy-source-${error.details.condition?.toLowerCase()}`);
+    if (!(error instanceof ObjectStoreError)) throw error;
+    throw preconditionFailed(`${prefix}${error.details.condition}`);
   }
 }
 

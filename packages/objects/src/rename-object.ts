@@ -50,7 +50,8 @@ async function tryRename(context: StoreContext, request: RenameObjectRequest): P
 
   const source = await readLatest(context.kv, bucket, sourceKey);
   if (source.object === undefined) throw noSuchKey(sourceKey);
-  checkCopySourceConditions(request.sourceConditions, validatorsOf(source.object.record));
+  const found = validatorsOf(source.object.record);
+  checkCopySourceConditions(request.sourceConditions, found, 'x-amz-rename-source-');
   const target = await readLatest(context.kv, bucket, key);
   checkTarget(request.conditions, target.object && validatorsOf(target.object.record), key);
 
@@ -92,7 +93,7 @@ function checkTarget(
   checkWriteConditions(conditions, current, key);
   if (conditions?.ifModifiedSinceMs === undefined || conditions.ifNoneMatch !== undefined) return;
   if (current === undefined) throw noSuchKey(key);
-  checkCopySourceConditions({ ifModifiedSinceMs: conditions.ifModifiedSinceMs }, current);
+  checkCopySourceConditions({ ifModifiedSinceMs: conditions.ifModifiedSinceMs }, current, '');
 }
 
 /** The bytes belong to the new key: garbage collection asks their owner. */

@@ -138,9 +138,11 @@ const EARLY = 'Thu, 01 Jan 2015 00:00:00 GMT';
 const LATE = 'Thu, 01 Jan 2099 00:00:00 GMT';
 
 /** Fails unless the conditions of the request are told not to hold. */
+/** For the last of `headers`, which the answer names. */
 async function refused(method: string, path: string, headers: Headers): Promise<void> {
   const answer = await send(server, { method, path, headers });
-  expect([path, headers, answer.status]).toEqual([path, headers, 412]);
+  const found = [answer.status, answer.element('Condition')?.toLowerCase()];
+  expect([path, headers, ...found]).toEqual([path, headers, 412, Object.keys(headers).at(-1)]);
 }
 
 test('conditions hold for source and destination of copies, parts and completions', async () => {
