@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { expect, test } from 'vitest';
 import { formatConstants } from './golden/format-constants.ts';
+import { inFuture } from './golden/in-future.ts';
 import { LAUNCHER, ROOT, runCommand, runHoldfast } from './harness/command.ts';
 import { HoldfastProcess } from './harness/holdfast-process.ts';
 import { temporaryFolder } from './harness/temporary-folder.ts';
 
-const HOOK = new URL('./golden/newer-formats.ts', import.meta.url);
 const EXIT_CODE = 1;
 
 /** What stands in files of their own, so that a start meets it. Records are refused when they are read: unit tests of their packages. */
@@ -56,10 +56,6 @@ async function writeAsNewer(directory: string, format: string): Promise<void> {
   await client.send(new PutObjectCommand({ Bucket: 'future', Key: 'k', Body: 'v' }));
   expect(await server.stop()).toBe(0);
   await inFutureRun(format, 'gc', '--now', '--data', directory);
-}
-
-function inFuture(format: string): string[] {
-  return ['env', `NODE_OPTIONS=--import=${HOOK.href}`, `RAISED_FORMAT=${format}`];
 }
 
 async function inFutureRun(format: string, ...words: readonly string[]): Promise<void> {

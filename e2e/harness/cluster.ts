@@ -120,8 +120,8 @@ export class Cluster implements AsyncDisposable {
     return `n${at + 1}=${host}:${peerPort}`;
   }
 
-  /** Starts the process of a node and does not wait. */
-  spawn(at: number, more: readonly string[] = []): HoldfastProcess {
+  /** Starts the process of a node and does not wait. `wrapper` as of `HoldfastOptions`, where nodes have no network of their own. */
+  spawn(at: number, more: readonly string[] = [], wrapper?: readonly string[]): HoldfastProcess {
     const { host, port } = this.#places[at] as Place;
     const { networks, founders = this.all.length } = this.#options;
     // Why not all to a founder: its list is who the cluster begins with.
@@ -144,6 +144,7 @@ export class Cluster implements AsyncDisposable {
         ...(this.#options.arguments ?? []),
         ...more,
       ],
+      ...(wrapper !== undefined && { wrapper }),
       ...(networks !== undefined && { wrapper: networks.commandOn(at) }),
     });
     this.#processes[at] = started;

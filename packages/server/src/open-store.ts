@@ -3,6 +3,7 @@ import type { Cluster } from '@holdfast/replica';
 import { openReplica } from '@holdfast/replica';
 import type { Log } from './log.ts';
 import { openLoneStore } from './lone-store.ts';
+import { RepeatedFaults } from './repeated-faults.ts';
 import type { ServerConfig } from './server-config.ts';
 
 /** The store of a server: its own, or its replica of a cluster's. */
@@ -25,6 +26,7 @@ export async function openStore(
   // A node that joins begins with the members that are there, and learns from them that it is one.
   const first = members.filter((member) => !join || member.nodeId !== nodeId);
   const own = members.find((member) => member.nodeId === nodeId);
+  const faults = new RepeatedFaults();
   return openReplica({
     env,
     network,
@@ -48,6 +50,10 @@ export async function openStore(
         'damaged files were set aside, this node is taken in anew',
       );
     },
-    onPeerFault: (peerId, error) => log.warn({ peerId, error }, 'a peer was cut off'),
+    onPeerFault: (peerId, error) => {
+      const repeated = faults.note(peerId, error, env.clock.monotonicMs());
+      if (repeated === undefined) return;
+      log.warn({ peerId, error, ...(repeated > 0 && { repeated }) }, 'a peer was cut off');
+    },
   });
 }
