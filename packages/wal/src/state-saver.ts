@@ -1,42 +1,48 @@
 import { logIndex } from '@holdfast/bytes';
 import type { StateSlots, WalState } from './state-slots.ts';
-import type { HardState } from './wal.ts';
+
+type Change = Partial<WalState>;
 
 interface Save {
   readonly once: boolean;
+  readonly change: Change;
+  /** As far as the log was durable when it was asked for; undefined where it says nothing of that. */
+  readonly durableIndex: number | undefined;
   readonly settled: PromiseWithResolvers<void>;
+}
+
+/** A state, and the hint of it as it is written: never above what is durable. */
+interface Pending {
+  readonly state: WalState;
+  readonly durableCommitIndex: number;
 }
 
 /**
  * Saves the state, one write at a time; saves that come while one is in flight share the next.
  *
  * What was asked for is `current` at once, since a later save builds on it; whoever must not act before
- * it is durable waits for the promise.
+ * it is durable waits for the promise. What could not be saved is taken out of it again.
  */
 export class StateSaver {
   readonly #slots: StateSlots;
-  #current: WalState;
-  /** The hint as it is written: never above what is durable. */
-  #durableCommitIndex: number;
+  /** Written last. */
+  #saved: Pending;
+  #asked: Pending;
   #waiting: Save[] = [];
   #saving: Promise<void> | undefined;
 
   constructor(slots: StateSlots, current: WalState) {
     this.#slots = slots;
-    this.#current = current;
-    this.#durableCommitIndex = current.hardState.commitIndex;
+    this.#saved = { state: current, durableCommitIndex: current.hardState.commitIndex };
+    this.#asked = this.#saved;
   }
 
   get current(): WalState {
-    return this.#current;
+    return this.#asked.state;
   }
 
-  save(change: Partial<WalState>, durableIndex?: number): Promise<void> {
-    this.#current = { ...this.#current, ...change };
-    if (durableIndex !== undefined) {
-      this.#durableCommitIndex = Math.min(this.#current.hardState.commitIndex, durableIndex);
-    }
-    return this.#enqueue(false);
+  save(change: Change, durableIndex?: number): Promise<void> {
+    return this.#enqueue({ once: false, change, durableIndex });
   }
 
   /**
@@ -44,8 +50,7 @@ export class StateSaver {
    * before a record in it is acknowledged. The durable index: when the log is closed.
    */
   saveOnce(change: Partial<Pick<WalState, 'newest' | 'durableIndex'>>): Promise<void> {
-    this.#current = { ...this.#current, ...change };
-    return this.#enqueue(true);
+    return this.#enqueue({ once: true, change, durableIndex: undefined });
   }
 
   async close(): Promise<void> {
@@ -53,30 +58,46 @@ export class StateSaver {
     await this.#slots.close();
   }
 
-  #enqueue(once: boolean): Promise<void> {
-    const settled = Promise.withResolvers<void>();
-    this.#waiting.push({ once, settled });
+  #enqueue(asked: Omit<Save, 'settled'>): Promise<void> {
+    const save = { ...asked, settled: Promise.withResolvers<void>() };
+    this.#asked = after(this.#asked, save);
+    this.#waiting.push(save);
     this.#saving ??= this.#run();
-    return settled.promise;
+    return save.settled.promise;
   }
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
       const saves = this.#waiting;
       this.#waiting = [];
-      const hardState: HardState = {
-        ...this.#current.hardState,
-        commitIndex: logIndex(this.#durableCommitIndex),
-      };
+      const written = this.#asked;
+      const { hardState } = written.state;
+      const commitIndex = logIndex(written.durableCommitIndex);
+      const state = { ...written.state, hardState: { ...hardState, commitIndex } };
       try {
-        const state = { ...this.#current, hardState };
         if (saves.every(({ once }) => once)) await this.#slots.saveOnce(state);
         else await this.#slots.save(state);
+        this.#saved = written;
         for (const { settled } of saves) settled.resolve();
       } catch (error) {
+        // Safety: who asks for the same again must not be told that it is there.
+        this.#asked = this.#waiting.reduce(after, this.#saved);
         for (const { settled } of saves) settled.reject(error);
       }
     }
     this.#saving = undefined;
   }
+}
+
+function after({ state, durableCommitIndex }: Pending, { change, durableIndex }: Save): Pending {
+  const { firstIndex = state.firstIndex } = change;
+  const changed = { ...state, ...change };
+  // Safety: what one of two releases at once has given up may be removed before the other is saved.
+  const next =
+    firstIndex < state.firstIndex
+      ? { ...changed, firstIndex: state.firstIndex, termBefore: state.termBefore }
+      : changed;
+  if (durableIndex === undefined) return { state: next, durableCommitIndex };
+  const { commitIndex } = next.hardState;
+  return { state: next, durableCommitIndex: Math.min(commitIndex, durableIndex) };
 }
