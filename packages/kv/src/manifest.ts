@@ -1,5 +1,6 @@
 import { concatBytes, MalformedBytesError } from '@holdfast/bytes';
 import type { Env, FileHandle } from '@holdfast/env';
+import { FileError } from '@holdfast/env';
 import type { WalIdentity } from '@holdfast/wal';
 import { corruption, KvError, NewerFormatError } from './errors.ts';
 import { readWholeFile, replaceFile } from './file-replacement.ts';
@@ -106,7 +107,10 @@ export class Manifest {
     this.#stagedOver = undefined;
   }
 
-  /** Commits an edit. Durability: it has happened when this resolves. Calls must not overlap. */
+  /**
+   * Commits an edit. Durability: it has happened when this resolves, and has not where it rejects with NO_SPACE. Calls must
+   * not overlap.
+   */
   async commit(edit: ManifestEdit): Promise<void> {
     const next = applyEdit(this.#state, edit);
     const limitBytes = Math.max(REWRITE_SIZE_BYTES, this.#rewrittenSizeBytes * 2);
@@ -118,8 +122,7 @@ export class Manifest {
     if (file === undefined || this.#sizeBytes > limitBytes) await this.#rewrite(next);
     else {
       const bytes = encodeEdit(this.#sequence, edit, this.#env.crc32c);
-      await file.write(bytes, this.#sizeBytes);
-      await file.sync();
+      await this.#append(file, bytes);
       this.#sequence++;
       this.#sizeBytes += bytes.length;
     }
@@ -139,6 +142,19 @@ export class Manifest {
 
   async close(): Promise<void> {
     await this.#file?.close();
+  }
+
+  async #append(file: FileHandle, bytes: Uint8Array): Promise<void> {
+    try {
+      await file.write(bytes, this.#sizeBytes);
+      await file.sync();
+    } catch (error) {
+      if (!(error instanceof FileError) || error.code !== 'NO_SPACE') throw error;
+      // Safety: what the edit lists is removed now. It may be in the file all the same, whole, where a sync found no room.
+      await file.truncate(this.#sizeBytes);
+      await file.sync();
+      throw error;
+    }
   }
 
   async #rewrite(state: ManifestState): Promise<void> {

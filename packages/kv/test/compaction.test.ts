@@ -230,6 +230,26 @@ describe('verification', () => {
 });
 
 describe('compaction on a volume without room', () => {
+  test('leaves a list of files that opens, where its sync is what found none', async () => {
+    const env = await createMemoryEnv();
+    const store = await halfDead(env);
+    const before = await contentsOf(store);
+    let copied = false;
+    env.files.failWhen({
+      when: ({ kind, path }) => {
+        copied ||= path.endsWith('.extents');
+        return copied && kind === 'sync' && path.endsWith('/MANIFEST');
+      },
+      code: 'NO_SPACE',
+    });
+    await store.compact();
+    expect(store.status().extentFiles).toEqual([]);
+    await store.close();
+    const again = await open(env);
+    expect(await contentsOf(again)).toEqual(before);
+    await again.close();
+  });
+
   test('ends without a trace, and is done when there is room', async () => {
     const env = await createMemoryEnv();
     const store = await halfDead(env);
