@@ -2,8 +2,15 @@ import { utf8 } from '@holdfast/bytes';
 import { createMemoryEnv } from '@holdfast/env/memory';
 import { describe, expect, test } from 'vitest';
 import type { LocalStore } from '../src/index.ts';
-import { verifyStore } from '../src/index.ts';
-import { contentsOf, DIRECTORY, del, extentBytesOf, put } from './fixtures/crash-enumeration.ts';
+import { openLocalStore, restoreBackup, verifyStore } from '../src/index.ts';
+import {
+  contentsOf,
+  DIRECTORY,
+  del,
+  extentBytesOf,
+  put,
+  TINY,
+} from './fixtures/crash-enumeration.ts';
 import { CountingFeed, openNode } from './fixtures/images.ts';
 
 /** Receives a state from one store into another and makes it that one's own. */
@@ -54,6 +61,21 @@ describe('the state of another node', () => {
     await mustBeWhole(reopened.store);
     await reopened.store.close();
     await a.store.close();
+  });
+
+  test('is restored from a backup that is taken before anything is written behind it', async () => {
+    const [a, b] = [await openNode('a'), await openNode('b')];
+    for (const { store } of [a, b]) await store.transact({ operations: [put('old', 9000)] });
+    await a.store.transact({ operations: [put('new', 3000)] });
+    await a.store.transact({ operations: [put('newer', 3000)] });
+    await transfer(a.store, b.store);
+    await b.store.backup({ to: '/backups' });
+    const restored = await restoreBackup(b.env, { from: '/backups', directory: '/restored' });
+    expect(restored.index).toBe(3);
+    const copy = await openLocalStore({ env: b.env, directory: '/restored', settings: TINY });
+    expect(await contentsOf(copy)).toEqual(await contentsOf(a.store));
+    expect(await copy.transact({ operations: [put('next', 1)] })).toMatchObject({ revision: 4 });
+    for (const store of [copy, a.store, b.store]) await store.close();
   });
 
   test('costs a node that is behind only what it lacks', async () => {

@@ -1,4 +1,4 @@
-import { toHex, utf8 } from '@holdfast/bytes';
+import { logIndex, term, toHex, utf8 } from '@holdfast/bytes';
 import type { Env, FileLock } from '@holdfast/env';
 import { FileError } from '@holdfast/env';
 import type { SegmentEnd, WalIdentity } from '@holdfast/wal';
@@ -122,7 +122,9 @@ async function restoreLog(
   identity: WalIdentity,
 ): Promise<number> {
   const directory = `${request.directory}/wal`;
+  const { log } = manifest;
   let previous: SegmentEnd | undefined;
+  let lastIndex = 0;
   let sizeBytes = 0;
   for (const segment of segments) {
     if (segment.firstIndex > index) break;
@@ -131,11 +133,16 @@ async function restoreLog(
     const copy = await copySegment({ env, source, target, identity, previous });
     sizeBytes += copy.sizeBytes;
     previous = copy;
+    lastIndex = copy.lastIndex;
   }
-  await writeRestoredState(env, directory, identity, manifest.log);
+  // Of a node that was sent its state, before it took anything more: its log begins behind all records that there are.
+  const beginsAnew = lastIndex < log.firstIndex - 1;
+  const begin = beginsAnew ? { ...log, firstIndex: lastIndex + 1, termBefore: 0 } : log;
+  await writeRestoredState(env, directory, identity, begin);
   await env.files.syncDirectory(directory);
   const wal = await openWal({ env, directory, identity, preallocate: false });
   try {
+    if (beginsAnew) await wal.restartAfter(logIndex(log.firstIndex - 1), term(log.termBefore));
     // Safety: what was written after the index is cut by the log's own means, durably.
     await wal.truncateSuffix((index + 1) as typeof wal.lastIndex);
     if (wal.lastIndex === index) return sizeBytes;
