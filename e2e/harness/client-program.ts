@@ -2,6 +2,9 @@ import type { TestContext } from 'vitest';
 import { expect } from 'vitest';
 import { runCommand } from './command.ts';
 
+/** Only what hangs ends here: five files may install, one after the other, and dpkg syncs each file that it unpacks. */
+const INSTALL_LIMIT_MS = 1_800_000;
+
 /** A program of the machine that tests drive, and how it gets there in CI. */
 export interface ClientProgram {
   readonly command: string;
@@ -41,14 +44,14 @@ async function runs({ command, probe }: ClientProgram): Promise<boolean> {
 }
 
 async function install(name: string): Promise<string> {
-  // Another file of tests may be installing something: without it, that one's lock is an error at once.
-  const patience = ['-o', 'DPkg::Lock::Timeout=240'];
+  // Another file of tests may be installing something: without it, that one's lock is an error at once. -1: however long.
+  const patience = ['-o', 'DPkg::Lock::Timeout=-1'];
   const words = ['apt-get', ...patience, 'install', '--yes', '--no-install-recommends', name];
   const [program = '', ...rest] = process.getuid?.() === 0 ? words : ['sudo', '-n', ...words];
   try {
     const { exitCode, errors } = await runCommand(program, rest, {
       environment: { DEBIAN_FRONTEND: 'noninteractive' },
-      limitMs: 300_000,
+      limitMs: INSTALL_LIMIT_MS,
     });
     return `exit code ${exitCode} ${errors.trim()}`;
   } catch (error) {
