@@ -34,13 +34,17 @@ const FAILED = /\(INJECTED\)|killed by SIGKILL/;
 /** Lets calls of a server fail until the end of its scope. */
 export class CallFaults implements AsyncDisposable {
   readonly #strace: ChildProcess;
-  readonly #ended: Promise<unknown>;
+  readonly #ended: Promise<void>;
+  #hasEnded = false;
   /** What strace has printed: the calls. */
   trace = '';
 
   private constructor(strace: ChildProcess) {
     this.#strace = strace;
-    this.#ended = once(strace, 'close');
+    // Why not `exit`: that may come before the last of what it has printed.
+    this.#ended = once(strace, 'close').then(() => {
+      this.#hasEnded = true;
+    });
     strace.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.trace += text;
     });
@@ -54,8 +58,10 @@ export class CallFaults implements AsyncDisposable {
     const words = ['-p', poolThread(processId), '-y', '-e', `trace=${calls}`, '-e', inject];
     const faults = new CallFaults(spawn('strace', words, { stdio: ['ignore', 'ignore', 'pipe'] }));
     await waitUntil('strace is attached', () => {
-      if (faults.#strace.exitCode !== null) throw new Error(`strace ended: ${faults.trace}`);
-      return faults.trace.includes('attached');
+      // Why first: a server that the fault kills at once takes strace with it.
+      if (faults.trace.includes('attached')) return true;
+      if (faults.#hasEnded) throw new Error(`strace ended: ${faults.trace}`);
+      return false;
     });
     return faults;
   }
