@@ -239,6 +239,7 @@ function assemble(
     encryption: upload.encryption,
   };
   checkWhole(context, request, record);
+  checkWholeChecksum(request, upload, record);
   return { record, manifest, leftovers: releaseById('leftovers', uploadId, clock.nowMs()) };
 }
 
@@ -263,14 +264,28 @@ function checkWhole(
       { sizeBytes },
     );
   }
-  const wanted = request.checksum;
-  if (wanted === undefined) return;
+}
+
+/** Holds what the request says of the checksum of the whole against the upload's type, and the object's value. */
+function checkWholeChecksum(
+  { checksum: wanted = {} }: CompleteMultipartUploadRequest,
+  upload: UploadRecord,
+  record: ObjectRecord,
+): void {
+  const type = upload.checksumIsDefault ? undefined : upload.checksumType;
+  if (wanted.type !== undefined && wanted.type !== type) {
+    const mode = type?.toUpperCase().replace('-', '_') ?? 'null';
+    throw new ObjectStoreError(
+      'InvalidRequest',
+      `The upload was created using the ${mode} checksum mode. The complete request must use the same checksum mode.`,
+    );
+  }
+  if (wanted.value === undefined) return;
   const own = storedChecksumOf(record);
   if (
     own?.algorithm === wanted.algorithm &&
-    (wanted.type ?? own.type) === own.type &&
     // Why: minio-go sends a composite checksum without its `-N`, and S3 takes it so.
-    (own.value === wanted.value || own.value === `${wanted.value}-${record.partCount}`)
+    (own?.value === wanted.value || own?.value === `${wanted.value}-${record.partCount}`)
   ) {
     return;
   }

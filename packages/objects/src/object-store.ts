@@ -461,8 +461,8 @@ export interface CompleteMultipartUploadRequest extends UploadAddress {
     readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly value: string };
   }[];
   readonly conditions?: ObjectConditions;
-  /** The whole object's as the client knows it, composite also without `-N`: another is BadDigest. */
-  readonly checksum?: Pick<StoredChecksum, 'algorithm' | 'value'> & Partial<StoredChecksum>;
+  /** The whole object's as the client knows it, composite also without `-N`: another is BadDigest, another type InvalidRequest. */
+  readonly checksum?: Partial<StoredChecksum>;
   readonly sizeBytes?: number;
   /** That the upload was created with; needed only where a checksum algorithm was named then. */
   readonly customerKey?: Uint8Array;

@@ -134,7 +134,11 @@ test('Complete refuses what AWS refuses, and the upload goes on', async () => {
     details: { partNumber: 1, sizeBytes: 4999 },
   });
   expect(await complete([second], { sizeBytes: 1 })).toMatchObject({ code: 'InvalidRequest' });
-  const wrong = { algorithm: 'crc32', type: 'composite', value: 'AAAAAA==-1' };
+  const type = 'composite';
+  expect(await complete([second], { checksum: { type } })).toMatchObject({
+    code: 'InvalidRequest',
+  });
+  const wrong = { algorithm: 'crc32', value: 'AAAAAA==-1' };
   expect(await complete([second], { checksum: wrong })).toMatchObject({ code: 'BadDigest' });
   expect(await complete([second], { conditions: { ifMatch: ['x'] } })).toMatchObject({
     code: 'NoSuchKey',

@@ -89,15 +89,14 @@ export function readChecksumType(call: S3Call): StoredChecksum['type'] | undefin
   );
 }
 
-/** A whole object's checksum in the headers of CompleteMultipartUpload; its type only where they say it. */
+/** A whole object's checksum in the headers of CompleteMultipartUpload, as far as they say it. */
 export function readChecksumValue(call: S3Call): CompleteMultipartUploadRequest['checksum'] {
-  for (const algorithm of CHECKSUM_ALGORITHMS) {
-    const value = call.headers.get(`x-amz-checksum-${algorithm}`);
-    if (value === undefined) continue;
-    const type = readChecksumType(call);
-    return { algorithm, value, ...(type !== undefined && { type }) };
-  }
-  return undefined;
+  const type = readChecksumType(call);
+  const name = (algorithm: ChecksumAlgorithm): string => `x-amz-checksum-${algorithm}`;
+  const algorithm = CHECKSUM_ALGORITHMS.find((each) => call.headers.has(name(each)));
+  if (algorithm === undefined) return type && { type };
+  const value = call.headers.get(name(algorithm)) ?? '';
+  return { algorithm, value, ...(type !== undefined && { type }) };
 }
 
 /** The algorithm that a body's checksum is claimed in, whether its value is in a header or in a trailer. */

@@ -264,6 +264,27 @@ test('a full-object checksum of a multipart upload is checked and stored', async
 });
 
 test.each([
+  { created: { ChecksumAlgorithm: 'CRC32' }, mode: 'COMPOSITE', other: 'FULL_OBJECT' },
+  {
+    created: { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' },
+    mode: 'FULL_OBJECT',
+    other: 'COMPOSITE',
+  },
+  { created: {}, mode: 'null', other: 'FULL_OBJECT' },
+] as const)('an upload in $mode mode is not completed in another', async (asked) => {
+  const at = { Bucket, Key: 'typed' };
+  const { created, mode, other } = asked;
+  const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ ...at, ...created }));
+  const part = new UploadPartCommand({ ...at, UploadId, PartNumber: 1, Body: 'text' });
+  const { ETag } = await s3.send(part);
+  const complete = { ...at, UploadId, MultipartUpload: { Parts: [{ PartNumber: 1, ETag }] } };
+  await expect(
+    s3.send(new CompleteMultipartUploadCommand({ ...complete, ChecksumType: other })),
+  ).rejects.toMatchObject({ name: 'InvalidRequest', message: expect.stringContaining(mode) });
+  await s3.send(new CompleteMultipartUploadCommand(complete));
+});
+
+test.each([
   { says: 'and its type', claim: { ChecksumCRC32C: 'pzJFoA==', ChecksumType: 'COMPOSITE' } },
   { says: 'alone', claim: { ChecksumCRC32C: 'pzJFoA==' } },
   { says: 'with the number of parts', claim: { ChecksumCRC32C: 'pzJFoA==-1' } },
@@ -277,14 +298,12 @@ test.each([
   const MultipartUpload = { Parts: [{ PartNumber: 1, ETag }] };
   const complete = (sums: object) =>
     s3.send(new CompleteMultipartUploadCommand({ ...at, UploadId, MultipartUpload, ...sums }));
-  const wrong = [
-    { ChecksumCRC32C: '4waSgw==' },
-    { ChecksumCRC32C: 'pzJFoA==-2' },
-    { ChecksumCRC32C: 'pzJFoA==', ChecksumType: 'FULL_OBJECT' },
-  ];
+  const wrong = [{ ChecksumCRC32C: '4waSgw==' }, { ChecksumCRC32C: 'pzJFoA==-2' }];
   for (const sums of wrong) {
     await expect(complete(sums)).rejects.toMatchObject({ name: 'BadDigest' });
   }
+  const ofAll = { ChecksumCRC32C: 'pzJFoA==', ChecksumType: 'FULL_OBJECT' };
+  await expect(complete(ofAll)).rejects.toMatchObject({ name: 'InvalidRequest' });
   const completed = await complete(claim);
   expect([completed.ChecksumCRC32C, completed.ChecksumType]).toEqual(['pzJFoA==-1', 'COMPOSITE']);
 });
