@@ -79,6 +79,7 @@ export type S3ErrorCode =
   | 'ServiceUnavailable'
   | 'SignatureDoesNotMatch'
   | 'SlowDown'
+  | 'UnexpectedContent'
   | 'UnresolvableGrantByEmailAddress'
   | 'XAmzContentChecksumMismatch'
   | 'XAmzContentSHA256Mismatch';
@@ -338,6 +339,7 @@ export const ERROR_TABLE: Readonly<Record<S3ErrorCode, ErrorTableEntry>> = {
       'The request signature we calculated does not match the signature you provided. Check your key and signing method.',
   },
   SlowDown: { status: 503, message: 'Please reduce your request rate.' },
+  UnexpectedContent: { status: 400, message: 'This request does not support content' },
   UnresolvableGrantByEmailAddress: {
     status: 400,
     message: 'The e-mail address you provided does not match any account on record.',

@@ -23,6 +23,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseUserPolicy } from '../src/policy/index.ts';
+import { send, succeed } from './raw-client.ts';
 import { OWNER_ID, startTestServer, type TestServer } from './test-server.ts';
 import type { TestUser } from './test-users.ts';
 
@@ -230,6 +231,26 @@ test.each(CANNED)('the canned ACL %s of a bucket gives %o', async (ACL, wanted) 
   }).toEqual(wanted);
   // The ACL of a bucket says nothing about what is in it.
   expect(await get(other, bucket)).toBe('AccessDenied');
+});
+
+test('an ACL that is no whole document, or is in the headers too, is refused and changes nothing', async () => {
+  const bucket = await newBucket({ ACL: 'public-read' });
+  const path = `/${bucket}?acl`;
+  const { body } = await succeed(server, 'GET', path);
+  const ofOwner = `<Owner><ID>${OWNER_ID}</ID></Owner>`;
+  const whole = `<AccessControlPolicy>${ofOwner}<AccessControlList/></AccessControlPolicy>`;
+  for (const [document, headers, code] of [
+    ['<AccessControlPolicy/>', {}, 'MalformedACLError'],
+    [whole.replace(ofOwner, ''), {}, 'MalformedACLError'],
+    [whole.replace('<AccessControlList/>', ''), {}, 'MalformedACLError'],
+    [whole, { 'x-amz-acl': 'private' }, 'UnexpectedContent'],
+  ] as const) {
+    const answer = await send(server, { method: 'PUT', path, headers, body: document });
+    expect([document, answer.status, answer.code]).toEqual([document, 400, code]);
+  }
+  expect((await succeed(server, 'GET', path)).body).toBe(body);
+  await succeed(server, 'PUT', path, {}, whole);
+  expect((await succeed(server, 'GET', path)).body).toContain('<AccessControlList></Access');
 });
 
 test('grants come as headers or as a document, and come back', async () => {

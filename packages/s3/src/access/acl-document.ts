@@ -41,7 +41,7 @@ function grantElement(call: S3Call, { grantee, permission }: Grant): string {
 /**
  * The ACL that PutBucketAcl or PutObjectAcl asks for: in headers, or as a document.
  *
- * @throws S3Error MalformedACLError, MissingSecurityHeader, AccessDenied where the document names another owner, …
+ * @throws S3Error MalformedACLError, MissingSecurityHeader, UnexpectedContent, AccessDenied where the document names another owner, …
  */
 export async function readRequestedAcl(call: S3Call, owners: AclOwners): Promise<Acl> {
   const root = await readXmlBody(call, {
@@ -49,7 +49,10 @@ export async function readRequestedAcl(call: S3Call, owners: AclOwners): Promise
     limitBytes: call.service.limits.xmlSizeBytes,
     maxTags: MAX_GRANTS * 20,
   });
-  if (hasAclHeaders(call)) return readAclHeaders(call, owners) ?? [];
+  if (hasAclHeaders(call)) {
+    if (root !== undefined) throw new S3Error('UnexpectedContent');
+    return readAclHeaders(call, owners) ?? [];
+  }
   if (root === undefined) {
     throw new S3Error('MissingSecurityHeader', undefined, { MissingHeaderName: 'x-amz-acl' });
   }
@@ -64,14 +67,11 @@ export async function readRequestedAcl(call: S3Call, owners: AclOwners): Promise
 }
 
 function readDocument(call: S3Call, root: XmlElement, owners: AclOwners): Acl {
-  const document = checkChildren(root, { Owner: 'optional', AccessControlList: 'optional' });
-  const [owner] = document.all('Owner');
-  const list = document.all('AccessControlList')[0];
-  if (owner !== undefined) {
-    const id = checkChildren(owner, { ID: 'optional', DisplayName: 'optional' }).text('ID');
-    if (id !== undefined && id !== owners.ownerId) throw new S3Error('AccessDenied');
-  }
-  if (list === undefined) return [];
+  const document = checkChildren(root, { Owner: 'one', AccessControlList: 'one' });
+  const owner = checkChildren(document.one('Owner'), { ID: 'optional', DisplayName: 'optional' });
+  const id = owner.text('ID');
+  if (id !== undefined && id !== owners.ownerId) throw new S3Error('AccessDenied');
+  const list = document.one('AccessControlList');
   const grants = checkChildren(list, { Grant: 'many' }).all('Grant');
   if (grants.length > MAX_GRANTS) throw new S3Error('MalformedACLError');
   return grants.map((grant) => readGrant(call, grant));
