@@ -5,7 +5,14 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { inMemoryOf, processes, removeRemains, runPrefix, runVariable } from './test-remains.ts';
+import {
+  end,
+  inMemoryOf,
+  processes,
+  removeRemains,
+  runPrefix,
+  runVariable,
+} from './test-remains.ts';
 
 const temporaryVariables = ['TMPDIR', 'TEMP', 'TMP'];
 
@@ -44,6 +51,6 @@ function leftProcesses(runId: string): string[] {
       pid !== process.pid &&
       parent !== process.pid,
   );
-  for (const { pid } of found) process.kill(pid, 'SIGKILL');
+  for (const { pid } of found) end(pid);
   return found.map(({ pid, command }) => `${pid}: ${command}`);
 }

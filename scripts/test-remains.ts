@@ -8,6 +8,9 @@ import { join } from 'node:path';
 export const runVariable = 'TESTS_OF_HOLDFAST';
 /** In memory; only Linux has it. A test names what it makes here after the folder of its run. */
 const memoryFolder = '/dev/shm';
+/** A process that was killed ends when its disk lets it: twenty seconds. */
+const mostLooks = 400;
+const lookMs = 50;
 
 /** What the folder of a run of this process is called, up to a random end. */
 export function runPrefix(): string {
@@ -33,12 +36,31 @@ export function removeRemains(): void {
 }
 
 function removeFolder(folder: string): void {
-  for (const { pid, environment } of processes()) {
-    if (environment.includes(`${runVariable}=${folder}`)) process.kill(pid, 'SIGKILL');
-  }
+  endAllOf(folder);
   for (const mounted of mountsIn(folder)) spawnSync('umount', ['--lazy', mounted]);
   for (const device of loopDevicesOn(folder)) spawnSync('losetup', ['--detach', device]);
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** Looks again until none is left. Why: one that is ending still writes into the folder, and one that was looked at may have had a child. */
+function endAllOf(folder: string): void {
+  for (let look = 0; look < mostLooks; look++) {
+    const found = processes().filter(({ environment }) =>
+      environment.includes(`${runVariable}=${folder}`),
+    );
+    if (found.length === 0) return;
+    for (const { pid } of found) end(pid);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, lookMs);
+  }
+}
+
+/** Kills a process, where it has not ended by itself since it was looked at. */
+export function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 export interface RunningProcess {
