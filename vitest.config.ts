@@ -33,8 +33,9 @@ export default defineConfig({
           globalSetup: ['scripts/leak-check.ts'],
           include: ['e2e/**/*.test.ts'],
           exclude: ['**/node_modules/**'],
-          testTimeout: 600_000,
-          hookTimeout: 600_000,
+          // Why so long: as above; and some are thousands of syncs, one after the other, each of which may take a fifth of a second.
+          testTimeout: 1_800_000,
+          hookTimeout: 1_800_000,
           // Why more than two cores: what they do is mostly to wait, for elections, syncs and starts.
           maxWorkers: 3,
         },
