@@ -6,7 +6,7 @@ import { join } from 'node:path';
 const CONSTANT =
   /^(?:export )?const ((?:[A-Z_]*_)?(?:FORMAT|RECORD_VERSION|ENCRYPTED_VERSION)[A-Z_]*)(?:: number)? = (\d+);/gm;
 
-/** These stand for nothing that is kept: bytes between two nodes of the same version. */
+/** These stand for nothing that is kept: bytes between two nodes. */
 const ON_THE_WIRE = [
   'packages/replica/src/message-codec.ts',
   'packages/replica/src/transfer/transfer-codec.ts',

@@ -1,7 +1,13 @@
-import { logIndex, utf8 } from '@holdfast/bytes';
-import { readIdentity } from '@holdfast/kv';
+import { logIndex, term, utf8 } from '@holdfast/bytes';
+import { loadCrc32c } from '@holdfast/env/node';
+import { encodeEntry, NEWEST_ENTRY_KIND, readIdentity } from '@holdfast/kv';
+import { configurationOf, nodeId } from '@holdfast/raft';
 import { openWal, type WalRecord } from '@holdfast/wal';
 import { expect, test } from 'vitest';
+import { encodeAddress } from '../src/cluster-notes.ts';
+import { encodeClusterId, encodeConfiguration } from '../src/entry-format.ts';
+import { encodeIncarnation } from '../src/member-guard.ts';
+import { encodeMessage } from '../src/message-codec.ts';
 import { MemoryCluster } from './fixtures/memory-cluster.ts';
 
 /** Entries of a newer Holdfast, which ran on the folder before this one. */
@@ -47,3 +53,31 @@ test.each(ENTRIES)(
     await cluster.close();
   },
 );
+
+test('nodes that hear each other know the same kinds and formats of entries: who raises one of these raises that of messages', async () => {
+  const checksums = await loadCrc32c();
+  const [from, to] = [nodeId('n1'), nodeId('n2')];
+  const message = encodeMessage({ type: 'timeoutNow', from, to, term: term(1) }, checksums);
+  const [key, value, suffix] = [utf8('k'), utf8('v'), utf8('s')];
+  const put = { operations: [{ kind: 'put' as const, key, value }] };
+  const append = { operations: [{ kind: 'append' as const, key, suffix, value }] };
+  expect({
+    message: message[0]?.[8],
+    newestKind: NEWEST_ENTRY_KIND,
+    transaction: encodeEntry(put, checksums.bodyChecksum).head[0],
+    appendingTransaction: encodeEntry(append, checksums.bodyChecksum).head[0],
+    membership: encodeConfiguration(configurationOf([from]))[0],
+    address: encodeAddress('n1', undefined)[0],
+    cluster: encodeClusterId('c')[0],
+    incarnation: encodeIncarnation('n1', undefined)[0],
+  }).toEqual({
+    message: 2,
+    newestKind: 7,
+    transaction: 1,
+    appendingTransaction: 2,
+    membership: 1,
+    address: 1,
+    cluster: 1,
+    incarnation: 1,
+  });
+});
