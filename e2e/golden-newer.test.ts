@@ -36,8 +36,14 @@ test.each(OF_FILES)(
   },
 );
 
-test('a backup of a newer format is not restored', async () => {
-  const format = 'packages/kv/src/backup/backup-manifest.ts BACKUP_FORMAT_VERSION';
+/** Of a backup itself, and of files in it that a restore reads. */
+const OF_BACKUPS = [
+  'packages/kv/src/backup/backup-manifest.ts BACKUP_FORMAT_VERSION',
+  'packages/kv/src/manifest-codec.ts MANIFEST_FORMAT_VERSION',
+  'packages/wal/src/layout.ts FORMAT_VERSION',
+];
+
+test.each(OF_BACKUPS)('a backup with a newer %s is not restored', async (format) => {
   await using folder = await temporaryFolder();
   const [directory, to] = [join(folder.path, 'data'), join(folder.path, 'backup')];
   await writeAsNewer(directory, format);
@@ -46,6 +52,10 @@ test('a backup of a newer format is not restored', async () => {
   const { exitCode, errors } = await runHoldfast(words);
   expect(exitCode).toBe(EXIT_CODE);
   expect(errors).toMatch(/newer/);
+  const verified = await runHoldfast(['backup', 'verify', to]);
+  expect(verified.exitCode).toBe(EXIT_CODE);
+  expect(verified.output + verified.errors).toMatch(/newer/);
+  expect(verified.output).not.toMatch(/whole|DAMAGED/);
 });
 
 /** A server of the future writes an object, and has it in a table. */

@@ -1,20 +1,24 @@
 import { MalformedBytesError } from '@holdfast/bytes';
 import type { Env, FileHandle } from '@holdfast/env';
 import type { SegmentEnd } from '@holdfast/wal';
-import { copySegment, WalError } from '@holdfast/wal';
+import { copySegment } from '@holdfast/wal';
 import { BlockCache } from '../block-cache.ts';
 import { Disposals } from '../disposals.ts';
-import { KvError } from '../errors.ts';
+import { KvError, NewerFormatError } from '../errors.ts';
 import { fileIdOf, segmentIdOfFile } from '../extent-format.ts';
 import { readWholeFile } from '../file-replacement.ts';
 import { InPlaceReads } from '../in-place-reads.ts';
 import type { ExtentRecord } from '../index-record.ts';
 import type { ManifestState } from '../manifest-codec.ts';
-import { decodeManifest as decodeIndexManifest } from '../manifest-codec.ts';
+import {
+  decodeManifest as decodeIndexManifest,
+  MANIFEST_FORMAT_VERSION,
+} from '../manifest-codec.ts';
 import { MergeSource } from '../merge-source.ts';
 import { SortedTable } from '../sorted-table.ts';
 import { tableFileName } from '../table-format.ts';
 import { TableSource } from '../table-source.ts';
+import { openError } from '../wal-failure.ts';
 import { fingerprint, requireBackups, storedPath } from './backup-folder.ts';
 import type { BackupFile, BackupManifest } from './backup-manifest.ts';
 import { damaged, filesOf } from './backup-manifest.ts';
@@ -29,6 +33,8 @@ export interface VerifiedBackup {
   readonly keys: number;
   /** What is wrong, a sentence each; empty where nothing is. */
   readonly problems: readonly string[];
+  /** What of it a newer Holdfast has written, so that only that one can tell whether it is whole; undefined where nothing is. */
+  readonly newer: string | undefined;
 }
 
 /**
@@ -59,18 +65,21 @@ async function verifyBackup(
     if (problem !== undefined) problems.push(problem);
   }
   let keys = 0;
+  let newer: string | undefined;
   // What is in files that are damaged need not be looked at.
   if (problems.length === 0) {
     try {
       await checkLog(env, directory, manifest);
       keys = await checkIndex(env, directory, manifest);
-    } catch (error) {
-      problems.push(sentenceOf(error));
+    } catch (cause) {
+      const error = openError(cause);
+      if (error instanceof NewerFormatError) newer = error.message;
+      else problems.push(sentenceOf(error));
     }
   }
   const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
   const { index, oldestIndex, createdMs } = manifest;
-  return { index, oldestIndex, createdMs, files: files.length, sizeBytes, keys, problems };
+  return { index, oldestIndex, createdMs, files: files.length, sizeBytes, keys, problems, newer };
 }
 
 async function problemOf(
@@ -146,7 +155,7 @@ async function checkIndex(env: Env, directory: string, manifest: BackupManifest)
   }
 }
 
-/** The index's MANIFEST in a backup. */
+/** The index's MANIFEST in a backup. KV_CORRUPTION, and KV_INCOMPATIBLE where a newer Holdfast wrote it. */
 export async function readIndexManifest(
   env: Env,
   directory: string,
@@ -156,7 +165,12 @@ export async function readIndexManifest(
   const bytes = await readWholeFile(env.files, path);
   if (bytes === undefined) throw damaged(path, 'it is missing');
   try {
-    return decodeIndexManifest(bytes, env.crc32c).state;
+    const { formatVersion, state } = decodeIndexManifest(bytes, env.crc32c);
+    if (formatVersion === MANIFEST_FORMAT_VERSION) return state;
+    throw new NewerFormatError(
+      `${path} has format ${formatVersion}; this Holdfast reads ${MANIFEST_FORMAT_VERSION}: use the newer one`,
+      { path, offset: 0 },
+    );
   } catch (cause) {
     if (cause instanceof MalformedBytesError) throw damaged(path, cause.message, cause);
     throw cause;
@@ -209,6 +223,6 @@ class SegmentReader {
 }
 
 function sentenceOf(error: unknown): string {
-  if (error instanceof KvError || error instanceof WalError) return error.message;
+  if (error instanceof KvError) return error.message;
   throw error;
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Env } from '@holdfast/env';
 import { createNodeEnv } from '@holdfast/env/node';
-import type { BackupReport, BackupRequest } from '@holdfast/kv';
+import type { BackupReport, BackupRequest, VerifiedBackup } from '@holdfast/kv';
 import { restoreBackup, verifyBackups } from '@holdfast/kv';
 import { canHaveControlSocket, controlPath, requestBackup } from '../control-socket.ts';
 import { reportFailure } from '../failure.ts';
@@ -45,22 +45,27 @@ async function runBackup(
   }
 }
 
-/** Checks every backup in a folder. Exits with 1 where something is wrong. */
+/** Checks every backup in a folder. Exits with 1 where something is wrong, or only a newer Holdfast can tell. */
 export function backupVerify(terminal: Terminal, folder: string): Promise<ExitCode> {
   const directory = resolve(terminal.workingDirectory, folder);
   return withEnv(terminal, directory, async (env) => {
-    let problems = 0;
+    let isWhole = true;
     for (const found of await verifyBackups(env, directory)) {
-      const verdict = found.problems.length === 0 ? 'whole' : 'DAMAGED';
+      const problems = found.newer === undefined ? found.problems : [found.newer];
       terminal.print(
-        `backup of ${timeText(found.createdMs)}: ${verdict}; index ${found.oldestIndex} to ${found.index}, ` +
+        `backup of ${timeText(found.createdMs)}: ${verdictOn(found)}; index ${found.oldestIndex} to ${found.index}, ` +
           `${found.files} files, ${found.sizeBytes} bytes, ${found.keys} keys in tables\n`,
       );
-      for (const problem of found.problems) terminal.print(`  ${problem}\n`);
-      problems += found.problems.length;
+      for (const problem of problems) terminal.print(`  ${problem}\n`);
+      if (problems.length > 0) isWhole = false;
     }
-    return problems === 0 ? 0 : 1;
+    return isWhole ? 0 : 1;
   });
+}
+
+function verdictOn({ problems, newer }: VerifiedBackup): string {
+  if (newer !== undefined) return 'NEWER';
+  return problems.length === 0 ? 'whole' : 'DAMAGED';
 }
 
 export interface RestoreOptions {
