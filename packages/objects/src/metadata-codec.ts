@@ -1,5 +1,6 @@
 import type { ByteReader, ByteWriter } from '@holdfast/bytes';
 import type { ChecksumAlgorithm, ObjectMetadata } from './object-store.ts';
+import { newerField } from './record-version.ts';
 
 /** Position is the bit in the record's mask: append only. */
 const STANDARD_FIELDS = [
@@ -38,6 +39,7 @@ export function writeMetadata(writer: ByteWriter, metadata: ObjectMetadata): voi
 
 export function readMetadata(reader: ByteReader): ObjectMetadata {
   const mask = reader.varint();
+  if (mask >= 2 ** STANDARD_FIELDS.length) throw newerField('a field of an object');
   const user: Record<string, string> = {};
   const metadata: { user: Record<string, string> } & Partial<Record<StandardField, string>> = {
     user,
@@ -86,6 +88,7 @@ export function writeAlgorithm(writer: ByteWriter, algorithm: ChecksumAlgorithm 
 
 export function readAlgorithm(reader: ByteReader): ChecksumAlgorithm | undefined {
   const number = reader.u8();
+  if (number > ALGORITHMS.length) throw newerField('the algorithm of a checksum');
   return number === 0 ? undefined : ALGORITHMS[number - 1];
 }
 

@@ -21,7 +21,7 @@ import {
   writeRawChecksum,
 } from './metadata-codec.ts';
 import type { ObjectInfo, ObjectMetadata, StoredChecksum } from './object-store.ts';
-import { ENCRYPTED_VERSION, recordReader, recordWriter } from './record-version.ts';
+import { ENCRYPTED_VERSION, newerField, recordReader, recordWriter } from './record-version.ts';
 
 /** A run of bytes in chunks: chunk n has bytes [n * chunkSizeBytes, (n + 1) * chunkSizeBytes). */
 export interface BlobRef {
@@ -74,6 +74,7 @@ export interface ObjectRecord {
 
 /** Bits of the byte after the metadata. */
 const TAIL = { isNull: 1, noVersion: 2, encryption: 4 } as const;
+const TAIL_BITS: number = TAIL.isNull | TAIL.noVersion | TAIL.encryption;
 
 const BODY_KIND = { empty: 0, blob: 1, parts: 2, marker: 3 } as const;
 
@@ -133,9 +134,12 @@ export function decodeObjectRecord(value: Uint8Array): ObjectRecord {
     body = { kind: 'parts', uploadId, pages };
   } else if (kind === BODY_KIND.marker) {
     body = { kind: 'marker' };
+  } else if (kind !== BODY_KIND.empty) {
+    throw newerField('the body of an object');
   }
   const metadata = readMetadata(reader);
   const tail = reader.remaining === 0 ? TAIL.noVersion : reader.u8();
+  if (tail > TAIL_BITS) throw newerField('the end of the record of an object');
   const version =
     (tail & TAIL.noVersion) === 0
       ? { isNull: (tail & TAIL.isNull) !== 0, id: reader.bytes(ID_SIZE_BYTES) }

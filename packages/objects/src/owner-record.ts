@@ -1,6 +1,6 @@
 /** Small records of ownership: who a blob or a group of parts belongs to, and what waits to be swept. */
 import { ID_SIZE_BYTES } from './keys.ts';
-import { recordReader, recordWriter } from './record-version.ts';
+import { newerField, recordReader, recordWriter } from './record-version.ts';
 
 /** What keeps a blob alive. */
 export type BlobOwner =
@@ -37,7 +37,9 @@ export function encodeGroupOwner(owner: GroupOwner): Uint8Array {
 
 export function decodeGroupOwner(value: Uint8Array): GroupOwner {
   const reader = recordReader(value, 'a part group');
-  const kind = reader.u8() === 1 ? 'upload' : 'object';
+  const code = reader.u8();
+  if (code !== 1 && code !== 2) throw newerField('what keeps the parts of an upload');
+  const kind = code === 1 ? 'upload' : 'object';
   const bucketId = reader.bytes(ID_SIZE_BYTES);
   const key = reader.text();
   const versionId = reader.remaining === 0 ? undefined : reader.bytes(ID_SIZE_BYTES);

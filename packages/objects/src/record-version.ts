@@ -13,6 +13,17 @@ export function recordWriter(
   return new ByteWriter(initialSizeBytes).u8(encrypted ? ENCRYPTED_VERSION : RECORD_VERSION);
 }
 
+/**
+ * Of a field of a record that has a value which only a newer Holdfast knows. Safety: what follows such a field cannot be read, and
+ * whoever guessed would take an object with a body for one without, and its body for garbage.
+ */
+export function newerField(what: string): KvError {
+  return new KvError(
+    'KV_INCOMPATIBLE',
+    `${what} is none that this Holdfast knows: start a newer one`,
+  );
+}
+
 /** A reader past the version, which may be up to `newest`. KV_INCOMPATIBLE where a newer Holdfast wrote the value. */
 export function recordReader(
   value: Uint8Array,
