@@ -30,11 +30,14 @@ const SAME_DEFAULT = 'As on a bucket where nothing was set; to set it is refused
 const ANY = 'all';
 const SIGNED = 'all that are signed';
 
+const ANY_CHARACTERS =
+  'Names and values may have any characters; AWS takes letters, numbers, spaces and `+-=._:/@`';
+
 /** By the operation's name. */
 export const OPERATION_NOTES: Notes = {
   CompleteMultipartUpload: {
     difference:
-      'White space keeps the connection alive after 5 s; an error then comes under status 200, as AWS documents',
+      'White space keeps the connection alive after 5 s; an error then comes under status 200, as AWS documents. The checksums of the parts of a composite may be left out, which AWS refuses. The time of the object is that of its completion; AWS has that of CreateMultipartUpload',
   },
   CreateBucket: {
     state: 'part',
@@ -105,18 +108,24 @@ export const OPERATION_NOTES: Notes = {
     difference:
       'Account and user names in principals need not exist; an action that fits no resource of its statement is accepted',
   },
+  PutBucketTagging: { difference: ANY_CHARACTERS },
   PutBucketVersioning: { difference: 'No MFA delete: `501 NotImplemented`' },
   PutObject: {
     state: 'part',
     difference:
       '`If-None-Match` also takes an ETag, which AWS refuses. The null version has no `x-amz-version-id` in the answer. Storage classes that can be read at once are kept as a label; GLACIER and DEEP_ARCHIVE are `InvalidStorageClass`',
   },
+  PutObjectTagging: { difference: ANY_CHARACTERS },
   RenameObject: {
     difference:
       'For every bucket that never had versioning, not for directory buckets alone; with versioning `409 InvalidBucketState`. Needs s3:GetObject and s3:DeleteObject of the source and s3:PutObject of the new key. A client token counts for 24 hours',
   },
   TransactObjects: {
     difference: 'AWS does not have it: [transactions](transactions.md)',
+  },
+  UploadPartCopy: {
+    difference:
+      'A range that ends behind the source is `416 InvalidRange`, as the public suite asks; AWS says 400',
   },
   WebsiteGet: {
     difference: 'GET and HEAD of `bucket.<--website-domain>`: index and error documents, redirects',
@@ -159,6 +168,9 @@ export const HEADER_NOTES: Notes = {
   'x-amz-bucket-object-lock-token': {
     state: 'ignored',
     difference: 'Object lock can be enabled on a bucket with versioning without one',
+  },
+  'x-amz-bypass-governance-retention': {
+    difference: 'Ignored where the bucket has no object lock, which AWS refuses',
   },
   'x-amz-confirm-remove-self-bucket-access': {
     state: 'ignored',
