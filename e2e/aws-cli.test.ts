@@ -30,7 +30,6 @@ describe.skipIf(missing !== undefined)('the AWS CLI', () => {
   function aws(...words: string[]): Promise<CommandResult> {
     return runCommand('aws', ['--endpoint-url', server.endpoint, ...words], {
       workingDirectory: folder.path,
-      limitMs: 300_000,
       environment: {
         AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
         AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,

@@ -73,7 +73,6 @@ export class ClientWorkplace implements AsyncDisposable {
   ): Promise<CommandResult> {
     return runCommand(program, words, {
       workingDirectory: this.#folder.path,
-      limitMs: 120_000,
       input,
       environment: { HOME: this.#folder.path, ...environment },
     });

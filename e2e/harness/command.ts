@@ -8,6 +8,9 @@ export const LAUNCHER: string = fileURLToPath(
   new URL('../../packages/server/bin/holdfast.mjs', import.meta.url),
 );
 
+/** Only what hangs ends here: an upload of a client is seconds, and on a machine that has much else to do some minutes. */
+const LIMIT_MS = 600_000;
+
 export interface CommandResult {
   /** -1 where a signal ended it. */
   readonly exitCode: number;
@@ -40,7 +43,7 @@ export async function runCommand(
     cwd: options.workingDirectory ?? ROOT,
     env: cleanEnvironment(options.environment),
     stdio: ['pipe', 'pipe', 'pipe'],
-    timeout: options.limitMs ?? 120_000,
+    timeout: options.limitMs ?? LIMIT_MS,
     killSignal: 'SIGKILL',
   });
   let output = '';
