@@ -7,6 +7,7 @@ const LONG = [
   'e2e/system-call-faults.test.ts',
   'e2e/crash-consistency.test.ts',
   'e2e/cluster-recovery.test.ts',
+  'e2e/cluster-partition.test.ts',
   'e2e/cluster-faults.test.ts',
   'e2e/disk-full.test.ts',
   'e2e/lifecycle.test.ts',
