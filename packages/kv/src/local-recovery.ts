@@ -12,7 +12,7 @@ import type { HealedFile } from './index-healing.ts';
 import { openIndex, refuseMissingSegments } from './index-healing.ts';
 import type { KvEngine } from './kv-engine.ts';
 import { MANIFEST_NAME } from './manifest.ts';
-import { loadIdentity } from './node-identity.ts';
+import { loadIdentity, noteLogMade, refuseLostLog } from './node-identity.ts';
 import type { CommittedRecord } from './prepared-record.ts';
 import { openError } from './wal-failure.ts';
 
@@ -95,7 +95,9 @@ async function recoverLocked(
 ): Promise<Recovered> {
   const { env, directory } = request;
   const steps = new StepTimes(env.clock);
-  const identity = await loadIdentity(env, directory, request.identity);
+  const found = await loadIdentity(env, directory, request.identity);
+  const { identity } = found;
+  await refuseLostLog(env, directory, found);
   steps.done('identity');
   const walDirectory = `${directory}/wal`;
   const wal = await openWal({ ...request.wal, env, directory: walDirectory, identity });
@@ -125,6 +127,7 @@ async function recoverLocked(
   const tables = engine.index.tables.length;
   // Safety: only now, when all that is listed was found whole, is anything written for good, and are files removed.
   await engine.index.complete();
+  await noteLogMade(env, directory, found);
   const removedFiles = await engine.index.removeUnlisted();
   await tidyIncoming({ env, directory, engine });
   steps.done('tidy');

@@ -7,6 +7,12 @@ import { readWholeFile, replaceFile } from './file-replacement.ts';
 const FILE_NAME = 'node.json';
 const FORMAT_VERSION = 1;
 
+export interface FolderIdentity {
+  readonly identity: WalIdentity;
+  /** The first start, which makes the log, has not come to its end. */
+  readonly isNew: boolean;
+}
+
 /**
  * Whose folder this is. Read from `node.json`; where the folder is new, made once, durably, before anything
  * else is written. KV_INCOMPATIBLE where it is another's than `expected`.
@@ -15,11 +21,12 @@ export async function loadIdentity(
   env: Env,
   directory: string,
   expected: WalIdentity | undefined,
-): Promise<WalIdentity> {
+): Promise<FolderIdentity> {
   const path = `${directory}/${FILE_NAME}`;
   const content = await readWholeFile(env.files, path);
   if (content === undefined) return createIdentity(env, directory, expected);
-  const identity = parseIdentity(env, path, content);
+  const found = parseIdentity(env, path, content);
+  const { identity } = found;
   if (
     expected !== undefined &&
     (expected.clusterId !== identity.clusterId || expected.nodeId !== identity.nodeId)
@@ -29,21 +36,49 @@ export async function loadIdentity(
       `${path} names node ${identity.nodeId} of cluster ${identity.clusterId}, not node ${expected.nodeId} of cluster ${expected.clusterId}; give each node its own folder`,
     );
   }
-  return identity;
+  return found;
 }
 
 /** Whose folder this is; undefined where it is new, or not there. */
 export async function readIdentity(env: Env, directory: string): Promise<WalIdentity | undefined> {
   const path = `${directory}/${FILE_NAME}`;
   const content = await readWholeFile(env.files, path);
-  return content === undefined ? undefined : parseIdentity(env, path, content);
+  return content === undefined ? undefined : parseIdentity(env, path, content).identity;
+}
+
+/**
+ * Refuses a folder whose log was there and is not: a volume that is not mounted, a copy that is half done. KV_CORRUPTION. The log
+ * has a file at all times from the first start on.
+ */
+export async function refuseLostLog(
+  env: Env,
+  directory: string,
+  { isNew }: FolderIdentity,
+): Promise<void> {
+  if (isNew) return;
+  const path = `${directory}/wal`;
+  const names = (await env.files.stat(path)) === undefined ? [] : await env.files.list(path);
+  if (names.some((name) => /^state-|\.wal$/.test(name))) return;
+  throw corruption(
+    path,
+    `no log is there, and ${directory}/${FILE_NAME} says that there was one: mount or copy what is missing. Where nothing was ever stored, remove ${FILE_NAME}`,
+  );
+}
+
+/** From now on the log must be there. Durable when it resolves. */
+export async function noteLogMade(
+  env: Env,
+  directory: string,
+  { identity, isNew }: FolderIdentity,
+): Promise<void> {
+  if (isNew) await writeIdentity(env, directory, identity);
 }
 
 async function createIdentity(
   env: Env,
   directory: string,
   expected: WalIdentity | undefined,
-): Promise<WalIdentity> {
+): Promise<FolderIdentity> {
   // Safety: the identity is durable before the log is made, so a log without one has lost it.
   if ((await env.files.stat(`${directory}/wal`)) !== undefined) {
     throw corruption(`${directory}/${FILE_NAME}`, 'it is missing, and a log is there');
@@ -52,24 +87,26 @@ async function createIdentity(
     clusterId: toHex(env.random.bytes(16)),
     nodeId: toHex(env.random.bytes(16)),
   };
-  await writeIdentity(env, directory, identity);
-  return identity;
+  await writeIdentity(env, directory, identity, true);
+  return { identity, isNew: true };
 }
 
-/** Makes the folder the node's. Durable when it resolves. */
+/** Makes the folder the node's. Durable when it resolves. `isNew`: its log is yet to be made; default false. */
 export async function writeIdentity(
   env: Env,
   directory: string,
   identity: WalIdentity,
+  isNew = false,
 ): Promise<void> {
   const { clusterId, nodeId } = identity;
   const checksum = checksumOf(env, clusterId, nodeId);
-  const fields = { format: FORMAT_VERSION, clusterId, nodeId, checksum };
+  const ids = { format: FORMAT_VERSION, clusterId, nodeId, checksum };
+  const fields = isNew ? { ...ids, isNew } : ids;
   const text = `${JSON.stringify(fields, undefined, 2)}\n`;
   await replaceFile(env.files, directory, FILE_NAME, utf8(text));
 }
 
-function parseIdentity(env: Env, path: string, content: Uint8Array): WalIdentity {
+function parseIdentity(env: Env, path: string, content: Uint8Array): FolderIdentity {
   let parsed: unknown;
   try {
     parsed = JSON.parse(fromUtf8(content));
@@ -80,7 +117,7 @@ function parseIdentity(env: Env, path: string, content: Uint8Array): WalIdentity
     string,
     unknown
   >;
-  const { format, clusterId, nodeId, checksum } = fields;
+  const { format, clusterId, nodeId, checksum, isNew } = fields;
   if (typeof format === 'number' && format > FORMAT_VERSION) {
     throw new NewerFormatError(
       `${path} has format ${format}; this Holdfast reads ${FORMAT_VERSION}: use the newer one`,
@@ -94,7 +131,7 @@ function parseIdentity(env: Env, path: string, content: Uint8Array): WalIdentity
   if (checksum !== undefined && checksum !== checksumOf(env, clusterId, nodeId)) {
     throw corruption(path, 'its ids do not match their checksum; the MANIFEST has them too');
   }
-  return { clusterId, nodeId };
+  return { identity: { clusterId, nodeId }, isNew: isNew === true };
 }
 
 /** Without it a changed digit would look like the folder of another node. */

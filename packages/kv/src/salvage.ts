@@ -146,7 +146,7 @@ async function openSource(env: Env, directory: string, notices: SalvageFinding[]
 
 /** The index as it was flushed last, with values read straight from the segments. */
 async function openIndexOnly(env: Env, directory: string): Promise<Source> {
-  const identity = await loadIdentity(env, directory, undefined);
+  const { identity } = await loadIdentity(env, directory, undefined);
   const engine = await KvEngine.open({ ...ENGINE, env, directory: `${directory}/kv`, identity });
   const paths = new Map<number, string>();
   for (const name of await env.files.list(`${directory}/wal`)) {

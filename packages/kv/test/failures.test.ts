@@ -264,6 +264,29 @@ describe('damage', () => {
     expect(await codeOf(open(env))).toBe('KV_CORRUPTION');
   });
 
+  test('a folder that has lost its log is refused, with its index or without, and one whose first start was cut off is not', async () => {
+    const env = await createMemoryEnv();
+    await (await filled(env)).close();
+    const lost = await createMemoryEnv({ files: env.files.clone() });
+    for (const part of ['wal', 'kv']) {
+      const path = `${DIRECTORY}/${part}`;
+      for (const name of await lost.files.list(path)) await lost.files.unlink(`${path}/${name}`);
+      await expect(open(lost)).rejects.toMatchObject({
+        code: 'KV_CORRUPTION',
+        message: expect.stringContaining('no log is there'),
+      });
+    }
+    const cut = await createMemoryEnv();
+    cut.files.failWhen({
+      when: ({ kind, path }) => kind === 'makeDirectory' && path.endsWith('/wal'),
+      code: 'FILE_IO',
+    });
+    await expect(open(cut)).rejects.toThrow();
+    expect(await cut.files.list(DIRECTORY)).toContain('node.json');
+    expect(await cut.files.list(DIRECTORY)).not.toContain('wal');
+    await (await open(cut)).close();
+  });
+
   test('a changed digit of an id in node.json is damage of that file, and not another node', async () => {
     const env = await createMemoryEnv();
     await (await filled(env)).close();
