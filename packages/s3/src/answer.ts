@@ -135,18 +135,22 @@ export async function sendObject(
   try {
     const all = baseHeaders(call);
     all.push(...headers, 'Content-Length', String(reader.length));
-    begin(call, status, all);
     if (reader.immediate !== undefined) {
+      begin(call, status, all);
       call.bytesOut = reader.length;
       endWith(call, reader.immediate);
       return;
     }
-    const writer = new AnswerWriter(call);
+    let writer: AnswerWriter | undefined;
     for await (const piece of reader.body) {
+      // Why only now: of a first piece that cannot be read the client can still be told.
+      if (writer === undefined) begin(call, status, all);
+      writer ??= new AnswerWriter(call);
       await writer.write(piece);
       call.bytesOut += piece.byteLength;
     }
     if (call.bytesOut !== reader.length) throw new Error('the store gave fewer bytes than it said');
+    if (writer === undefined) begin(call, status, all);
     call.res.end();
   } finally {
     reader.close();

@@ -259,6 +259,29 @@ test('a read that fails in the middle cuts the body short', async () => {
   expect(server.records.at(-1)).toMatchObject({ errorCode: 'InternalError', bytesOut: 2 });
 });
 
+test('a read that fails before its first byte is an error, and the connection goes on', async () => {
+  await using server = await startWithBucket({
+    wrap: (store) => ({
+      ...store,
+      getObject: async (request) => {
+        const reader = await store.getObject(request);
+        const body = {
+          [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(unreadable()) }),
+        };
+        return { ...reader, close: () => reader.close(), immediate: undefined, body };
+      },
+    }),
+  });
+  await send(server, { ...PUT, body: 'hello' });
+  await using socket = new RawSocket(server.port);
+  const head = rawHead(server, { method: 'GET', path: '/bucket/key' });
+  for (const _turn of [1, 2]) {
+    socket.write(head);
+    await socket.until(/HTTP\/1\.1 500 [^]*<Code>InternalError<\/Code>[^]*<\/Error>$/);
+  }
+  expect(server.records.at(-1)).toMatchObject({ status: 500, errorCode: 'InternalError' });
+});
+
 test('an unforeseen error is InternalError, logged with its cause and never shown', async () => {
   await using server = await startWithBucket({
     wrap: (store) => ({
@@ -300,6 +323,10 @@ test('errors of the storage have their status and their code', async () => {
     expect(answer.body).not.toContain('internal words');
   }
 });
+
+function unreadable(): Error {
+  return Object.assign(new Error('the device could not read it'), { code: 'KV_CORRUPTION' });
+}
 
 async function* failing(): AsyncGenerator<Uint8Array> {
   yield Buffer.from('he');
