@@ -165,7 +165,13 @@ const OVERRIDES: ReadonlyMap<string, string> = new Map([
   ['response-expires', 'Expires'],
 ]);
 
-/** The headers that describe an object, for GET and HEAD. */
+/** What AWS says of an object that was stored without a type. */
+const DEFAULT_TYPE = 'binary/octet-stream';
+
+/**
+ * The headers that describe an object, for GET and HEAD. What no header can say is left out, so that the bytes can be read: earlier
+ * versions took it from forms and URLs.
+ */
 export function objectHeaders(call: S3Call, info: ObjectInfo): HeaderList {
   const { metadata } = info;
   const headers: HeaderList = [
@@ -179,9 +185,10 @@ export function objectHeaders(call: S3Call, info: ObjectInfo): HeaderList {
   const overrides = call.target.query.size === 0 ? undefined : readOverrides(call);
   const add = (name: string, value: string | undefined): void => {
     const shown = overrides?.get(name) ?? value;
-    if (shown !== undefined) headers.push(name, shown);
+    if (shown !== undefined && isHeaderValue(shown)) headers.push(name, shown);
   };
-  add('Content-Type', metadata.contentType ?? 'binary/octet-stream');
+  const { contentType = DEFAULT_TYPE } = metadata;
+  add('Content-Type', isHeaderValue(contentType) ? contentType : DEFAULT_TYPE);
   add('Cache-Control', metadata.cacheControl);
   add('Content-Disposition', metadata.contentDisposition);
   add('Content-Encoding', metadata.contentEncoding);
@@ -196,9 +203,13 @@ export function objectHeaders(call: S3Call, info: ObjectInfo): HeaderList {
   if (storageClass !== undefined && storageClass !== 'STANDARD') {
     headers.push('x-amz-storage-class', storageClass);
   }
-  for (const [name, value] of Object.entries(metadata.user)) {
-    headers.push(USER_PREFIX + name, value);
+  let missing = 0;
+  for (const [short, value] of Object.entries(metadata.user)) {
+    const name = USER_PREFIX + short;
+    if (isHeaderName(name) && isHeaderValue(value)) headers.push(name, value);
+    else missing++;
   }
+  if (missing > 0) headers.push('x-amz-missing-meta', String(missing));
   return headers;
 }
 

@@ -1,5 +1,6 @@
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { from } from './body/body-fixtures.ts';
 import { send } from './raw-client.ts';
 import { startTestServer, type TestServer } from './test-server.ts';
 
@@ -33,6 +34,29 @@ afterAll(async () => {
 function get(path: string, headers: Record<string, string> = {}, method = 'GET') {
   return send(server, { method, path, headers });
 }
+
+test('metadata that no header can say is left out and counted, and the bytes are read', async () => {
+  await server.store.putObject({
+    bucket: 'bucket',
+    key: 'unsayable',
+    body: { pieces: from([Buffer.from('bytes')]), sizeBytes: 5 },
+    metadata: {
+      user: { colour: 'red', line: 'a\nb', 'no name': 'x', wide: '\u{1F600}' },
+      contentType: 'text/\u0000',
+      cacheControl: 'no\r\nstore',
+    },
+  });
+  for (const method of ['GET', 'HEAD']) {
+    const { status, headers, body } = await get('/bucket/unsayable', {}, method);
+    expect([status, body]).toEqual([200, method === 'GET' ? 'bytes' : '']);
+    expect(headers).toMatchObject({
+      'x-amz-meta-colour': 'red',
+      'x-amz-missing-meta': '3',
+      'content-type': 'binary/octet-stream',
+    });
+    expect(headers['cache-control']).toBeUndefined();
+  }
+});
 
 test('all metadata comes back on GET and HEAD', async () => {
   for (const method of ['GET', 'HEAD']) {

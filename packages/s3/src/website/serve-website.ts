@@ -3,6 +3,7 @@ import { requiredAction } from '../access/action-table.ts';
 import { mayList, openBucket, requireAccess } from '../access/authorize.ts';
 import { sendEmpty, sendObject } from '../answer.ts';
 import { corsAnswerHeaders } from '../cors/cors-answer.ts';
+import { isHeaderValue } from '../header-text.ts';
 import { objectHeaders } from '../object-metadata.ts';
 import { getObject } from '../operations/get-object.ts';
 import { headObject } from '../operations/head-object.ts';
@@ -72,7 +73,7 @@ async function servePage(call: S3Call, website: Website, page: Page): Promise<vo
     throw await explainMissing(call, key);
   }
   const elsewhere = info.metadata.websiteRedirectLocation;
-  if (elsewhere !== undefined) {
+  if (elsewhere !== undefined && isHeaderValue(elsewhere)) {
     await sendEmpty(call, 301, ['Location', elsewhere]);
     return;
   }
