@@ -16,6 +16,7 @@ import {
   PutBucketAclCommand,
   PutBucketOwnershipControlsCommand,
   PutBucketPolicyCommand,
+  PutBucketVersioningCommand,
   PutObjectAclCommand,
   PutObjectCommand,
   PutPublicAccessBlockCommand,
@@ -124,6 +125,26 @@ test('what is one account’s is nobody else’s', async () => {
   const own = await other.send(new ListBucketsCommand({}));
   expect(own.Owner).toEqual({ ID: OTHER.id, DisplayName: 'other' });
   expect(own.Buckets ?? []).toEqual([]);
+});
+
+test('who may read and delete an object may not so its versions, the null one neither', async () => {
+  const Bucket = await newBucket();
+  await owner.send(policy(Bucket, { Action: ['s3:GetObject', 's3:DeleteObject'] }));
+  await owner.send(
+    new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }),
+  );
+  await owner.send(new PutObjectCommand({ Bucket, Key: 'k', Body: 'newer' }));
+  const older = { Bucket, Key: 'k', VersionId: 'null' };
+  expect(await outcome(other.send(new GetObjectCommand(older)))).toBe('AccessDenied');
+  expect(await outcome(other.send(new DeleteObjectCommand(older)))).toBe('AccessDenied');
+  const deleted = other.send(
+    new DeleteObjectsCommand({ Bucket, Delete: { Objects: [{ Key: 'k', VersionId: 'null' }] } }),
+  );
+  expect((await deleted).Errors).toMatchObject([{ Code: 'AccessDenied' }]);
+  expect(await get(other, Bucket)).toBe('ok');
+  await owner.send(policy(Bucket, { Action: ['s3:GetObjectVersion', 's3:DeleteObjectVersion'] }));
+  expect(await outcome(other.send(new GetObjectCommand(older)))).toBe('ok');
+  expect(await outcome(other.send(new DeleteObjectCommand(older)))).toBe('ok');
 });
 
 test('a user has what its policies allow of its account', async () => {

@@ -117,8 +117,9 @@ export async function hasAccess(call: S3Call, target: AccessTarget): Promise<boo
 
 function isAllowed(call: S3Call, target: AccessTarget, info: ObjectInfo | undefined): boolean {
   const { bucket, access, key, required, versionId } = target;
-  const version = versionId !== undefined && versionId !== 'null';
-  const action = (version ? required.versionAction : undefined) ?? required.action;
+  // Also for `null`: that may be an older version as well as any.
+  const version = versionId === undefined ? undefined : required.versionAction;
+  const action = version ?? required.action;
   const ofObject = required.grant?.on === 'object' && access.ownership !== 'BucketOwnerEnforced';
   const ownerId = (ofObject ? info?.metadata.ownerId : undefined) ?? bucket.ownerId;
   return mayAccess({
