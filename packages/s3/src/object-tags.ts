@@ -12,6 +12,7 @@ export type TagList = readonly (readonly [string, string])[];
 /** Source: Amazon S3 User Guide, "Categorizing your storage using tags". */
 const KEY_LIMIT = 128;
 const VALUE_LIMIT = 256;
+const CHARACTERS = /^[\p{L}\p{Z}\p{N}_.:/=+@-]*$/u;
 
 /** The setting of a bucket that has its tags. */
 export const TAGGING_SETTING = 'tagging';
@@ -101,7 +102,7 @@ function checkTags(tags: TagList, limit: number): TagList {
   }
   const names = new Set<string>();
   for (const [name, value] of tags) {
-    if (name === '' || name.length > KEY_LIMIT) {
+    if (name === '' || name.length > KEY_LIMIT || !CHARACTERS.test(name)) {
       throw new S3Error('InvalidTag', 'The TagKey you have provided is invalid', { TagKey: name });
     }
     if (name.toLowerCase().startsWith('aws:')) {
@@ -109,7 +110,7 @@ function checkTags(tags: TagList, limit: number): TagList {
         TagKey: name,
       });
     }
-    if (value.length > VALUE_LIMIT) {
+    if (value.length > VALUE_LIMIT || !CHARACTERS.test(value)) {
       throw new S3Error('InvalidTag', 'The TagValue you have provided is invalid', {
         TagValue: value,
       });

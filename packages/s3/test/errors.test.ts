@@ -225,6 +225,7 @@ test('headers whose promise cannot be kept are refused', async () => {
     [{ 'x-amz-server-side-encryption-context': 'e30=' }, 501, 'NotImplemented'],
     [{ 'x-amz-server-side-encryption-customer-algorithm': 'AES256' }, 400, 'InvalidArgument'],
     [{ 'x-amz-tagging': 'a=b&a=c' }, 400, 'InvalidTag'],
+    [{ 'x-amz-tagging': 'a=b%21' }, 400, 'InvalidTag'],
     [{ 'x-amz-tagging': 'a=%zz' }, 400, 'InvalidArgument'],
     [{ 'x-amz-tagging': '%E4=b' }, 400, 'InvalidArgument'],
     [{ 'x-amz-tagging': 'aws%3Aname=b' }, 400, 'InvalidTag'],
