@@ -18,7 +18,8 @@ export function readCount(
   options: { readonly minimum?: number } = {},
 ): number {
   const value = readInteger(call, name) ?? maximum;
-  if (value < (options.minimum ?? 0)) {
+  const isOutside = options.minimum !== undefined && value > maximum;
+  if (isOutside || value < (options.minimum ?? 0)) {
     throw invalidArgument(
       `Argument ${name} must be an integer between ${options.minimum ?? 0} and ${maximum}`,
       name,

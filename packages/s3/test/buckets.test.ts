@@ -51,6 +51,10 @@ test('ListBuckets pages with max-buckets, prefix and an opaque token', async () 
   );
   expect(second.Buckets?.map(({ Name }) => Name)).toEqual(['log-c']);
   expect(second.ContinuationToken).toBeUndefined();
+  for (const MaxBuckets of [0, 10_001]) {
+    const outside = s3.send(new ListBucketsCommand({ MaxBuckets }));
+    await expect(outside).rejects.toMatchObject({ name: 'InvalidArgument' });
+  }
 });
 
 test('in us-east-1, or where the operator says so, the owner may create a bucket again; elsewhere it is 409', async () => {
