@@ -71,6 +71,14 @@ test.runIf(LINUX)('a file gets the mode that create asks for', async () => {
   expect((await stat(`${folder.path}/a`)).mode & 0o777).toBe(0o600);
 });
 
+test.runIf(LINUX)('a folder that takes none is an error, and is not tried for ever', async () => {
+  const path = '/proc/no/such/folder';
+  await expect(new NodeFiles().makeDirectory(path)).rejects.toMatchObject({
+    code: 'FILE_NOT_FOUND',
+    path,
+  });
+});
+
 test.runIf(LINUX)('a handle whose direct writes are refused goes on with synced ones', async () => {
   const path = `${folder.path}/a`;
   const flags = constants.O_RDWR | constants.O_CREAT;

@@ -23,6 +23,28 @@ export interface NodeFilesOptions {
   readonly direct?: boolean;
 }
 
+/** Why not Node's recursive one: where a folder takes none, as `/proc`, that tries for ever. */
+async function makeFolders(path: string): Promise<void> {
+  const made = await tryMakeFolder(path);
+  if (made === 'done') return;
+  const parent = dirname(path);
+  if (made.code !== 'ENOENT' || parent === path) throw made;
+  await makeFolders(parent);
+  const again = await tryMakeFolder(path);
+  if (again !== 'done') throw again;
+}
+
+/** What it failed with, unless the folder is there now. */
+async function tryMakeFolder(path: string): Promise<'done' | NodeJS.ErrnoException> {
+  try {
+    await mkdir(path);
+    return 'done';
+  } catch (error) {
+    const there = await stat(path).catch(() => undefined);
+    return there?.isDirectory() === true ? 'done' : (error as NodeJS.ErrnoException);
+  }
+}
+
 /** `Files` on the file system of the machine. */
 export class NodeFiles implements Files {
   readonly threads: NodeThreads;
@@ -76,7 +98,7 @@ export class NodeFiles implements Files {
   }
 
   async makeDirectory(path: string): Promise<void> {
-    await mkdir(path, { recursive: true }).catch(rejectAs('makeDirectory', path));
+    await makeFolders(path).catch(rejectAs('makeDirectory', path));
   }
 
   async removeDirectory(path: string): Promise<void> {
