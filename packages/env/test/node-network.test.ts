@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import type { AddressInfo, Socket } from 'node:net';
 import { connect, createServer } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -13,6 +14,7 @@ import { loadPeerSecurity, NodeNetwork, SharedSecret, secretSecurity } from '../
 import { SECURITIES, TEST_SECRET, testCertificates, testSecret } from './network-fixtures.ts';
 import { type TcpProxy, tcpProxy } from './tcp-proxy.ts';
 
+const LINUX = process.platform === 'linux';
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
 const HELLO: Hello = { clusterId: 'cluster', from: 'n1', to: 'n2', lane: 'log' };
 /** A TLS record that begins a client hello of sixteen megabytes. */
@@ -268,6 +270,24 @@ describe('connections that go wrong', () => {
     await expect(far.receive()).rejects.toMatchObject({ code: 'FRAME_TOO_LARGE' });
     await expect(connection.receive()).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
   });
+
+  test.runIf(LINUX)(
+    'the system asks at both ends whether the other one is still there',
+    async () => {
+      const { listener, accepted } = await serve();
+      await dial(listener, 'none');
+      while (accepted.length === 0) await turn();
+      const port = listener.address.port.toString(16).toUpperCase().padStart(4, '0');
+      const table = await readFile('/proc/net/tcp', 'utf8');
+      const timers = table
+        .split('\n')
+        .map((line) => line.trim().split(/\s+/))
+        .filter(([, near, far, state]) => state === '01' && `${near} ${far}`.includes(`:${port}`))
+        .map((fields) => fields[5]?.slice(0, 2));
+      // 02 is the timer of keep-alive. Source: Linux, Documentation/networking/proc_net_tcp.
+      expect(timers).toEqual(['02', '02']);
+    },
+  );
 
   test('a connection that is cut is lost at both ends', async () => {
     const { listener, accepted } = await serve();

@@ -11,6 +11,8 @@ const IN_FLIGHT_BYTES = 256 * 1024;
 /** A peer that does not take as much in this time is lost. */
 const STALL_LIMIT_MS = 10_000;
 const CLOSE_LIMIT_MS = 1000;
+/** Of silence, before the system asks whether the peer is still there. */
+const KEEP_ALIVE_MS = 30_000;
 /** What a waiting frame costs besides its bytes: empty ones are bounded too. */
 const FRAME_OVERHEAD_BYTES = 64;
 
@@ -58,6 +60,8 @@ export class NodeConnection implements Connection {
     this.#clock = options.clock;
     this.#decoder = new FrameDecoder(limits.frameBytes);
     socket.setNoDelay(true);
+    // Why: who only listens would never learn that the other machine has vanished.
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
     socket.on('data', (piece: Buffer) => {
       // Plain bytes: `slice` of a Buffer does not copy, which who owns a frame would not expect.
       this.#take(new Uint8Array(piece.buffer, piece.byteOffset, piece.length));
