@@ -3,7 +3,7 @@ import type { WalIdentity } from '@holdfast/wal';
 import { parseSegmentName } from '@holdfast/wal';
 import { pinFiles, removePins } from './backup/pinned-files.ts';
 import type { BackupReport, BackupRequest } from './backup/take-backup.ts';
-import { takeBackup } from './backup/take-backup.ts';
+import { refuseOwnFolder, takeBackup } from './backup/take-backup.ts';
 import type { Committer, CommitterContext } from './committer.ts';
 import type { CompactionProgress, CompactionReport } from './compactor.ts';
 import { KvError } from './errors.ts';
@@ -229,6 +229,7 @@ export class EngineStore implements LocalStore {
   async backup(request: BackupRequest): Promise<BackupReport> {
     this.#checkOpen();
     if (this.#backup !== undefined) throw new KvError('KV_BUSY', 'a backup is running already');
+    refuseOwnFolder(this.#directory, request.to);
     const backup = this.#runBackup(request);
     this.#backup = backup.catch(() => undefined);
     try {

@@ -12,7 +12,15 @@ import {
   verifyBackups,
 } from '../src/index.ts';
 import { Script } from './crash/script.ts';
-import { contentsOf, del, MIXED, open, put, TINY } from './fixtures/crash-enumeration.ts';
+import {
+  contentsOf,
+  DIRECTORY,
+  del,
+  MIXED,
+  open,
+  put,
+  TINY,
+} from './fixtures/crash-enumeration.ts';
 
 const TARGET = '/backups';
 
@@ -147,6 +155,20 @@ describe('a restored store', () => {
     await store.close();
     expect(await restored(env, '/second')).toEqual([]);
   });
+});
+
+test('a backup into the folders of the store itself is refused, and leaves nothing there', async () => {
+  const env = await createMemoryEnv();
+  const store = await open(env);
+  await store.transact({ operations: [put('a', 10)] });
+  for (const to of [DIRECTORY, `${DIRECTORY}/kv`, `${DIRECTORY}/wal`, `${DIRECTORY}/wal/backups`]) {
+    await expect(store.backup({ to })).rejects.toMatchObject({ code: 'KV_INVALID_ARGUMENT' });
+  }
+  for (const part of ['', '/kv', '/wal']) {
+    expect(await env.files.list(`${DIRECTORY}${part}`)).not.toContain('files');
+  }
+  await store.backup({ to: `${DIRECTORY}/backups` });
+  await store.close();
 });
 
 describe('the window', () => {

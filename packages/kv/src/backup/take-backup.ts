@@ -47,6 +47,14 @@ export interface BackupReport {
   readonly durationMs: number;
 }
 
+/** The store's files and a backup's have names in common. KV_INVALID_ARGUMENT. */
+export function refuseOwnFolder(directory: string, to: string): void {
+  const isOwn = ['wal', 'kv'].some((part) => `${to}/`.startsWith(`${directory}/${part}/`));
+  if (!isOwn && to !== directory) return;
+  const message = `${to} is the store's own folder: give backups another one, best on another volume`;
+  throw new KvError('KV_INVALID_ARGUMENT', message);
+}
+
 /**
  * Writes a backup of pinned files. Durability: files are synced, then the folder with their names, and the manifest
  * comes last, by tmp, sync, rename and sync of its folder; so what has a manifest is whole. `check` is called often: what
