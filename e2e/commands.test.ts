@@ -58,6 +58,7 @@ test('wrong use is exit code 2 and a sentence', async () => {
     [['serve', '--recovery', 'repair-from-peers'], 'needs peers, and this is a single node'],
     [['serve', '--scrub-rate', 'fast'], '--scrub-rate is a number of bytes a second'],
     [['wal', 'inspect'], "missing required argument 'folder'"],
+    [['keys', 'rotate', '--data', '/nowhere'], 'There is no store in /nowhere.'],
     [['healthcheck', '--url', 'nonsense'], '"nonsense" is not an address'],
   ];
   for (const [words, sentence] of cases) {

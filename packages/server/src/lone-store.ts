@@ -1,6 +1,8 @@
+import type { Env } from '@holdfast/env';
 import type { LocalStore, LocalStoreOptions } from '@holdfast/kv';
 import { openLocalStore } from '@holdfast/kv';
 import { refuseMember } from '@holdfast/replica';
+import { SettingsError } from './settings-error.ts';
 
 /**
  * Opens the data folder of a server that is alone. Errors as of `openLocalStore`, and KV_INCOMPATIBLE for the folder of a node of a
@@ -9,4 +11,10 @@ import { refuseMember } from '@holdfast/replica';
 export async function openLoneStore(options: LocalStoreOptions): Promise<LocalStore> {
   await refuseMember(options.env, options.directory);
   return await openLocalStore(options);
+}
+
+/** Refuses a folder in which no store is, where a command would make one of a path that was mistyped. Throws a SettingsError. */
+export async function requireStore(env: Env, directory: string): Promise<void> {
+  if ((await env.files.stat(`${directory}/node.json`)) !== undefined) return;
+  throw new SettingsError(`There is no store in ${directory}. Name its data folder with --data.`);
 }

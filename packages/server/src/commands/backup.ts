@@ -5,7 +5,7 @@ import type { BackupReport, BackupRequest, VerifiedBackup } from '@holdfast/kv';
 import { restoreBackup, verifyBackups } from '@holdfast/kv';
 import { canHaveControlSocket, controlPath, requestBackup } from '../control-socket.ts';
 import { reportFailure } from '../failure.ts';
-import { openLoneStore } from '../lone-store.ts';
+import { openLoneStore, requireStore } from '../lone-store.ts';
 import { SettingsError } from '../settings-error.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 
@@ -121,12 +121,6 @@ async function withEnv(
   } finally {
     await env.digests.close();
   }
-}
-
-/** Why: opening would make an empty store of a path that was mistyped. */
-async function requireStore(env: Env, directory: string): Promise<void> {
-  if ((await env.files.stat(`${directory}/node.json`)) !== undefined) return;
-  throw new SettingsError(`There is no store in ${directory}. Name its data folder with --data.`);
 }
 
 function pathOf(terminal: Terminal, path: string | undefined, otherwise: string): string {

@@ -9,6 +9,7 @@ import {
   masterKeyPath,
   rotateMasterKey,
 } from '../keys/master-key-file.ts';
+import { requireStore } from '../lone-store.ts';
 import { SettingsError } from '../settings-error.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 
@@ -34,12 +35,20 @@ export async function keysList(terminal: Terminal, options: KeysOptions): Promis
 /** Puts a new master key before the others. */
 export async function keysRotate(terminal: Terminal, options: KeysOptions): Promise<ExitCode> {
   return await withPlace(terminal, options, async (place) => {
+    await requireKeyOrStore(place);
     show(terminal, place.env, await rotateMasterKey(place));
     terminal.print(
       `${masterKeyPath(place)} has a new key. Back the file up, then start the server again: it seals\n` +
         'with the new key, and logs when the older ones may leave the file.\n',
     );
   });
+}
+
+/** Why: a key would be made in the folder of a path that was mistyped, and none rotated. */
+async function requireKeyOrStore(place: MasterKeyPlace): Promise<void> {
+  if (place.path === undefined && (await findMasterKeys(place)).length === 0) {
+    await requireStore(place.env, place.directory);
+  }
 }
 
 function show(terminal: Terminal, env: Env, keys: readonly Uint8Array[]): void {
