@@ -154,8 +154,11 @@ class StoreInspector {
         ends.push(finding);
       }
     }
-    if (slots === 0) {
+    if (slots === 0 && this.#counts.segments > 0) {
       this.#findings.push(damageOf('state', 'wal', 0, 'no whole copy of the state'));
+    } else if (slots === 0) {
+      const text = 'its first start was cut off before there was anything in it; the next one goes on';
+      this.#findings.push({ kind: 'notice', file: 'wal', text });
     }
     // Why not the last: its end may be torn by a crash, or in motion. Opening it tells which.
     for (const { file, offset, problem } of ends.slice(0, -1)) {

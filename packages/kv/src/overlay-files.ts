@@ -15,6 +15,8 @@ export class OverlayFiles implements Files {
   /** What differs from below; undefined where a file is removed. */
   readonly #changed = new Map<string, OverlayContent | undefined>();
 
+  /** Folders that are not there below. */
+  readonly #made = new Set<string>();
   /** Folders whose names are those of an earlier moment. */
   readonly #frozen = new Map<string, readonly string[]>();
 
@@ -53,12 +55,17 @@ export class OverlayFiles implements Files {
     this.#changed.set(path, undefined);
   }
 
-  async makeDirectory(): Promise<void> {}
+  async makeDirectory(path: string): Promise<void> {
+    if ((await this.#base.stat(path)) === undefined) this.#made.add(path);
+  }
 
-  async removeDirectory(): Promise<void> {}
+  async removeDirectory(path: string): Promise<void> {
+    this.#made.delete(path);
+  }
 
   async list(path: string): Promise<string[]> {
-    const names = new Set(this.#frozen.get(path) ?? (await this.#base.list(path)));
+    const below = this.#made.has(path) ? [] : this.#frozen.get(path);
+    const names = new Set(below ?? (await this.#base.list(path)));
     for (const [changed, content] of this.#changed) {
       if (!changed.startsWith(`${path}/`)) continue;
       const name = changed.slice(path.length + 1);
@@ -70,6 +77,7 @@ export class OverlayFiles implements Files {
   }
 
   async stat(path: string): Promise<FileStat | undefined> {
+    if (this.#made.has(path)) return { kind: 'directory', modifiedMs: 0, sizeBytes: 0 };
     if (!this.#changed.has(path)) return this.#base.stat(path);
     const content = this.#changed.get(path);
     return content && { kind: 'file', modifiedMs: 0, sizeBytes: content.sizeBytes };

@@ -1,6 +1,6 @@
 import { utf8 } from '@holdfast/bytes';
 import type { MemoryEnv } from '@holdfast/env/memory';
-import { createMemoryEnv } from '@holdfast/env/memory';
+import { createMemoryEnv, MemoryFiles } from '@holdfast/env/memory';
 import { expect, test } from 'vitest';
 import type { LocalStore, StoreDamage, StoreFinding } from '../src/index.ts';
 import { describeStoreFinding, openLocalStore, verifyStore } from '../src/index.ts';
@@ -53,6 +53,17 @@ async function contentOf(env: MemoryEnv): Promise<Map<string, string>> {
   }
   return content;
 }
+
+test('a first start that was cut off is no damage: the next one goes on', async () => {
+  for (let operation = 1; operation <= 30; operation++) {
+    const files = new MemoryFiles({ seed: operation });
+    files.stopAt(operation);
+    await openStore(await createMemoryEnv({ files })).catch(() => undefined);
+    const left = await createMemoryEnv({ files: files.crash().files });
+    expect(damagesOf(await verified(left)), `cut off at ${operation}`).toEqual([]);
+    await (await openStore(left)).close();
+  }
+});
 
 test('a whole store is read from end to end, each value once, and nothing is changed', async () => {
   const env = await stoppedStore();
