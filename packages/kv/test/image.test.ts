@@ -1,4 +1,5 @@
 import { utf8 } from '@holdfast/bytes';
+import type { DiskOperation } from '@holdfast/env/memory';
 import { createMemoryEnv } from '@holdfast/env/memory';
 import { describe, expect, test } from 'vitest';
 import type { LocalStore } from '../src/index.ts';
@@ -77,6 +78,34 @@ describe('the state of another node', () => {
     expect(await copy.transact({ operations: [put('next', 1)] })).toMatchObject({ revision: 4 });
     for (const store of [copy, a.store, b.store]) await store.close();
   });
+
+  test.each([
+    [
+      'the commit of the MANIFEST',
+      ({ kind, path }) => kind === 'sync' && path.endsWith('MANIFEST'),
+    ],
+    ['the removal of what was received', ({ kind }) => kind === 'unlink'],
+  ] as [string, (operation: DiskOperation) => boolean][])(
+    'is not removed with what failed: %s',
+    async (_, when) => {
+      const [a, b] = [await openNode('a'), await openNode('b')];
+      for (let at = 0; at < 3; at++) {
+        await a.store.transact({ operations: [put(`key-${at}`, 3000)] });
+      }
+      const image = a.store.images.pin();
+      const incoming = b.store.images.incoming();
+      await incoming.receive(image);
+      await incoming.prepare();
+      b.env.files.failWhen({ when, code: 'FILE_IO' });
+      await expect(incoming.install()).rejects.toThrow('by a planned fault');
+      await incoming.close();
+      await b.store.close().catch(() => undefined);
+      const again = await openNode('b', await createMemoryEnv({ files: b.env.files.killed() }));
+      expect(await contentsOf(again.store)).toEqual(await contentsOf(a.store));
+      image.close();
+      for (const store of [again.store, a.store]) await store.close();
+    },
+  );
 
   test('costs a node that is behind only what it lacks', async () => {
     const a = await openNode('a');

@@ -119,10 +119,14 @@ export class IncomingImage {
    */
   async install(): Promise<WholeImage | undefined> {
     if (!(await this.prepare()) || this.#prepared === undefined) return undefined;
-    const { index, term } = this.#prepared;
-    if (!(await installImage(this.#parts, this.#prepared))) return undefined;
+    const prepared = this.#prepared;
+    // Safety: from here on the MANIFEST may list its files, whatever fails. What it does not list the next start removes.
     this.#prepared = undefined;
-    return { index, term };
+    if (await installImage(this.#parts, prepared)) {
+      return { index: prepared.index, term: prepared.term };
+    }
+    this.#prepared = prepared;
+    return undefined;
   }
 
   /** What was received stays, for the next. Idempotent. */
