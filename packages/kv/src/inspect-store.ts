@@ -157,7 +157,8 @@ class StoreInspector {
     if (slots === 0 && this.#counts.segments > 0) {
       this.#findings.push(damageOf('state', 'wal', 0, 'no whole copy of the state'));
     } else if (slots === 0) {
-      const text = 'its first start was cut off before there was anything in it; the next one goes on';
+      const text =
+        'its first start was cut off before there was anything in it; the next one goes on';
       this.#findings.push({ kind: 'notice', file: 'wal', text });
     }
     // Why not the last: its end may be torn by a crash, or in motion. Opening it tells which.

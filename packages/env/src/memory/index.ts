@@ -11,6 +11,8 @@
  * Source: packages/env/src/memory
  */
 export type { Corruption } from './corruption.ts';
+export type { CrashLivesOptions, Fate, Life } from './crash-lives.ts';
+export { runLives } from './crash-lives.ts';
 export type { CrashPoint, CrashScript } from './crash-points.ts';
 export { recordCrashPoints } from './crash-points.ts';
 export type { CrashReport } from './crash-report.ts';

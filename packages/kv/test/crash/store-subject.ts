@@ -62,7 +62,7 @@ export function storeSubject(
 }
 
 /** Safety: what the tables refer to is there, whatever records behind them have replaced. */
-async function openKnowingLess(files: Files, settings: LocalStoreSettings): Promise<void> {
+export async function openKnowingLess(files: Files, settings: LocalStoreSettings): Promise<void> {
   if ((await files.stat(DIRECTORY)) === undefined) return;
   const env = await envOf(files);
   const seam = {

@@ -141,9 +141,15 @@ export class LogLedger {
   }
 }
 
-/** Everything in a log, checked as far as that needs no knowledge of what was promised. */
-export async function foundIn(wal: Wal): Promise<FoundLog> {
-  const bases = wal.segments().map(({ firstIndex }) => firstIndex);
+/**
+ * Everything in a log, checked as far as that needs no knowledge of what was promised. `goesOn`: it was written to, so that segments
+ * without a record, which the next start removes, may be there.
+ */
+export async function foundIn(wal: Wal, { goesOn = false } = {}): Promise<FoundLog> {
+  const segments = wal
+    .segments()
+    .filter(({ firstIndex, lastIndex }) => !goesOn || lastIndex >= firstIndex);
+  const bases = segments.map(({ firstIndex }) => firstIndex);
   if (bases.some((base, at) => at > 0 && base <= (bases[at - 1] as number))) {
     throw new Error('a void segment is still there');
   }
@@ -196,7 +202,7 @@ async function isDurable(wal: Wal, index: number, refusal: WalError['code']): Pr
 }
 
 /** Without the commit index, which is a hint. */
-function textOf({
+export function textOf({
   term,
   votedFor,
 }: {
@@ -207,13 +213,20 @@ function textOf({
   return `term ${term}, vote ${votedFor}`;
 }
 
-function placeOf(body: Extent | undefined): string {
+export function placeOf(body: Extent | undefined): string {
   return body === undefined ? '-' : `${body.segmentId}:${body.offset}:${body.length}:${body.crc}`;
 }
 
 /** A body that follows from the head: none, some, or more than a block. */
-function bodyOf(text: string): Uint8Array {
-  const length = text.startsWith('big') ? 5000 : text.startsWith('body') ? 100 : 0;
+export function bodyOf(text: string): Uint8Array {
+  const sized = /^s(\d+)-/.exec(text);
+  const length = sized
+    ? Number(sized[1])
+    : text.startsWith('big')
+      ? 5000
+      : text.startsWith('body')
+        ? 100
+        : 0;
   return new Uint8Array(length).map(
     (_, at) => (at * 31 + text.length * 7 + text.charCodeAt(at % text.length)) % 256,
   );
