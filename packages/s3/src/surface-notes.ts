@@ -30,9 +30,6 @@ const SAME_DEFAULT = 'As on a bucket where nothing was set; to set it is refused
 const ANY = 'all';
 const SIGNED = 'all that are signed';
 
-const ANY_CHARACTERS =
-  'Names and values may have any characters; AWS takes letters, numbers, spaces and `+-=._:/@`';
-
 /** By the operation's name. */
 export const OPERATION_NOTES: Notes = {
   CompleteMultipartUpload: {
@@ -108,14 +105,12 @@ export const OPERATION_NOTES: Notes = {
     difference:
       'Account and user names in principals need not exist; an action that fits no resource of its statement is accepted',
   },
-  PutBucketTagging: { difference: ANY_CHARACTERS },
   PutBucketVersioning: { difference: 'No MFA delete: `501 NotImplemented`' },
   PutObject: {
     state: 'part',
     difference:
       '`If-None-Match` also takes an ETag, which AWS refuses. The null version has no `x-amz-version-id` in the answer. Storage classes that can be read at once are kept as a label; GLACIER and DEEP_ARCHIVE are `InvalidStorageClass`',
   },
-  PutObjectTagging: { difference: ANY_CHARACTERS },
   RenameObject: {
     difference:
       'For every bucket that never had versioning, not for directory buckets alone; with versioning `409 InvalidBucketState`. Needs s3:GetObject and s3:DeleteObject of the source and s3:PutObject of the new key. A client token counts for 24 hours',
