@@ -47,8 +47,7 @@ export class RecordReader {
 
   async read(index: number): Promise<WalRecordWithBody> {
     const [record] = await this.readRange(index, index + 1, 0);
-    if (record === undefined) throw this.#notFound(index);
-    return record;
+    return record as WalRecordWithBody;
   }
 
   /** Reads [from, to), at most `limitBytes` of heads and bodies but at least one record. */
@@ -65,6 +64,8 @@ export class RecordReader {
       const segment = list.holding(index);
       if (segment === undefined) throw this.#notFound(index);
       await this.#load(segment);
+      // Meanwhile it may have been cut off, or what was not durable taken back.
+      if (list.holding(index) !== segment) continue;
       const last = Math.min(to - 1, segment.lastIndex, list.lastIndex);
       // The records up to here, as far as their offsets tell: never more than a record too many.
       const end = this.#lastWithin(segment, index, last, limitBytes - usedBytes);
@@ -77,6 +78,7 @@ export class RecordReader {
       }
       if (usedBytes >= limitBytes) break;
     }
+    if (records.length === 0) throw this.#notFound(from);
     return records;
   }
 

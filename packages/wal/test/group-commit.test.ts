@@ -144,6 +144,29 @@ describe('a full disk', () => {
     });
   }
 
+  it('withdraws records while they are read: whoever reads them is told that they are not there', async () => {
+    const env = await memoryEnv();
+    const wal = await open(env, BIG);
+    await put(wal, 'first');
+    env.files.failWhen({ when: ({ kind }) => kind === 'writeSynced', code: 'NO_SPACE' });
+    let isOver = false;
+    const failing = codeOf(put(wal, 'no room')).finally(() => {
+      isOver = true;
+    });
+    const reads: Promise<string>[] = [];
+    while (!isOver) {
+      reads.push(codeOf(wal.read(logIndex(2))));
+      reads.push(codeOf(wal.readRange(logIndex(1), logIndex(3), 2 ** 20)));
+      await turns(1);
+    }
+    expect(await failing).toBe('WAL_NO_SPACE');
+    expect([...new Set(await Promise.all(reads))].toSorted()).toEqual([
+      'WAL_INDEX_NOT_FOUND',
+      'no error',
+    ]);
+    await wal.close();
+  });
+
   it('at any single operation of rotation and truncation loses nothing, and the log goes on', async () => {
     for (let at = 1; ; at++) {
       const env = await memoryEnv();
