@@ -179,6 +179,8 @@ class StoreLife {
           return;
         }
         if (this.#life.wasFull() && isFull(error)) return;
+        // What is under way when the store is closed ends so.
+        if (this.#store === undefined && codeOf(error) === 'KV_CLOSED') return;
         this.#failure ??= { error };
       }),
     );
@@ -357,9 +359,10 @@ class StoreLife {
         const contents = await contentsOf(other);
         if (tries > 0 || random.below(3) > 0) {
           const sent = model.sendWhole(contents);
-          await incoming.install();
-          sent.outcome = 'installed';
-          model.ahead = undefined;
+          const installed = await incoming.install();
+          // What it names of this store's own may have moved meanwhile: then it is received anew.
+          sent.outcome = installed === undefined ? 'refused' : 'installed';
+          if (installed !== undefined) model.ahead = undefined;
         }
       } catch (error) {
         if (!wasFull() || !isFull(error) || isDoomed()) throw error;
