@@ -146,7 +146,7 @@ export interface WalStats {
 /**
  * The write-ahead log. Four operations (append, read, truncate, release) and metadata, nothing else.
  *
- * Every method throws or rejects with a `WalError`; see `errors.ts` for the codes. All synchronous
+ * Every method but `removeSegments` throws or rejects with a `WalError` only; see `errors.ts` for the codes. All synchronous
  * parts run on the caller's turn; concurrent calls are ordered by call.
  */
 export interface Wal {
@@ -214,7 +214,10 @@ export interface Wal {
    * Refuses below the committed index.
    */
   restartAfter(index: LogIndex, termBefore: Term): Promise<void>;
-  /** Unlinks released segments. Persist first, truncate second: the caller no longer refers to them. */
+  /**
+   * Unlinks released segments. Persist first, truncate second: the caller no longer refers to them. Rejects with the FileError of
+   * one that cannot be unlinked: the log goes on without it, and the next open finds it again.
+   */
   removeSegments(segmentIds: readonly number[]): Promise<void>;
   segments(): readonly SegmentInfo[];
 
