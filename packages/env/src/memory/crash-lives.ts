@@ -3,13 +3,17 @@
  * there, goes on by chance, and ends in order, by a power cut or by a kill at any operation (of its opening too), with or without a
  * disk that failed or was full before. What `CrashSearch` does wholly for a short script, this does by samples for long ones.
  */
+import type { Env } from '../env.ts';
 import type { DiskOperation, Fault } from './faults.ts';
 import { ManualClock } from './manual-clock.ts';
-import { MemoryFiles, type MemoryFilesOptions } from './memory-files.ts';
+import { createMemoryEnv } from './memory-env.ts';
+import { MemoryFiles } from './memory-files.ts';
 import { SeededRandom } from './seeded-random.ts';
 
 /** One life. */
 export interface Life {
+  /** Of `files` and `clock`. */
+  readonly env: Env;
   readonly files: MemoryFiles;
   readonly clock: ManualClock;
   readonly random: SeededRandom;
@@ -19,16 +23,8 @@ export interface Life {
   readonly wasFull: () => boolean;
 }
 
-export interface CrashLivesOptions {
-  /** Default 4. */
-  readonly lives?: number;
-  readonly disk?: MemoryFilesOptions;
-  /** Which faults there are. Default: all. */
-  readonly fates?: readonly Fate[];
-}
-
 /** What may end a life. `full` ends none by itself. */
-export type Fate = 'none' | 'stop' | 'fail' | 'full';
+type Fate = 'none' | 'stop' | 'fail' | 'full';
 
 const FATES: readonly Fate[] = ['none', 'stop', 'stop', 'stop', 'fail', 'full', 'full'];
 /** A life whose end is not seen after so many turns waits for ever. */
@@ -38,17 +34,15 @@ const STEP_MS = 50;
 /** Operations of the first life, about. */
 const FIRST_LENGTH = 80;
 
-/** Rejects with what a life has rejected with, and with an Error where it does not end. */
-export async function runLives(
-  live: (life: Life) => Promise<void>,
-  seed: number,
-  { lives = 4, disk = {}, fates = FATES }: CrashLivesOptions = {},
-): Promise<void> {
+/** Three to six of them. Rejects with what a life has rejected with, and with an Error where it does not end. */
+export async function runLives(live: (life: Life) => Promise<void>, seed: number): Promise<void> {
   const random = new SeededRandom(seed);
-  let files = new MemoryFiles({ seed, ...disk });
+  const lives = 3 + random.below(4);
+  const parts = await createMemoryEnv();
+  let files = new MemoryFiles({ seed, direct: random.below(4) > 0 });
   let length = FIRST_LENGTH;
   for (let number = 1; number <= lives; number++) {
-    const fate = number === lives ? 'none' : (fates[random.below(fates.length)] as Fate);
+    const fate = number === lives ? 'none' : (FATES[random.below(FATES.length)] as Fate);
     // Of long lives half are cut off near their beginning, where they recover.
     const span = random.below(3) === 0 ? 30 : length;
     const at = 1 + random.below(span);
@@ -56,7 +50,8 @@ export async function runLives(
     const { isDoomed, wasFull } = planFate(files, fate, at, random);
     const words = `life ${number} of ${lives} (${fate} at ${at})`;
     try {
-      await bounded(live({ files, clock, random, isDoomed, wasFull }), clock);
+      const env = { ...parts, files, clock, random: new SeededRandom(seed) };
+      await bounded(live({ env, files, clock, random, isDoomed, wasFull }), clock);
     } catch (cause) {
       throw new Error(`${words}: ${describe(cause)}`, { cause });
     }

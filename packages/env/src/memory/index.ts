@@ -11,7 +11,7 @@
  * Source: packages/env/src/memory
  */
 export type { Corruption } from './corruption.ts';
-export type { CrashLivesOptions, Fate, Life } from './crash-lives.ts';
+export type { Life } from './crash-lives.ts';
 export { runLives } from './crash-lives.ts';
 export type { CrashPoint, CrashScript } from './crash-points.ts';
 export { recordCrashPoints } from './crash-points.ts';

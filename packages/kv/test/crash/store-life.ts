@@ -1,12 +1,6 @@
 import { utf8 } from '@holdfast/bytes';
 import type { Env } from '@holdfast/env';
-import {
-  createMemoryEnv,
-  type Life,
-  MemoryFiles,
-  runLives,
-  SeededRandom,
-} from '@holdfast/env/memory';
+import { type Life, MemoryFiles, runLives, SeededRandom } from '@holdfast/env/memory';
 import type {
   Condition,
   LocalStore,
@@ -54,28 +48,12 @@ const STORES: readonly LocalStoreSettings[] = [
   },
 ];
 
-const shared = createMemoryEnv();
-
 /** A store through several lives, of everything that it does; throws where one has lost something. */
 export async function liveStore(seed: number): Promise<void> {
   const random = new SeededRandom(seed ^ 0x2c1b3c6d);
   const settings = STORES[random.below(STORES.length)] as LocalStoreSettings;
   const model = new StoreModel();
-  const disk = { direct: random.below(4) > 0 };
-  const parts = await shared;
-  await runLives(
-    async (life) => {
-      const env: Env = {
-        ...parts,
-        files: life.files,
-        clock: life.clock,
-        random: new SeededRandom(seed),
-      };
-      await new StoreLife(env, settings, model, life).run();
-    },
-    seed,
-    { lives: 3 + random.below(4), disk },
-  );
+  await runLives((life) => new StoreLife(settings, model, life).run(), seed);
 }
 
 class StoreLife {
@@ -88,11 +66,11 @@ class StoreLife {
   #failure: { readonly error: unknown } | undefined;
   #views: { readonly view: ReadView; readonly contents: Contents }[] = [];
 
-  constructor(env: Env, settings: LocalStoreSettings, model: StoreModel, life: Life) {
-    this.#env = env;
+  constructor(settings: LocalStoreSettings, model: StoreModel, life: Life) {
     this.#settings = settings;
     this.#model = model;
     this.#life = life;
+    this.#env = life.env;
   }
 
   async run(): Promise<void> {
@@ -145,7 +123,7 @@ class StoreLife {
     const found = await contentsOf(store);
     const problem = this.#model.settle(found);
     if (problem !== undefined) throw new Violation(problem);
-    if (this.#model.wasInstalled) this.#model.ahead = undefined;
+    if (store.status().revision >= this.#model.aheadIndex) this.#model.ahead = undefined;
     this.#mustCount(store, found);
     const names = (await files.list(`${DIRECTORY}/kv`)).filter(
       (name) => name !== 'MANIFEST' && name !== 'incoming',
@@ -346,6 +324,7 @@ class StoreLife {
       model.ahead = model.ahead.clone();
       const other = await this.#openAhead(model.ahead);
       const feed = other.images.pin();
+      model.aheadIndex = feed.index;
       const store = this.#store as LocalStore;
       const incoming = store.images.incoming({
         checkpointSizeBytes: 1 + random.below(10_000),

@@ -25,8 +25,8 @@ export class StoreModel {
   #texts = 0;
   /** A node that is ahead, whose state is on its way. */
   ahead: MemoryFiles | undefined;
-  /** Whether what was found last is such a state. */
-  wasInstalled = false;
+  /** The last record of it. */
+  aheadIndex = 0;
 
   get nextValue(): number {
     return this.#texts++;
@@ -48,7 +48,6 @@ export class StoreModel {
   /** What is wrong with what was found by a start; undefined where nothing is. From then on it is what there is. */
   settle(found: Contents): string | undefined {
     let contents = this.#base;
-    this.wasInstalled = false;
     const least = this.#sent.findLastIndex(
       ({ outcome }) => outcome !== undefined && outcome !== 'refused',
     );
@@ -57,7 +56,6 @@ export class StoreModel {
       if (matches) break;
       contents = after(contents, sent);
       matches = at >= least && isSame(found, contents);
-      this.wasInstalled ||= matches && sent.whole !== undefined;
     }
     if (!matches) {
       return `${describe(found)} is none of the states behind ${least + 1} of ${this.#sent.length} transactions; all are ${describe(contents)}`;

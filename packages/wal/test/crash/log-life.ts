@@ -1,6 +1,6 @@
 import { logIndex } from '@holdfast/bytes';
 import type { Env } from '@holdfast/env';
-import { createMemoryEnv, type Life, runLives, SeededRandom } from '@holdfast/env/memory';
+import { type Life, runLives, SeededRandom } from '@holdfast/env/memory';
 import { copySegment, type Wal, WalError } from '../../src/index.ts';
 import { DIRECTORY, type LogOptions, open } from '../fixtures/logs.ts';
 import { bodyOf, foundIn, judgeLog } from './log-ledger.ts';
@@ -16,28 +16,12 @@ const LOGS: readonly LogOptions[] = [
 ];
 const STEPS = 24;
 
-const shared = createMemoryEnv();
-
 /** A log through several lives, of everything that it does; throws where one has lost something. */
 export async function liveLog(seed: number): Promise<void> {
   const random = new SeededRandom(seed ^ 0x5bd1e995);
   const log = LOGS[random.below(LOGS.length)] as LogOptions;
   const model = new LogModel();
-  const disk = { direct: random.below(4) > 0 };
-  const parts = await shared;
-  await runLives(
-    async (life) => {
-      const env: Env = {
-        ...parts,
-        files: life.files,
-        clock: life.clock,
-        random: new SeededRandom(seed),
-      };
-      await new LogLife(env, log, model, life).run();
-    },
-    seed,
-    { lives: 3 + random.below(4), disk },
-  );
+  await runLives((life) => new LogLife(log, model, life).run(), seed);
 }
 
 class LogLife {
@@ -49,11 +33,11 @@ class LogLife {
   #pending: Promise<unknown>[] = [];
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(env: Env, log: LogOptions, model: LogModel, life: Life) {
-    this.#env = env;
+  constructor(log: LogOptions, model: LogModel, life: Life) {
     this.#log = log;
     this.#model = model;
     this.#life = life;
+    this.#env = life.env;
   }
 
   async run(): Promise<void> {
