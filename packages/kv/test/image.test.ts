@@ -107,6 +107,36 @@ describe('the state of another node', () => {
     },
   );
 
+  test('is there, or what was before it, where a kill in its install is followed by a power cut at any operation of the next start', async () => {
+    const [a, b] = [await openNode('a'), await openNode('b')];
+    await b.store.transact({ operations: [put('old', 3000)] });
+    for (const key of ['new', 'newer']) await a.store.transact({ operations: [put(key, 3000)] });
+    const states = [await contentsOf(b.store), await contentsOf(a.store)];
+    const image = a.store.images.pin();
+    const incoming = b.store.images.incoming();
+    await incoming.receive(image);
+    await incoming.prepare();
+    // The edit is written, and in no more than a cache.
+    const isCommit = ({ kind, path }: DiskOperation): boolean =>
+      kind === 'sync' && path.endsWith('MANIFEST');
+    b.env.files.failWhen({ when: isCommit, code: 'FILE_IO' });
+    await expect(incoming.install()).rejects.toThrow('by a planned fault');
+    let cuts = 0;
+    for (let isCut = true; isCut; cuts++) {
+      const files = b.env.files.killed();
+      files.stopAt(cuts + 1);
+      const next = await openNode('b', await createMemoryEnv({ files })).catch(() => undefined);
+      await next?.store.close().catch(() => undefined);
+      isCut = files.stopped;
+      const again = await openNode('b', await createMemoryEnv({ files: files.crash().files }));
+      expect(states, `cut at ${cuts + 1}`).toContainEqual(await contentsOf(again.store));
+      await again.store.close();
+    }
+    expect(cuts).toBeGreaterThan(10);
+    image.close();
+    for (const each of [incoming, a.store]) await each.close();
+  });
+
   test('costs a node that is behind only what it lacks', async () => {
     const a = await openNode('a');
     const b = await openNode('b');

@@ -150,8 +150,9 @@ export async function* inspectSegment(
     const rest = await window.bytes(result.endPosition, BLOCK_BYTES);
     const isQuiet = rest.every((byte) => byte === 0);
     const last = (await window.bytes(sizeBytes - BLOCK_BYTES, BLOCK_BYTES)).slice();
-    const sealed =
-      sizeBytes > BLOCK_BYTES && decodeTrailer(last, header.nonce, env.crc32c) !== undefined;
+    // Why its length: beside a running server the file may have become shorter since.
+    const isBlock = sizeBytes > BLOCK_BYTES && last.length === BLOCK_BYTES;
+    const sealed = isBlock && decodeTrailer(last, header.nonce, env.crc32c) !== undefined;
     const problem = result.footer !== undefined || isQuiet ? undefined : result.problem;
     yield {
       kind: 'end',

@@ -35,3 +35,25 @@ describe('inspectWal', () => {
     expect(JSON.parse(JSON.stringify(findings))).toHaveLength(findings.length);
   });
 });
+
+describe('a segment that becomes shorter while it is read', () => {
+  it('is read as far as it is there, whenever that happens', async () => {
+    for (let at = 0; at < 200; at += 1) {
+      const env = await memoryEnv();
+      const wal = await open(env);
+      await put(wal, 'one');
+      const path = wal.segments()[0]?.path ?? '';
+      await wal.close();
+      const file = await env.files.open(path, 'write');
+      const reading = (async () => {
+        const findings: WalFinding[] = [];
+        for await (const finding of inspectWal(env, DIRECTORY)) findings.push(finding);
+        return findings.map(({ kind }) => kind);
+      })();
+      for (let turn = 0; turn < at; turn++) await Promise.resolve();
+      await file.truncate(4096);
+      expect(await reading, `after ${at} turns`).toContain('segment');
+      await file.close();
+    }
+  });
+});

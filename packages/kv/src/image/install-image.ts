@@ -93,7 +93,10 @@ export async function discardPrepared(
  */
 export async function completeInstall(wal: Wal, engine: KvEngine): Promise<void> {
   const { logStart } = engine.index.state;
-  if (logStart !== undefined) await restartLog(wal, logStart);
+  if (logStart === undefined || beginsBehind(wal, logStart)) return;
+  // Safety: what a killed process wrote last may be in a cache only. The old log goes when the new state is surely listed.
+  await engine.index.complete();
+  await restartLog(wal, logStart);
 }
 
 /** Removes what was received of an image that the store has by now, or has overtaken. */
@@ -107,11 +110,14 @@ export async function tidyIncoming(
   await removeIncoming(env, directory);
 }
 
-/** Whether the log holds the record, or lies behind it, it was begun anew already. */
-async function restartLog(wal: Wal, { index, term }: LogStart): Promise<void> {
-  const isBehind = wal.firstIndex > index + 1;
-  if (isBehind || wal.termAt(index as LogIndex) === term) return;
-  await wal.restartAfter(index as LogIndex, term as Term);
+async function restartLog(wal: Wal, logStart: LogStart): Promise<void> {
+  if (beginsBehind(wal, logStart)) return;
+  await wal.restartAfter(logStart.index as LogIndex, logStart.term as Term);
+}
+
+/** Whether the log holds the record, or lies behind it: then it was begun anew already. */
+function beginsBehind(wal: Wal, { index, term }: LogStart): boolean {
+  return wal.firstIndex > index + 1 || wal.termAt(index as LogIndex) === term;
 }
 
 /** Durability: the table's bytes are when it resolves, its name is not. */
