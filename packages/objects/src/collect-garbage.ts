@@ -6,19 +6,24 @@ import { compareBytes, equalBytes, toHex } from '@holdfast/bytes';
 import { type KvCursor, KvError, type ReadView } from '@holdfast/kv';
 import { decodeTokenRecord } from './client-tokens.ts';
 import { findVersionIn } from './find-version.ts';
+import type { IntentAges } from './intent-ages.ts';
 import { entriesOf } from './key-range.ts';
 import { idKey, idOfKey, KEY_SPACE, type KeySpace, spaceRange, uploadKey } from './keys.ts';
-import { decodeGroupOwner, decodeMoment } from './owner-record.ts';
+import { decodeGroupOwner } from './owner-record.ts';
 import type { GarbageReport } from './pass-reports.ts';
 import { releaseById, releaseGroup } from './release.ts';
 import { commit, remove, type StoreContext, unchanged } from './store-context.ts';
 import type { SweepCounts } from './sweeper.ts';
 import { decodeCompletedRecord } from './upload-record.ts';
 
-export async function collectGarbage(context: StoreContext): Promise<GarbageReport> {
+/** `intentAges`: what earlier passes of this process saw. */
+export async function collectGarbage(
+  context: StoreContext,
+  intentAges: IntentAges,
+): Promise<GarbageReport> {
   const counts = await context.sweeper.sweepAll();
   const { releasedBlobs } = counts;
-  const expiredIntents = await expireIntents(context, counts);
+  const expiredIntents = await expireIntents(context, intentAges, counts);
   await forgetCompleted(context);
   await releaseVanishedGroups(context, counts);
   const unreferencedBlobs = await sweepUnreferenced(context, counts);
@@ -31,15 +36,18 @@ export async function collectGarbage(context: StoreContext): Promise<GarbageRepo
  * that asks for the version that was judged; the upload, if it lives after all, asks for the intent in
  * each of its own, and fails.
  */
-async function expireIntents(context: StoreContext, counts: SweepCounts): Promise<number> {
+async function expireIntents(
+  context: StoreContext,
+  ages: IntentAges,
+  counts: SweepCounts,
+): Promise<number> {
   const { clock } = context.env;
-  const { intentGraceMs } = context.limits;
   let expired = 0;
-  for await (const { key, value, version } of entriesOf(context.kv, spaceRange(KEY_SPACE.intent))) {
+  ages.beginPass();
+  for await (const { key, version } of entriesOf(context.kv, spaceRange(KEY_SPACE.intent))) {
     context.sweeper.throwIfClosed();
     const blobId = idOfKey(key);
-    // Why not by time where there is no grace: a clock that was set back would keep what crashed before.
-    if (intentGraceMs > 0 && decodeMoment(value) + intentGraceMs > clock.nowMs()) continue;
+    if (ages.ageMs(blobId, version) < context.limits.intentGraceMs) continue;
     if (context.liveBlobs.has(toHex(blobId))) continue;
     const { operations, tasks } = releaseById('blob', blobId, clock.nowMs());
     const conditions = [unchanged(key, version)];
@@ -48,6 +56,7 @@ async function expireIntents(context: StoreContext, counts: SweepCounts): Promis
     expired++;
     for (const task of tasks) await context.sweeper.sweep(task, counts);
   }
+  ages.endPass();
   return expired;
 }
 

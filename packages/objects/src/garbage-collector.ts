@@ -1,15 +1,18 @@
 import { collectGarbage } from './collect-garbage.ts';
+import { IntentAges } from './intent-ages.ts';
 import type { GarbageReport } from './pass-reports.ts';
 import type { StoreContext } from './store-context.ts';
 
 /** Runs one pass at a time: who asks for one while it runs gets the next one. */
 export class GarbageCollector {
   readonly #context: StoreContext;
+  readonly #intentAges: IntentAges;
   #running: Promise<GarbageReport> | undefined;
   #next: Promise<GarbageReport> | undefined;
 
   constructor(context: StoreContext) {
     this.#context = context;
+    this.#intentAges = new IntentAges(context.env.clock);
   }
 
   /** A pass that begins after this call. */
@@ -30,7 +33,7 @@ export class GarbageCollector {
 
   #start(): Promise<GarbageReport> {
     this.#next = undefined;
-    const running = collectGarbage(this.#context).finally(() => {
+    const running = collectGarbage(this.#context, this.#intentAges).finally(() => {
       if (this.#running === running) this.#running = undefined;
     });
     this.#running = running;

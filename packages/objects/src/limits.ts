@@ -32,8 +32,8 @@ export interface ObjectStoreLimits {
   /** Listings that may be pinned to one revision at once. Default 64. */
   readonly pinnedListings: number;
   /**
-   * Age at which the intent of an upload that is not in this process counts as crashed; 0 where no other process can have one, so
-   * that it does not depend on a clock. Default 24 h.
+   * After this process has seen the intent of an upload of another one for so long, in its passes, the upload counts as crashed;
+   * 0 where no other process can have one. On the monotonic clock, from the start of the process. Default 24 h.
    */
   readonly intentGraceMs: number;
   /** How long the answer of a Complete, or of a request with a client token, is kept for its retry. Default 24 h. */

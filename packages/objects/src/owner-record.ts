@@ -46,11 +46,7 @@ export function decodeGroupOwner(value: Uint8Array): GroupOwner {
   return { kind, bucketId, key, versionId };
 }
 
-/** An intent, or a to-do of the sweeper: its value is the wall-clock time at which it was made. */
+/** An intent, or a to-do of the sweeper: its value is the wall-clock time at which it was made. For people: nothing is decided by it. */
 export function encodeMoment(timeMs: number): Uint8Array {
   return recordWriter(16).varint(timeMs).finish();
-}
-
-export function decodeMoment(value: Uint8Array): number {
-  return recordReader(value, 'a to-do record').varint();
 }

@@ -210,6 +210,7 @@ async function runUntilDead(
   // An object that was there stays readable while what crashed is swept.
   await tasks.runAll();
   await abortAll(store);
+  await store.collectGarbage();
   env.manualClock.advance(25 * 60 * 60 * 1000);
   await store.collectGarbage();
   expect(await violations(inner, { swept: true })).toEqual([]);

@@ -60,8 +60,10 @@ export async function randomRun(seed: number): Promise<void> {
     await tasks.runAll();
     await abortAll(store);
   }
+  const last = storeOf(run);
+  await last.collectGarbage();
   env.manualClock.advance(25 * HOUR_MS);
-  await storeOf(run).collectGarbage();
+  await last.collectGarbage();
   const wrong = await violations(inner, { swept: true });
   invariant(wrong.length === 0, wrong.join('\n'));
 }
@@ -179,8 +181,12 @@ async function putSlowly(run: Run): Promise<void> {
     let collecting: Promise<unknown> | undefined;
     async function* slow(): AsyncGenerator<Uint8Array, void> {
       yield bytes.subarray(0, pauseAt);
-      if (isLate) run.env.manualClock.advance(25 * HOUR_MS);
-      collecting = (run.stores[other] as Fixture).store.collectGarbage();
+      const collector = (run.stores[other] as Fixture).store;
+      if (isLate) {
+        await collector.collectGarbage();
+        run.env.manualClock.advance(25 * HOUR_MS);
+      }
+      collecting = collector.collectGarbage();
       if (!isRacing) await collecting;
       yield bytes.subarray(pauseAt);
     }

@@ -230,10 +230,12 @@ test('two processes that put one part: the later one stays, and the other leaves
 });
 
 test('an upload that another process takes for crashed at any moment commits whole or fails', async () => {
+  let expirations = 0;
   const moments = await atEveryMoment(async (wrap, inner) => {
     const { store, env, again } = await openFixture({ kv: inner, ...LIMITS });
     let expired = 0;
     const kv = wrap(async () => {
+      await store.collectGarbage();
       env.manualClock.advance(25 * 60 * 60 * 1000);
       expired = (await store.collectGarbage()).expiredIntents;
     });
@@ -241,10 +243,12 @@ test('an upload that another process takes for crashed at any moment commits who
       () => 'done',
       (error: { code: string }) => error.code,
     );
+    expirations += expired;
     expect(put).toBe(expired === 1 ? 'OperationAborted' : 'done');
     if (put === 'done') expect(await getBytes(store, 'k')).toEqual(pattern(5000));
     else expect(await refusalCode(store.headObject(KEY))).toBe('NoSuchKey');
     expect(await violations(inner, { swept: true })).toEqual([]);
   });
+  expect(expirations).toBeGreaterThan(0);
   expect(moments).toBeGreaterThan(5);
 });
