@@ -7,7 +7,7 @@ import type { InitContent } from './init-file.ts';
 import { SecretBox } from './secret-box.ts';
 import { UserDirectory } from './user-directory.ts';
 import { type UserRecord, userRecord } from './user-record.ts';
-import { hasUsers, loadUsers, storeUsers } from './user-store.ts';
+import { addUsers, hasUsers, loadUsers, storeUsers, usersVersion } from './user-store.ts';
 
 export interface OpenUsersOptions {
   readonly env: Env;
@@ -37,23 +37,28 @@ export async function openUsers(options: OpenUsersOptions): Promise<UserDirector
     keys: [{ accessKey: credentials.accessKeyId, secretKey: credentials.secretAccessKey }],
     policies: undefined,
   };
-  const wanted = (init?.users ?? []).map((user) => userRecord(user, owner.id));
+  let wanted = (init?.users ?? []).map((user) => userRecord(user, owner.id));
   const stored = await hasUsers(kv);
   if (!stored && wanted.length === 0) return new UserDirectory([itself]);
   const box = await openBox(options, !stored);
-  const before = stored ? await loadUsers(kv, box) : [];
-  const names = new Set(wanted.map(({ id }) => id));
-  const kept = before.filter(({ id }) => !names.has(id));
-  // Before anything is stored: what cannot be told apart is refused.
-  const users = new UserDirectory([itself, ...kept, ...wanted]);
-  // After a rotation: so that the older master keys are no longer needed.
   const { agreedKeys } = options;
-  if (box.openedOlder && agreedKeys === undefined) await storeUsers(kv, box, kept);
   const { stillSeals } = agreedKeys?.agreed ?? {};
-  if (!(await storeUsers(kv, box, wanted, stillSeals === undefined ? [] : [stillSeals]))) {
-    throw new KvError('KV_BUSY', 'the present master key was changed while users were stored');
+  for (;;) {
+    const version = await usersVersion(kv);
+    const names = new Set(wanted.map(({ id }) => id));
+    const kept = (await loadUsers(kv, box)).filter(({ id }) => !names.has(id));
+    // Before anything is stored: what cannot be told apart is refused.
+    const users = new UserDirectory([itself, ...kept, ...wanted]);
+    // After a rotation: so that the older master keys are no longer needed.
+    if (box.openedOlder && agreedKeys === undefined) await storeUsers(kv, box, kept);
+    const { stored: added, failed } = await addUsers(kv, box, wanted, version, stillSeals);
+    if (failed === undefined) return users;
+    if (failed === 'stillSeals') {
+      throw new KvError('KV_BUSY', 'the present master key was changed while users were stored');
+    }
+    // Another node has stored users meanwhile: they may have access keys of those that are left.
+    wanted = wanted.slice(added);
   }
-  return users;
 }
 
 async function openBox(

@@ -1,11 +1,14 @@
 import { concatBytes, fromUtf8, prefixEnd, utf8 } from '@holdfast/bytes';
-import type { Condition, KvEntry, KvStore } from '@holdfast/kv';
+import type { Condition, KvEntry, KvStore, Operation } from '@holdfast/kv';
 import { SettingsError } from '../settings-error.ts';
 import type { SecretBox } from './secret-box.ts';
 import type { UserRecord } from './user-record.ts';
 
 /** Key space of users in the KvStore: this byte, then the user's id. `docs/formats/keys.md` lists them all. */
 const USER_SPACE = Uint8Array.of(0x60);
+
+/** Written with each user that an init file stores: whoever read all users before that has to read them again. */
+const LAST_STORED = Uint8Array.of(0x64);
 
 /** Users that are read in one step. */
 const PAGE = 200;
@@ -54,7 +57,44 @@ export async function userVersions(kv: KvStore): Promise<KvEntry[]> {
   }
 }
 
-/** Stores users, one transaction each: durable when it resolves. Whether `conditions` held for all. */
+/** The version that `addUsers` asks for; to be read before the users are. */
+export async function usersVersion(kv: KvStore): Promise<number | undefined> {
+  return (await kv.get(LAST_STORED))?.version;
+}
+
+/**
+ * Stores users, one transaction each, as long as no other node stores any: how many of them, and which condition did not hold
+ * for the next. Durable when it resolves.
+ *
+ * Safety: two users may not have one access key, which no single record can tell. So each transaction asks that all users are
+ * still those of `version`, among which the caller found no other one with a key of these.
+ */
+export async function addUsers(
+  kv: KvStore,
+  box: SecretBox,
+  users: readonly UserRecord[],
+  version: number | undefined,
+  stillSeals: Condition | undefined,
+): Promise<{ readonly stored: number; readonly failed?: 'version' | 'stillSeals' }> {
+  let last = version;
+  for (const [stored, user] of users.entries()) {
+    const asRead: Condition =
+      last === undefined
+        ? { kind: 'absent', key: LAST_STORED }
+        : { kind: 'versionEquals', key: LAST_STORED, version: last };
+    const result = await kv.transact({
+      conditions: stillSeals === undefined ? [asRead] : [asRead, stillSeals],
+      operations: [putUser(user, box), { kind: 'put', key: LAST_STORED, value: utf8('1') }],
+    });
+    if (!result.committed) {
+      return { stored, failed: result.failedCondition === 0 ? 'version' : 'stillSeals' };
+    }
+    last = result.revision;
+  }
+  return { stored: users.length };
+}
+
+/** Stores users whose access keys stay what they are, one transaction each: durable when it resolves. Whether `conditions` held for all. */
 export async function storeUsers(
   kv: KvStore,
   box: SecretBox,
@@ -62,9 +102,7 @@ export async function storeUsers(
   conditions: readonly Condition[] = [],
 ): Promise<boolean> {
   for (const user of users) {
-    const key = concatBytes([USER_SPACE, utf8(user.id)]);
-    const value = utf8(JSON.stringify(sealUser(user, box)));
-    const operations = [{ kind: 'put', key, value }] as const;
+    const operations = [putUser(user, box)];
     if (!(await kv.transact({ conditions, operations })).committed) return false;
   }
   return true;
@@ -88,6 +126,11 @@ export async function resealUsers(
     if (!(await storeUsers(kv, box, [user], [asRead, stillSeals]))) return false;
   }
   return true;
+}
+
+function putUser(user: UserRecord, box: SecretBox): Operation {
+  const key = concatBytes([USER_SPACE, utf8(user.id)]);
+  return { kind: 'put', key, value: utf8(JSON.stringify(sealUser(user, box))) };
 }
 
 function sealUser(user: UserRecord, box: SecretBox): StoredUser {

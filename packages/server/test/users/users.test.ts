@@ -7,12 +7,16 @@ import {
 import type { Env } from '@holdfast/env';
 import { MemoryFiles } from '@holdfast/env/memory';
 import { createNodeEnv } from '@holdfast/env/node';
+import { createMemoryStore } from '@holdfast/kv/testing';
 import { expect, test } from 'vitest';
 import type { ServerConfig } from '../../src/server-config.ts';
 import type { RunningServer } from '../../src/start-server.ts';
 import { startServer } from '../../src/start-server.ts';
 import { checkInit } from '../../src/users/init-file.ts';
+import { openUsers } from '../../src/users/open-users.ts';
 import { SecretBox } from '../../src/users/secret-box.ts';
+import type { UserDirectory } from '../../src/users/user-directory.ts';
+import type { UserInput } from '../../src/users/user-record.ts';
 
 const credentials = { accessKeyId: 'somebody', secretAccessKey: 'a-secret-for-tests' };
 const SECRET = 'a-secret-that-must-not-be-on-disk';
@@ -135,6 +139,32 @@ test('two users cannot have one access key', async () => {
     { id: 'b', accessKey: 'SAME', secretKey: SECRET },
   ];
   await expect(start(env, { init: { users } })).rejects.toThrow('Two users have the access key');
+});
+
+test('of two nodes that store one access key for two users at once, one is refused', async () => {
+  const { files, env } = newDisk();
+  const masterKeyPath = '/master';
+  const key = await files.open(masterKeyPath, 'create');
+  await key.write(Buffer.from('7'.repeat(64)), 0);
+  await key.close();
+  const kv = createMemoryStore();
+  const owner = { id: 'itself', displayName: 'itself' };
+  const open = (users: readonly UserInput[] = []): Promise<UserDirectory> =>
+    openUsers({ env, directory: '/', kv, credentials, owner, init: { users }, masterKeyPath });
+  const users = (name: string): UserInput[] => [
+    { id: `first of ${name}`, accessKey: `FIRST-${name}`, secretKey: SECRET },
+    { id: `last of ${name}`, accessKey: 'SAME', secretKey: SECRET },
+  ];
+  const answers = await Promise.allSettled([open(users('a')), open(users('b'))]);
+  const refusals = answers.filter((answer) => answer.status === 'rejected');
+  expect(refusals.map(({ reason }) => (reason as Error).message)).toEqual([
+    'Two users have the access key SAME.',
+  ]);
+  // So every node starts, and one of the two has the key.
+  expect((await open()).findKey('SAME')?.user.name).toMatch(/^last of [ab]$/);
+  await Promise.all([open(users('c').slice(0, 1)), open(users('d').slice(0, 1))]);
+  const all = await open();
+  for (const name of ['c', 'd']) expect(all.findKey(`FIRST-${name}`)).toBeDefined();
 });
 
 test('a bucket that cannot be made is named', async () => {
