@@ -268,6 +268,9 @@ test('a version is named to every operation of an object that has versions', asy
   const marker = page.element('NextVersionIdMarker');
   const rest = await done('GET', `/versions?versions&key-marker=key&version-id-marker=${marker}`);
   expect(rest.element('VersionId')).toBe(id);
+  const path = '/versions?versions&key-marker=key&version-id-marker=';
+  const empty = await send(server, { method: 'GET', path });
+  expect([empty.status, empty.code]).toEqual([400, 'InvalidArgument']);
   const uploads = await done('GET', '/versions?uploads&encoding-type=url&prefix=p');
   expect(uploads.element('Key')).toBe('parts');
   const marked = await done('DELETE', '/versions/key');

@@ -184,6 +184,27 @@ test('a part number outside of 1 to 10000 is InvalidArgument', async () => {
   }
 });
 
+test('an upload, and a list of uploads, take no id that cannot be one', async () => {
+  const UploadId = await start('numbers');
+  const part = `/${Bucket}/numbers?partNumber=1&uploadId=${encodeURIComponent(UploadId)}`;
+  const uploads = `/${Bucket}?uploads&key-marker=a&upload-id-marker=`;
+  for (const [method, path, message] of [
+    ['PUT', `${part}&versionId=`, 'This operation does not accept a version-id.'],
+    ['PUT', `${part}&versionId=null`, 'This operation does not accept a version-id.'],
+    ['GET', `${uploads}xyz`, 'Invalid uploadId marker'],
+    ['GET', `${uploads}${UploadId.slice(1)}`, 'Invalid uploadId marker'],
+  ] as const) {
+    const answer = await send(server, { method, path });
+    expect([path, answer.status, answer.code]).toEqual([path, 400, 'InvalidArgument']);
+    expect(answer.element('Message')).toBe(message);
+  }
+  const known = await send(server, { method: 'GET', path: uploads + UploadId });
+  expect(known.status).toBe(200);
+  // S3 ignores it without a key marker.
+  const ignored = await send(server, { method: 'GET', path: uploads.replace('=a&', '=&') + 'x' });
+  expect(ignored.status).toBe(200);
+});
+
 test('a malformed list of parts is MalformedXML', async () => {
   const UploadId = await start('xml');
   const path = `/${Bucket}/xml?uploadId=${encodeURIComponent(UploadId)}`;

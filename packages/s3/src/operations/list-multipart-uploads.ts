@@ -5,7 +5,10 @@ import { isoDate } from '../http-date.ts';
 import { MAX_PAGE, type NameEncoder, readCount, readEncoding } from '../list-parameters.ts';
 import { ownerElement } from '../owner-element.ts';
 import type { S3Call } from '../s3-call.ts';
+import { invalidArgument } from '../s3-error.ts';
 import { element, optionalElement, xmlDocument } from '../xml-writer.ts';
+
+const UPLOAD_ID = /^[0-9a-f]{32}$/;
 
 /** Source: AWS API reference, "ListMultipartUploads". */
 export async function listMultipartUploads(call: S3Call): Promise<void> {
@@ -14,6 +17,9 @@ export async function listMultipartUploads(call: S3Call): Promise<void> {
   const keyMarker = call.parameter('key-marker') || undefined;
   // S3 ignores it without a key marker.
   const idMarker = (keyMarker !== undefined && call.parameter('upload-id-marker')) || undefined;
+  if (idMarker !== undefined && !UPLOAD_ID.test(idMarker)) {
+    throw invalidArgument('Invalid uploadId marker', 'upload-id-marker', idMarker);
+  }
   const limit = readCount(call, 'max-uploads', MAX_PAGE);
   const encode = readEncoding(call);
   const show: NameEncoder = encode ?? ((name) => name);

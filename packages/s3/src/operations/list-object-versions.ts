@@ -14,13 +14,16 @@ export async function listObjectVersions(call: S3Call): Promise<void> {
   const prefix = call.parameter('prefix') || undefined;
   const delimiter = call.parameter('delimiter') || undefined;
   const keyMarker = call.parameter('key-marker') || undefined;
-  const versionIdMarker = call.parameter('version-id-marker') || undefined;
+  const versionIdMarker = call.parameter('version-id-marker');
   if (versionIdMarker !== undefined && keyMarker === undefined) {
     throw invalidArgument(
       'A version-id marker cannot be specified without a key marker.',
       'version-id-marker',
       versionIdMarker,
     );
+  }
+  if (versionIdMarker === '') {
+    throw invalidArgument('A version-id marker cannot be empty.', 'version-id-marker', '');
   }
   const limit = readCount(call, 'max-keys', MAX_PAGE);
   const encode = readEncoding(call);

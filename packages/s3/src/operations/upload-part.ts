@@ -6,12 +6,16 @@ import { customerKeyField } from '../encryption/customer-key.ts';
 import { encryptionHeaders } from '../encryption/encryption-headers.ts';
 import { readObjectBody } from '../object-body.ts';
 import type { S3Call } from '../s3-call.ts';
-import { S3Error } from '../s3-error.ts';
+import { invalidArgument, S3Error } from '../s3-error.ts';
 import { readUploadAddress, requirePartNumber } from '../upload-address.ts';
 
 /** Source: AWS API reference, "UploadPart". */
 export async function uploadPart(call: S3Call): Promise<void> {
   const { store } = call.service;
+  const versionId = call.parameter('versionId');
+  if (versionId !== undefined) {
+    throw invalidArgument('This operation does not accept a version-id.', 'versionId', versionId);
+  }
   const partNumber = requirePartNumber(call);
   const address = readUploadAddress(call);
   const key = customerKeyField(call);
