@@ -201,6 +201,10 @@ test.each([
   expect(await outcome(put)).toBe(wanted);
 });
 
+test('a policy with an action that S3 does not have is refused', async () => {
+  expect(await outcome(bucketWith({ Action: ['s3:HeadObject'] }))).toBe('MalformedPolicy');
+});
+
 test('a policy judges each version that a delete of many names', async () => {
   const Bucket = await bucketWith({ Action: ['s3:DeleteObjectVersion'] });
   const versions: string[] = [];

@@ -1,6 +1,11 @@
 import { ACCESS_SETTINGS } from '../access/bucket-access.ts';
 import { sendEmpty } from '../answer.ts';
-import { checkConditionKeys, isPublicPolicy, parseBucketPolicy } from '../policy/index.ts';
+import {
+  checkActions,
+  checkConditionKeys,
+  isPublicPolicy,
+  parseBucketPolicy,
+} from '../policy/index.ts';
 import type { S3Call } from '../s3-call.ts';
 import { S3Error } from '../s3-error.ts';
 import { readTextBody } from '../xml-body.ts';
@@ -19,6 +24,7 @@ export async function putBucketPolicy(call: S3Call): Promise<void> {
     );
   }
   const policy = parseBucketPolicy(text, call.bucket);
+  checkActions(policy);
   checkConditionKeys(policy);
   const { publicAccessBlock } = call.openBucket.access;
   if (publicAccessBlock?.blockPublicPolicy === true && isPublicPolicy(policy)) {

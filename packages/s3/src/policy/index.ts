@@ -1,3 +1,4 @@
+export { checkActions } from './actions.ts';
 export { checkConditionKeys } from './condition-keys.ts';
 export type { Verdict } from './evaluate-policy.ts';
 export { evaluatePolicies } from './evaluate-policy.ts';
