@@ -1,4 +1,5 @@
 import { compareBytes, fromUtf8, utf8 } from '@holdfast/bytes';
+import { KvError } from '@holdfast/kv';
 import type { ListBucketsOptions, ListBucketsPage } from './bucket-page.ts';
 import { bucketOf, decodeBucketRecord, encodeBucketRecord } from './bucket-record.ts';
 import { bucketIsBusy } from './bucket-settings.ts';
@@ -22,11 +23,17 @@ export async function createBucket(
   const bucketId = newId(context);
   const record = { bucketId, createdMs, deleting: false, ownerId, region, settings };
   const key = bucketKey(name);
-  const created = await context.kv.transact({
-    conditions: [{ kind: 'absent', key }],
-    operations: [put(key, encodeBucketRecord(record))],
-  });
-  if (created.committed) return bucketOf(name, created.revision, record);
+  try {
+    const created = await context.kv.transact({
+      conditions: [{ kind: 'absent', key }],
+      operations: [put(key, encodeBucketRecord(record))],
+    });
+    if (created.committed) return bucketOf(name, created.revision, record);
+  } catch (error) {
+    // Why: a full volume refuses it before anybody looks whether there is anything to write.
+    const isFull = error instanceof KvError && error.code === 'KV_NO_SPACE';
+    if (!isFull || (await context.kv.get(key)) === undefined) throw error;
+  }
   const existing = await context.kv.get(key);
   // Deleted in between: to the caller it was there.
   const owner =

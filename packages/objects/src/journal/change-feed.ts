@@ -44,17 +44,22 @@ export interface ChangeFeed {
 /** The feed, complete from now on, or from where it was turned on before. Begins anew in a store whose entries were salvaged. */
 export async function openChangeFeed(kv: KvStore): Promise<ChangeFeed> {
   if (await isOfAnotherStore(kv)) await closeChangeFeed(kv);
-  await kv.transact({
-    conditions: [{ kind: 'absent', key: FEED_KEY }],
-    // Revision 0 stands for that of this transaction: it is the entry's own version.
-    operations: [{ kind: 'put', key: FEED_KEY, value: encodePlace({ revision: 0, position: 0 }) }],
-  });
+  // Why asked first: on a full volume the store takes no such transaction, though it would change nothing.
+  if ((await kv.get(FEED_KEY)) === undefined) await beginFeed(kv);
   return {
     after: (place, limit) => readAfter(kv, place, limit),
     newest: () => newestPlace(kv),
     oldest: () => oldestPlace(kv),
     trim: (beforeMs, keep) => trimFeed(kv, beforeMs, keep),
   };
+}
+
+async function beginFeed(kv: KvStore): Promise<void> {
+  await kv.transact({
+    conditions: [{ kind: 'absent', key: FEED_KEY }],
+    // Revision 0 stands for that of this transaction: it is the entry's own version.
+    operations: [{ kind: 'put', key: FEED_KEY, value: encodePlace({ revision: 0, position: 0 }) }],
+  });
 }
 
 /** Turns the feed off: from now on changes may be missing, so what was kept goes. */

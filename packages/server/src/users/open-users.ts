@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Env } from '@holdfast/env';
 import { KvError, type KvStore } from '@holdfast/kv';
 import type { Credentials } from '../credentials.ts';
@@ -25,7 +26,7 @@ export interface OpenUsersOptions {
 
 /**
  * Everybody whom the server knows: itself, the users that are stored, and those of the init file, which are stored now
- * in place of what was stored of them. The master key is made when the first user is.
+ * in place of what was stored of them, where it is something else. The master key is made when the first user is.
  */
 export async function openUsers(options: OpenUsersOptions): Promise<UserDirectory> {
   const { kv, credentials, owner, init } = options;
@@ -46,19 +47,27 @@ export async function openUsers(options: OpenUsersOptions): Promise<UserDirector
   for (;;) {
     const version = await usersVersion(kv);
     const names = new Set(wanted.map(({ id }) => id));
-    const kept = (await loadUsers(kv, box)).filter(({ id }) => !names.has(id));
+    const before = await loadUsers(kv, box);
+    const kept = before.filter(({ id }) => !names.has(id));
     // Before anything is stored: what cannot be told apart is refused.
     const users = new UserDirectory([itself, ...kept, ...wanted]);
     // After a rotation: so that the older master keys are no longer needed.
     if (box.openedOlder && agreedKeys === undefined) await storeUsers(kv, box, kept);
-    const { stored: added, failed } = await addUsers(kv, box, wanted, version, stillSeals);
+    // Why not all of them: a start on a full volume, with the file of the last one, has no room to ask for.
+    const changed = box.openedOlder ? wanted : wanted.filter((user) => !isStored(user, before));
+    const { stored: added, failed } = await addUsers(kv, box, changed, version, stillSeals);
     if (failed === undefined) return users;
     if (failed === 'stillSeals') {
       throw new KvError('KV_BUSY', 'the present master key was changed while users were stored');
     }
     // Another node has stored users meanwhile: they may have access keys of those that are left.
-    wanted = wanted.slice(added);
+    const done = new Set(changed.slice(0, added));
+    wanted = wanted.filter((user) => !done.has(user));
   }
+}
+
+function isStored(user: UserRecord, stored: readonly UserRecord[]): boolean {
+  return stored.some((each) => isDeepStrictEqual(each, user));
 }
 
 async function openBox(

@@ -20,6 +20,8 @@ import type { UserInput } from '../../src/users/user-record.ts';
 
 const credentials = { accessKeyId: 'somebody', secretAccessKey: 'a-secret-for-tests' };
 const SECRET = 'a-secret-that-must-not-be-on-disk';
+/** Less than the least reserve of a store. */
+const FULL_BYTES = 8 * 1024 * 1024;
 const machine = await createNodeEnv();
 
 const init = {
@@ -98,6 +100,30 @@ test('users and buckets of an init file are there, now and after a start without
       await server.stop();
     }
   }
+});
+
+test('a start on a full volume asks no room for what is there: users, buckets, the feed of changes', async () => {
+  const { env, files } = newDisk();
+  const more = { init, keepChangesMs: 60_000 };
+  await (await start(env, more)).stop();
+  files.setCapacity(FULL_BYTES);
+  const server = await start(env, more);
+  const alice = client(server, 'ALICE');
+  try {
+    expect((await alice.send(new ListBucketsCommand({}))).Buckets).toHaveLength(1);
+    const owned = { ownerId: 'alice', region: 'us-east-1' };
+    await expect(server.objects.createBucket('hers', owned)).rejects.toMatchObject({
+      code: 'BucketAlreadyOwnedByYou',
+    });
+    await expect(server.objects.createBucket('other', owned)).rejects.toMatchObject({
+      code: 'KV_NO_SPACE',
+    });
+  } finally {
+    alice.destroy();
+    await server.stop();
+  }
+  const renamed = { users: init.users.map((user) => ({ ...user, displayName: 'Another' })) };
+  await expect(start(env, { init: renamed })).rejects.toMatchObject({ code: 'KV_NO_SPACE' });
 });
 
 test('secrets are on disk only sealed, and the key to them is the owner’s file', async () => {
