@@ -67,16 +67,20 @@ export async function openControlSocket(
     server.once('error', reject);
     server.listen(path, resolve);
   });
-  await chmod(path, 0o600);
-  return {
-    close: async () => {
-      await new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      });
-      await rm(path, { force: true });
-    },
+  const close = async (): Promise<void> => {
+    await new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+    await rm(path, { force: true });
   };
+  try {
+    await chmod(path, 0o600);
+  } catch (cause) {
+    await close();
+    throw cause;
+  }
+  return { close };
 }
 
 async function answer(

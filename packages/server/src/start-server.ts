@@ -277,12 +277,14 @@ async function handOver({ cluster, log }: ServerState): Promise<void> {
   });
 }
 
+/** Undefined where none is wanted, or none can be had: the server is of use without it. */
 async function openControl(state: ServerState): Promise<ControlSocket | undefined> {
-  const { config, backups, cluster, kv, objects } = state;
-  if (config.controlPath === undefined) return undefined;
+  const { config, backups, cluster, kv, objects, log } = state;
+  const { controlPath: path } = config;
+  if (path === undefined) return undefined;
   const { openControlSocket } = await import('./control-socket.ts');
   let isCollecting = false;
-  return openControlSocket(config.controlPath, {
+  const opening = openControlSocket(path, {
     ...(cluster !== undefined && { cluster }),
     backUp: (request) => backups.backUp(request),
     collect: async (onStep) => {
@@ -294,6 +296,11 @@ async function openControl(state: ServerState): Promise<ControlSocket | undefine
         isCollecting = false;
       }
     },
+  });
+  return await opening.catch((error: unknown) => {
+    // Why: FAT, exFAT and other file systems have no sockets.
+    log.warn({ path, error }, 'no socket for commands: it cannot be made there');
+    return undefined;
   });
 }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import type { Env } from '@holdfast/env';
 import { MemoryFiles } from '@holdfast/env/memory';
 import { createNodeEnv } from '@holdfast/env/node';
@@ -147,6 +148,18 @@ test('a start logs one line of what it read, cut and removed, step by step', asy
     'replay',
     'tidy',
   ]);
+});
+
+test('a server starts where no socket for commands can be made, and says so', async () => {
+  const said: unknown[] = [];
+  const note = (_: unknown, message: string): void => void said.push(message);
+  const log = { debug: note, info: note, warn: note, error: note };
+  // Below a file there is nothing to be made; of a file system without sockets it is the same.
+  const controlPath = join(import.meta.filename, 'control', 'socket');
+  const server = await start(newDisk(), { log, controlPath, buckets: ['abc'] });
+  expect(await names(server)).toEqual(['abc']);
+  await server.stop();
+  expect(said).toContain('no socket for commands: it cannot be made there');
 });
 
 test('a request that takes longer than the limit is logged as slow', async () => {
