@@ -8,6 +8,7 @@ import { errnoOf, fileErrorOf } from './file-errors.ts';
 import { NodeFileHandle, openDirectDescriptor } from './node-file-handle.ts';
 import { NodeThreads } from './node-threads.ts';
 import { takeSqliteLock } from './sqlite-lock.ts';
+import { freeBytesOf } from './volume-room.ts';
 
 const FLAGS = {
   read: constants.O_RDONLY,
@@ -145,8 +146,7 @@ export class NodeFiles implements Files {
   }
 
   async freeBytes(path: string): Promise<number> {
-    const volume = await statfs(path).catch(rejectAs('freeBytes', path));
-    return volume.bavail * volume.bsize;
+    return freeBytesOf(await statfs(path).catch(rejectAs('freeBytes', path)));
   }
 
   allocate(sizeBytes: number): Uint8Array {
