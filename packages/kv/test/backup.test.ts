@@ -427,6 +427,21 @@ describe('a backup', () => {
   });
 });
 
+test.each(['FILE_ACCESS_DENIED', 'FILE_IO'] as const)(
+  'a folder without hard links (%s) is told as that, and goes on',
+  async (code) => {
+    const env = await createMemoryEnv();
+    const { script, store } = await lively(env);
+    env.files.failWhen({ when: ({ kind }) => kind === 'link', code });
+    await expect(store.backup({ to: TARGET })).rejects.toMatchObject({
+      code: 'KV_INVALID_ARGUMENT',
+      message: expect.stringContaining('a backup needs hard links in the data folder'),
+    });
+    await script.transact({ operations: [put('after', 2000)] });
+    await store.close();
+  },
+);
+
 describe('verify', () => {
   test('finds a flipped bit, a missing end and a lost file of every kind', async () => {
     const env = await createMemoryEnv();

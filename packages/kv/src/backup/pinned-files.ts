@@ -1,5 +1,7 @@
 import type { Env } from '@holdfast/env';
+import { FileError } from '@holdfast/env';
 import type { Wal, WalIdentity } from '@holdfast/wal';
+import { KvError } from '../errors.ts';
 import { extentsFileName } from '../extent-format.ts';
 import type { KvIndex } from '../kv-index.ts';
 import { encodeWholeManifest } from '../manifest.ts';
@@ -46,7 +48,8 @@ export interface PinRequest {
 
 /**
  * Takes hold of the state at the newest durable index, in as many hard links as there are files. Must run while
- * nothing is flushed, merged or removed; appends may go on. `removePins` lets go.
+ * nothing is flushed, merged or removed; appends may go on. `removePins` lets go. KV_INVALID_ARGUMENT where the folder
+ * takes no hard links.
  */
 export async function pinFiles(request: PinRequest): Promise<PinnedFiles> {
   const { env, directory, identity, wal } = request;
@@ -83,12 +86,21 @@ export async function pinFiles(request: PinRequest): Promise<PinnedFiles> {
     extents: state.extentFiles.map(({ fileId }) => extentsFileName(fileId)),
     indexManifest: encodeWholeManifest(identity, state, env),
   };
-  for (const { name } of pinned.segments) {
-    await env.files.link(`${directory}/wal/${name}`, `${pins}/${name}`);
-  }
-  for (const name of [...pinned.tables, ...pinned.extents])
-    await env.files.link(`${directory}/kv/${name}`, `${pins}/${name}`);
+  const pin = (path: string, name: string): Promise<void> =>
+    env.files.link(`${directory}/${path}/${name}`, `${pins}/${name}`).catch(explainRefusal);
+  for (const { name } of pinned.segments) await pin('wal', name);
+  for (const name of [...pinned.tables, ...pinned.extents]) await pin('kv', name);
   return pinned;
+}
+
+/** Why by these codes: systems differ in what they say of a second name that cannot be had, and none of it names the reason. */
+function explainRefusal(cause: unknown): never {
+  const { code, message } = cause instanceof FileError ? cause : {};
+  if (code !== 'FILE_ACCESS_DENIED' && code !== 'FILE_IO') throw cause;
+  throw new KvError(
+    'KV_INVALID_ARGUMENT',
+    `a backup needs hard links in the data folder, all of it on one volume, and there are none: ${message}. Nothing was changed; for a backup, stop the server and copy the folder`,
+  );
 }
 
 /** Removes the second names, of a backup that has ended or was cut off. */
