@@ -76,6 +76,16 @@ describe.skipIf(missing !== undefined)(
       await expectNothingLost(folder.path, outcome, { runs: 1, injected: 1 });
     });
 
+    test('a quota that is met by a write of the log is a full volume: the server goes on', async () => {
+      await using folder = await temporaryFolder();
+      const fault: CallFault = { calls: ['pwrite64'], fails: 'EDQUOT', when: '10' };
+      const outcome = await runWithFault(folder.path, fault, (after) => after >= ANSWERS_AFTER);
+      expect(outcome.injected).toEqual([expect.stringContaining('/wal/')]);
+      expect(outcome.exitCode, outcome.errors).toBe(undefined);
+      for (const refusal of outcome.refused) expect(refusal).toMatch(/^507 /);
+      await expectNothingLost(folder.path, outcome, { runs: 1, injected: 1 });
+    });
+
     test('EINTR at every third call is noticed by nobody', async () => {
       await using folder = await temporaryFolder();
       const calls = FILE_CALLS;

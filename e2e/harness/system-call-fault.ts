@@ -21,7 +21,7 @@ export type FileCall = (typeof FILE_CALLS)[number];
 export interface CallFault {
   readonly calls: readonly FileCall[];
   /** `SIGKILL`: the process ends at the call. Else the call is not made, and fails so. */
-  readonly fails: 'EIO' | 'ENOSPC' | 'EINTR' | 'SIGKILL';
+  readonly fails: 'EIO' | 'ENOSPC' | 'EDQUOT' | 'EINTR' | 'SIGKILL';
   /** From 1, each call counted by itself; `2+3`: the second and every third from there. */
   readonly when: string;
 }

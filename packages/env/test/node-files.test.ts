@@ -2,6 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { constants as systemConstants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openDescriptor } from '../src/node/descriptor.ts';
@@ -122,6 +123,16 @@ test('errnos become codes, with the operation, the path and the cause', () => {
     const error = fileErrorOf('write', '/data/a', cause);
     expect(error).toMatchObject({ code, path: '/data/a', cause });
     expect(error.message).toBe(`write failed with ${errno}: /data/a`);
+  }
+});
+
+test('a quota that is met is no space, though Node.js has no name for it', () => {
+  const unknown = 'Unknown system error -122';
+  for (const code of [unknown, 'UNKNOWN']) {
+    const cause = Object.assign(new Error(unknown), { code, errno: -systemConstants.errno.EDQUOT });
+    const error = fileErrorOf('write', '/data/a', cause);
+    expect(error).toMatchObject({ code: 'NO_SPACE', cause });
+    expect(error.message).toBe('write failed with EDQUOT: /data/a');
   }
 });
 

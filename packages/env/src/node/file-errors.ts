@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { FileError, type FileErrorCode } from '../files.ts';
 
 // Why ENOTDIR is FILE_NOT_FOUND: where a parent is a file, there is nothing of that name.
@@ -12,9 +13,14 @@ const CODE_OF_ERRNO: ReadonlyMap<string, FileErrorCode> = new Map([
   ['EROFS', 'FILE_ACCESS_DENIED'],
 ]);
 
-/** The `errno` name of a system error, or undefined where `cause` is not one. */
+/**
+ * The `errno` name of a system error, or undefined where `cause` is not one.
+ *
+ * Why by number: Node.js names only what libuv knows, and EDQUOT is not among it ("Unknown system error -122").
+ */
 export function errnoOf(cause: unknown): string | undefined {
   if (!(cause instanceof Error) || !('code' in cause)) return undefined;
+  if ('errno' in cause && cause.errno === -constants.errno.EDQUOT) return 'EDQUOT';
   return typeof cause.code === 'string' ? cause.code : undefined;
 }
 
