@@ -136,6 +136,13 @@ test('a quota that is met is no space, though Node.js has no name for it', () =>
   }
 });
 
+test('a link that is not permitted is no matter of permissions', () => {
+  const cause = Object.assign(new Error('EPERM'), { code: 'EPERM' });
+  const error = fileErrorOf('link', '/data/a', cause);
+  expect(error.code).toBe('FILE_IO');
+  expect(error.message).toContain('the file system takes no hard links: /data/a');
+});
+
 test('a sync that fails for want of space is a failed sync, which nobody waits out', () => {
   const cause = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
   expect(fileErrorOf('sync', '/data/a', cause).code).toBe('FILE_IO');

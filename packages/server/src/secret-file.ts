@@ -17,14 +17,13 @@ export async function writeSecretOnce(
   try {
     await file.write(utf8(text), 0);
     await file.sync();
+    // Why a link: it refuses to replace, so that the secret of a process that was faster stays.
+    return await env.files.link(draft, path).then(() => true, keepExisting);
   } finally {
     await file.close();
+    await env.files.unlink(draft);
+    await env.files.syncDirectory(directory);
   }
-  // Why a link: it refuses to replace, so that the secret of a process that was faster stays.
-  const won = await env.files.link(draft, path).then(() => true, keepExisting);
-  await env.files.unlink(draft);
-  await env.files.syncDirectory(directory);
-  return won;
 }
 
 function keepExisting(error: unknown): false {

@@ -78,6 +78,13 @@ test('two processes that generate at once end with one pair', async () => {
   expect(await env.files.list('/data')).toEqual(['credentials.json']);
 });
 
+test('where no pair can be made, as without hard links, no secret is left behind', async () => {
+  const env = await createMemoryEnv();
+  env.files.failWhen({ when: ({ kind }) => kind === 'link', code: 'FILE_IO' });
+  await expect(resolveCredentials(env, '/data', {})).rejects.toMatchObject({ code: 'FILE_IO' });
+  expect(await env.files.list('/data')).toEqual([]);
+});
+
 test('a damaged credentials file is an error, and is not replaced', async () => {
   const env = await createMemoryEnv();
   await env.files.makeDirectory('/data');

@@ -29,8 +29,11 @@ export function fileErrorOf(operation: string, path: string, cause: unknown): Fi
   if (cause instanceof FileError) return cause;
   const errno = errnoOf(cause);
   const known = errno === undefined ? undefined : CODE_OF_ERRNO.get(errno);
+  // What Linux says where there are none, on FAT and exFAT; no permission helps.
+  const hasNoLinks = operation === 'link' && errno === 'EPERM';
   // Safety: a full volume at a write changes nothing and is waited out. At a sync it leaves unknown what is on disk, as
   // every failed sync does, and nobody may go on from it.
-  const code = known === undefined || operation === 'sync' ? 'FILE_IO' : known;
-  return new FileError(code, path, `${operation} failed with ${errno ?? String(cause)}`, { cause });
+  const code = known === undefined || operation === 'sync' || hasNoLinks ? 'FILE_IO' : known;
+  const reason = `${errno ?? String(cause)}${hasNoLinks ? ', the file system takes no hard links' : ''}`;
+  return new FileError(code, path, `${operation} failed with ${reason}`, { cause });
 }

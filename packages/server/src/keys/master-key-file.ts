@@ -1,5 +1,6 @@
 import { fromHex, toHex, utf8 } from '@holdfast/bytes';
-import { CIPHER_KEY_BYTES, type Env, FileError } from '@holdfast/env';
+import { CIPHER_KEY_BYTES, type Env } from '@holdfast/env';
+import { writeSecretOnce } from '../secret-file.ts';
 import { SettingsError } from '../settings-error.ts';
 import { readTextFile } from '../text-file.ts';
 
@@ -94,13 +95,8 @@ function parseKeys(path: string, text: string): readonly Uint8Array[] {
 }
 
 async function makeKeyFile({ env }: MasterKeyPlace, path: string): Promise<void> {
-  const draft = await writeDraft(env, path, `${newKeyText(env)}\n`);
-  // Why a link: it refuses to replace a key with which secrets may be sealed.
-  await env.files.link(draft, path).catch((error: unknown) => {
-    if (!(error instanceof FileError && error.code === 'FILE_EXISTS')) throw error;
-  });
-  await env.files.unlink(draft);
-  await env.files.syncDirectory(folderOf(path));
+  // Safety: it replaces no key with which secrets may be sealed.
+  await writeSecretOnce(env, folderOf(path), path, `${newKeyText(env)}\n`);
 }
 
 /** A synced file beside `path`, readable by its owner only. */
