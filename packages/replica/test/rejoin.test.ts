@@ -41,13 +41,21 @@ async function damaged(
   settings: ReplicaSettings = {},
   count: number = COUNT,
 ): Promise<MemoryCluster> {
+  const cluster = await stopped(settings, count);
+  damage(cluster, path);
+  return cluster;
+}
+
+async function stopped(
+  settings: ReplicaSettings = {},
+  count: number = COUNT,
+): Promise<MemoryCluster> {
   const cluster = await MemoryCluster.open({ settings: { ...SETTINGS, ...settings } });
   // Twice, so that segments die and the log does not reach back to before the tables.
   await put(cluster, 0, count);
   await put(cluster, 0, count);
   await cluster.until(cluster.replica('n2').store.flush());
   await cluster.stop('n2');
-  damage(cluster, path);
   return cluster;
 }
 
@@ -113,6 +121,40 @@ test.each([
     await cluster.close();
   },
 );
+
+test.each([
+  ['its log', /^wal\//],
+  ['its log and its index', /^(wal|kv)\//],
+])(
+  'a node that has lost %s, and says who it is, is taken in anew with everything',
+  async (_, lost) => {
+    const cluster = await stopped();
+    const { files } = cluster.node('n2').env;
+    for (const name of pathsOf(cluster).filter((path) => lost.test(path))) {
+      await files.unlink(`/data/${name}`);
+    }
+    await put(cluster, COUNT, COUNT + 5);
+    await cluster.start('n2');
+    await untilVoter(cluster);
+    expect(pathsOf(cluster)).toContain('damaged-1/member.json');
+    await cluster.crash('n1');
+    await put(cluster, COUNT + 5, COUNT + 7);
+    await mustHaveAll(cluster, 'n2', COUNT + 7);
+    await cluster.close();
+  },
+);
+
+test('a node that has lost its log is refused without that policy, and nothing is changed', async () => {
+  const cluster = await stopped({ repairsFromPeers: false });
+  const { files } = cluster.node('n2').env;
+  for (const name of pathsOf(cluster).filter((path) => path.startsWith('wal/'))) {
+    await files.unlink(`/data/${name}`);
+  }
+  const before = pathsOf(cluster);
+  await expect(cluster.start('n2')).rejects.toMatchObject({ code: 'KV_CORRUPTION' });
+  expect(pathsOf(cluster)).toEqual(before);
+  await cluster.close();
+});
 
 test('without that policy the start is refused, and nothing is changed', async () => {
   const cluster = await damaged(/kv\/MANIFEST$/, { repairsFromPeers: false });
