@@ -106,6 +106,19 @@ test('a node is taken in, promoted, led to, and another taken out, while clients
     .client(3)
     .send(new GetObjectCommand({ Bucket: 'members', Key: 'k0' }));
   expect(await found.Body?.transformToString()).toBe('x');
+  // A leader that removes itself surely knows of it.
+  await change(['remove', 'n4'], (view) => !/^ +n4 /m.test(view));
+  await waitUntil('n4 says that it was removed', async () => {
+    const status = ['cluster', 'status', '--data', cluster.folder(3)];
+    const { output } = await runHoldfast(status);
+    const page = await fetch(`${cluster.endpoint(3)}/_/health/ready`);
+    return (
+      output.includes('n4 was removed from the cluster') &&
+      page.status === 503 &&
+      (await page.text()) === 'This node was removed from its cluster.\n' &&
+      cluster.node(3).errors.includes('this node was removed from its cluster')
+    );
+  });
 });
 
 test('the folder of a stopped node is no store of its own: what would write into its log is refused', async () => {

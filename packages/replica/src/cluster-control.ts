@@ -44,7 +44,8 @@ export class ClusterControl implements Cluster {
       ...status
     } = driver.status;
     const members = membersOf(status.configuration).map((member) => this.#memberInfo(member));
-    return { ...status, identity, members, waitingBytes: driver.waitingBytes };
+    const { waitingBytes } = driver;
+    return { ...status, identity, members, isRemoved: isRemoved(status), waitingBytes };
   }
 
   async transferLeader(to?: string): Promise<void> {
@@ -230,3 +231,13 @@ const REASONS: Readonly<Record<string, string>> = {
   NO_VOTERS: 'the last voter cannot go',
   TOO_MANY_MEMBERS: `a cluster has at most ${MEMBER_LIMIT} members: remove those that are gone`,
 };
+
+/** Why only with a log: a node that joins knows of the others alone until they have taken it in. */
+function isRemoved({
+  nodeId: self,
+  lastIndex,
+  configuration: { voters, learners, learnersNext },
+}: Pick<ClusterStatus, 'nodeId' | 'lastIndex' | 'configuration'>): boolean {
+  const isIn = [voters, learners, learnersNext].some((members) => members.includes(self));
+  return lastIndex > 0 && !isIn;
+}

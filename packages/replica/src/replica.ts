@@ -70,6 +70,11 @@ export interface ClusterStatus
   > {
   readonly identity: WalIdentity;
   readonly members: readonly MemberInfo[];
+  /**
+   * Whether this node's log says that it was taken out. Of a removal while it was away, or cut off, it does not hear: it is no
+   * member for the others then, and they do not speak to it.
+   */
+  readonly isRemoved: boolean;
   /** Transactions of this node that are not answered. */
   readonly waitingBytes: number;
 }

@@ -179,6 +179,26 @@ describe('members', () => {
     await cluster.close();
   });
 
+  test('a node that is removed while it runs knows it, and one that waits to be added is not removed', async () => {
+    const cluster = await MemoryCluster.open();
+    const leader = await cluster.leader();
+    const [name = ''] = NAMES.filter((other) => other !== cluster.nameOf(leader));
+    const isRemoved = (of: string): boolean => cluster.replica(of).cluster.status().isRemoved;
+    expect(NAMES.map(isRemoved)).toEqual([false, false, false]);
+    await cluster.until(leader.cluster.remove(name));
+    await cluster.untilTrue(() => isRemoved(name), 'it knows that it was removed');
+    expect(NAMES.filter(isRemoved)).toEqual([name]);
+    await cluster.stop(name);
+    await cluster.start(name);
+    expect(isRemoved(name)).toBe(true);
+    await cluster.start('n4', { address: FOURTH });
+    expect(isRemoved('n4')).toBe(false);
+    const { cluster: control } = await cluster.leader();
+    await cluster.until(control.add(name, cluster.replica(name).address));
+    await cluster.untilTrue(() => !isRemoved(name), 'it was added again');
+    await cluster.close();
+  });
+
   test('the leader itself is removed, and another one leads', async () => {
     const cluster = await MemoryCluster.open();
     const leader = await cluster.leader();

@@ -12,6 +12,7 @@ import type { ChangeServices } from './changes/change-services.ts';
 import { openChangeServices } from './changes/change-services.ts';
 import { sampleCluster } from './cluster/cluster-sample.ts';
 import { LedWork } from './cluster/led-work.ts';
+import { watchRemoval } from './cluster/removal-watch.ts';
 import { collectNow } from './collect-now.ts';
 import type { ControlSocket } from './control-socket.ts';
 import type { HttpListener } from './http-listener.ts';
@@ -101,6 +102,9 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   if (cluster === undefined) {
     await populate(population);
     await changes.begin();
+  } else {
+    const removal = watchRemoval(cluster, env.clock, log);
+    cleanup.defer(() => removal.stop());
   }
   const metrics = config.metrics === false ? undefined : await openMetrics(state);
   cleanup.defer(() => metrics?.close());
@@ -349,8 +353,10 @@ function leads({ cluster }: Pick<ServerState, 'cluster'>): boolean {
 /** undefined where requests can be served. */
 function notReadyBecause({ health, users, cluster }: ServerState): string | undefined {
   if (health.notReadyBecause !== undefined) return health.notReadyBecause;
-  const hasLeader = cluster === undefined || cluster.status().leaderId !== undefined;
-  if (!hasLeader) return 'No leader is known.';
+  const status = cluster?.status();
+  if (status !== undefined && status.leaderId === undefined) {
+    return status.isRemoved ? 'This node was removed from its cluster.' : 'No leader is known.';
+  }
   return users.isLoaded ? undefined : 'The node is starting.';
 }
 

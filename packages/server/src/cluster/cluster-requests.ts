@@ -22,6 +22,8 @@ export interface ClusterView {
   readonly appliedIndex: number;
   /** Whether its members are being changed. */
   readonly isChanging: boolean;
+  /** The node that was asked was taken out, and knows it. */
+  readonly isRemoved: boolean;
   readonly members: readonly MemberView[];
 }
 
@@ -51,6 +53,8 @@ const viewSchema: z.ZodType<ClusterView> = z.object({
   commitIndex: z.number(),
   appliedIndex: z.number(),
   isChanging: z.boolean(),
+  // A node of an older version does not say it.
+  isRemoved: z.boolean().default(false),
   members: z.array(
     z.object({
       nodeId: z.string(),
@@ -111,6 +115,7 @@ function viewOf(status: ClusterStatus): ClusterView {
     commitIndex,
     appliedIndex,
     isChanging: status.configuration.votersOutgoing.length > 0,
+    isRemoved: status.isRemoved,
     members: status.members.map(({ address, matchIndex, ...member }) => ({
       ...member,
       ...(address !== undefined && { address: addressText(address) }),

@@ -45,6 +45,11 @@ function viewText(view: ClusterView): string {
     `cluster ${view.clusterId}: ${leader} in term ${view.term}${change}`,
     `seen by ${view.nodeId}: ${view.commitIndex} agreed on, ${view.appliedIndex} applied`,
     ...lines,
+    ...(view.isRemoved
+      ? [
+          `${view.nodeId} was removed from the cluster; "cluster add" on the leader takes it in again`,
+        ]
+      : []),
     '',
   ].join('\n');
 }
