@@ -16,12 +16,14 @@ const manifest = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'u
 const fromSource = manifest.exports['.'].endsWith('.ts');
 const entry = join(packageFolder, fromSource ? 'src/main.ts' : 'dist/main.js');
 const words = process.argv.slice(2);
+const parentPollMs = 250;
 
 if (Number(process.versions.node.split('.')[0]) >= NEEDED_MAJOR) {
   // What type stripping and the compiler made is kept, which halves the time of a start from source.
   if (fromSource)
     module.enableCompileCache(join(packageFolder, 'node_modules', '.cache', 'compile'));
   else await beginAnew();
+  watchNpx(() => process.kill(process.pid, 'SIGTERM'));
   await import(pathToFileURL(entry).href);
 } else {
   const node = findNode();
@@ -50,6 +52,21 @@ async function beginAnew() {
   process.execve?.(execPath, [execPath, ...options, ...missing, launcher, ...words], environment);
 }
 
+/**
+ * Calls `onOrphaned` when the shell between npx and this process is gone. Why: npx hands SIGTERM to it, most shells die of it
+ * without a word to us, and the server would be left behind.
+ */
+function watchNpx(onOrphaned) {
+  if (process.env.npm_lifecycle_event !== 'npx') return;
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    onOrphaned();
+  }, parentPollMs);
+  watch.unref();
+}
+
 /** The binary of the npm package "node", which is installed next to Holdfast. */
 function findNode() {
   const require = createRequire(import.meta.url);
@@ -68,6 +85,7 @@ function run(node) {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => child.kill(signal));
   }
+  watchNpx(() => child.kill('SIGTERM'));
   child.on('error', (error) => {
     console.error(`${node} cannot be started: ${error.message}`);
     process.exit(1);

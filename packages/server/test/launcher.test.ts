@@ -1,14 +1,16 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
 
 const folder = mkdtempSync(join(tmpdir(), 'launcher-'));
 const launcher = join(folder, 'bin', 'holdfast.mjs');
 
-/** What the launcher needs of a published package, and an entry that prints how it was started. */
+/** What the launcher needs of a published package, and an entry that prints how it was started; `wait`: and waits for its end. */
 beforeAll(() => {
   const packageFolder = join(import.meta.dirname, '..');
   const options = new URL('../src/node-options.ts', import.meta.url);
@@ -19,7 +21,9 @@ beforeAll(() => {
   writeFileSync(join(folder, 'dist/node-options.js'), `export * from '${options.href}';`);
   writeFileSync(
     join(folder, 'dist/main.js'),
-    'const { execArgv, argv, pid } = process; console.log(JSON.stringify({ execArgv, words: argv.slice(2), pid }));',
+    `const { execArgv, argv, pid } = process;
+console.log(JSON.stringify({ execArgv, words: argv.slice(2), pid }));
+if (argv.includes('wait')) setInterval(() => {}, 1000);`,
   );
 });
 
@@ -52,4 +56,21 @@ test('who decided about it has decided, and other commands are started as they a
   const environment = { NODE_OPTIONS: '--max-semi-space-size=4' };
   expect(await started(words, { environment })).toEqual({ young: [], words });
   expect(await started(['stats'])).toEqual({ young: [], words: ['stats'] });
+});
+
+test('what npx has started ends when the shell of npx is killed', async () => {
+  // The last word keeps the shell from becoming the process itself.
+  const shell = spawn('sh', ['-c', '"$0" "$@"; true', process.execPath, launcher, 'wait'], {
+    env: { npm_lifecycle_event: 'npx' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const lines = createInterface({ input: shell.stdout });
+  const ended = once(lines, 'close');
+  const [line] = await once(lines, 'line');
+  const { pid } = JSON.parse(String(line));
+  onTestFailed(() => void process.kill(pid, 'SIGKILL'));
+  expect(pid).not.toBe(shell.pid);
+  shell.kill('SIGKILL');
+  // Its output is closed when the last process that has it has ended.
+  await ended;
 });
