@@ -25,7 +25,7 @@ export function masterKeyPath({ directory, path }: MasterKeyPlace): string {
 /**
  * The keys that seal secrets and data keys: lines of 64 hexadecimal digits, the present key first, older ones after it;
  * empty lines and lines that begin with `#` say nothing. Without a file of the operator's, `master.key` in the data
- * folder counts; it is made there (mode 0600, durable before this resolves) where `mayMake`. Throws a SettingsError
+ * folder counts, and is durable before this resolves; it is made there (mode 0600) where `mayMake`. Throws a SettingsError
  * for a file that is missing, or has no keys. Never empty.
  */
 export async function readMasterKeys(
@@ -33,7 +33,7 @@ export async function readMasterKeys(
   mayMake: boolean,
 ): Promise<readonly Uint8Array[]> {
   const path = masterKeyPath(place);
-  const saved = await readKeyFile(place.env, path);
+  const saved = await readKeyFile(place);
   if (saved !== undefined) return saved;
   if (place.path !== undefined) {
     throw new SettingsError(
@@ -47,7 +47,7 @@ export async function readMasterKeys(
     );
   }
   await makeKeyFile(place, path);
-  const made = await readKeyFile(place.env, path);
+  const made = await readKeyFile(place);
   if (made === undefined) throw new SettingsError(`The master key in ${path} is gone again.`);
   return made;
 }
@@ -55,7 +55,7 @@ export async function readMasterKeys(
 /** The same, and none where there is no file in the data folder and none was named. */
 export async function findMasterKeys(place: MasterKeyPlace): Promise<readonly Uint8Array[]> {
   if (place.path !== undefined) return await readMasterKeys(place, false);
-  return (await readKeyFile(place.env, masterKeyPath(place))) ?? [];
+  return (await readKeyFile(place)) ?? [];
 }
 
 /**
@@ -77,9 +77,15 @@ export async function rotateMasterKey(place: MasterKeyPlace): Promise<readonly U
   return await readMasterKeys(place, false);
 }
 
-async function readKeyFile(env: Env, path: string): Promise<readonly Uint8Array[] | undefined> {
+async function readKeyFile(place: MasterKeyPlace): Promise<readonly Uint8Array[] | undefined> {
+  const { env } = place;
+  const path = masterKeyPath(place);
   const text = await readTextFile(env, path, FILE_LIMIT_BYTES);
-  return text === undefined ? undefined : parseKeys(path, text);
+  if (text === undefined) return undefined;
+  const keys = parseKeys(path, text);
+  // Safety: a process that was killed may have left its name in a cache only, and nothing opens what was sealed with a lost key.
+  if (place.path === undefined) await env.files.syncDirectory(folderOf(path));
+  return keys;
 }
 
 function parseKeys(path: string, text: string): readonly Uint8Array[] {
