@@ -40,7 +40,7 @@ export async function transactObjects(
 
 async function stageAll(
   context: StoreContext,
-  { bucket, operations }: ObjectTransactionRequest,
+  { bucket, operations, clientToken }: ObjectTransactionRequest,
   staged: StagedOperation[],
 ): Promise<void> {
   await context.buckets.fresh(bucket);
@@ -53,7 +53,8 @@ async function stageAll(
     }
     if (keys.has(operation.key)) throw invalid('A transaction names each key once.', operation.key);
     keys.add(operation.key);
-    staged.push(await stageOperation(context, { bucket, operation, index }, budget));
+    const place = { bucket, operation, index, hasToken: clientToken !== undefined };
+    staged.push(await stageOperation(context, place, budget));
   }
   if (staged.length === 0) throw invalid('A transaction has at least one operation.');
 }

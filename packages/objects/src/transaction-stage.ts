@@ -9,7 +9,7 @@ import { deleteChange, type KeyChange, writeChange } from './key-changes.ts';
 import { type LatestVersion, readLatest } from './latest-version.ts';
 import { checkMetadata, checkObjectKey } from './names.ts';
 import { etagOf, validatorsOf } from './object-record.ts';
-import type { ObjectInfo, ObjectMetadata } from './object-store.ts';
+import type { ObjectInfo, ObjectMetadata, ObjectReader } from './object-store.ts';
 import { plainRecord } from './put-object.ts';
 import { conditionsOf, type StagedBody, stageBody } from './staged-body.ts';
 import type { StoreContext } from './store-context.ts';
@@ -47,6 +47,8 @@ interface Place {
   readonly bucket: string;
   readonly operation: TransactionOperation;
   readonly index: number;
+  /** Whether the transaction may be a retry. */
+  readonly hasToken: boolean;
 }
 
 /** Reads the operation's body to its end. Where it rejects, nothing of it is kept. */
@@ -118,40 +120,72 @@ async function stageSource(
   operation: TransactionOperation & { readonly op: 'copy' },
   budget: InlineBudget,
 ): Promise<StagedOperation> {
-  const { source, sourceConditions, conditions } = operation;
-  if (operation.metadata !== undefined) checkMetadata(operation.metadata);
-  const reader = await openSource(context, {
-    ...source,
-    conditions: sourceConditions,
-    customerKey: operation.sourceCustomerKey,
-  });
+  const { op, key, source, sourceConditions, conditions, metadata, tagging, access, own } =
+    operation;
+  if (metadata !== undefined) checkMetadata(metadata);
+  // Not what was found at the source: a retry finds another there, or nothing, and is the same request.
+  const request = [op, key, conditions, source, sourceConditions, metadata, tagging, access, own];
+  const asked = JSON.stringify(request);
+  let reader: ObjectReader;
+  try {
+    reader = await openSource(context, {
+      ...source,
+      conditions: sourceConditions,
+      customerKey: operation.sourceCustomerKey,
+    });
+  } catch (error) {
+    if (!place.hasToken || !(error instanceof ObjectStoreError)) throw error;
+    return refusedUnlessDone(place, asked, error);
+  }
   const { info } = reader;
   const staged = await stageCopy(withBudget(context, budget), reader, operation);
-  const metadata = metadataOfCopy(operation, info.metadata);
-  const written = stagedWrite(context, place, staged, { metadata, conditions, budget });
+  const copied = metadataOfCopy(operation, info.metadata);
+  const write = { metadata: copied, conditions, budget };
+  const written = { ...stagedWrite(context, place, staged, write), asked };
   // A version that is named has the same bytes for ever.
   if (source.versionId !== undefined) return written;
   return {
     ...written,
     change: async (bucket, latest) => {
-      const unchanged = await sourceConditionsOf(context, info);
+      const unchanged = await sourceConditionsOf(context, operation, info);
       const change = await written.change(bucket, latest);
       return { ...change, conditions: [...change.conditions, ...unchanged] };
     },
   };
 }
 
+/** Of a request with a token, which may have been done: its own transaction may have taken the source away. */
+function refusedUnlessDone(
+  { operation: { op, key }, index }: Place,
+  asked: string,
+  refusal: ObjectStoreError,
+): StagedOperation {
+  return {
+    op,
+    key,
+    index,
+    asked,
+    bodyConditions: [],
+    change: () => Promise.reject(refusal),
+    end: async () => {},
+  };
+}
+
 /** Hold while the source is what was copied. ConditionalRequestConflict where it is not any more. */
 async function sourceConditionsOf(
   context: StoreContext,
+  operation: TransactionOperation & { readonly op: 'copy' },
   copied: ObjectInfo,
 ): Promise<readonly Condition[]> {
   const bucket = await context.buckets.fresh(copied.bucket);
   const { object, conditions } = await readLatest(context.kv, bucket, copied.key);
+  const taken = (of: ObjectMetadata): string => JSON.stringify(metadataOfCopy(operation, of));
   const same =
     object !== undefined &&
     object.record.modifiedMs === copied.modifiedMs &&
-    etagOf(object.record) === copied.etag;
+    etagOf(object.record) === copied.etag &&
+    // Tags change without a new ETag or time.
+    taken(object.record.metadata) === taken(copied.metadata);
   if (same) return conditions;
   throw new ObjectStoreError(
     'ConditionalRequestConflict',

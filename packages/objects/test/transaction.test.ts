@@ -207,6 +207,41 @@ test('under one token it happens once, and the retry gets the first answer', asy
   expect(await violations(kv, { swept: true })).toEqual([]);
 });
 
+test('a retry whose copies have lost their sources, or find others in their place, gets the first answer', async () => {
+  const fixture = await openFixture(LIMITS);
+  const { store, kv } = fixture;
+  await putBytes(store, 'gone', pattern(3000, 1));
+  await putBytes(store, 'over', pattern(10, 2));
+  const operations = () => [copy('a', 'gone'), remove('gone'), copy('b', 'over'), put('c', 7)];
+  const first = await transact(store, operations(), 'token');
+  await putBytes(store, 'over', pattern(20, 3));
+  expect(await transact(store, operations(), 'token')).toEqual(first);
+  expect(await listed(store)).toEqual(['a@3000', 'b@10', 'c@7', 'over@20']);
+  // The same bytes from elsewhere are not the same request.
+  const another = [copy('a', 'a'), remove('gone'), copy('b', 'over'), put('c', 7)];
+  const refused = await refusal(transact(store, another, 'token'));
+  expect(refused.code).toBe('IdempotencyParameterMismatch');
+  // And a source that was never there is refused as without a token.
+  expect(await refusal(transact(store, [put('x', 1), copy('y', 'none')], 'new'))).toMatchObject({
+    code: 'NoSuchKey',
+    details: { key: 'y', operation: 1 },
+  });
+  await fixture.tasks.runAll();
+  expect(await violations(kv, { swept: true })).toEqual([]);
+});
+
+test('a copy whose source gets other tags meanwhile is refused', async () => {
+  const { store } = await openFixture(LIMITS);
+  await putBytes(store, 'a', pattern(10));
+  async function* operations(): AsyncGenerator<TransactionOperation, void, undefined> {
+    yield copy('x', 'a');
+    await store.putObjectTagging({ bucket, key: 'a' }, 'k=v');
+    yield put('y', 1);
+  }
+  const work = refusal(store.transactObjects({ bucket, operations: operations() }));
+  expect((await work).code).toBe('ConditionalRequestConflict');
+});
+
 test.each([
   ['a put', 'b@7', (store: ObjectStore) => putBytes(store, 'b', pattern(7))],
   ['a delete', '', (store: ObjectStore) => store.deleteObject({ bucket, key: 'b' })],
