@@ -1,7 +1,13 @@
 import type { KvStore, Transaction } from '@holdfast/kv';
 import { createMemoryStore } from '@holdfast/kv/testing';
 import { beforeEach, expect, test } from 'vitest';
-import type { ChangeFeed, JournalOptions, ObjectStore, PlacedChange } from '../src/index.ts';
+import type {
+  ChangeFeed,
+  FeedPlace,
+  JournalOptions,
+  ObjectStore,
+  PlacedChange,
+} from '../src/index.ts';
 import {
   closeChangeFeed,
   createEventQueue,
@@ -13,6 +19,7 @@ import {
 import { KEY_SPACE } from '../src/keys.ts';
 import { countIn } from './consistency.ts';
 import { type Fixture, openFixture, pattern, piecesOf, putBytes } from './fixture.ts';
+import { atEveryMoment } from './intruder.ts';
 
 const VERSION_SPACES: readonly number[] = [
   KEY_SPACE.object,
@@ -253,6 +260,43 @@ test('a place before what was trimmed is expired, one after it goes on, and one 
   expect(await feed.after({ revision: 1_000_000, position: 0 }, 9)).toEqual({ kind: 'ahead' });
 });
 
+test('whatever another node trims in any moment, no reader is led over what is gone', async () => {
+  const moments = await atEveryMoment(async (wrap, inner) => {
+    const feed = await openChangeFeed(inner);
+    const journal: JournalOptions = {
+      keepsChanges: true,
+      takesEvents: () => false,
+      onCommitted: () => {},
+    };
+    const { store } = await openFixture({ kv: inner, journal });
+    for (const key of ['1', '2', '3', '4']) await putBytes(store, key, pattern(1));
+    const begin = await feed.oldest();
+    const page = await feed.after(begin, 9);
+    if (page.kind !== 'page') throw new Error(page.kind);
+    const wrapped = wrap(() => feed.trim(0, 1));
+    const other = await openChangeFeed(wrapped);
+    await other.trim(0, 3);
+    const left = await feed.after(await feed.oldest(), 9);
+    expect(left.kind).toBe('page');
+    for (const [at, change] of [begin, ...page.changes].entries()) {
+      const found = await feed.after(place(change), 9);
+      if (found.kind === 'page') expect(found.changes).toEqual(page.changes.slice(at));
+    }
+  });
+  expect(moments).toBeGreaterThan(3);
+});
+
+test('what was written down before the feed was turned on moves its place nowhere', async () => {
+  const { store, kv } = open;
+  await kv.transact({ operations: [{ kind: 'delete', key: Uint8Array.of(KEY_SPACE.feed) }] });
+  await putBytes(store, '1', pattern(1));
+  const again = await openChangeFeed(kv);
+  const begin = await again.oldest();
+  await putBytes(store, '2', pattern(1));
+  expect(await again.trim(0, 1)).toBe(1);
+  expect(await again.oldest()).toEqual(begin);
+});
+
 test('a feed that was turned off has no old places when it is turned on again', async () => {
   const { store, feed, kv } = open;
   await putBytes(store, '1', pattern(1));
@@ -265,7 +309,7 @@ test('a feed that was turned off has no old places when it is turned on again', 
   expect(await again.after(await again.oldest(), 9)).toMatchObject({ changes: [{ key: '2' }] });
 });
 
-function place({ revision, position }: PlacedChange): { revision: number; position: number } {
+function place({ revision, position }: FeedPlace): FeedPlace {
   return { revision, position };
 }
 

@@ -6,10 +6,11 @@
  * moves in the transaction that removes older changes: so a reader is told of a gap, and never led over it.
  */
 import { concatBytes } from '@holdfast/bytes';
-import type { KvStore } from '@holdfast/kv';
+import type { KvEntryWithValue, KvStore } from '@holdfast/kv';
 import { keyAfter } from '../key-range.ts';
 import { KEY_SPACE, spaceRange } from '../keys.ts';
 import { recordReader, recordWriter } from '../record-version.ts';
+import { unchanged } from '../store-context.ts';
 import { CHANGE_PREFIX } from './journal.ts';
 import { type PlacedChange, readChange } from './object-change.ts';
 
@@ -102,11 +103,14 @@ async function readAfter(kv: KvStore, place: FeedPlace, limit: number): Promise<
 
 async function oldestPlace(kv: Pick<KvStore, 'get'>): Promise<FeedPlace> {
   const entry = await kv.get(FEED_KEY);
-  if (entry === undefined) return { revision: Number.MAX_SAFE_INTEGER, position: 0 };
-  const reader = recordReader(entry.value, 'the place of the feed');
+  return entry === undefined ? { revision: Number.MAX_SAFE_INTEGER, position: 0 } : placeOf(entry);
+}
+
+function placeOf({ value, version }: Pick<KvEntryWithValue, 'value' | 'version'>): FeedPlace {
+  const reader = recordReader(value, 'the place of the feed');
   const revision = reader.varint();
   // Nothing before the transaction that turned the feed on is in it.
-  if (revision === 0) return { revision: entry.version, position: 0 };
+  if (revision === 0) return { revision: version, position: 0 };
   return { revision, position: reader.varint() };
 }
 
@@ -124,6 +128,9 @@ async function trimFeed(kv: KvStore, beforeMs: number, keep: number): Promise<nu
   const surplus = Math.max(0, (await countUpTo(kv, range, keep + BATCH * 100)) - keep);
   let removed = 0;
   for (;;) {
+    const feed = await kv.get(FEED_KEY);
+    // A feed that was turned off meanwhile stays so.
+    if (feed === undefined) return removed;
     const { entries } = await kv.scan({ ...range, limit: BATCH });
     const changes = entries.map((entry) => readChange(entry, CHANGE_PREFIX.length));
     let count = changes.findIndex(({ timeMs }) => timeMs >= beforeMs);
@@ -131,11 +138,12 @@ async function trimFeed(kv: KvStore, beforeMs: number, keep: number): Promise<nu
     count = Math.max(count, Math.min(surplus - removed, changes.length));
     const last = changes[count - 1];
     if (last === undefined) return removed;
+    const oldest = placeOf(feed);
     const result = await kv.transact({
-      // A feed that was turned off meanwhile stays so.
-      conditions: [{ kind: 'exists', key: FEED_KEY }],
+      // Safety: the place never goes back. A node that led before may trim too, by what it has read before this one did.
+      conditions: [unchanged(FEED_KEY, feed.version)],
       operations: [
-        { kind: 'put', key: FEED_KEY, value: encodePlace(last) },
+        { kind: 'put', key: FEED_KEY, value: encodePlace(isBefore(last, oldest) ? oldest : last) },
         ...entries.slice(0, count).map(({ key }) => ({ kind: 'delete', key }) as const),
       ],
     });
