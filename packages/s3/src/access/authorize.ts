@@ -66,7 +66,7 @@ export async function authorize(call: S3Call, operation: string): Promise<void> 
   const versionId = level === 'object' ? call.parameter('versionId') : undefined;
   const target = { bucket, access, required: requiredAction(operation), key, versionId };
   // Why asked first: what is allowed without a look at the object waits for nothing.
-  const allowed = !asksForInfo(target) && isAllowed(call, target, undefined);
+  const allowed = !asksForInfo(call, target) && isAllowed(call, target, undefined);
   if (!allowed) await requireAccess(call, target);
   const { also } = target.required;
   if (also !== undefined) await requireAccess(call, { ...target, required: also });
@@ -108,7 +108,7 @@ export async function requireAccess(call: S3Call, target: AccessTarget): Promise
 /** Whether the request may do something with a bucket or an object. */
 export async function hasAccess(call: S3Call, target: AccessTarget): Promise<boolean> {
   const { access, key, required } = target;
-  const info = asksForInfo(target) ? await findInfo(call, target) : undefined;
+  const info = asksForInfo(call, target) ? await findInfo(call, target) : undefined;
   if (isAllowed(call, target, info)) return true;
   if (info !== undefined || required.grant?.on !== 'object') return false;
   // Nobody learns that a key is not there who may not list the bucket.
@@ -176,10 +176,11 @@ async function requireOutside(call: S3Call, action: string, name: string): Promi
 }
 
 /** Whether the object's owner, ACL or tags count. */
-function asksForInfo({ access, key, required }: AccessTarget): boolean {
+function asksForInfo({ user }: S3Call, { access, key, required }: AccessTarget): boolean {
   if (key === undefined) return false;
   if (required.grant?.on === 'object' && access.ownership !== 'BucketOwnerEnforced') return true;
-  return access.policyReadsTags && READS_TAGS.test(required.action);
+  if (!READS_TAGS.test(required.action)) return false;
+  return access.policyReadsTags || (user?.policies ?? []).some(({ readsTags }) => readsTags);
 }
 
 /** The object; undefined where it is not there. NotCurrent where nothing would prove that it is so now. */

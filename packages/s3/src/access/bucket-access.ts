@@ -61,7 +61,7 @@ function readBucketAccess({ name, ownerId, settings }: Bucket): BucketAccess {
     ownerId,
     policy,
     policyIsPublic: policy !== undefined && isPublicPolicy(policy),
-    policyReadsTags: policyText !== undefined && /s3:ExistingObjectTag/i.test(policyText),
+    policyReadsTags: policy?.readsTags === true,
     policyReadsAcl: policyText !== undefined && /s3:x-amz-(acl|grant-)/i.test(policyText),
     acl: acl === undefined ? ownerOnly(ownerId) : decodeAcl(acl),
     ownership: settings.get(ACCESS_SETTINGS.ownership) as ObjectOwnership | undefined,

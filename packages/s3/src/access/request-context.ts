@@ -38,7 +38,15 @@ const CREATIONS: ReadonlyMap<string, boolean> = new Map([
   ['UploadPartCopy', false],
 ]);
 
+const LISTINGS: ReadonlySet<string> = new Set([
+  'ListObjects',
+  'ListObjectsV2',
+  'ListObjectVersions',
+  'ListMultipartUploads',
+]);
 const EXISTING_TAG = 's3:existingobjecttag/';
+const WRITE_HEADERS: RegExp =
+  /^x-amz-(acl|grant-|copy-source|metadata-directive|storage-class|website-)/;
 const REQUEST_TAG = 's3:requestobjecttag/';
 const OBJECT_LOCK = 's3:object-lock-';
 
@@ -58,7 +66,7 @@ export function requestContext(
     if (name.startsWith(REQUEST_TAG)) {
       return one(requestTags(call, facts).get(key.slice(REQUEST_TAG.length)));
     }
-    if (name.startsWith('s3:x-amz-')) return one(headerValue(call, name.slice('s3:'.length)));
+    if (name.startsWith('s3:x-amz-')) return one(headerFact(call, name.slice('s3:'.length)));
     if (name.startsWith(OBJECT_LOCK)) return one(lockFact(call, facts, name));
     return plainKey(call, facts, name);
   };
@@ -96,10 +104,10 @@ function plainKey(call: S3Call, facts: ContextFacts, name: string): readonly str
     case 's3:objectcreationoperation':
       return one(CREATIONS.get(call.operation)?.toString());
     case 's3:prefix':
-      return one(facts.prefix ?? call.parameter('prefix'));
+      return one(facts.prefix ?? listParameter(call, 'prefix'));
     case 's3:delimiter':
     case 's3:max-keys':
-      return one(call.parameter(name.slice('s3:'.length)));
+      return one(listParameter(call, name.slice('s3:'.length)));
     case 's3:versionid':
       return one(facts.versionId ?? call.parameter('versionId'));
     case 's3:if-match':
@@ -117,6 +125,11 @@ function plainKey(call: S3Call, facts: ContextFacts, name: string): readonly str
     default:
       return undefined;
   }
+}
+
+/** Only of a listing: elsewhere it means nothing, and whoever asks could say what a policy wants to hear. */
+function listParameter(call: S3Call, name: string): string | undefined {
+  return LISTINGS.has(call.operation) ? call.parameter(name) : undefined;
 }
 
 function signatureFact(call: S3Call, name: string): string | undefined {
@@ -152,14 +165,26 @@ function heldBy(call: S3Call, { said }: ContextFacts, name: string): string | un
   return said?.get(name) ?? call.headers.get(name);
 }
 
+/** A read has none that says how to write. */
+function headerFact(call: S3Call, name: string): string | undefined {
+  const isRead = call.req.method === 'GET' || call.req.method === 'HEAD';
+  if (isRead && WRITE_HEADERS.test(name)) return undefined;
+  return headerValue(call, name);
+}
+
 function headerValue(call: S3Call, name: string): string | undefined {
   const value = call.headers.get(name);
   if (name !== 'x-amz-copy-source' || value === undefined) return value;
-  const path = value.startsWith('/') ? value.slice(1) : value;
+  // In the order in which the copy itself reads it: a slash that is percent-encoded is one.
+  const path = decodedOrAsItIs(value);
+  return path.startsWith('/') ? path.slice(1) : path;
+}
+
+function decodedOrAsItIs(value: string): string {
   try {
-    return percentDecode(path);
+    return percentDecode(value);
   } catch {
-    return path;
+    return value;
   }
 }
 

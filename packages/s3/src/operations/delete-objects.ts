@@ -70,7 +70,8 @@ function readEntry(object: XmlElement): DeleteEntry {
   const conditional = etag !== undefined || size !== undefined || modifiedMs !== undefined;
   return {
     key,
-    versionId: children.text('VersionId'),
+    // An empty one names none, here and for policies.
+    versionId: children.text('VersionId') || undefined,
     conditions: conditional
       ? {
           ...(etag !== undefined && { ifMatch: parseETags(etag) }),

@@ -51,7 +51,8 @@ type Named = 'directly' | 'account' | 'no';
 function matchPrincipals({ principals }: Statement, principal: Principal | undefined): Named {
   if (principals === undefined) return 'directly';
   const matches = principals.items.map((pattern) => matchPrincipal(pattern, principal));
-  if (principals.not) return matches.every((match) => match === 'no') ? 'directly' : 'no';
+  // Who is only of an account that is named is not named: `NotPrincipal` of the root denies its users.
+  if (principals.not) return matches.includes('directly') ? 'no' : 'directly';
   if (matches.includes('directly')) return 'directly';
   return matches.includes('account') ? 'account' : 'no';
 }

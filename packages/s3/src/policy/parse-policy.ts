@@ -80,7 +80,8 @@ function parse(text: string, place: Place): Policy {
   if (given === undefined) throw refuse('Missing required field Statement');
   const list: readonly unknown[] = Array.isArray(given) ? given : [given];
   if (list.length === 0) throw refuse('Could not parse the policy: Statement is empty!');
-  return { statements: list.map((statement) => readStatement(statement, place)) };
+  const statements = list.map((statement) => readStatement(statement, place));
+  return { statements, readsTags: /s3:ExistingObjectTag/i.test(JSON.stringify(document)) };
 }
 
 function readStatement(value: unknown, place: Place): Statement {

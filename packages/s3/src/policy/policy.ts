@@ -1,6 +1,8 @@
 /** A policy document, parsed and checked. Lists are never empty. */
 export interface Policy {
   readonly statements: readonly Statement[];
+  /** Whether it asks for the tags that an object has. */
+  readonly readsTags: boolean;
 }
 
 export interface Statement {

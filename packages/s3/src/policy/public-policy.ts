@@ -41,6 +41,6 @@ function narrows({ operator, ifExists, quantifier, key, values }: PolicyConditio
   // Why not with these: they hold where the key is not there.
   if (ifExists || quantifier === 'all') return false;
   if (!NARROWING_OPERATORS.has(operator) || !NARROWING_KEYS.has(key.toLowerCase())) return false;
-  const wide = operator === 'IpAddress' ? /\/0$/ : /[*?]|\$\{/;
+  const wide = operator === 'IpAddress' ? /\/0+$/ : /[*?]|\$\{/;
   return !values.some((value) => wide.test(value));
 }

@@ -89,6 +89,12 @@ const CASES: readonly Case[] = [
     {},
     'deny',
   ],
+  [
+    'denies the users of an account of which it spares the root',
+    [{}, { Effect: 'Deny', NotPrincipal: { AWS: ['arn:aws:iam::111:root'] } }],
+    {},
+    'deny',
+  ],
   ['denies an account', { Effect: 'Deny', Principal: { AWS: '111' } }, {}, 'deny'],
 ];
 

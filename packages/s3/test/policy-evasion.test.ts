@@ -1,0 +1,143 @@
+/** Requests that could say what a policy wants to hear, or hide what it asks for. */
+import {
+  CopyObjectCommand,
+  CreateBucketCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutBucketPolicyCommand,
+  PutObjectCommand,
+  PutPublicAccessBlockCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { parseUserPolicy } from '../src/policy/index.ts';
+import { OWNER_ID, startTestServer, type TestServer } from './test-server.ts';
+
+const secretAccessKey = 'a-secret-of-a-test';
+const all = { Effect: 'Allow', Action: 's3:*', Resource: '*' };
+const denied = (Action: string, Condition: object): object => ({
+  ...all,
+  Effect: 'Deny',
+  Action,
+  Condition,
+});
+const SECRET = { StringEquals: { 's3:ExistingObjectTag/class': 'secret' } };
+const POLICIES: Record<string, readonly object[]> = {
+  tagDenied: [all, denied('s3:GetObject', SECRET)],
+  tagAllowed: [{ ...all, Action: 's3:GetObject', Condition: SECRET }],
+  prefixed: [{ ...all, Condition: { StringLike: { 's3:prefix': 'home/*' } } }],
+  privately: [{ ...all, Condition: { StringEquals: { 's3:x-amz-acl': 'private' } } }],
+  copier: [all, denied('s3:PutObject', { StringLike: { 's3:x-amz-copy-source': 'src/secret*' } })],
+  versions: [{ ...all, Action: 's3:DeleteObjectVersion' }],
+};
+
+let server: TestServer;
+let owner: S3Client;
+let clients: Map<string, S3Client>;
+beforeAll(async () => {
+  const account = { id: OWNER_ID, displayName: 'tester' };
+  const users = Object.entries(POLICIES).map(([name, Statement]) => ({
+    account,
+    name,
+    accessKeyId: name,
+    secretAccessKey,
+    policies: [parseUserPolicy(JSON.stringify({ Version: '2012-10-17', Statement }))],
+  }));
+  server = await startTestServer({ users });
+  owner = server.client();
+  clients = new Map(
+    users.map(({ name }) => [
+      name,
+      server.client({ credentials: { accessKeyId: name, secretAccessKey } }),
+    ]),
+  );
+  for (const Bucket of ['src', 'dst']) await owner.send(new CreateBucketCommand({ Bucket }));
+  for (const Key of ['k', 'secret'])
+    await owner.send(
+      new PutObjectCommand({ Bucket: 'src', Key, Body: 'v', Tagging: 'class=secret' }),
+    );
+  await owner.send(new PutObjectCommand({ Bucket: 'src', Key: 'open', Body: 'v' }));
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+const outcome = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => 'done',
+    (error: Error) => error.name,
+  );
+const client = (name: string): S3Client => clients.get(name) as S3Client;
+
+/** A get that says something else besides, signed. */
+function get(
+  name: string,
+  Key: string,
+  besides: { readonly query?: object; readonly headers?: object } = {},
+): Promise<string> {
+  const command = new GetObjectCommand({ Bucket: 'src', Key });
+  command.middlewareStack.add(
+    (next) => (args) => {
+      const request = args.request as { query: object; headers: object };
+      Object.assign(request.query, besides.query);
+      Object.assign(request.headers, besides.headers);
+      return next(args);
+    },
+    { step: 'build' },
+  );
+  return outcome(client(name).send(command));
+}
+
+test('the policies of a user are asked with the tags that the object has', async () => {
+  expect(await get('tagDenied', 'k')).toBe('AccessDenied');
+  expect(await get('tagDenied', 'open')).toBe('done');
+  expect(await get('tagAllowed', 'k')).toBe('done');
+  expect(await get('tagAllowed', 'open')).toBe('AccessDenied');
+});
+
+test('a parameter of a listing, and a header of a write, mean nothing in a get', async () => {
+  expect(await get('prefixed', 'k', { query: { prefix: 'home/x' } })).toBe('AccessDenied');
+  expect(await get('privately', 'k', { headers: { 'x-amz-acl': 'private' } })).toBe('AccessDenied');
+});
+
+test.each(['src/secret', '/src/secret', '%2Fsrc/secret', '%2fsrc%2Fsecret'])(
+  'a source is the same for the policy and for the copy: %s',
+  async (CopySource) => {
+    const copy = new CopyObjectCommand({ Bucket: 'dst', Key: 'copy', CopySource });
+    expect(await outcome(client('copier').send(copy))).toBe('AccessDenied');
+  },
+);
+
+test('who may delete versions deletes no key by an empty version id', async () => {
+  await owner.send(new PutObjectCommand({ Bucket: 'dst', Key: 'kept', Body: 'v' }));
+  const Objects = [{ Key: 'kept', VersionId: '' }];
+  const { Errors } = await client('versions').send(
+    new DeleteObjectsCommand({ Bucket: 'dst', Delete: { Objects } }),
+  );
+  expect(Errors).toMatchObject([{ Key: 'kept', Code: 'AccessDenied' }]);
+  expect(await outcome(owner.send(new HeadObjectCommand({ Bucket: 'dst', Key: 'kept' })))).toBe(
+    'done',
+  );
+});
+
+test.each(['0.0.0.0/0', '0.0.0.0/00', '::/0', '::/000'])(
+  'a policy for all addresses is public, however they are written: %s',
+  async (range) => {
+    await owner.send(
+      new PutPublicAccessBlockCommand({
+        Bucket: 'dst',
+        PublicAccessBlockConfiguration: { BlockPublicPolicy: true },
+      }),
+    );
+    const Statement = {
+      Effect: 'Allow',
+      Principal: '*',
+      Action: 's3:GetObject',
+      Resource: 'arn:aws:s3:::dst/*',
+      Condition: { IpAddress: { 'aws:SourceIp': range } },
+    };
+    const Policy = JSON.stringify({ Version: '2012-10-17', Statement });
+    expect(await outcome(owner.send(new PutBucketPolicyCommand({ Bucket: 'dst', Policy })))).toBe(
+      'AccessDenied',
+    );
+  },
+);
