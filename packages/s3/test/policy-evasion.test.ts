@@ -29,6 +29,7 @@ const POLICIES: Record<string, readonly object[]> = {
   prefixed: [{ ...all, Condition: { StringLike: { 's3:prefix': 'home/*' } } }],
   privately: [{ ...all, Condition: { StringEquals: { 's3:x-amz-acl': 'private' } } }],
   copier: [all, denied('s3:PutObject', { StringLike: { 's3:x-amz-copy-source': 'src/secret*' } })],
+  creator: [{ ...all, Action: 's3:CreateBucket' }],
   versions: [{ ...all, Action: 's3:DeleteObjectVersion' }],
 };
 
@@ -141,3 +142,15 @@ test.each(['0.0.0.0/0', '0.0.0.0/00', '::/0', '::/000'])(
     );
   },
 );
+
+test('who may create buckets needs more for what the headers say of them', async () => {
+  const create = (Bucket: string, headers: object): Promise<string> =>
+    outcome(client('creator').send(new CreateBucketCommand({ Bucket, ...headers })));
+  expect(await create('more', { ACL: 'public-read-write' })).toBe('AccessDenied');
+  expect(
+    await create('more', { GrantRead: 'uri=http://acs.amazonaws.com/groups/global/AllUsers' }),
+  ).toBe('AccessDenied');
+  expect(await create('more', { ObjectOwnership: 'ObjectWriter' })).toBe('AccessDenied');
+  expect(await create('more', { ObjectLockEnabledForBucket: true })).toBe('AccessDenied');
+  expect(await create('more', { ACL: 'private' })).toBe('done');
+});

@@ -7,7 +7,7 @@ import { type Acl, decodeAcl, ownerOnly } from './acl.ts';
 import { type RequiredAction, requiredAction } from './action-table.ts';
 import type { BucketAccess } from './bucket-access.ts';
 import { mayAccess, mayOutside } from './decide-access.ts';
-import { headerActions } from './header-actions.ts';
+import { creationActions, headerActions } from './header-actions.ts';
 import { requestContext, type SaidInBody, type Tags } from './request-context.ts';
 
 /** A bucket, and what its settings say about who may do what. */
@@ -53,7 +53,10 @@ const READS_TAGS = /^s3:(Get|Put|Delete)Object(Version)?(Acl|Tagging)?$/;
  */
 export async function authorize(call: S3Call, operation: string): Promise<void> {
   if (operation === 'ListBuckets') return requireOutside(call, 's3:ListAllMyBuckets', '*');
-  if (operation === 'CreateBucket') return requireOutside(call, 's3:CreateBucket', call.bucket);
+  if (operation === 'CreateBucket') {
+    for (const action of creationActions(call)) await requireOutside(call, action, call.bucket);
+    return;
+  }
   const bucket = await call.store.getBucket(call.bucket);
   const access = call.service.bucketAccess.of(bucket);
   call.openBucket = { bucket, access };

@@ -39,3 +39,22 @@ export function headerActions(
   }
   return actions;
 }
+
+/**
+ * What the headers of CreateBucket need.
+ *
+ * Source: AWS API reference, "CreateBucket", "Permissions".
+ */
+export function creationActions(call: S3Call): readonly string[] {
+  const { headers } = call;
+  const actions = ['s3:CreateBucket'];
+  // `private` is what a bucket is anyway, and a canned ACL beside grants is refused.
+  if (hasAclHeaders(call) && headers.get('x-amz-acl') !== 'private') {
+    actions.push('s3:PutBucketAcl');
+  }
+  if (headers.has('x-amz-object-ownership')) actions.push('s3:PutBucketOwnershipControls');
+  if (headers.get('x-amz-bucket-object-lock-enabled')?.toLowerCase() === 'true') {
+    actions.push('s3:PutBucketObjectLockConfiguration', 's3:PutBucketVersioning');
+  }
+  return actions;
+}
