@@ -57,10 +57,10 @@ export async function stageOperation(
   place: Place,
   budget: InlineBudget,
 ): Promise<StagedOperation> {
-  const { operation, index } = place;
+  const { operation } = place;
   const { op, key } = operation;
   checkObjectKey(key);
-  const none = { op, key, index, bodyConditions: [], end: async () => {} };
+  const none = withoutBody(place);
   switch (operation.op) {
     case 'check': {
       const { conditions } = operation;
@@ -156,19 +156,18 @@ async function stageSource(
 
 /** Of a request with a token, which may have been done: its own transaction may have taken the source away. */
 function refusedUnlessDone(
-  { operation: { op, key }, index }: Place,
+  place: Place,
   asked: string,
   refusal: ObjectStoreError,
 ): StagedOperation {
-  return {
-    op,
-    key,
-    index,
-    asked,
-    bodyConditions: [],
-    change: () => Promise.reject(refusal),
-    end: async () => {},
-  };
+  return { ...withoutBody(place), asked, change: () => Promise.reject(refusal) };
+}
+
+function withoutBody({
+  operation: { op, key },
+  index,
+}: Place): Omit<StagedOperation, 'asked' | 'change'> {
+  return { op, key, index, bodyConditions: [], end: async () => {} };
 }
 
 /** Hold while the source is what was copied. ConditionalRequestConflict where it is not any more. */

@@ -44,7 +44,6 @@ function ask(
       ownerId: OWNER.id,
       policy,
       policyIsPublic: false,
-      policyReadsTags: false,
       policyReadsAcl: false,
       acl: ownerOnly(OWNER.id),
       ownership: undefined,

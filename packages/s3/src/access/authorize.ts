@@ -183,7 +183,8 @@ function asksForInfo({ user }: S3Call, { access, key, required }: AccessTarget):
   if (key === undefined) return false;
   if (required.grant?.on === 'object' && access.ownership !== 'BucketOwnerEnforced') return true;
   if (!READS_TAGS.test(required.action)) return false;
-  return access.policyReadsTags || (user?.policies ?? []).some(({ readsTags }) => readsTags);
+  if (access.policy?.readsTags === true) return true;
+  return user?.policies?.some(({ readsTags }) => readsTags) === true;
 }
 
 /** The object; undefined where it is not there. NotCurrent where nothing would prove that it is so now. */

@@ -16,8 +16,6 @@ export interface BucketAccess {
   readonly ownerId: string;
   readonly policy: Policy | undefined;
   readonly policyIsPublic: boolean;
-  /** Whether the policy asks for tags that objects have. */
-  readonly policyReadsTags: boolean;
   /** Whether the policy asks for the ACL that a write says. */
   readonly policyReadsAcl: boolean;
   readonly acl: Acl;
@@ -61,7 +59,6 @@ function readBucketAccess({ name, ownerId, settings }: Bucket): BucketAccess {
     ownerId,
     policy,
     policyIsPublic: policy !== undefined && isPublicPolicy(policy),
-    policyReadsTags: policy?.readsTags === true,
     policyReadsAcl: policyText !== undefined && /s3:x-amz-(acl|grant-)/i.test(policyText),
     acl: acl === undefined ? ownerOnly(ownerId) : decodeAcl(acl),
     ownership: settings.get(ACCESS_SETTINGS.ownership) as ObjectOwnership | undefined,
