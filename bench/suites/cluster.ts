@@ -2,7 +2,7 @@ import { closeSync, fdatasync, mkdirSync, openSync, write } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { EtcdPlan } from '../load/etcd-load-process.ts';
-import type { LoadPlan } from '../load/generator.ts';
+import type { LoadPlan, LoadResult } from '../load/generator.ts';
 import { untilServersAreQuiet } from '../load/quiet.ts';
 import { runEtcdGenerator, runGenerator } from '../load/run-generator.ts';
 import type { EtcdCluster } from '../peers/etcd.ts';
@@ -34,7 +34,7 @@ export interface ClusterBenchSize {
   readonly kills: number;
 }
 
-export const WHOLE: ClusterBenchSize = { rounds: 5, requests: 2000, kills: 50 };
+export const WHOLE: ClusterBenchSize = { rounds: 5, requests: 2100, kills: 50 };
 export const SMALL: ClusterBenchSize = { rounds: 1, requests: 300, kills: 3 };
 
 /** Three nodes beside a three-member etcd of the same machine, durable both; failover; large puts beside synced copies. */
@@ -95,19 +95,28 @@ async function compare(
   { method, clients, atLeast }: Comparison,
 ): Promise<Row> {
   const count = requests * (clients === 1 ? 1 : 8);
-  const what = `${method === 'PUT' ? '4 KiB put, durable' : '4 KiB get, linearizable'}, ${clients} client${clients === 1 ? '' : 's'} of all nodes`;
+  const what = `${method === 'PUT' ? '4 KiB put, durable' : '4 KiB get, linearizable'}, ${clients === 1 ? '1 client, of each node in turn' : `${clients} clients of all nodes`}`;
   process.stderr.write(`measuring ${what}\n`);
   const plan = s3Plan(cluster, method, clients, count, VALUE_BYTES);
   const own: number[] = [];
   const theirs: number[] = [];
   let refusals = 0;
   const failures = await inRounds('round', rounds, async () => {
-    const result = await runGenerator(plan);
+    const results = await inParts(cluster.ports, clients, ([port = 0, ...morePorts], share) =>
+      runGenerator({ ...plan, port, morePorts, requests: count / share }),
+    );
     await untilServersAreQuiet(cluster.ports);
-    refusals += result.refusals;
-    const beside = etcd && (await runEtcdGenerator(etcdPlan(etcd, method, clients, count)));
-    own.push(result.requestsPerSecond);
-    if (beside !== undefined) theirs.push(beside.requestsPerSecond);
+    for (const result of results) refusals += result.refusals;
+    own.push(overall(results));
+    if (etcd === undefined) return;
+    const beside = etcdPlan(etcd, method, clients, count);
+    theirs.push(
+      overall(
+        await inParts(etcd.ports, clients, (ports, share) =>
+          runEtcdGenerator({ ...beside, ports, requests: count / share }),
+        ),
+      ),
+    );
   });
   const rate = (values: readonly number[]): string =>
     values.length === 0 ? 'no round ended' : `${Math.round(median(values))}/s`;
@@ -120,6 +129,24 @@ async function compare(
     reach: { atLeast },
     ...(failures.length > 0 && { note: failures.join('; ') }),
   };
+}
+
+/** Once for all nodes; a single client, which asks one of them, of each in turn: who asks the leader is answered sooner. */
+async function inParts(
+  ports: readonly number[],
+  clients: number,
+  run: (ports: readonly number[], share: number) => Promise<LoadResult>,
+): Promise<readonly LoadResult[]> {
+  if (clients > 1) return [await run(ports, 1)];
+  const results: LoadResult[] = [];
+  for (const port of ports) results.push(await run([port], ports.length));
+  return results;
+}
+
+/** Requests a second of all parts, each of which had as many. */
+function overall(results: readonly LoadResult[]): number {
+  const secondsEach = results.map(({ requestsPerSecond }) => 1 / requestsPerSecond);
+  return results.length / secondsEach.reduce((sum, seconds) => sum + seconds, 0);
 }
 
 function s3Plan(
