@@ -7,7 +7,7 @@
  */
 import type { ClientHttp2Session } from 'node:http2';
 import { connect } from 'node:http2';
-import type { LoadResult } from './generator.ts';
+import { answerPlan, type LoadResult, loadResult } from './load-process.ts';
 
 export interface EtcdPlan {
   readonly ports: readonly number[];
@@ -59,17 +59,7 @@ async function drive(
       }
     }),
   );
-  const seconds = (performance.now() - start) / 1000;
-  latenciesMs.sort((left, right) => left - right);
-  const at = (share: number): number => latenciesMs[Math.floor(latenciesMs.length * share)] ?? 0;
-  return {
-    requestsPerSecond: count / seconds,
-    p50Ms: at(0.5),
-    p99Ms: at(0.99),
-    receivedBytes,
-    seconds,
-    refusals: 0,
-  };
+  return loadResult({ latenciesMs, receivedBytes, refusals: 0, startMs: start });
 }
 
 function call(session: ClientHttp2Session, method: string, message: Buffer): Promise<number> {
@@ -113,14 +103,4 @@ function field(number: number, bytes: Buffer): Buffer {
   return Buffer.concat([Buffer.from([(number << 3) | 2, ...length]), bytes]);
 }
 
-if (process.send !== undefined) {
-  const answer = (message: { result: LoadResult } | { error: string }): void => {
-    process.send?.(message, undefined, {}, () => process.disconnect());
-  };
-  process.once('message', (plan: EtcdPlan) => {
-    runLoad(plan).then(
-      (result) => answer({ result }),
-      (error: Error) => answer({ error: error.message }),
-    );
-  });
-}
+answerPlan(runLoad);

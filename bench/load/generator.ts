@@ -3,6 +3,7 @@
  * not for its event loop. It reads one `LoadPlan` from its parent, runs it, answers with `LoadResult`.
  */
 import { setTimeout as pause } from 'node:timers/promises';
+import { answerPlan, type LoadResult, loadResult } from './load-process.ts';
 import { RawConnection } from './raw-client.ts';
 import { signedHead } from './sign-request.ts';
 
@@ -28,17 +29,6 @@ export interface LoadPlan {
   readonly crc32: boolean;
   /** What a connection reads at once, in bytes. Default: as much as Node does by itself. */
   readonly readSizeBytes?: number | undefined;
-}
-
-export interface LoadResult {
-  readonly requestsPerSecond: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  /** Body bytes received. */
-  readonly receivedBytes: number;
-  readonly seconds: number;
-  /** Answers of 503, after each of which the request was sent again. Their time is in all figures. */
-  readonly refusals: number;
 }
 
 /** As clients do by default. Source: AWS SDKs and Tools Reference Guide, "Retry behavior". */
@@ -120,27 +110,7 @@ async function drive(
       }
     }),
   );
-  const seconds = (performance.now() - start) / 1000;
-  latenciesMs.sort((left, right) => left - right);
-  const at = (share: number): number => latenciesMs[Math.floor(latenciesMs.length * share)] ?? 0;
-  return {
-    requestsPerSecond: count / seconds,
-    p50Ms: at(0.5),
-    p99Ms: at(0.99),
-    receivedBytes,
-    seconds,
-    refusals,
-  };
+  return loadResult({ latenciesMs, receivedBytes, refusals, startMs: start });
 }
 
-if (process.send !== undefined) {
-  const answer = (message: { result: LoadResult } | { error: string }): void => {
-    process.send?.(message, undefined, {}, () => process.disconnect());
-  };
-  process.once('message', (plan: LoadPlan) => {
-    runLoad(plan).then(
-      (result) => answer({ result }),
-      (error: Error) => answer({ error: error.message }),
-    );
-  });
-}
+answerPlan(runLoad);

@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import type { EtcdPlan } from './etcd-load-process.ts';
-import type { LoadPlan, LoadResult } from './generator.ts';
+import type { LoadPlan } from './generator.ts';
+import type { LoadResult } from './load-process.ts';
 
 /** Runs a plan in a process of its own. */
 export function runGenerator(plan: LoadPlan): Promise<LoadResult> {
