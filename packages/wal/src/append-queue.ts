@@ -38,6 +38,7 @@ export class AppendQueue {
   #gathering: PendingBatch | undefined;
   /** Batches handed out by `next`, oldest first, neither acknowledged nor withdrawn. */
   #inFlight: PendingBatch[] = [];
+  #lostFrom = Number.POSITIVE_INFINITY;
   #lastTerm: number;
   /** Bytes of records appended and not yet durable. */
   pendingBytes = 0;
@@ -49,6 +50,11 @@ export class AppendQueue {
     this.#list = list;
     this.#pool = pool;
     this.#lastTerm = list.termAt(list.lastIndex) ?? 0;
+  }
+
+  /** The first of the records that were on their way when the log failed: they are in no memory, and perhaps in no file. */
+  get lostFrom(): number {
+    return this.#lostFrom;
   }
 
   get isEmpty(): boolean {
@@ -210,6 +216,15 @@ export class AppendQueue {
     list.lastIndex = durableIndex;
     this.#lastTerm = list.termAt(durableIndex) ?? 0;
     return withdrawn;
+  }
+
+  /** As `takeAll`, for a log that has failed: what is taken is never written again. */
+  giveUp(item: QueueItem | undefined): QueueItem[] {
+    const all = this.takeAll(item);
+    for (const each of all) {
+      if (each instanceof PendingBatch) this.#lostFrom = Math.min(this.#lostFrom, each.firstIndex);
+    }
+    return all;
   }
 
   /** Empties the queue: what is in flight (and a truncation that was handed out) first. */

@@ -474,7 +474,7 @@ export class LogWriter {
 
   #poison(cause: unknown, item: QueueItem | undefined): void {
     this.#failure ??= poisoned(cause);
-    settleAll(this.#queue.takeAll(item), this.#failure);
+    settleAll(this.#queue.giveUp(item), this.#failure);
   }
 
   #hasBetterFile(segment: Segment): boolean {

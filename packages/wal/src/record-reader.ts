@@ -60,13 +60,13 @@ export class RecordReader {
     const records: WalRecordWithBody[] = [];
     let usedBytes = 0;
     let index = from;
-    while (index < to && index <= list.lastIndex) {
+    while (index < to && index <= this.#lastIndex) {
       const segment = list.holding(index);
       if (segment === undefined) throw this.#notFound(index);
       await this.#load(segment);
       // Meanwhile it may have been cut off, or what was not durable taken back.
-      if (list.holding(index) !== segment) continue;
-      const last = Math.min(to - 1, segment.lastIndex, list.lastIndex);
+      if (list.holding(index) !== segment || index > this.#lastIndex) continue;
+      const last = Math.min(to - 1, segment.lastIndex, this.#lastIndex);
       // The records up to here, as far as their offsets tell: never more than a record too many.
       const end = this.#lastWithin(segment, index, last, limitBytes - usedBytes);
       for (const record of await this.#readRun(segment, index, end)) {
@@ -84,13 +84,14 @@ export class RecordReader {
 
   /** Records from `from` on, heads only. What is appended meanwhile is not part of it. */
   async *replay(from: number): AsyncGenerator<WalRecord> {
-    const last = this.#list.lastIndex;
+    const last = this.#lastIndex;
     if (from < this.#list.retainedIndex || from > last + 1) throw this.#notFound(from);
     let index = from;
     while (index <= last) {
       const segment = this.#list.holding(index);
       if (segment === undefined) throw this.#notFound(index);
       await this.#load(segment);
+      if (index > this.#lastIndex) throw this.#notFound(index);
       const records = await this.#readHeads(segment, index, Math.min(last, segment.lastIndex));
       for (const record of records) yield record;
       index += records.length;
@@ -285,8 +286,14 @@ export class RecordReader {
       throw corruption(segment.path, offset + length, 'the file ends too early');
   }
 
+  /** Of the records that are in memory or in a file. */
+  get #lastIndex(): number {
+    return Math.min(this.#list.lastIndex, this.#queue.lostFrom - 1);
+  }
+
   #notFound(index: number): WalError {
-    const { firstIndex, lastIndex } = this.#list;
+    const { firstIndex } = this.#list;
+    const lastIndex = this.#lastIndex;
     const holds = lastIndex < firstIndex ? 'is empty' : `holds ${firstIndex} to ${lastIndex}`;
     return new WalError(
       'WAL_INDEX_NOT_FOUND',

@@ -107,6 +107,30 @@ describe('a failed write', () => {
     await again.close();
   });
 
+  it.each([
+    ['beyond the end of its file', false],
+    ['in a file that was filled before', true],
+  ])('leaves records that nobody finds, and that are no damage: %s', async (_, preallocate) => {
+    const env = await memoryEnv();
+    const wal = await open(env, { ...BIG, preallocate });
+    await put(wal, 'first');
+    env.files.failWhen({
+      when: ({ kind }) => kind === 'writeSynced',
+      code: 'FILE_IO',
+      applied: 'none',
+    });
+    const lost = ['one', 'two'].map((text) => codeOf(put(wal, text, new Uint8Array(5000))));
+    expect(await Promise.all(lost)).toEqual(['WAL_POISONED', 'WAL_POISONED']);
+    for (const index of [2, 3]) {
+      expect(await codeOf(wal.read(logIndex(index)))).toBe('WAL_INDEX_NOT_FOUND');
+    }
+    expect([...(await contents(wal)).values()]).toEqual(['first']);
+    const replayed: number[] = [];
+    for await (const { index } of wal.replay(logIndex(1))) replayed.push(index);
+    expect(replayed).toEqual([1]);
+    await wal.close();
+  });
+
   it('of the hard state poisons the log too', async () => {
     const env = await memoryEnv();
     const wal = await open(env, BIG);
