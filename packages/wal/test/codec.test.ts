@@ -3,10 +3,17 @@ import { fromHex, fromUtf8, logIndex, term, toHex, utf8 } from '@holdfast/bytes'
 import { loadCrc32c } from '@holdfast/env/node';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BATCH_HEADER_BYTES, decodeBatchHeader } from '../src/batch-header.ts';
+import { BATCH_HEADER_BYTES, decodeBatchHeader, encodeBatchHeader } from '../src/batch-header.ts';
 import { BatchSum } from '../src/batch-sum.ts';
-import { BLOCK_BYTES, viewOf } from '../src/layout.ts';
-import { decodeRecord, encodeRecord, recordSizeBytes, verifyRecord } from '../src/record-codec.ts';
+import { BLOCK_BYTES, TRAILER_MAGIC, viewOf } from '../src/layout.ts';
+import {
+  checkRecordFields,
+  decodeRecord,
+  encodeRecord,
+  recordSizeBytes,
+  verifyRecord,
+} from '../src/record-codec.ts';
+import { decodeTrailer, stampTrailer } from '../src/segment-footer.ts';
 import { decodeSegmentHeader, encodeSegmentHeader } from '../src/segment-header.ts';
 import { contentIsWhole } from '../src/segment-scan.ts';
 import { decodeStateSlot, encodeStateSlot } from '../src/state-slots.ts';
@@ -94,6 +101,64 @@ describe('a record', () => {
         expect(verifyRecord(bytes, viewOf(bytes), 0, bytes.length, 1, checksums)).toBe(0);
       }),
     );
+  });
+});
+
+describe('what a format cannot hold is a mistake of the program', () => {
+  it.each([
+    [-1, 1, /not a term: -1/],
+    [2 ** 48, 1, /not a term/],
+    [1.5, 1, /not a term/],
+    [1, 256, /not a record kind: 256/],
+    [1, -1, /not a record kind/],
+    [1, 0.5, /not a record kind/],
+  ])('term %d, kind %d', (recordTerm, kind, message) => {
+    expect(() => checkRecordFields(recordTerm, kind)).toThrow(message);
+    expect(() => checkRecordFields(2 ** 48 - 1, 255)).not.toThrow();
+  });
+});
+
+describe('a batch header', () => {
+  it('with any bit of it changed is none', () => {
+    const bytes = new Uint8Array(BATCH_HEADER_BYTES);
+    const view = viewOf(bytes);
+    const nonce = { low: 5, high: 6 };
+    const header = {
+      kind: 'records',
+      sequence: 9,
+      durableSeq: 8,
+      firstIndex: 41,
+      count: 2,
+      byteLength: 88,
+      contentCrc: 7,
+      previousChain: 3,
+    } as const;
+    const chain = encodeBatchHeader(bytes, view, 0, nonce, header, crc32c);
+    for (let bit = 0; bit < 8 * BATCH_HEADER_BYTES; bit++) {
+      const at = bit >> 3;
+      bytes[at] = (bytes[at] as number) ^ (1 << (bit & 7));
+      expect(decodeBatchHeader(bytes, view, 0, nonce, crc32c), `bit ${bit}`).toBeUndefined();
+      bytes[at] = (bytes[at] as number) ^ (1 << (bit & 7));
+    }
+    expect(decodeBatchHeader(bytes, view, 0, nonce, crc32c)).toEqual({ ...header, chain });
+  });
+});
+
+describe('a trailer', () => {
+  it('without its magic, or with any bit of it changed, is none', () => {
+    const block = new Uint8Array(BLOCK_BYTES);
+    const nonce = { low: 0, high: 0 };
+    stampTrailer(block, 3, crc32c);
+    expect(decodeTrailer(block, nonce, crc32c)).toBeUndefined();
+    viewOf(block).setUint32(0, TRAILER_MAGIC, true);
+    stampTrailer(block, 3, crc32c);
+    expect(decodeTrailer(block, nonce, crc32c)).toMatchObject({ finalChain: 3, recordCount: 0 });
+    for (let bit = 0; bit < 8 * BLOCK_BYTES; bit += 5) {
+      const at = bit >> 3;
+      block[at] = (block[at] as number) ^ (1 << (bit & 7));
+      expect(decodeTrailer(block, nonce, crc32c), `bit ${bit}`).toBeUndefined();
+      block[at] = (block[at] as number) ^ (1 << (bit & 7));
+    }
   });
 });
 

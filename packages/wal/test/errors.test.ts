@@ -53,6 +53,27 @@ describe('a bad call is refused with a code', () => {
     await wal.close();
   });
 
+  it('settings that cannot be are a mistake of the program, and make no folder', async () => {
+    const env = await memoryEnv();
+    const wrong = [
+      { segmentSizeBytes: 12_288 },
+      { segmentSizeBytes: 20_000 },
+      { segmentSizeBytes: 2 ** 31 + 4096 },
+      { recordSizeLimitBytes: 0 },
+      { batchSizeLimitBytes: 1.5 },
+      { pendingSizeLimitBytes: 2 ** 32 + 1 },
+      { cacheSizeBytes: -1 },
+      { identity: { ...IDENTITY, nodeId: 'n1' } },
+    ];
+    for (const each of wrong) {
+      const options = { env, directory: DIRECTORY, identity: IDENTITY, ...each };
+      await expect(openWal(options), JSON.stringify(each)).rejects.toThrow(
+        /must be|32 lower-case hexadecimal digits/,
+      );
+    }
+    expect(env.files.operationCount).toBe(0);
+  });
+
   it('a term that goes back is a mistake of the program', async () => {
     const wal = await open(await memoryEnv());
     wal.append({ term: term(2), kind: 1, head: utf8('a') });
