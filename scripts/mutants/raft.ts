@@ -1,5 +1,5 @@
 /** Rules of the consensus core. */
-import type { Hunt, Mutant, Trial } from './mutant.ts';
+import { type Hunt, type Mutant, type Trial, test } from './mutant.ts';
 
 const module = 'packages/raft/test/trials.ts';
 const hunts: readonly Hunt[] = [
@@ -284,6 +284,20 @@ export const raftMutants: readonly Mutant[] = [
       to: 'index',
     },
     pinned: upheaval(2),
+    hunts,
+  },
+  {
+    name: 'a node stands for election while a snapshot is on its way to its disk',
+    rule: 'Who leads has all that is committed, on its disk.',
+    broken: {
+      file: 'packages/raft/src/election.ts',
+      from: 'disk.snapshot !== undefined || disk.inFlight.some((write) => write.isSnapshot)',
+      to: 'disk.snapshot !== undefined',
+    },
+    pinned: test(
+      'packages/raft/test/limits.test.ts',
+      'a node that makes a snapshot its own > stands for no election before that is durable, as it has no whole log',
+    ),
     hunts,
   },
 ];

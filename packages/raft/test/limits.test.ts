@@ -162,6 +162,33 @@ describe('the commit index that is written with a term', () => {
   });
 });
 
+describe('a node that makes a snapshot its own', () => {
+  it('stands for no election before that is durable, as it has no whole log', () => {
+    const node = lone([1, 1, 1], { term: 2, commit: 1 });
+    const snapshot = { index: logIndex(9), term: term(2), configuration: three };
+    expect(node.raft.restoreSnapshot(snapshot)).toBe(true);
+    node.raft.campaign();
+    expect(node.raft.status()).toMatchObject({ role: 'follower', term: 2 });
+    node.pump();
+    node.raft.campaign();
+    node.raft.step(from(n2, 2, { type: 'timeoutNow' }));
+    expect(node.raft.status()).toMatchObject({ role: 'follower', term: 2 });
+    node.settle();
+    node.raft.campaign();
+    expect(node.raft.status()).toMatchObject({ role: 'candidate', term: 3 });
+  });
+});
+
+describe('a message that has this node as its sender', () => {
+  it('is not looked at', () => {
+    const node = lone([1, 1], { term: 2 });
+    const before = node.raft.status();
+    expect(ask(node, nodeId('n1'), 9, append([2, 1], [storedEntry(3, 9)], 3))).toEqual([]);
+    expect(ask(node, nodeId('n1'), 9, { type: 'voteReply', granted: true })).toEqual([]);
+    expect(node.raft.status()).toEqual(before);
+  });
+});
+
 describe('what need not be said', () => {
   it('what only tells of a commit is not acknowledged, but each leader is told once what is here', () => {
     const node = lone([1, 1, 1]);
