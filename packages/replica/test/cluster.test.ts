@@ -254,6 +254,24 @@ test('a leader that is cut off serves no reads, and its followers go on', async 
   await cluster.close();
 });
 
+test('what a leader took while it was cut off is proposed anew to the next one, and done once', async () => {
+  const cluster = await MemoryCluster.open({ settings: { waitLimitMs: 10_000 } });
+  const old = cluster.nameOf(await cluster.leader());
+  const others = ['n1', 'n2', 'n3'].filter((name) => name !== old);
+  await cluster.until(cluster.replica(old).store.transact(put('before')));
+  cluster.network.partition([old], others);
+  const written = cluster.replica(old).store.transact(put('taken'));
+  await cluster.untilTrue(
+    () => others.some((name) => cluster.replica(name).cluster.status().role === 'leader'),
+    'a new leader',
+  );
+  cluster.network.heal();
+  // Much sooner than it would be given up.
+  expect(await cluster.until(written, 5000)).toMatchObject({ committed: true });
+  for (const name of [old, ...others]) expect(await textAt(cluster, name)).toBe('taken');
+  await cluster.close();
+});
+
 test('what a node that is cut off has at hand is old, and it says so when it is asked', async () => {
   const cluster = await MemoryCluster.open();
   const leader = cluster.nameOf(await cluster.leader());

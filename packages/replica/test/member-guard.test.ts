@@ -105,3 +105,33 @@ test('a leader that knows this node by another folder stops it, unless its term 
   expect(() => of(SECOND, 2)).toThrow(/another folder/);
   expect(() => of(`${OWN.slice(0, -1)}2`, 2)).toThrow(/another folder/);
 });
+
+test('a vote of a member that the log does not know counts until it knows more than half of the voters', () => {
+  const names = ['n1', 'n2', 'n3', 'n4'].map((name) => nodeId(name));
+  const vote = { type: 'voteReply', from: nodeId('n4'), to: nodeId('n1'), term: term(1) } as const;
+  const message = { ...vote, granted: true };
+  const isCounted = (voterCount: number, knownCount: number): boolean => {
+    const records = names
+      .slice(0, knownCount)
+      .map((name, at) => ({ index: at + 1, nodeId: name, incarnation: FIRST }));
+    const guard = new MemberGuard({ own: OWN, records, onRefused: () => undefined });
+    const voters = [...names.slice(0, voterCount - 1), nodeId('n4')];
+    const configuration = { voters, votersOutgoing: [], learners: [], learnersNext: [] };
+    const status = {
+      nodeId: nodeId('n1'),
+      role: 'candidate',
+      term: term(1),
+      configuration,
+    } as const;
+    return guard.admit(fromHex(SECOND + OWN), message, status) === message;
+  };
+  const counted = [2, 3, 4].map((voters) =>
+    Array.from({ length: voters }, (_, known) => isCounted(voters, known)),
+  );
+  // Half of them is no majority: where two nodes begin, the second one's vote is needed, and is known to no log yet.
+  expect(counted).toEqual([
+    [true, true],
+    [true, true, false],
+    [true, true, true, false],
+  ]);
+});

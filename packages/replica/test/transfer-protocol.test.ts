@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { fromHex, toHex, utf8 } from '@holdfast/bytes';
+import { fromHex, MalformedBytesError, toHex, utf8 } from '@holdfast/bytes';
 import type { Connection, Network } from '@holdfast/env';
 import {
   createMemoryEnv,
@@ -351,6 +351,48 @@ test('questions and answers are what they were when they were sent', () => {
       expect(decodeAnswer(new Uint8Array(frame))).toEqual({ requestId, content });
     }),
   );
+});
+
+test('a frame that is cut off, or has a byte more, is malformed, whatever is in it', () => {
+  const expectWholeOnly = (frame: Uint8Array, decode: (bytes: Uint8Array) => unknown): void => {
+    for (let length = 0; length < frame.length; length++) {
+      expect(() => decode(frame.slice(0, length))).toThrow(MalformedBytesError);
+    }
+    expect(() => decode(new Uint8Array([...frame, 0]))).toThrow(MalformedBytesError);
+  };
+  fc.assert(
+    fc.property(question, (content) => {
+      expectWholeOnly(encodeQuestion(1, content), decodeQuestion);
+    }),
+    { numRuns: 30 },
+  );
+  fc.assert(
+    fc.property(answer, (content) => {
+      expectWholeOnly(new Uint8Array(Buffer.concat(encodeAnswer(1, content))), decodeAnswer);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test.each([
+  [decodeQuestion, '02 01 00000001 05', 'a transfer of format 2'],
+  [decodeQuestion, '01 07 00000001 00000009', 'unknown question 7'],
+  [decodeQuestion, '01 03 00000001 00000009 8102', '257 is more than 256'],
+  [decodeQuestion, '01 02 00000001 00000009 00 00 00 00', 'a list of nothing'],
+  [decodeQuestion, '01 02 00000001 00000009 00 00 00 11', '17 is more than 16'],
+  [decodeQuestion, '01 06 00000001 00 00 01', 'no address'],
+  [decodeQuestion, '01 06 00000001 00 0161 00', 'no address'],
+  [decodeQuestion, '01 06 00000001 00 0161 808004', '65536 is more than 65535'],
+  [decodeAnswer, '02 84 00000001 00', 'a transfer of format 2'],
+  [decodeAnswer, '01 86 00000001 00', 'unknown answer 134'],
+  [decodeAnswer, '01 84 00000001 07', 'an unknown refusal'],
+  [decodeAnswer, '01 85 00000001 03', 'an unknown role'],
+  [decodeAnswer, '01 82 00000001 11', '17 is more than 16'],
+  [decodeAnswer, `01 82 00000001 01 00 ${'00'.repeat(32)} 8102`, '257 is more than 256'],
+  [decodeAnswer, '01 83 00000001 8102', '257 is more than 256'],
+])('%o of %s says: %s', (decode, hex, message) => {
+  const frame = fromHex(hex.replaceAll(' ', ''));
+  expect(() => decode(frame)).toThrow(new MalformedBytesError(message));
 });
 
 /** The bytes of the page's example. */
