@@ -7,6 +7,7 @@ import { newEncryption } from './data-keys.ts';
 import { ObjectStoreError } from './errors.ts';
 import { deleteChange, type KeyChange, writeChange } from './key-changes.ts';
 import { type LatestVersion, readLatest } from './latest-version.ts';
+import { keyFingerprint } from './local-keys.ts';
 import { checkMetadata, checkObjectKey } from './names.ts';
 import { etagOf, validatorsOf } from './object-record.ts';
 import type { ObjectInfo, ObjectMetadata, ObjectReader } from './object-store.ts';
@@ -111,7 +112,8 @@ async function stagePut(
   const opened = await newEncryption(context, put.encryption);
   const encryption = opened && { ...opened, partNumber: 0 };
   const staged = await stageBody(withBudget(context, budget), { body, verification, encryption });
-  return stagedWrite(context, place, staged, { metadata, conditions, budget });
+  const keys = keysAsked(context, put);
+  return stagedWrite(context, place, staged, { metadata, conditions, budget, keys });
 }
 
 async function stageSource(
@@ -125,7 +127,7 @@ async function stageSource(
   if (metadata !== undefined) checkMetadata(metadata);
   // Not what was found at the source: a retry finds another there, or nothing, and is the same request.
   const request = [op, key, conditions, source, sourceConditions, metadata, tagging, access, own];
-  const asked = JSON.stringify(request);
+  const asked = JSON.stringify([...request, ...keysAsked(context, operation)]);
   let reader: ObjectReader;
   try {
     reader = await openSource(context, {
@@ -140,7 +142,7 @@ async function stageSource(
   const { info } = reader;
   const staged = await stageCopy(withBudget(context, budget), reader, operation);
   const copied = metadataOfCopy(operation, info.metadata);
-  const write = { metadata: copied, conditions, budget };
+  const write = { metadata: copied, conditions, budget, keys: [] };
   const written = { ...stagedWrite(context, place, staged, write), asked };
   // A version that is named has the same bytes for ever.
   if (source.versionId !== undefined) return written;
@@ -152,6 +154,26 @@ async function stageSource(
       return { ...change, conditions: [...change.conditions, ...unchanged] };
     },
   };
+}
+
+/**
+ * What tells the customer's keys of a write from others, and nothing about them; empty where there are none. Not what else says
+ * how it is encrypted: that may be the bucket's default, which changes.
+ */
+function keysAsked(
+  { env }: StoreContext,
+  operation: TransactionOperation & { readonly op: 'put' | 'copy' },
+): readonly object[] {
+  const { encryption } = operation;
+  const key = encryption?.kind === 'customer' ? encryption.key : undefined;
+  const sourceKey = operation.op === 'copy' ? operation.sourceCustomerKey : undefined;
+  if (key === undefined && sourceKey === undefined) return [];
+  return [
+    {
+      ...(key !== undefined && { key: keyFingerprint(env, key) }),
+      ...(sourceKey !== undefined && { sourceKey: keyFingerprint(env, sourceKey) }),
+    },
+  ];
 }
 
 /** Of a request with a token, which may have been done: its own transaction may have taken the source away. */
@@ -201,9 +223,10 @@ function stagedWrite(
     readonly metadata: ObjectMetadata;
     readonly conditions: TransactionOperation['conditions'];
     readonly budget: InlineBudget;
+    readonly keys: readonly object[];
   },
 ): StagedOperation {
-  const { metadata, conditions, budget } = write;
+  const { metadata, conditions, budget, keys } = write;
   // Not the record's: an encrypted one has another each time.
   const plainMd5 = staged.digests.get('md5') as Uint8Array;
   if (staged.conditions.length === 0) budget.bytes -= staged.sizeBytes;
@@ -211,7 +234,7 @@ function stagedWrite(
     op,
     key,
     index,
-    asked: JSON.stringify([op, key, conditions, toHex(plainMd5), metadata]),
+    asked: JSON.stringify([op, key, conditions, toHex(plainMd5), metadata, ...keys]),
     bodyConditions: conditionsOf(staged),
     change: async (bucket, latest) => {
       checkWriteConditions(conditions, validatorsOf(latest.object?.record), key);

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import type { ObjectStore, TransactionOperation } from '../src/index.ts';
 import { KEY_SPACE } from '../src/keys.ts';
 import { countIn, violations } from './consistency.ts';
+import { openEncrypted } from './encryption-fixture.ts';
 import { getBytes, openFixture, pattern, piecesOf, putBytes, refusal } from './fixture.ts';
 import { atEveryMoment, codeOf } from './intruder.ts';
 
@@ -228,6 +229,24 @@ test('a retry whose copies have lost their sources, or find others in their plac
   });
   await fixture.tasks.runAll();
   expect(await violations(kv, { swept: true })).toEqual([]);
+});
+
+test("under one token another customer's key is another request", async () => {
+  const { store } = await openEncrypted();
+  const encryptedWith = (seed: number) =>
+    ({ encryption: { kind: 'customer', key: pattern(32, seed) } }) as const;
+  await putBytes(store, 'source', pattern(9), encryptedWith(1));
+  const operations = (seed: number, sourceSeed: number) => [
+    put('a', 10, encryptedWith(seed)),
+    copy('b', 'source', { ...encryptedWith(1), sourceCustomerKey: pattern(32, sourceSeed) }),
+  ];
+  const first = await transact(store, operations(1, 1), 'token');
+  expect(await transact(store, operations(1, 1), 'token')).toEqual(first);
+  const plain = [put('a', 10), operations(1, 1)[1] as TransactionOperation];
+  for (const another of [operations(2, 1), operations(1, 2), plain]) {
+    const refused = await refusal(transact(store, another, 'token'));
+    expect(refused.code).toBe('IdempotencyParameterMismatch');
+  }
 });
 
 test('a copy whose source gets other tags meanwhile is refused', async () => {
