@@ -1,7 +1,7 @@
 import type { Env } from '@holdfast/env';
 import { z } from 'zod';
 import { randomText } from './random-text.ts';
-import { writeSecretOnce } from './secret-file.ts';
+import { keepNames, writeSecretOnce } from './secret-file.ts';
 import { SettingsError } from './settings-error.ts';
 import { parseJson, readTextFile } from './text-file.ts';
 
@@ -97,6 +97,8 @@ export async function resolveCredentials(
   if (given) return given;
   const path = file ?? `${directory}/${FILE_NAME}`;
   const saved = await readCredentialsFile(env, path);
+  // Safety: a process that was killed may have left its name in a cache only, and clients keep the pair.
+  if (saved && file === undefined) await keepNames(env, directory);
   if (saved) return { ...saved, origin: 'file', ...(file !== undefined && { secretFile: file }) };
   if (file !== undefined)
     throw new SettingsError(`There is no file ${file} for --credentials-file.`);

@@ -26,6 +26,41 @@ export async function writeSecretOnce(
   }
 }
 
+/**
+ * As `writeSecretOnce`, but where there is a file nothing is written. Durable when this resolves, as that is, also where the process
+ * that wrote it was killed before it was.
+ */
+export async function ensureSecret(
+  env: Env,
+  directory: string,
+  path: string,
+  text: string,
+): Promise<boolean> {
+  if ((await env.files.stat(path)) === undefined) {
+    return await writeSecretOnce(env, directory, path, text);
+  }
+  await keepNames(env, directory);
+  return false;
+}
+
+/**
+ * Makes the names in a folder durable, of which one was read: who wrote it may have been killed before it was. Not in a folder that
+ * this user cannot look into, or on a file system that is only read.
+ */
+export async function keepNames(env: Env, directory: string): Promise<void> {
+  try {
+    await env.files.syncDirectory(directory);
+  } catch (error) {
+    if (!(error instanceof FileError) || !isOfOthers(error)) throw error;
+  }
+}
+
+/** Why EINVAL: so says Linux of a sync in an image, such as SquashFS, whose files are only read. */
+function isOfOthers({ code, cause }: FileError): boolean {
+  if (code === 'FILE_ACCESS_DENIED') return true;
+  return cause instanceof Error && 'code' in cause && cause.code === 'EINVAL';
+}
+
 function keepExisting(error: unknown): false {
   if (error instanceof FileError && error.code === 'FILE_EXISTS') return false;
   throw error;

@@ -4,7 +4,7 @@ import type { Env } from '@holdfast/env';
 import { z } from 'zod';
 import type { ResolvedCredentials } from '../credentials.ts';
 import { resolveCredentials } from '../credentials.ts';
-import { writeSecretOnce } from '../secret-file.ts';
+import { ensureSecret, writeSecretOnce } from '../secret-file.ts';
 import { SettingsError } from '../settings-error.ts';
 import { parseJson, readTextFile } from '../text-file.ts';
 import { freePorts } from './free-ports.ts';
@@ -65,8 +65,7 @@ export async function openClusterFolder(
   const secretFile = join(directory, 'cluster-secret');
   const masterKeyFile = join(directory, 'master.key');
   for (const path of [secretFile, masterKeyFile]) {
-    if ((await env.files.stat(path)) !== undefined) continue;
-    await writeSecretOnce(env, directory, path, `${toHex(env.random.bytes(SECRET_BYTES))}\n`);
+    await ensureSecret(env, directory, path, `${toHex(env.random.bytes(SECRET_BYTES))}\n`);
   }
   const credentials = await resolveCredentials(env, directory, environment);
   const { ports, peerPorts } = await choosePorts(env, options);

@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { toHex } from '@holdfast/bytes';
 import { createNodeEnv, SharedSecret } from '@holdfast/env/node';
-import { writeSecretOnce } from '../secret-file.ts';
+import { ensureSecret } from '../secret-file.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 
 const SECRET_BYTES = 32;
@@ -13,9 +13,7 @@ export async function secret(terminal: Terminal, path: string): Promise<ExitCode
   try {
     await env.files.makeDirectory(dirname(file));
     const text = `${toHex(env.random.bytes(SECRET_BYTES))}\n`;
-    const isNew =
-      (await env.files.stat(file)) === undefined &&
-      (await writeSecretOnce(env, dirname(file), file, text));
+    const isNew = await ensureSecret(env, dirname(file), file, text);
     if (!isNew) await SharedSecret.fromFile(file);
     terminal.print(
       isNew

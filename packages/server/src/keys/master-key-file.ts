@@ -1,6 +1,6 @@
 import { fromHex, toHex, utf8 } from '@holdfast/bytes';
 import { CIPHER_KEY_BYTES, type Env } from '@holdfast/env';
-import { writeSecretOnce } from '../secret-file.ts';
+import { keepNames, writeSecretOnce } from '../secret-file.ts';
 import { SettingsError } from '../settings-error.ts';
 import { readTextFile } from '../text-file.ts';
 
@@ -25,7 +25,7 @@ export function masterKeyPath({ directory, path }: MasterKeyPlace): string {
 /**
  * The keys that seal secrets and data keys: lines of 64 hexadecimal digits, the present key first, older ones after it;
  * empty lines and lines that begin with `#` say nothing. Without a file of the operator's, `master.key` in the data
- * folder counts, and is durable before this resolves; it is made there (mode 0600) where `mayMake`. Throws a SettingsError
+ * folder counts; the file is durable before this resolves. It is made there (mode 0600) where `mayMake`. Throws a SettingsError
  * for a file that is missing, or has no keys. Never empty.
  */
 export async function readMasterKeys(
@@ -84,7 +84,7 @@ async function readKeyFile(place: MasterKeyPlace): Promise<readonly Uint8Array[]
   if (text === undefined) return undefined;
   const keys = parseKeys(path, text);
   // Safety: a process that was killed may have left its name in a cache only, and nothing opens what was sealed with a lost key.
-  if (place.path === undefined) await env.files.syncDirectory(folderOf(path));
+  await keepNames(env, folderOf(path));
   return keys;
 }
 

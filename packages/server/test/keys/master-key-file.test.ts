@@ -12,11 +12,12 @@ import {
 
 const machine = await createNodeEnv();
 const directory = '/data';
+const OWN_FILE = '/data/elsewhere.key';
 /** Of the power, at each moment: which of the changes that are not durable are lost is chance. */
 const CUTS = 20;
 
-function placeOn(files: MemoryFiles): MasterKeyPlace {
-  return { env: { ...machine, files }, directory };
+function placeOn(files: MemoryFiles, path?: string): MasterKeyPlace {
+  return { env: { ...machine, files }, directory, path };
 }
 
 function textOf(keys: readonly Uint8Array[]): string {
@@ -31,10 +32,10 @@ async function newFiles(): Promise<MemoryFiles> {
 }
 
 /** What is found after power cuts now; each only once. */
-async function afterPowerCuts(files: MemoryFiles): Promise<string[]> {
+async function afterPowerCuts(files: MemoryFiles, path?: string): Promise<string[]> {
   const found = new Set<string>();
   for (let cut = 0; cut < CUTS; cut++) {
-    found.add(textOf(await findMasterKeys(placeOn(files.crash().files))));
+    found.add(textOf(await findMasterKeys(placeOn(files.crash().files, path))));
   }
   return [...found];
 }
@@ -43,16 +44,17 @@ async function afterPowerCuts(files: MemoryFiles): Promise<string[]> {
 async function expectKeptAfterKills(
   disk: MemoryFiles,
   change: (place: MasterKeyPlace) => Promise<unknown>,
+  path?: string,
 ): Promise<void> {
   let kills = 0;
   for (let isKilled = true; isKilled; kills++) {
     const files = disk.clone(kills);
     files.stopAt(kills + 1);
-    await change(placeOn(files)).catch(() => undefined);
+    await change(placeOn(files, path)).catch(() => undefined);
     isKilled = files.stopped;
     const next = files.killed();
-    const keys = await readMasterKeys(placeOn(next), true);
-    expect(await afterPowerCuts(next), `killed at ${kills + 1}`).toEqual([textOf(keys)]);
+    const keys = await readMasterKeys(placeOn(next, path), true);
+    expect(await afterPowerCuts(next, path), `killed at ${kills + 1}`).toEqual([textOf(keys)]);
   }
   expect(kills).toBeGreaterThan(5);
 }
@@ -66,6 +68,22 @@ describe('a master key that was read is there after a power cut', () => {
     const files = await newFiles();
     await readMasterKeys(placeOn(files), true);
     await expectKeptAfterKills(files, rotateMasterKey);
+  });
+
+  test("where the process that rotated a file of the operator's was killed, at any moment", async () => {
+    const files = await newFiles();
+    await rotateMasterKey(placeOn(files, OWN_FILE));
+    await expectKeptAfterKills(files, rotateMasterKey, OWN_FILE);
+  });
+
+  test("in a file of the operator's whose folder this user cannot look into", async () => {
+    const files = await newFiles();
+    const [key] = await rotateMasterKey(placeOn(files, OWN_FILE));
+    const isSync = { when: ({ kind }: { kind: string }) => kind === 'syncDirectory' };
+    files.failWhen({ ...isSync, code: 'FILE_ACCESS_DENIED' });
+    expect(await readMasterKeys(placeOn(files, OWN_FILE), false)).toEqual([key]);
+    files.failWhen({ ...isSync, code: 'FILE_IO' });
+    await expect(readMasterKeys(placeOn(files, OWN_FILE), false)).rejects.toThrow('planned fault');
   });
 
   test('where the disk failed to write its name at first', async () => {
