@@ -3,6 +3,7 @@ import type { Cluster } from '@holdfast/replica';
 import { openReplica } from '@holdfast/replica';
 import type { Log } from './log.ts';
 import { openLoneStore } from './lone-store.ts';
+import { refuseImpossibleClock } from './possible-clock.ts';
 import { RepeatedFaults } from './repeated-faults.ts';
 import type { ServerConfig } from './server-config.ts';
 
@@ -22,6 +23,7 @@ export async function openStore(
   if (cluster === undefined) {
     return { store: await openLoneStore({ env, directory, onFailure }), cluster: undefined };
   }
+  refuseImpossibleClock(env.clock);
   const { nodeId, members, listen, join, network, clusterId, repairsFromPeers = false } = cluster;
   // A node that joins begins with the members that are there, and learns from them that it is one.
   const first = members.filter((member) => !join || member.nodeId !== nodeId);

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Env } from '@holdfast/env';
-import { MemoryFiles } from '@holdfast/env/memory';
+import { ManualClock, MemoryFiles } from '@holdfast/env/memory';
 import { createNodeEnv } from '@holdfast/env/node';
 import { expect, test } from 'vitest';
 import type { ServerConfig } from '../src/server-config.ts';
@@ -67,6 +67,15 @@ test('a start that fails gives the folder back', async () => {
   other.close();
   const server = await start(disk);
   await server.stop();
+});
+
+test('a clock before 1970 is refused by a sentence, and nothing is made', async () => {
+  const { env, files } = newDisk();
+  const clock = new ManualClock(-1);
+  await expect(start({ env: { ...env, clock }, files })).rejects.toThrow(
+    'The clock of this machine says 1969-12-31T23:59:59.999Z, which is before 1970. Set it, and start again.',
+  );
+  expect(files.operationCount).toBe(0);
 });
 
 test('a folder has one server at a time', async () => {
