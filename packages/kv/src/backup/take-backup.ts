@@ -22,7 +22,7 @@ import {
   filesOf,
   manifestName,
 } from './backup-manifest.ts';
-import type { PinnedFiles } from './pinned-files.ts';
+import type { PinnedFiles, PinnedSegment } from './pinned-files.ts';
 
 export interface BackupRequest {
   /** Folder of the backups of one node; made if it is not there. */
@@ -108,6 +108,7 @@ class BackupWriter {
     this.#earlier = await listBackups(env, this.#directory);
     this.#refuseForeign();
     this.#refuseOlder();
+    await this.#refuseOtherLog();
     this.#known = new Map(this.#earlier.flatMap(filesOf).map((file) => [keyOf(file), file]));
     await unlinkIfThere(env, this.#temporary());
     const manifest = await this.#writeFiles();
@@ -154,6 +155,40 @@ class BackupWriter {
       'KV_INCOMPATIBLE',
       `${this.#directory} holds a backup of index ${later.index}, and the log of this node ends at ${this.#pinned.index}: an older copy of its folder was put back. Give it another folder of backups`,
     );
+  }
+
+  /** Once it is longer than theirs only the files tell: a restore would put segments of two logs together. */
+  async #refuseOtherLog(): Promise<void> {
+    const segments = this.#earlier.at(-1)?.segments ?? [];
+    const own = this.#pinned.segments;
+    const isBehind = (own.at(-1)?.segmentId ?? 0) < (segments.at(-1)?.segmentId ?? 0);
+    const common = segments.findLast(({ segmentId }) =>
+      own.some((each) => each.segmentId === segmentId),
+    );
+    const ours = own.find(({ segmentId }) => segmentId === common?.segmentId);
+    if (common !== undefined && ours !== undefined) {
+      if (await this.#continues(common, ours)) return;
+    } else if (!isBehind) return;
+    throw new KvError(
+      'KV_INCOMPATIBLE',
+      `${this.#directory} holds backups of another log than this node has now: an older copy of its folder was put back, or it was taken in anew. Give it another folder of backups`,
+    );
+  }
+
+  /** Whether the node's segment is what was backed up, or begins with it. WAL_CORRUPTION where it is damaged. */
+  async #continues(stored: BackupSegment, own: PinnedSegment): Promise<boolean> {
+    const env = this.#env;
+    const source = `${this.#pinned.directory}/${own.name}`;
+    const sizeBytes = (await env.files.stat(source))?.sizeBytes ?? 0;
+    if (stored.sealed) {
+      if (sizeBytes === stored.sizeBytes && (await sealAt(env, source)) === stored.seal)
+        return true;
+    } else if (sizeBytes >= stored.sizeBytes) {
+      const options = { check: this.#check, sizeBytes: stored.sizeBytes };
+      if ((await fingerprint(env, source, options)).sha256 === stored.sha256) return true;
+    }
+    await copySegment({ env, source, ...(!own.sealed && { upTo: own.lastIndex }) });
+    return false;
   }
 
   async #writeFiles(): Promise<BackupManifest> {
