@@ -18,7 +18,7 @@ export { createObjectStore } from './create-object-store.ts';
 export type { EncryptionRequest, ObjectEncryption } from './encryption.ts';
 export type { ErrorDetails, ObjectStoreErrorCode } from './errors.ts';
 export { ObjectStoreError } from './errors.ts';
-export type { ChangeFeed, FeedPage, FeedPlace } from './journal/change-feed.ts';
+export type { ChangeFeed, FeedNodes, FeedPage, FeedPlace } from './journal/change-feed.ts';
 export { closeChangeFeed, openChangeFeed } from './journal/change-feed.ts';
 export type { EventQueue, QueuedEvent } from './journal/event-queue.ts';
 export { createEventQueue } from './journal/event-queue.ts';

@@ -74,7 +74,7 @@ beforeEach(async () => {
 /** Every change so far, in pages of two. */
 async function changes(): Promise<PlacedChange[]> {
   const found: PlacedChange[] = [];
-  let place = await open.feed.oldest();
+  let place = await oldestOf(open.feed);
   for (;;) {
     const page = await open.feed.after(place, 2);
     if (page.kind !== 'page') throw new Error(page.kind);
@@ -83,6 +83,12 @@ async function changes(): Promise<PlacedChange[]> {
     if (last !== undefined) place = last;
     if (!page.more) return found;
   }
+}
+
+async function oldestOf(feed: ChangeFeed): Promise<FeedPlace> {
+  const oldest = await feed.oldest();
+  if (oldest === undefined) throw new Error('the feed is closed');
+  return oldest;
 }
 
 const told = async (): Promise<string[]> =>
@@ -243,7 +249,7 @@ test('a target that takes no events has none written down, and the write is done
 
 test('a place before what was trimmed is expired, one after it goes on, and one ahead is named', async () => {
   const { store, feed, fixture } = open;
-  const begin = await feed.oldest();
+  const begin = await oldestOf(feed);
   for (const key of ['1', '2', '3', '4']) {
     await putBytes(store, key, pattern(1));
     fixture.env.manualClock.advance(1000);
@@ -270,13 +276,13 @@ test('whatever another node trims in any moment, no reader is led over what is g
     };
     const { store } = await openFixture({ kv: inner, journal });
     for (const key of ['1', '2', '3', '4']) await putBytes(store, key, pattern(1));
-    const begin = await feed.oldest();
+    const begin = await oldestOf(feed);
     const page = await feed.after(begin, 9);
     if (page.kind !== 'page') throw new Error(page.kind);
     const wrapped = wrap(() => feed.trim(0, 1));
     const other = await openChangeFeed(wrapped);
     await other.trim(0, 3);
-    const left = await feed.after(await feed.oldest(), 9);
+    const left = await feed.after(await oldestOf(feed), 9);
     expect(left.kind).toBe('page');
     for (const [at, change] of [begin, ...page.changes].entries()) {
       const found = await feed.after(place(change), 9);
@@ -300,13 +306,14 @@ test('what was written down before the feed was turned on moves its place nowher
 test('a feed that was turned off has no old places when it is turned on again', async () => {
   const { store, feed, kv } = open;
   await putBytes(store, '1', pattern(1));
-  const newest = await feed.newest();
+  const newest = (await feed.newest()) as FeedPlace;
   await closeChangeFeed(kv);
-  expect(await feed.after(newest, 9)).toMatchObject({ kind: 'expired' });
+  expect(await feed.after(newest, 9)).toEqual({ kind: 'closed' });
+  expect([await feed.oldest(), await feed.newest()]).toEqual([undefined, undefined]);
   const again = await openChangeFeed(kv);
   expect(await again.after(newest, 9)).toMatchObject({ kind: 'expired' });
   await putBytes(store, '2', pattern(1));
-  expect(await again.after(await again.oldest(), 9)).toMatchObject({ changes: [{ key: '2' }] });
+  expect(await again.after(await oldestOf(again), 9)).toMatchObject({ changes: [{ key: '2' }] });
 });
 
 function place({ revision, position }: FeedPlace): FeedPlace {
@@ -332,7 +339,7 @@ test('a feed whose entries were copied to a store of its own begins anew', async
     operations: entries.map(({ key, value }) => ({ kind: 'put', key, value })),
   });
   const feed = await openChangeFeed(copy);
-  const begin = await feed.newest();
+  const begin = (await feed.newest()) as FeedPlace;
   const onCommitted = (): void => undefined;
   const journal: JournalOptions = { keepsChanges: true, takesEvents: () => true, onCommitted };
   const { env, tasks } = fixture;
@@ -340,5 +347,8 @@ test('a feed whose entries were copied to a store of its own begins anew', async
   await putBytes(copied, '4', pattern(1));
   const page = await feed.after(begin, 9);
   expect(page).toMatchObject({ kind: 'page', changes: [{ key: '4' }], more: false });
-  expect(await feed.after(await feed.newest(), 9)).toMatchObject({ kind: 'page', changes: [] });
+  expect(await feed.after((await feed.newest()) as FeedPlace, 9)).toMatchObject({
+    kind: 'page',
+    changes: [],
+  });
 });

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { LocalStore, Scrubber } from '@holdfast/kv';
 import { KvError } from '@holdfast/kv';
-import type { ObjectStore } from '@holdfast/objects';
+import type { FeedNodes, ObjectStore } from '@holdfast/objects';
 import { createObjectStore } from '@holdfast/objects';
 import type { Cluster } from '@holdfast/replica';
 import type { S3Handler, S3RequestRecord } from '@holdfast/s3';
@@ -85,7 +85,8 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   });
   cleanup.defer(() => kv.close());
   const settings = { ...config, log, region };
-  const changes = openChangeServices({ ...settings, kv, leads: () => leads({ cluster }) });
+  const nodes = nodesOf(cluster);
+  const changes = openChangeServices({ ...settings, kv, leads: () => leads({ cluster }), nodes });
   cleanup.defer(() => changes.stop());
   const keys = await openServerKeys(config, kv);
   const agreedKeys = keys.masterKeys instanceof AgreedKeys ? keys.masterKeys : undefined;
@@ -230,8 +231,9 @@ async function join(
     const { missing } = await compareKeys(keyOptions(config, kv), keys);
     warnOfMissingKeys(log, missing);
     await keeper?.follow();
-    await populate(population);
+    // Before requests are served, which `populate` allows: the feed must know whether this node writes changes down.
     await changes.begin();
+    await populate(population);
   };
   if (!(await work.run(fill))) {
     throw new KvError('KV_CLOSED', 'the server was stopped before there was a leader');
@@ -251,10 +253,20 @@ function keeperOf(
     log,
     objects,
     keys,
-    nodeId: cluster.status().nodeId,
-    members: () => cluster.status().members.map(({ nodeId }) => nodeId),
+    ...nodesOf(cluster),
     leads: () => leads({ cluster }),
   });
+}
+
+/** This node, and all members. */
+function nodesOf(cluster: Cluster): FeedNodes;
+function nodesOf(cluster: Cluster | undefined): FeedNodes | undefined;
+function nodesOf(cluster: Cluster | undefined): FeedNodes | undefined {
+  if (cluster === undefined) return undefined;
+  return {
+    nodeId: cluster.status().nodeId,
+    members: () => cluster.status().members.map(({ nodeId }) => nodeId),
+  };
 }
 
 async function stop(

@@ -2,11 +2,12 @@
  * The changes of all objects in the order of their commits, each once, kept for a while. A reader comes back with the
  * place of the last change that it has seen.
  *
- * Invariant: the feed's record says from which revision on it is complete. It is written when the feed is turned on, and
- * moves in the transaction that removes older changes: so a reader is told of a gap, and never led over it.
+ * Invariant: the feed's record says from which revision on it is complete. It is written when every node that makes changes writes
+ * them down, and moves in the transaction that removes older changes: so a reader is told of a gap, and never led over it. Of a
+ * cluster each node says so in a record of its own before it serves, and one that does not takes both records away.
  */
-import { concatBytes } from '@holdfast/bytes';
-import type { KvEntryWithValue, KvStore } from '@holdfast/kv';
+import { concatBytes, utf8 } from '@holdfast/bytes';
+import type { Condition, KvEntryWithValue, KvStore, Operation } from '@holdfast/kv';
 import { keyAfter } from '../key-range.ts';
 import { KEY_SPACE, spaceRange } from '../keys.ts';
 import { recordReader, recordWriter } from '../record-version.ts';
@@ -29,58 +30,105 @@ export type FeedPage =
   /** Changes after the place are gone; what is left begins after `oldest`. */
   | { readonly kind: 'expired'; readonly oldest: FeedPlace }
   /** The store has not come so far: the place is of another one, or of one that was restored since. */
-  | { readonly kind: 'ahead' };
+  | { readonly kind: 'ahead' }
+  /** There is no feed: not every node writes changes down. */
+  | { readonly kind: 'closed' };
+
+/** Of a cluster: who makes changes. */
+export interface FeedNodes {
+  /** This one. */
+  readonly nodeId: string;
+  /** Voters and learners. */
+  readonly members: () => readonly string[];
+}
 
 export interface ChangeFeed {
   /** Up to `limit` changes after the place. Of one revision of the store. */
   after(place: FeedPlace, limit: number): Promise<FeedPage>;
-  /** The place after the newest change so far. */
-  newest(): Promise<FeedPlace>;
-  /** The oldest place that a reader may have. */
-  oldest(): Promise<FeedPlace>;
-  /** Removes what was written before `beforeMs`, and the oldest beyond `keep` changes. */
+  /** The place after the newest change so far; undefined where the feed is closed. */
+  newest(): Promise<FeedPlace | undefined>;
+  /** The oldest place that a reader may have; undefined where the feed is closed. */
+  oldest(): Promise<FeedPlace | undefined>;
+  /** Begins the feed where it is closed and every node writes changes down now. */
+  begin(): Promise<void>;
+  /** Removes what was written before `beforeMs`, and the oldest beyond `keep` changes; all of a closed feed. */
   trim(beforeMs: number, keep: number): Promise<number>;
 }
 
-/** The feed, complete from now on, or from where it was turned on before. Begins anew in a store whose entries were salvaged. */
-export async function openChangeFeed(kv: KvStore): Promise<ChangeFeed> {
+/**
+ * The feed, complete from now on, or from where it was turned on before; of a cluster closed until every member has opened it.
+ * This node must write changes down from before the call on. Begins anew in a store whose entries were salvaged.
+ */
+export async function openChangeFeed(kv: KvStore, nodes?: FeedNodes): Promise<ChangeFeed> {
   if (await isOfAnotherStore(kv)) await closeChangeFeed(kv);
-  // Why asked first: on a full volume the store takes no such transaction, though it would change nothing.
-  if ((await kv.get(FEED_KEY)) === undefined) await beginFeed(kv);
+  if (nodes !== undefined && (await kv.get(nodeKey(nodes.nodeId))) === undefined) {
+    const value = recordWriter(1).finish();
+    await kv.transact({ operations: [{ kind: 'put', key: nodeKey(nodes.nodeId), value }] });
+  }
+  await beginFeed(kv, nodes);
   return {
     after: (place, limit) => readAfter(kv, place, limit),
     newest: () => newestPlace(kv),
     oldest: () => oldestPlace(kv),
+    begin: () => beginFeed(kv, nodes),
     trim: (beforeMs, keep) => trimFeed(kv, beforeMs, keep),
   };
 }
 
-async function beginFeed(kv: KvStore): Promise<void> {
+async function beginFeed(kv: KvStore, nodes: FeedNodes | undefined): Promise<void> {
+  // Why asked first: on a full volume the store takes no such transaction, though it would change nothing.
+  if ((await kv.get(FEED_KEY)) !== undefined) return;
+  const conditions: Condition[] = [unchanged(FEED_KEY, undefined)];
+  for (const member of nodes?.members() ?? []) {
+    const said = await kv.get(nodeKey(member));
+    if (said === undefined) return;
+    conditions.push(unchanged(nodeKey(member), said.version));
+  }
   await kv.transact({
-    conditions: [{ kind: 'absent', key: FEED_KEY }],
+    conditions,
     // Revision 0 stands for that of this transaction: it is the entry's own version.
     operations: [{ kind: 'put', key: FEED_KEY, value: encodePlace({ revision: 0, position: 0 }) }],
   });
 }
 
-/** Turns the feed off: from now on changes may be missing, so what was kept goes. */
-export async function closeChangeFeed(kv: KvStore): Promise<void> {
-  if ((await kv.get(FEED_KEY)) !== undefined) {
-    await kv.transact({ operations: [{ kind: 'delete', key: FEED_KEY }] });
+/**
+ * Turns the feed off, before this node makes a change: from then on changes may be missing, so what was kept goes. `nodeId`: of a
+ * cluster.
+ */
+export async function closeChangeFeed(kv: KvStore, nodeId?: string): Promise<void> {
+  const keys = [FEED_KEY, ...(nodeId === undefined ? [] : [nodeKey(nodeId)])];
+  const operations: Operation[] = [];
+  for (const key of keys) {
+    if ((await kv.get(key)) !== undefined) operations.push({ kind: 'delete', key });
   }
-  // Also where an earlier process turned it off and died.
+  if (operations.length > 0) await kv.transact({ operations });
+  await removeChanges(kv);
+}
+
+/** Also what an earlier process has left that turned the feed off and died. How many; nothing of a feed that has begun. */
+async function removeChanges(kv: KvStore): Promise<number> {
   const range = spaceRange(KEY_SPACE.change);
-  for (;;) {
+  for (let removed = 0; ; ) {
     const { entries } = await kv.scan({ ...range, limit: BATCH, values: false });
-    if (entries.length === 0) return;
-    await kv.transact({ operations: entries.map(({ key }) => ({ kind: 'delete', key })) });
+    if (entries.length === 0) return removed;
+    const { committed } = await kv.transact({
+      conditions: [unchanged(FEED_KEY, undefined)],
+      operations: entries.map(({ key }) => ({ kind: 'delete', key })),
+    });
+    if (!committed) return removed;
+    removed += entries.length;
   }
+}
+
+/** Says that the node writes changes down. */
+function nodeKey(nodeId: string): Uint8Array {
+  return concatBytes([FEED_KEY, utf8(nodeId)]);
 }
 
 /** Whether changes are of later revisions than the store has: what is written now would come before them. */
 async function isOfAnotherStore(kv: KvStore): Promise<boolean> {
-  if ((await kv.get(FEED_KEY)) === undefined) return false;
   const newest = await newestPlace(kv);
+  if (newest === undefined) return false;
   const view = await kv.readView();
   view.close();
   return newest.revision > view.revision;
@@ -90,6 +138,7 @@ async function readAfter(kv: KvStore, place: FeedPlace, limit: number): Promise<
   const view = await kv.readView();
   try {
     const oldest = await oldestPlace(view);
+    if (oldest === undefined) return { kind: 'closed' };
     if (isBefore(place, oldest)) return { kind: 'expired', oldest };
     if (place.revision > view.revision) return { kind: 'ahead' };
     const range = spaceRange(KEY_SPACE.change);
@@ -101,9 +150,9 @@ async function readAfter(kv: KvStore, place: FeedPlace, limit: number): Promise<
   }
 }
 
-async function oldestPlace(kv: Pick<KvStore, 'get'>): Promise<FeedPlace> {
+async function oldestPlace(kv: Pick<KvStore, 'get'>): Promise<FeedPlace | undefined> {
   const entry = await kv.get(FEED_KEY);
-  return entry === undefined ? { revision: Number.MAX_SAFE_INTEGER, position: 0 } : placeOf(entry);
+  return entry && placeOf(entry);
 }
 
 function placeOf({ value, version }: Pick<KvEntryWithValue, 'value' | 'version'>): FeedPlace {
@@ -114,16 +163,19 @@ function placeOf({ value, version }: Pick<KvEntryWithValue, 'value' | 'version'>
   return { revision, position: reader.varint() };
 }
 
-async function newestPlace(kv: KvStore): Promise<FeedPlace> {
+async function newestPlace(kv: KvStore): Promise<FeedPlace | undefined> {
   const range = spaceRange(KEY_SPACE.change);
   const { entries } = await kv.scan({ ...range, reverse: true, limit: 1 });
+  const oldest = await oldestPlace(kv);
   const [last] = entries;
-  if (last === undefined) return oldestPlace(kv);
+  if (last === undefined || oldest === undefined) return oldest;
   const { revision, position } = readChange(last, CHANGE_PREFIX.length);
-  return { revision, position };
+  // What was written down before the feed began is not in it.
+  return isBefore({ revision, position }, oldest) ? oldest : { revision, position };
 }
 
 async function trimFeed(kv: KvStore, beforeMs: number, keep: number): Promise<number> {
+  if ((await kv.get(FEED_KEY)) === undefined) return await removeChanges(kv);
   const range = spaceRange(KEY_SPACE.change);
   const surplus = Math.max(0, (await countUpTo(kv, range, keep + BATCH * 100)) - keep);
   let removed = 0;

@@ -78,8 +78,10 @@ export class ChangeAnswers {
       return invalid('wait', `seconds from 0 to ${WAIT_LIMIT_SECONDS}`);
     const asked = { bucket: query.get('bucket') ?? undefined, limit, waitMs: waitSeconds * 1000 };
     const after = query.get('after');
-    if (after === null) return { ...asked, place: await feed.oldest() };
-    if (after === 'newest') return { ...asked, place: await feed.newest() };
+    if (after === null || after === 'newest') {
+      const place = await (after === null ? feed.oldest() : feed.newest());
+      return place === undefined ? closed() : { ...asked, place };
+    }
     const cursor = readCursor(storeId, after);
     if (cursor === undefined) return invalid('after', 'a cursor of an earlier answer, or newest');
     if (cursor.isForeign) return ahead();
@@ -96,6 +98,7 @@ export class ChangeAnswers {
     for (let pages = 0; pages < SCANNED_PAGES; pages++) {
       const page = await feed.after(place, bucket === undefined ? limit : PAGE_LIMIT);
       if (page.kind === 'ahead') return ahead();
+      if (page.kind === 'closed') return closed();
       if (page.kind === 'expired') {
         return refusal(410, 'CursorExpired', 'Changes after the cursor are no longer kept.', {
           oldest: cursorText(storeId, page.oldest),
@@ -172,6 +175,13 @@ function integer(text: string, least: number, most: number): number | undefined 
 
 function invalid(name: string, wanted: string): ChangeAnswer {
   return refusal(400, 'InvalidArgument', `'${name}' must be ${wanted}.`);
+}
+
+/** Of a cluster: a node that has no feed makes changes too. */
+function closed(): ChangeAnswer {
+  const message =
+    'The feed begins when every node of the cluster was started with --keep-changes. Try again.';
+  return refusal(503, 'ServiceUnavailable', message);
 }
 
 function ahead(): ChangeAnswer {

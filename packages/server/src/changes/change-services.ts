@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Env } from '@holdfast/env';
 import type { LocalStore } from '@holdfast/kv';
-import type { ChangeFeed, JournalOptions } from '@holdfast/objects';
+import type { ChangeFeed, FeedNodes, JournalOptions } from '@holdfast/objects';
 import { closeChangeFeed, createEventQueue, openChangeFeed } from '@holdfast/objects';
 import { createAuthenticator } from '@holdfast/s3';
 import type { Credentials } from '../credentials.ts';
@@ -35,6 +35,8 @@ export interface ChangeServicesOptions extends ChangeConfig {
   readonly credentials: Credentials;
   /** Whether this node delivers and trims: of a cluster one does. */
   readonly leads: () => boolean;
+  /** Of a cluster: which nodes make changes. */
+  readonly nodes: FeedNodes | undefined;
 }
 
 /** What tells of changes: the journal of the object store, the delivery of events, the feed. */
@@ -46,7 +48,7 @@ export interface ChangeServices {
   readonly targets: () => readonly TargetStatus[];
   /**
    * Opens the feed, or ends one that is no longer kept, and begins to deliver what is queued. The store must take
-   * writes; after a rejection it may be called again.
+   * writes; no change may be made before. After a rejection it is called again; a second call does nothing.
    */
   begin(): Promise<void>;
   /** Answers `GET /_/changes`. */
@@ -88,12 +90,13 @@ export function openChangeServices(options: ChangeServicesOptions): ChangeServic
     isTarget: (name) => targets.has(name),
     targets: () => targets.status(),
     begin: async () => {
+      if (delivery !== undefined) return;
       if (keeps) {
-        const feed = await openChangeFeed(kv);
+        const feed = await openChangeFeed(kv, options.nodes);
         answers = new ChangeAnswers({ clock, feed, storeId: kv.identity.clusterId });
         const trimming = startTrimming(options, feed, keepChangesMs);
         ending.defer(() => trimming.stop());
-      } else await closeChangeFeed(kv);
+      } else await closeChangeFeed(kv, options.nodes?.nodeId);
       if (stopping.signal.aborted) return;
       delivery = startDelivery(options, targets);
       ending.defer(() => delivery?.stop());
@@ -137,7 +140,10 @@ function startTrimming(
     log,
     name: 'trimming of the change feed',
     run: async () => {
-      if (leads()) await feed.trim(env.clock.nowMs() - keepMs, KEPT_CHANGES_LIMIT);
+      if (!leads()) return;
+      // Why again: the node that it waited for may have been removed.
+      await feed.begin();
+      await feed.trim(env.clock.nowMs() - keepMs, KEPT_CHANGES_LIMIT);
     },
     intervalMs: Math.min(TRIM_EVERY_MS, Math.max(1000, Math.floor(keepMs / 10))),
   });

@@ -134,6 +134,15 @@ export class ThreeServers implements AsyncDisposable {
     return { status: response.status, text: await response.text() };
   }
 
+  /** The answer to a signed GET. */
+  async signedGet(at: number, target: string): Promise<Response> {
+    const host = `127.0.0.1:${this.server(at).port}`;
+    const request = { method: 'GET', target, host, body: new Uint8Array(0) };
+    const keys = { ...CREDENTIALS, region: 'us-east-1' };
+    const headers = signRequest(request, keys, machine.clock.nowMs());
+    return await fetch(`http://${host}${target}`, { headers });
+  }
+
   /** Which one says that it leads. */
   async leader(): Promise<number> {
     for (;;) {
