@@ -6,7 +6,7 @@ import { afterEach, expect, test } from 'vitest';
 import { EventDelivery } from '../src/events/event-delivery.ts';
 import { TargetTable } from '../src/events/target-table.ts';
 import type { SendEvents } from '../src/events/webhook.ts';
-import { silentLog } from '../src/log.ts';
+import { type Log, silentLog } from '../src/log.ts';
 
 const idle: TaskQueueFactory = () => ({
   push: () => undefined,
@@ -28,7 +28,7 @@ afterEach(async () => {
 });
 
 /** A store whose bucket tells the target `hook`, which answers as `send` does. */
-async function openStore(send: SendEvents, queueLimit?: number) {
+async function openStore(send: SendEvents, queueLimit?: number, log: Log = silentLog) {
   const env = await createMemoryEnv();
   const kv = createMemoryStore();
   const targets = new TargetTable(['hook'], silentLog);
@@ -45,7 +45,7 @@ async function openStore(send: SendEvents, queueLimit?: number) {
     },
   });
   await objects.createBucket('bucket', {
-    ownerId: 'me',
+    ownerId: 'the bucket',
     region: 'r',
     settings: new Map([[NOTIFICATION_SETTING, JSON.stringify(RULES)]]),
   });
@@ -55,7 +55,7 @@ async function openStore(send: SendEvents, queueLimit?: number) {
     const region = 'us-east-1';
     delivery = new EventDelivery({
       clock,
-      log: silentLog,
+      log,
       queue,
       webhooks,
       targets,
@@ -70,11 +70,24 @@ async function openStore(send: SendEvents, queueLimit?: number) {
   return { objects, queue, targets, start, clock: env.manualClock };
 }
 
+/** Where the delivery says that it failed. */
+function recordingLog(): {
+  readonly log: Log;
+  readonly said: { failures: number; reason: string }[];
+} {
+  const said: { failures: number; reason: string }[] = [];
+  const warn: Log['warn'] = (fields) => {
+    said.push(fields as (typeof said)[number]);
+  };
+  return { log: { ...silentLog, warn }, said };
+}
+
 async function put(objects: ObjectStore, key: string): Promise<void> {
   const pieces = (async function* () {
     yield new Uint8Array(1);
   })();
-  await objects.putObject({ bucket: 'bucket', key, body: { pieces }, metadata: { user: {} } });
+  const metadata = { user: {}, ownerId: 'the object' };
+  await objects.putObject({ bucket: 'bucket', key, body: { pieces }, metadata });
 }
 
 /** Lets what is ready run, and time pass where something waits for it. */
@@ -110,9 +123,14 @@ test('events arrive in the order of the commits, in the format of S3, and are ta
     eventVersion: '2.1',
     eventSource: 'aws:s3',
     awsRegion: 'us-east-1',
+    userIdentity: { principalId: 'the object' },
     s3: {
       configurationId: 'all',
-      bucket: { name: 'bucket', arn: 'arn:aws:s3:::bucket' },
+      bucket: {
+        name: 'bucket',
+        ownerIdentity: { principalId: 'the bucket' },
+        arn: 'arn:aws:s3:::bucket',
+      },
       object: { size: 1, eTag: '93b885adfe0da089cdf634904fd59f71' },
     },
   });
@@ -202,4 +220,44 @@ test('a node that does not lead queues no events into a full queue either', asyn
   await put(objects, 'not told');
   expect(targets.status()).toEqual([{ webhook: 'hook', waiting: 3, dropped: 1 }]);
   expect(await queue.count('hook', 10)).toBe(3);
+});
+
+test('failures are counted anew where another node has delivered what was left', async () => {
+  const { log, said } = recordingLog();
+  const mood = { fails: true };
+  const { objects, queue, start, clock } = await openStore(
+    async () => {
+      if (mood.fails) throw new Error('not now');
+    },
+    undefined,
+    log,
+  );
+  await put(objects, '1');
+  start();
+  await until(clock, () => said.length === 3);
+  await queue.acknowledge(await queue.oldest('hook', 10));
+  // The pause that was begun, and a look into the empty queue.
+  for (let turn = 0; turn < 200; turn++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(100);
+  }
+  await put(objects, '2');
+  await until(clock, () => said.length === 4);
+  expect(said.map(({ failures }) => failures)).toEqual([1, 2, 3, 1]);
+});
+
+test('the log says why a target could not be reached', async () => {
+  const { log, said } = recordingLog();
+  const { objects, start, clock } = await openStore(
+    async () => {
+      const refused = new Error('connect ECONNREFUSED 127.0.0.1:9');
+      throw new TypeError('fetch failed', { cause: new AggregateError([refused]) });
+    },
+    undefined,
+    log,
+  );
+  await put(objects, '1');
+  start();
+  await until(clock, () => said.length > 0);
+  expect(said[0]?.reason).toBe('fetch failed: connect ECONNREFUSED 127.0.0.1:9');
 });

@@ -1,12 +1,10 @@
 import type { KvStore } from '@holdfast/kv';
 import { KEY_SPACE, spaceRange } from '../keys.ts';
 import { queuePrefix } from './journal.ts';
-import { type PlacedChange, readChange } from './object-change.ts';
+import { type PlacedChange, type QueuedDetails, readChange } from './object-change.ts';
 
 /** A change that a target has not taken yet. */
-export interface QueuedEvent extends PlacedChange {
-  /** Of the rule that asked for it. */
-  readonly configurationId: string;
+export interface QueuedEvent extends PlacedChange, QueuedDetails {
   /** Names the event to `acknowledge`. */
   readonly kvKey: Uint8Array;
 }

@@ -60,7 +60,8 @@ export class Journal {
     for (const rule of rules) {
       if (!ruleMatches(rule, change.name, change.key) || !options.takesEvents(rule.target))
         continue;
-      operations.push(appendChange(queuePrefix(rule.target), described, rule.id));
+      const queued = { configurationId: rule.id, bucketOwnerId: bucket.record.ownerId };
+      operations.push(appendChange(queuePrefix(rule.target), described, queued));
     }
     return operations;
   }

@@ -33,6 +33,14 @@ export interface ObjectChange {
   readonly ownerId: string | undefined;
 }
 
+/** What is said besides in the queue of a target. */
+export interface QueuedDetails {
+  /** Of the rule that asked for the event. */
+  readonly configurationId: string;
+  /** Canonical id of the owner of the bucket. */
+  readonly bucketOwnerId: string;
+}
+
 /** A change with its place in the order of all. */
 export interface PlacedChange extends ObjectChange {
   /** Revision of the transaction that made it. */
@@ -47,9 +55,9 @@ const STAMP_SIZE_BYTES = 10;
 export function appendChange(
   prefix: Uint8Array,
   change: ObjectChange,
-  configurationId: string = '',
+  queued?: QueuedDetails,
 ): Operation {
-  const value = recordWriter(256)
+  const writer = recordWriter(256)
     .text(change.name)
     .text(change.bucket)
     .varint(change.timeMs)
@@ -57,16 +65,16 @@ export function appendChange(
     .text(change.etag)
     .text(change.versionId ?? '')
     .text(change.ownerId ?? '')
-    .text(configurationId)
-    .finish();
-  return { kind: 'append', key: prefix, suffix: utf8(change.key), value };
+    .text(queued?.configurationId ?? '');
+  if (queued !== undefined) writer.text(queued.bucketOwnerId);
+  return { kind: 'append', key: prefix, suffix: utf8(change.key), value: writer.finish() };
 }
 
 /** Reads what `appendChange` wrote; `prefixSizeBytes` is the length of the prefix. */
 export function readChange(
   { key, value }: { readonly key: Uint8Array; readonly value: Uint8Array },
   prefixSizeBytes: number,
-): PlacedChange & { readonly configurationId: string } {
+): PlacedChange & QueuedDetails {
   const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
   const reader = recordReader(value, 'a change');
   const name = reader.text() as ChangeName;
@@ -76,6 +84,9 @@ export function readChange(
   const etag = reader.text();
   const versionId = reader.text();
   const ownerId = reader.text();
+  const configurationId = reader.text();
+  // An event of an earlier version has no owner of the bucket.
+  const bucketOwnerId = reader.remaining > 0 ? reader.text() : ownerId;
   return {
     name,
     bucket,
@@ -85,7 +96,8 @@ export function readChange(
     etag,
     versionId: versionId === '' ? undefined : versionId,
     ownerId: ownerId === '' ? undefined : ownerId,
-    configurationId: reader.text(),
+    configurationId,
+    bucketOwnerId,
     revision: Number(view.getBigUint64(prefixSizeBytes)),
     position: view.getUint16(prefixSizeBytes + 8),
   };

@@ -95,6 +95,7 @@ class DeliveryLane {
     const { queue, region, send, leads, log } = this.#options;
     const { name } = this.#webhook;
     if (!leads()) {
+      this.#failures = 0;
       // Why here too: writes at this node queue events as well, and are told here when they must not.
       await this.#count(BATCH).catch(() => undefined);
       return LOOK_MS;
@@ -102,7 +103,11 @@ class DeliveryLane {
     try {
       const events = await queue.oldest(name, BATCH);
       await this.#count(events.length);
-      if (events.length === 0) return LOOK_MS;
+      if (events.length === 0) {
+        // Also where another node has delivered them.
+        this.#failures = 0;
+        return LOOK_MS;
+      }
       await send(this.#webhook, eventMessage(events, region), this.#stopping.signal);
       await queue.acknowledge(events);
       this.#failures = 0;
@@ -111,8 +116,10 @@ class DeliveryLane {
       if (this.#stopping.signal.aborted) return undefined;
       const failures = ++this.#failures;
       const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 10));
-      const reason = error instanceof Error ? error.message : String(error);
-      log.warn({ webhook: name, failures, pauseMs, reason }, 'events could not be delivered');
+      log.warn(
+        { webhook: name, failures, pauseMs, reason: reasonOf(error) },
+        'events could not be delivered',
+      );
       return pauseMs;
     }
   }
@@ -151,4 +158,13 @@ class DeliveryLane {
       if (!this.#isIdle) await this.#count(BATCH).catch(() => undefined);
     }
   }
+}
+
+/** With what is behind it: the client of HTTP itself says no more than that a fetch failed. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // Of a name with several addresses.
+  const cause: unknown = error instanceof AggregateError ? error.errors[0] : error.cause;
+  const texts = [error.message, cause === undefined ? '' : reasonOf(cause)];
+  return texts.filter((text) => text !== '').join(': ');
 }

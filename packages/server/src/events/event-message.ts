@@ -26,7 +26,7 @@ function eventRecord(event: QueuedEvent, region: string): object {
       configurationId: event.configurationId,
       bucket: {
         name: bucket,
-        ownerIdentity: { principalId: ownerId },
+        ownerIdentity: { principalId: event.bucketOwnerId },
         arn: `arn:aws:s3:::${bucket}`,
       },
       object: {
