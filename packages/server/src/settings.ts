@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ClusterSettings } from './cluster/cluster-settings.ts';
 import { clusterOptionsOf, parseClusterSettings } from './cluster/cluster-settings.ts';
-import type { Webhook } from './events/webhook.ts';
+import { isBlockedPort, type Webhook } from './events/webhook.ts';
 import { SettingsError } from './settings-error.ts';
 
 /** What `holdfast serve` runs with, checked. */
@@ -96,6 +96,12 @@ function isWebhook(text: string): boolean {
   return /^[a-z0-9-]{1,64}$/.test(name) && isPlain && /^https?:$/.test(parsed.protocol);
 }
 
+/** The port that nothing can be sent to, where the address has one. */
+function blockedPort(text: string): string | undefined {
+  const port = URL.parse(readWebhook(text).url)?.port ?? '';
+  return port !== '' && isBlockedPort(Number(port)) ? port : undefined;
+}
+
 const serveSchema = z.object({
   data: z.string().min(1, '--data needs the path of a folder.'),
   host: z
@@ -163,6 +169,13 @@ const serveSchema = z.object({
     .default(3_600_000),
   webhook: list
     .refine((texts) => texts.every(isWebhook), WEBHOOK_SYNTAX)
+    .superRefine((texts, context) => {
+      for (const port of texts.map(blockedPort)) {
+        if (port === undefined) continue;
+        const message = `--webhook cannot use port ${port}: the client of HTTP blocks it, as browsers do. Choose another one.`;
+        context.addIssue({ code: 'custom', message });
+      }
+    })
     .refine(
       (texts) => new Set(texts.map((text) => readWebhook(text).name)).size === texts.length,
       '--webhook names each target once.',

@@ -5,7 +5,7 @@ import { createEventQueue, createObjectStore, NOTIFICATION_SETTING } from '@hold
 import { afterEach, expect, test } from 'vitest';
 import { EventDelivery } from '../src/events/event-delivery.ts';
 import { TargetTable } from '../src/events/target-table.ts';
-import type { SendEvents } from '../src/events/webhook.ts';
+import { createWebhookSender, isBlockedPort, type SendEvents } from '../src/events/webhook.ts';
 import { type Log, silentLog } from '../src/log.ts';
 
 const idle: TaskQueueFactory = () => ({
@@ -260,4 +260,16 @@ test('the log says why a target could not be reached', async () => {
   start();
   await until(clock, () => said.length > 0);
   expect(said[0]?.reason).toBe('fetch failed: connect ECONNREFUSED 127.0.0.1:9');
+});
+
+test('the ports that are refused are those that the client of HTTP blocks', async () => {
+  const env = await createMemoryEnv();
+  const send = createWebhookSender(env.clock);
+  const blocked = Array.from({ length: 65_536 }, (_, port) => port).filter(isBlockedPort);
+  expect(blocked.length).toBeGreaterThan(80);
+  for (const port of blocked) {
+    const webhook = { name: 'hook', url: `http://127.0.0.1:${port}/` };
+    const sent = send(webhook, '', new AbortController().signal);
+    await expect(sent, `${port}`).rejects.toMatchObject({ cause: { message: 'bad port' } });
+  }
 });

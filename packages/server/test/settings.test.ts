@@ -84,3 +84,17 @@ test('a node of a cluster is checked with the rest, and says all that is missing
     ].join('\n'),
   );
 });
+
+test('a webhook is a name and an address, and not one whose port nothing can be sent to', () => {
+  const webhook = ['a=http://127.0.0.1:8080/x', 'b=https://example.com'];
+  expect(parseServeSettings({ ...defaults, webhook }).webhooks).toEqual([
+    { name: 'a', url: 'http://127.0.0.1:8080/x' },
+    { name: 'b', url: 'https://example.com' },
+  ]);
+  for (const port of [25, 6000]) {
+    const blocked = [...webhook, `c=http://127.0.0.1:${port}/`];
+    expect(() => parseServeSettings({ ...defaults, webhook: blocked })).toThrow(
+      `--webhook cannot use port ${port}: the client of HTTP blocks it`,
+    );
+  }
+});
