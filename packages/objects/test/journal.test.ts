@@ -238,6 +238,31 @@ test('a target has the events that its rules ask for, in order, until it has tak
   expect([gone?.name, gone?.key]).toEqual(['ObjectRemoved:Delete', 'a/1.jpg']);
 });
 
+test('old events of targets that are not known any more are removed, and no others', async () => {
+  const { store, kv, fixture } = open;
+  const rules = ['a', 'gone', 'gone too', 'z'].map((target) => {
+    return { id: target, target, events: ['ObjectCreated:*'] };
+  });
+  await store.putBucketSetting('bucket', NOTIFICATION_SETTING, JSON.stringify(rules));
+  for (const key of ['1', '2', '3']) {
+    await putBytes(store, key, pattern(1));
+    fixture.env.manualClock.advance(1000);
+  }
+  const queue = createEventQueue(kv);
+  const [, , third] = await queue.oldest('gone', 3);
+  const beforeMs = third?.timeMs ?? 0;
+  const removed = await queue.removeOthers(new Set(['a', 'z', 'gone too']), beforeMs);
+  expect([...removed]).toEqual([['gone', 2]]);
+  const left = ['a', 'gone', 'gone too', 'z'].map((target) => queue.count(target, 9));
+  expect(await Promise.all(left)).toEqual([3, 1, 3, 3]);
+  expect([...(await queue.removeOthers(new Set(), beforeMs)).keys()]).toEqual([
+    'a',
+    'z',
+    'gone too',
+  ]);
+  expect(await countIn(kv, KEY_SPACE.event)).toBe(4);
+});
+
 test('a target that takes no events has none written down, and the write is done', async () => {
   const rules = [{ id: 'all', target: 'hook', events: ['ObjectCreated:*'] }];
   await open.store.putBucketSetting('bucket', NOTIFICATION_SETTING, JSON.stringify(rules));

@@ -1,7 +1,11 @@
+import { fromUtf8 } from '@holdfast/bytes';
 import type { KvStore } from '@holdfast/kv';
 import { KEY_SPACE, spaceRange } from '../keys.ts';
 import { queuePrefix } from './journal.ts';
 import { type PlacedChange, type QueuedDetails, readChange } from './object-change.ts';
+
+/** Events removed in one transaction. */
+const BATCH = 1000;
 
 /** A change that a target has not taken yet. */
 export interface QueuedEvent extends PlacedChange, QueuedDetails {
@@ -17,6 +21,8 @@ export interface EventQueue {
   acknowledge(events: readonly QueuedEvent[]): Promise<void>;
   /** How many wait, up to `limit`. */
   count(target: string, limit: number): Promise<number>;
+  /** Removes the events from before `beforeMs` of all targets but `known`. How many, by target; none of it where it is none. */
+  removeOthers(known: ReadonlySet<string>, beforeMs: number): Promise<ReadonlyMap<string, number>>;
 }
 
 export function createEventQueue(kv: KvStore): EventQueue {
@@ -37,7 +43,37 @@ export function createEventQueue(kv: KvStore): EventQueue {
       const range = queueRange(queuePrefix(target));
       return (await kv.scan({ ...range, limit, values: false })).entries.length;
     },
+    removeOthers: async (known, beforeMs) => {
+      const removed = new Map<string, number>();
+      let range = spaceRange(KEY_SPACE.event);
+      for (;;) {
+        const { entries } = await kv.scan({ ...range, limit: 1, values: false });
+        const [first] = entries;
+        if (first === undefined) return removed;
+        const target = targetOf(first.key);
+        range = { ...range, from: queueRange(queuePrefix(target)).to };
+        const count = known.has(target) ? 0 : await removeBefore(kv, target, beforeMs);
+        if (count > 0) removed.set(target, count);
+      }
+    },
   };
+}
+
+async function removeBefore(kv: KvStore, target: string, beforeMs: number): Promise<number> {
+  const prefix = queuePrefix(target);
+  for (let removed = 0; ; ) {
+    const { entries } = await kv.scan({ ...queueRange(prefix), limit: BATCH });
+    const old = entries.filter((entry) => readChange(entry, prefix.length).timeMs < beforeMs);
+    if (old.length === 0) return removed;
+    await kv.transact({ operations: old.map(({ key }) => ({ kind: 'delete', key })) });
+    removed += old.length;
+  }
+}
+
+/** Whose queue a key is in. */
+function targetOf(key: Uint8Array): string {
+  const [, length = 0] = key;
+  return fromUtf8(key.subarray(2, 2 + length));
 }
 
 function queueRange(prefix: Uint8Array): { readonly from: Uint8Array; readonly to: Uint8Array } {

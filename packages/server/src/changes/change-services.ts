@@ -16,6 +16,9 @@ import { answerChanges } from './changes-route.ts';
 /** Changes that the feed keeps at most. */
 const KEPT_CHANGES_LIMIT = 1_000_000;
 const TRIM_EVERY_MS = 60_000;
+/** How long events of a target that is no longer configured are kept: it may have been left out by mistake. */
+const KEPT_EVENTS_MS = 7 * 24 * 3_600_000;
+const FORGET_EVERY_MS = 600_000;
 
 /** Who is told of changes, and how. */
 export interface ChangeConfig {
@@ -100,6 +103,8 @@ export function openChangeServices(options: ChangeServicesOptions): ChangeServic
       if (stopping.signal.aborted) return;
       delivery = startDelivery(options, targets);
       ending.defer(() => delivery?.stop());
+      const forgetting = startForgetting(options, names);
+      ending.defer(() => forgetting.stop());
     },
     answer: (request, response) =>
       answerChanges(
@@ -146,5 +151,27 @@ function startTrimming(
       await feed.trim(env.clock.nowMs() - keepMs, KEPT_CHANGES_LIMIT);
     },
     intervalMs: Math.min(TRIM_EVERY_MS, Math.max(1000, Math.floor(keepMs / 10))),
+  });
+}
+
+/** Of webhooks that were taken out of the configuration: nobody else empties their queues. */
+function startForgetting(
+  { env, kv, log, leads }: ChangeServicesOptions,
+  names: readonly string[],
+): { stop(): Promise<void> } {
+  const queue = createEventQueue(kv);
+  return startPeriodicPass({
+    clock: env.clock,
+    log,
+    name: 'removal of events that no webhook takes any more',
+    run: async () => {
+      if (!leads()) return;
+      const beforeMs = env.clock.nowMs() - KEPT_EVENTS_MS;
+      for (const [webhook, removed] of await queue.removeOthers(new Set(names), beforeMs)) {
+        const fields = { webhook, removed };
+        log.warn(fields, 'old events of a webhook that is no longer configured were removed');
+      }
+    },
+    intervalMs: FORGET_EVERY_MS,
   });
 }
