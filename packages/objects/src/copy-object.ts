@@ -24,6 +24,12 @@ import type { StoreContext } from './store-context.ts';
 import { commitPart, partEncryption } from './upload-part.ts';
 import { findUpload } from './uploads.ts';
 
+/** Of who may not read the tags of the source, or not write those of the target. */
+export interface SourceTags {
+  /** A source that has tags, if they would be copied, is refused: AccessDenied. */
+  readonly refuseTags?: boolean;
+}
+
 /** What a copy never takes from its source, if the request says that it has it or has none. */
 export type OwnOfCopy = Pick<
   ObjectMetadata,
@@ -42,6 +48,7 @@ export async function copyObject(
     ...source,
     conditions: request.sourceConditions,
     customerKey: request.sourceCustomerKey,
+    refuseTags: request.refuseTags,
   });
   if (isOntoItself(request) && !changesItself(request, reader.info)) {
     reader.close();
@@ -130,6 +137,7 @@ export async function openSource(
     readonly conditions: ReadObjectRequest['conditions'] | undefined;
     readonly range?: ByteRangeRequest | undefined;
     readonly customerKey: Uint8Array | undefined;
+    readonly refuseTags?: boolean | undefined;
   },
 ): Promise<ObjectReader> {
   const { bucket, key, versionId, conditions, range, customerKey } = source;
@@ -146,12 +154,22 @@ export async function openSource(
     checkCopySourceConditions,
   ).catch(refuseMarker);
   try {
+    if (source.refuseTags === true) refuseTags(reader.info.metadata);
     refuseSource(context, reader, range);
   } catch (error) {
     reader.close();
     throw error;
   }
   return reader;
+}
+
+/** @throws ObjectStoreError AccessDenied */
+export function refuseTags({ tagging }: ObjectMetadata): void {
+  if (tagging === undefined || tagging === '') return;
+  throw new ObjectStoreError(
+    'AccessDenied',
+    'Access Denied. The source has tags: s3:GetObjectTagging is needed for it, and s3:PutObjectTagging for the target.',
+  );
 }
 
 /** A version that is a delete marker: S3 says of a copy's source what it does not say of a read. */

@@ -1,6 +1,6 @@
 import type { DigestAlgorithm, DigestResults } from '@holdfast/env';
 import type { ListBucketsOptions, ListBucketsPage } from './bucket-page.ts';
-import type { OwnOfCopy } from './copy-object.ts';
+import type { OwnOfCopy, SourceTags } from './copy-object.ts';
 import type { EncryptionRequest, ObjectEncryption } from './encryption.ts';
 import type { JudgedWrite, LocalObjectStore } from './judged-write.ts';
 import type { RewrapReport } from './key-service.ts';
@@ -285,7 +285,7 @@ export interface DeleteObjectResult {
   readonly deleteMarker?: boolean;
 }
 
-export interface CopyObjectRequest extends ObjectAddress {
+export interface CopyObjectRequest extends ObjectAddress, SourceTags {
   readonly source: VersionAddress;
   readonly sourceConditions?: ObjectConditions;
   readonly conditions?: ObjectConditions;
@@ -309,7 +309,7 @@ export interface CopyObjectResult extends PutObjectResult {
   readonly sourceVersionId?: string;
 }
 
-export interface RenameObjectRequest extends ObjectAddress {
+export interface RenameObjectRequest extends ObjectAddress, SourceTags {
   readonly sourceKey: string;
   readonly sourceConditions?: ObjectConditions;
   /** Of what is under the new key now. */

@@ -27,7 +27,7 @@ export type TransactionOperation = {
       readonly sourceConditions?: ObjectConditions;
     } & Pick<
       CopyObjectRequest,
-      'metadata' | 'tagging' | 'access' | 'own' | 'encryption' | 'sourceCustomerKey'
+      'metadata' | 'tagging' | 'refuseTags' | 'access' | 'own' | 'encryption' | 'sourceCustomerKey'
     >)
   /** As DeleteObject without a version id. With conditions there must be an object for which they hold. */
   | { readonly op: 'delete' }

@@ -134,6 +134,7 @@ async function stageSource(
       ...source,
       conditions: sourceConditions,
       customerKey: operation.sourceCustomerKey,
+      refuseTags: operation.refuseTags,
     });
   } catch (error) {
     if (!place.hasToken || !(error instanceof ObjectStoreError)) throw error;

@@ -113,7 +113,7 @@ export const OPERATION_NOTES: Notes = {
   },
   RenameObject: {
     difference:
-      'For every bucket that never had versioning, not for directory buckets alone; with versioning `409 InvalidBucketState`. Needs s3:GetObject and s3:DeleteObject of the source and s3:PutObject of the new key. A client token counts for 24 hours',
+      'For every bucket that never had versioning, not for directory buckets alone; with versioning `409 InvalidBucketState`. Needs s3:GetObject and s3:DeleteObject of the source and s3:PutObject of the new key, where it has tags s3:GetObjectTagging and s3:PutObjectTagging too. A client token counts for 24 hours',
   },
   TransactObjects: {
     difference: 'AWS does not have it: [transactions](transactions.md)',

@@ -9,6 +9,9 @@ const WRITES: ReadonlySet<string> = new Set(['PutObject', 'CopyObject', 'CreateM
 // Who may write into a bucket by its ACL alone may say what becomes of what it writes.
 const GRANT = { on: 'bucket', permission: 'WRITE' } as const;
 
+/** To give an object tags with the write that makes it. */
+export const WRITE_TAGS: RequiredAction = { action: 's3:PutObjectTagging', grant: GRANT };
+
 /**
  * A write that says ACL, tags or lock of its object in headers needs the actions too that setting them alone would need.
  *
@@ -29,7 +32,7 @@ export function headerActions(
   const copiesTags =
     operation === 'CopyObject' && headers.get('x-amz-tagging-directive') !== 'REPLACE';
   if (headers.get('x-amz-tagging') && !copiesTags) {
-    actions.push({ action: 's3:PutObjectTagging', grant: GRANT });
+    actions.push(WRITE_TAGS);
   }
   if (headers.has('x-amz-object-lock-mode')) {
     actions.push({ action: 's3:PutObjectRetention', grant: GRANT });

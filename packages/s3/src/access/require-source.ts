@@ -1,7 +1,8 @@
 import type { VersionAddress } from '@holdfast/objects';
 import type { S3Call } from '../s3-call.ts';
 import { requiredAction } from './action-table.ts';
-import { checkExpectedOwner, openBucket, requireAccess } from './authorize.ts';
+import { checkExpectedOwner, hasAccess, openBucket, requireAccess } from './authorize.ts';
+import { WRITE_TAGS } from './header-actions.ts';
 
 /**
  * A copy reads its source: who asks must be allowed to.
@@ -17,4 +18,22 @@ export async function requireSource(call: S3Call, source: VersionAddress): Promi
     key: source.key,
     versionId: source.versionId,
   });
+}
+
+/**
+ * What a copy to `key` of the request's bucket may do with the tags of its source, beside the rest of it.
+ *
+ * Source: AWS API reference, "CopyObject", "Permissions": who copies tags reads and writes them.
+ */
+export async function sourceTags(
+  call: S3Call,
+  source: VersionAddress,
+  key: string,
+): Promise<{ readonly refuseTags?: true }> {
+  const { versionId } = source;
+  const read = { key: source.key, versionId, required: requiredAction('GetObjectTagging') };
+  const allowed =
+    (await hasAccess(call, { ...(await openBucket(call, source.bucket)), ...read })) &&
+    (await hasAccess(call, { ...call.openBucket, key, required: WRITE_TAGS }));
+  return allowed ? {} : { refuseTags: true };
 }

@@ -1,6 +1,6 @@
 import type { CopyObjectResult, ObjectEncryption } from '@holdfast/objects';
 import { newObjectAccess } from '../access/new-object-access.ts';
-import { requireSource } from '../access/require-source.ts';
+import { requireSource, sourceTags } from '../access/require-source.ts';
 import type { HeaderList } from '../answer.ts';
 import { checksumElements, readChecksumAlgorithm } from '../checksum-headers.ts';
 import { readConditions, readWriteConditions } from '../conditional-headers.ts';
@@ -33,6 +33,9 @@ export async function copyObject(call: S3Call): Promise<void> {
   const access = newObjectAccess(call, call.openBucket);
   const encryption = { ...encryptionField(call), ...sourceKeyField(call) };
   await requireSource(call, source);
+  const tags = retag
+    ? { tagging: readTaggingHeader(call) ?? '' }
+    : await sourceTags(call, source, call.key);
   const copied = call.store.copyObject({
     bucket: call.bucket,
     key: call.key,
@@ -40,7 +43,7 @@ export async function copyObject(call: S3Call): Promise<void> {
     access,
     ...encryption,
     own: readOwn(call),
-    ...(retag && { tagging: readTaggingHeader(call) ?? '' }),
+    ...tags,
     ...(replace && { metadata: readMetadata(call) }),
     ...(sourceConditions !== undefined && { sourceConditions }),
     ...(conditions !== undefined && { conditions }),

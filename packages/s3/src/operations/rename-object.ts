@@ -1,5 +1,6 @@
 import { requiredAction } from '../access/action-table.ts';
 import { requireAccess } from '../access/authorize.ts';
+import { sourceTags } from '../access/require-source.ts';
 import { sendEmpty } from '../answer.ts';
 import { readClientToken } from '../client-token.ts';
 import { readConditions } from '../conditional-headers.ts';
@@ -21,10 +22,12 @@ export async function renameObject(call: S3Call): Promise<void> {
     const required = requiredAction(operation);
     await requireAccess(call, { ...call.openBucket, required, key: sourceKey });
   }
+  const { bucket, key } = call;
   await call.store.renameObject({
-    bucket: call.bucket,
-    key: call.key,
+    bucket,
+    key,
     sourceKey,
+    ...(await sourceTags(call, { bucket, key: sourceKey }, key)),
     ...(conditions !== undefined && { conditions }),
     ...(sourceConditions !== undefined && { sourceConditions }),
     ...(clientToken !== undefined && { clientToken }),

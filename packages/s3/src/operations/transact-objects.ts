@@ -2,7 +2,7 @@ import type { ObjectAccess, TransactionOperation, TransactionResult } from '@hol
 import { requiredAction } from '../access/action-table.ts';
 import { requireAccess } from '../access/authorize.ts';
 import { newObjectAccess } from '../access/new-object-access.ts';
-import { requireSource } from '../access/require-source.ts';
+import { requireSource, sourceTags } from '../access/require-source.ts';
 import { sendText } from '../answer.ts';
 import { bodyVerification, decodeBody } from '../body/index.ts';
 import { readClientToken } from '../client-token.ts';
@@ -97,6 +97,7 @@ async function readOperation(
         key,
         conditions,
         source,
+        ...(await sourceTags(call, source, key)),
         access,
         ...encryptionField(call),
         ...sourceKeyField(call),

@@ -1,0 +1,143 @@
+/** What who copies must be allowed besides to read the source and to write the target. */
+import {
+  CopyObjectCommand,
+  CreateBucketCommand,
+  GetObjectTaggingCommand,
+  HeadObjectCommand,
+  PutBucketVersioningCommand,
+  PutObjectCommand,
+  RenameObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { parseUserPolicy } from '../src/policy/index.ts';
+import { send } from './raw-client.ts';
+import { OWNER_ID, startTestServer, type TestServer } from './test-server.ts';
+
+const secretAccessKey = 'a-secret-of-a-test';
+const allowed = (Action: readonly string[], Resource = '*'): object => ({
+  Effect: 'Allow',
+  Action,
+  Resource,
+});
+const COPY = ['s3:GetObject', 's3:GetObjectVersion', 's3:PutObject', 's3:DeleteObject'];
+const POLICIES: Record<string, readonly object[]> = {
+  plain: [allowed(COPY)],
+  reader: [allowed([...COPY, 's3:GetObjectTagging'])],
+  writer: [allowed([...COPY, 's3:PutObjectTagging'])],
+  both: [allowed([...COPY, 's3:GetObjectTagging', 's3:PutObjectTagging'])],
+  versions: [allowed([...COPY, 's3:GetObjectVersionTagging', 's3:PutObjectTagging'])],
+};
+
+let server: TestServer;
+let owner: S3Client;
+let clients: Map<string, S3Client>;
+beforeAll(async () => {
+  const account = { id: OWNER_ID, displayName: 'tester' };
+  const users = Object.entries(POLICIES).map(([name, Statement]) => ({
+    account,
+    name,
+    accessKeyId: name,
+    secretAccessKey,
+    policies: [parseUserPolicy(JSON.stringify({ Version: '2012-10-17', Statement }))],
+  }));
+  server = await startTestServer({ users });
+  owner = server.client();
+  clients = new Map(
+    users.map(({ name }) => [
+      name,
+      server.client({ credentials: { accessKeyId: name, secretAccessKey } }),
+    ]),
+  );
+  for (const Bucket of ['src', 'dst']) await owner.send(new CreateBucketCommand({ Bucket }));
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+const client = (name: string): S3Client => clients.get(name) as S3Client;
+const outcome = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => 'done',
+    (error: Error) => error.name,
+  );
+const putSource = (Tagging?: string, Key = 'k', Bucket = 'src') =>
+  owner.send(new PutObjectCommand({ Bucket, Key, Body: 'v', ...(Tagging && { Tagging }) }));
+async function tagsOf(Bucket: string, Key: string): Promise<readonly unknown[] | undefined> {
+  return (await owner.send(new GetObjectTaggingCommand({ Bucket, Key }))).TagSet;
+}
+
+const WAYS: Record<string, (user: string, key: string) => Promise<string>> = {
+  copy: (user, Key) =>
+    outcome(client(user).send(new CopyObjectCommand({ Bucket: 'dst', Key, CopySource: 'src/k' }))),
+  rename: async (user, Key) => {
+    await owner.send(new CopyObjectCommand({ Bucket: 'dst', Key: 'from', CopySource: 'src/k' }));
+    const rename = new RenameObjectCommand({ Bucket: 'dst', Key, RenameSource: 'from' });
+    return await outcome(client(user).send(rename));
+  },
+  transaction: async (user, key) => {
+    const line = { op: 'copy', key, sourceBucket: 'src', sourceKey: 'k' };
+    const { status } = await send(server, {
+      method: 'POST',
+      path: '/dst?transaction',
+      body: Buffer.from(`${JSON.stringify(line)}\n`),
+      accessKey: user,
+      secretKey: secretAccessKey,
+    });
+    return status === 200 ? 'done' : status === 403 ? 'AccessDenied' : `${status}`;
+  },
+};
+
+test.each(
+  Object.keys(WAYS).flatMap((way) =>
+    (['plain', 'reader', 'writer'] as const).map((user) => [way, user] as const),
+  ),
+)('a %s of tags by who is only a %s is refused whole', async (way, user) => {
+  await putSource('class=secret');
+  const work = WAYS[way] as (typeof WAYS)[string];
+  const key = `${way}-${user}`;
+  expect(await work(user, key)).toBe('AccessDenied');
+  expect(await outcome(owner.send(new HeadObjectCommand({ Bucket: 'dst', Key: key })))).toBe(
+    'NotFound',
+  );
+  expect(await work('both', key)).toBe('done');
+  expect(await tagsOf('dst', key)).toEqual([{ Key: 'class', Value: 'secret' }]);
+  await putSource();
+  expect(await work(user, `${key}-untagged`)).toBe('done');
+});
+
+test('tags that are replaced are not read', async () => {
+  await putSource('class=secret');
+  const copy = (user: string, more: object) =>
+    outcome(
+      client(user).send(
+        new CopyObjectCommand({
+          Bucket: 'dst',
+          Key: 'replaced',
+          CopySource: 'src/k',
+          TaggingDirective: 'REPLACE',
+          ...more,
+        }),
+      ),
+    );
+  expect(await copy('plain', {})).toBe('done');
+  expect(await copy('plain', { Tagging: 'a=b' })).toBe('AccessDenied');
+  expect(await copy('writer', { Tagging: 'a=b' })).toBe('done');
+  expect(await tagsOf('dst', 'replaced')).toEqual([{ Key: 'a', Value: 'b' }]);
+});
+
+test('the tags of a version are read by who may read those of versions', async () => {
+  await owner.send(new CreateBucketCommand({ Bucket: 'versioned' }));
+  await owner.send(
+    new PutBucketVersioningCommand({
+      Bucket: 'versioned',
+      VersioningConfiguration: { Status: 'Enabled' },
+    }),
+  );
+  const { VersionId } = await putSource('a=b', 'k', 'versioned');
+  const copy = (user: string, CopySource: string) =>
+    outcome(client(user).send(new CopyObjectCommand({ Bucket: 'dst', Key: 'v', CopySource })));
+  const version = `versioned/k?versionId=${VersionId}`;
+  expect(await copy('both', version)).toBe('AccessDenied');
+  expect(await copy('versions', version)).toBe('done');
+  expect(await copy('versions', 'versioned/k')).toBe('AccessDenied');
+  expect(await copy('both', 'versioned/k')).toBe('done');
+});
