@@ -11,6 +11,7 @@ import type {
   ChecksumAlgorithm,
   CopyObjectRequest,
   CopyObjectResult,
+  ObjectAddress,
   ObjectInfo,
   ObjectMetadata,
   ObjectReader,
@@ -152,7 +153,7 @@ export async function openSource(
       ...(customerKey === undefined ? {} : { customerKey }),
     },
     checkCopySourceConditions,
-  ).catch(refuseMarker);
+  ).catch((error: unknown) => refuseMissing(error, { bucket, key }));
   try {
     if (source.refuseTags === true) refuseTags(reader.info.metadata);
     refuseSource(context, reader, range);
@@ -173,8 +174,13 @@ export function refuseTags({ tagging }: ObjectMetadata): void {
 }
 
 /** A version that is a delete marker: S3 says of a copy's source what it does not say of a read. */
-function refuseMarker(error: unknown): never {
-  if (!(error instanceof ObjectStoreError) || error.code !== 'MethodNotAllowed') throw error;
+function refuseMissing(error: unknown, source: ObjectAddress): never {
+  if (!(error instanceof ObjectStoreError)) throw error;
+  const { code, message, details } = error;
+  if (code === 'NoSuchKey') {
+    throw new ObjectStoreError(code, message, { ...details, source }, { cause: error });
+  }
+  if (code !== 'MethodNotAllowed') throw error;
   throw new ObjectStoreError(
     'InvalidRequest',
     'The source of a copy request may not specifically refer to a delete marker by version id.',

@@ -39,6 +39,8 @@ export interface ErrorDetails {
   readonly condition?: string;
   readonly bucket?: string;
   readonly key?: string;
+  /** NoSuchKey: what is not there is the source of a copy, and not `key` of the request's bucket. */
+  readonly source?: { readonly bucket: string; readonly key: string };
   readonly uploadId?: string;
   /** As clients write it. With `deleteMarker`: of the delete marker. */
   readonly versionId?: string;

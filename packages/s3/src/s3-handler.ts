@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { ObjectStoreError } from '@holdfast/objects';
 import Router from '@koa/router';
 import Koa from 'koa';
-import { authorize, mayList } from './access/authorize.ts';
+import { authorize } from './access/authorize.ts';
+import { hideMissingKey } from './access/hide-missing-key.ts';
 import { answerClientError } from './answer-client-error.ts';
 import { answerError } from './answer-error.ts';
 import { type Authenticator, createAuthenticator, requestHeaders } from './auth/index.ts';
@@ -113,7 +113,7 @@ async function runSelected(call: S3Call): Promise<void> {
   try {
     await operation.run(call);
   } catch (error) {
-    await hideMissingKey(call, error);
+    throw await hideMissingKey(call, error);
   }
 }
 
@@ -182,14 +182,6 @@ function identify(call: S3Call, authenticator: Authenticator): void {
   call.authentication = authentication;
   if (authentication.kind === 'anonymous') return;
   call.user = call.service.identities.findKey(authentication.accessKeyId)?.user;
-}
-
-/** That a key is not there is told only to those who may list the bucket. */
-async function hideMissingKey(call: S3Call, error: unknown): Promise<never> {
-  const missing = error instanceof ObjectStoreError && error.code === 'NoSuchKey';
-  const hidden =
-    missing && call.target.level === 'object' && !(await mayList(call, call.openBucket, call.key));
-  throw hidden ? new S3Error('AccessDenied') : error;
 }
 
 function record(call: S3Call): void {

@@ -2,12 +2,14 @@
 import {
   CopyObjectCommand,
   CreateBucketCommand,
+  CreateMultipartUploadCommand,
   GetObjectTaggingCommand,
   HeadObjectCommand,
   PutBucketVersioningCommand,
   PutObjectCommand,
   RenameObjectCommand,
   type S3Client,
+  UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseUserPolicy } from '../src/policy/index.ts';
@@ -26,6 +28,8 @@ const POLICIES: Record<string, readonly object[]> = {
   reader: [allowed([...COPY, 's3:GetObjectTagging'])],
   writer: [allowed([...COPY, 's3:PutObjectTagging'])],
   both: [allowed([...COPY, 's3:GetObjectTagging', 's3:PutObjectTagging'])],
+  listsSource: [allowed(COPY), allowed(['s3:ListBucket'], 'arn:aws:s3:::src')],
+  listsTarget: [allowed(COPY), allowed(['s3:ListBucket'], 'arn:aws:s3:::dst')],
   versions: [allowed([...COPY, 's3:GetObjectVersionTagging', 's3:PutObjectTagging'])],
 };
 
@@ -141,3 +145,38 @@ test('the tags of a version are read by who may read those of versions', async (
   expect(await copy('versions', 'versioned/k')).toBe('AccessDenied');
   expect(await copy('both', 'versioned/k')).toBe('done');
 });
+
+test.each([
+  ['listsSource', 'NoSuchKey', 'AccessDenied'],
+  ['listsTarget', 'AccessDenied', 'NoSuchKey'],
+])(
+  'that a key is not there is told to who may list its bucket: %s',
+  async (user, source, target) => {
+    const place = { Bucket: 'dst', Key: 'missing', CopySource: 'src/none' };
+    const copy = (more: object = {}): Promise<string> =>
+      outcome(client(user).send(new CopyObjectCommand({ ...place, ...more })));
+    expect(await copy()).toBe(source);
+    const { UploadId } = await owner.send(new CreateMultipartUploadCommand(place));
+    const part = new UploadPartCopyCommand({ ...place, UploadId, PartNumber: 1 });
+    expect(await outcome(client(user).send(part))).toBe(source);
+    await putSource();
+    expect(await copy({ CopySource: 'src/k', IfMatch: '"0"' })).toBe(target);
+    const rename = new RenameObjectCommand({ Bucket: 'dst', Key: 'new', RenameSource: 'none' });
+    expect(await outcome(client(user).send(rename))).toBe(target);
+    const transact = async (line: object, headers: Readonly<Record<string, string>>) => {
+      const answer = await send(server, {
+        method: 'POST',
+        path: '/dst?transaction',
+        body: Buffer.from(`${JSON.stringify(line)}\n`),
+        headers,
+        accessKey: user,
+        secretKey: secretAccessKey,
+      });
+      return answer.code;
+    };
+    const line = { op: 'copy', key: 'missing', sourceBucket: 'src', sourceKey: 'none' };
+    expect(await transact(line, {})).toBe(source);
+    expect(await transact(line, { 'x-amz-client-token': `token-${user}` })).toBe(source);
+    expect(await transact({ op: 'check', key: 'missing', ifMatch: '*' }, {})).toBe(target);
+  },
+);
