@@ -102,6 +102,20 @@ test('an ACL gives what it grants, unless it is ignored or ACLs are off', () => 
   expect(ask(undefined, undefined, { grants, access: { publicAccessBlock } })).toBe(false);
 });
 
+test('of an object of another account the policy of the bucket denies, and allows nothing', () => {
+  const foreign = { ownerId: OTHER.id };
+  for (const who of [undefined, itself(OWNER), user(OWNER, [own('Allow')]), user(OTHER, [])]) {
+    expect(ask(who, allow, foreign)).toBe(false);
+  }
+  expect(ask(itself(OTHER), undefined, foreign)).toBe(true);
+  expect(ask(user(OTHER, [own('Allow')]), undefined, foreign)).toBe(true);
+  expect(ask(itself(OTHER), deny, foreign)).toBe(false);
+  const acl = cannedAcl('public-read', OTHER.id, OWNER.id) ?? [];
+  const grants = { acl, permission: 'READ' } as const;
+  expect(ask(undefined, undefined, { ...foreign, grants })).toBe(true);
+  expect(ask(undefined, deny, { ...foreign, grants })).toBe(false);
+});
+
 test('nobody but the account itself gets past a denial to the policy', () => {
   const action = 's3:DeleteBucketPolicy';
   expect(ask(itself(OWNER), deny, { action })).toBe(true);

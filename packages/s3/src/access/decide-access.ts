@@ -40,13 +40,15 @@ const NEVER_LOCKED: ReadonlySet<string> = new Set([
  * 2. Within the owner's account it is enough that the user's policies or the bucket's policy allow.
  * 3. From another account both must: the user's own policies, and the bucket's policy or an ACL.
  * 4. Who did not sign needs the bucket's policy or an ACL.
+ * 5. Of an object of another account than the bucket's, which there is where ACLs are on, the bucket's policy denies, and
+ *    allows nothing.
  *
  * Source: IAM user guide, "Policy evaluation logic"; Amazon S3 User Guide, "How Amazon S3 authorizes a request".
  */
 export function mayAccess(question: AccessQuestion): boolean {
-  const { user, bucket, ownerId } = question;
+  const { user, ownerId } = question;
   const request = policyRequest(question);
-  const bucketSays = askBucket(bucket, request, user);
+  const bucketSays = askBucket(question, request);
   const userSays = askUser(user, request);
   const owns = user !== undefined && user.account.id === ownerId;
   if (bucketSays === 'deny' || userSays === 'deny') {
@@ -80,16 +82,15 @@ function principalOf(user: User | undefined): Principal | undefined {
   return { accountId: user.account.id, name: user.name, root: user.policies === undefined };
 }
 
-function askBucket(
-  { policy, policyIsPublic, publicAccessBlock, ownerId }: BucketAccess,
-  request: PolicyRequest,
-  user: User | undefined,
-): Verdict {
+function askBucket({ bucket, user, ownerId }: AccessQuestion, request: PolicyRequest): Verdict {
+  const { policy, policyIsPublic, publicAccessBlock } = bucket;
   if (policy === undefined) return 'silent';
   const verdict = evaluatePolicies([policy], request);
+  if (verdict === 'deny') return verdict;
+  // Source: Amazon S3 User Guide, "Bucket policies": they do not apply to objects that other accounts own.
+  if (ownerId !== bucket.ownerId) return 'silent';
   const restricted = policyIsPublic && publicAccessBlock?.restrictPublicBuckets === true;
-  if (verdict === 'deny' || !restricted || user?.account.id === ownerId) return verdict;
-  return 'silent';
+  return restricted && user?.account.id !== bucket.ownerId ? 'silent' : verdict;
 }
 
 /** An account itself may do everything that the other side allows. */

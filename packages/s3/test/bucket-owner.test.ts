@@ -1,0 +1,87 @@
+/** What the policy of a bucket does not give away: the objects of others, and itself. */
+import {
+  CreateBucketCommand,
+  GetObjectAclCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutBucketPolicyCommand,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startTestServer, type TestServer } from './test-server.ts';
+
+const OTHER = { id: 'b'.repeat(64), displayName: 'other' };
+const THIRD = { id: 'c'.repeat(64), displayName: 'third' };
+const secretAccessKey = 'a-secret-of-a-test';
+
+let server: TestServer;
+let owner: S3Client;
+let other: S3Client;
+let third: S3Client;
+beforeAll(async () => {
+  server = await startTestServer({
+    users: [OTHER, THIRD].map((account) => ({
+      account,
+      name: account.id,
+      accessKeyId: account.displayName,
+      secretAccessKey,
+    })),
+  });
+  owner = server.client();
+  other = server.client({ credentials: { accessKeyId: 'other', secretAccessKey } });
+  third = server.client({ credentials: { accessKeyId: 'third', secretAccessKey } });
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+const outcome = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => 'done',
+    (error: Error) => error.name,
+  );
+const policyOf = (Bucket: string, more: object = {}): string =>
+  JSON.stringify({
+    Version: '2012-10-17',
+    Statement: {
+      Effect: 'Allow',
+      Principal: '*',
+      Action: 's3:*',
+      Resource: [`arn:aws:s3:::${Bucket}`, `arn:aws:s3:::${Bucket}/*`],
+      ...more,
+    },
+  });
+
+test.each(['ObjectWriter', 'BucketOwnerPreferred'] as const)(
+  'with %s the policy of a bucket lets nobody read what another account owns',
+  async (ObjectOwnership) => {
+    const Bucket = `foreign-${ObjectOwnership.toLowerCase()}`;
+    await owner.send(new CreateBucketCommand({ Bucket, ObjectOwnership }));
+    await owner.send(new PutBucketPolicyCommand({ Bucket, Policy: policyOf(Bucket) }));
+    const put = (Key: string, more: object = {}) =>
+      other.send(new PutObjectCommand({ Bucket, Key, Body: 'v', ...more }));
+    await put('private');
+    await put('shared', { GrantRead: `id=${THIRD.id}` });
+    await owner.send(new PutObjectCommand({ Bucket, Key: 'own', Body: 'v' }));
+    const get = (who: S3Client, Key: string) =>
+      outcome(who.send(new GetObjectCommand({ Bucket, Key })));
+    for (const who of [owner, third]) {
+      expect(await get(who, 'private')).toBe('AccessDenied');
+      expect(await outcome(who.send(new GetObjectAclCommand({ Bucket, Key: 'private' })))).toBe(
+        'AccessDenied',
+      );
+    }
+    expect((await fetch(`${server.endpoint}/${Bucket}/private`)).status).toBe(403);
+    expect((await fetch(`${server.endpoint}/${Bucket}/own`)).status).toBe(200);
+    expect(await get(other, 'private')).toBe('done');
+    expect(await get(third, 'shared')).toBe('done');
+    expect(await get(other, 'own')).toBe('done');
+    expect(await outcome(third.send(new HeadObjectCommand({ Bucket, Key: 'none' })))).toBe(
+      'NotFound',
+    );
+    // A denial is for all that is in the bucket.
+    const Policy = policyOf(Bucket, { Effect: 'Deny', Action: 's3:GetObject' });
+    await owner.send(new PutBucketPolicyCommand({ Bucket, Policy }));
+    expect(await get(other, 'private')).toBe('AccessDenied');
+    expect(await get(third, 'shared')).toBe('AccessDenied');
+  },
+);
