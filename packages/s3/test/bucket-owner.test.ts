@@ -1,6 +1,8 @@
 /** What the policy of a bucket does not give away: the objects of others, and itself. */
 import {
   CreateBucketCommand,
+  DeleteBucketPolicyCommand,
+  GetBucketPolicyCommand,
   GetObjectAclCommand,
   GetObjectCommand,
   HeadObjectCommand,
@@ -85,3 +87,28 @@ test.each(['ObjectWriter', 'BucketOwnerPreferred'] as const)(
     expect(await get(third, 'shared')).toBe('AccessDenied');
   },
 );
+
+test('the policy of a bucket is for its own account, whatever it allows others', async () => {
+  const Bucket = 'own-policy';
+  await owner.send(new CreateBucketCommand({ Bucket }));
+  const attempts = (who: S3Client): Promise<string[]> =>
+    Promise.all([
+      outcome(who.send(new GetBucketPolicyCommand({ Bucket }))),
+      outcome(who.send(new PutBucketPolicyCommand({ Bucket, Policy: policyOf(Bucket) }))),
+      outcome(who.send(new DeleteBucketPolicyCommand({ Bucket }))),
+    ]);
+  const refused = (code: string): string[] => [code, code, code];
+  expect(await attempts(other)).toEqual(refused('AccessDenied'));
+  const Policy = policyOf(Bucket);
+  await owner.send(new PutBucketPolicyCommand({ Bucket, Policy }));
+  expect(await attempts(other)).toEqual(refused('MethodNotAllowed'));
+  for (const [method, body] of [['GET'], ['PUT', Policy], ['DELETE']] as const) {
+    const answer = await fetch(`${server.endpoint}/${Bucket}?policy`, {
+      method,
+      body: body ?? null,
+    });
+    expect(answer.status).toBe(405);
+  }
+  const read = await owner.send(new GetBucketPolicyCommand({ Bucket }));
+  expect(read.Policy).toBe(Policy);
+});

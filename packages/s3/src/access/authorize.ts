@@ -35,6 +35,13 @@ const SELF_DECIDING: ReadonlySet<string> = new Set([
   'TransactObjects',
 ]);
 
+/** Operations that are for the account of the bucket, whatever its policy allows others. */
+const OWNERS_ONLY: ReadonlySet<string> = new Set([
+  'GetBucketPolicy',
+  'PutBucketPolicy',
+  'DeleteBucketPolicy',
+]);
+
 /** Operations whose document says of an object what the headers of a write say, and the policies that ask for it. */
 const SAYS_IN_DOCUMENT: ReadonlyMap<string, RegExp> = new Map([
   ['PutObjectTagging', /^s3:requestobjecttag/i],
@@ -49,7 +56,7 @@ const READS_TAGS = /^s3:(Get|Put|Delete)Object(Version)?(Acl|Tagging)?$/;
  * Decides whether the request may do what `operation` does, before anything is done: one read of the bucket's record,
  * and one of the object's where its owner or ACL count.
  *
- * @throws S3Error AccessDenied; ObjectStoreError NoSuchBucket
+ * @throws S3Error AccessDenied, MethodNotAllowed; ObjectStoreError NoSuchBucket
  */
 export async function authorize(call: S3Call, operation: string): Promise<void> {
   if (operation === 'ListBuckets') return requireOutside(call, 's3:ListAllMyBuckets', '*');
@@ -71,6 +78,13 @@ export async function authorize(call: S3Call, operation: string): Promise<void> 
   // Why asked first: what is allowed without a look at the object waits for nothing.
   const allowed = !asksForInfo(call, target) && isAllowed(call, target, undefined);
   if (!allowed) await requireAccess(call, target);
+  // Source: AWS API reference, "PutBucketPolicy": with the permission, and of another account, it is this.
+  if (OWNERS_ONLY.has(operation) && call.user?.account.id !== bucket.ownerId) {
+    throw new S3Error('MethodNotAllowed', undefined, {
+      Method: call.method,
+      ResourceType: 'BUCKETPOLICY',
+    });
+  }
   const { also } = target.required;
   if (also !== undefined) await requireAccess(call, { ...target, required: also });
   for (const required of headerActions(call, operation, access)) {
