@@ -3,7 +3,7 @@ import { expandVariables, type FindVariable, matchesPattern } from './pattern.ts
 import type { PolicyCondition, PolicyRequest } from './policy.ts';
 
 /** Whether a value of the policy and one of the request go together. */
-type Compare = (wanted: string, found: string, variables: FindVariable) => boolean;
+type Compare = (wanted: string, found: string, variables: FindVariable | undefined) => boolean;
 
 /** Operators that say what must be. Those that say what must not be are in `NEGATIONS`. */
 const COMPARISONS: ReadonlyMap<string, Compare> = new Map<string, Compare>([
@@ -36,7 +36,11 @@ const NEGATIONS: ReadonlyMap<string, string> = new Map([
  *
  * Source: IAM user guide, "IAM JSON policy elements: Condition operators", "Multivalued context keys".
  */
-export function conditionHolds(condition: PolicyCondition, request: PolicyRequest): boolean {
+export function conditionHolds(
+  condition: PolicyCondition,
+  request: PolicyRequest,
+  variables: FindVariable | undefined,
+): boolean {
   const { operator, quantifier, values } = condition;
   const found = request.context(condition.key);
   if (operator === 'Null') {
@@ -49,7 +53,6 @@ export function conditionHolds(condition: PolicyCondition, request: PolicyReques
   }
   const compare = COMPARISONS.get(positive ?? operator);
   if (compare === undefined) return false;
-  const variables = variablesOf(request);
   const matches = (value: string): boolean =>
     values.some((wanted) => compare(wanted, value, variables)) === (positive === undefined);
   if (quantifier === 'any') return found.some(matches);

@@ -1,5 +1,5 @@
 import { conditionHolds, variablesOf } from './conditions.ts';
-import { matchesPattern } from './pattern.ts';
+import { type FindVariable, matchesPattern } from './pattern.ts';
 import type { Policy, PolicyRequest, Principal, PrincipalPattern, Statement } from './policy.ts';
 
 /**
@@ -16,9 +16,10 @@ export type Verdict = 'allow' | 'delegate' | 'deny' | 'silent';
  */
 export function evaluatePolicies(policies: readonly Policy[], request: PolicyRequest): Verdict {
   let verdict: Verdict = 'silent';
-  for (const { statements } of policies) {
+  for (const { statements, hasVariables } of policies) {
+    const variables = hasVariables ? variablesOf(request) : undefined;
     for (const statement of statements) {
-      const applied = apply(statement, request);
+      const applied = apply(statement, request, variables);
       if (applied === 'deny') return 'deny';
       if (applied === 'allow' || verdict === 'silent') verdict = applied;
     }
@@ -26,7 +27,11 @@ export function evaluatePolicies(policies: readonly Policy[], request: PolicyReq
   return verdict;
 }
 
-function apply(statement: Statement, request: PolicyRequest): Verdict {
+function apply(
+  statement: Statement,
+  request: PolicyRequest,
+  variables: FindVariable | undefined,
+): Verdict {
   const named = matchPrincipals(statement, request.principal);
   if (named === 'no') return 'silent';
   const { actions, resources } = statement;
@@ -34,12 +39,11 @@ function apply(statement: Statement, request: PolicyRequest): Verdict {
   if (actions.items.some((pattern) => matchesPattern(pattern, action)) === actions.not) {
     return 'silent';
   }
-  const variables = variablesOf(request);
   const covered = resources.items.some((pattern) =>
     matchesPattern(pattern, request.resource, variables),
   );
   if (covered === resources.not) return 'silent';
-  if (!statement.conditions.every((condition) => conditionHolds(condition, request))) {
+  if (!statement.conditions.every((condition) => conditionHolds(condition, request, variables))) {
     return 'silent';
   }
   if (statement.effect === 'Deny') return 'deny';

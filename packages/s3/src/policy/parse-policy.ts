@@ -81,7 +81,12 @@ function parse(text: string, place: Place): Policy {
   const list: readonly unknown[] = Array.isArray(given) ? given : [given];
   if (list.length === 0) throw refuse('Could not parse the policy: Statement is empty!');
   const statements = list.map((statement) => readStatement(statement, place));
-  return { statements, readsTags: /s3:ExistingObjectTag/i.test(JSON.stringify(document)) };
+  return {
+    statements,
+    // Source: IAM user guide, "IAM JSON policy elements: Version": before 2012 there were none.
+    hasVariables: version === '2012-10-17',
+    readsTags: /s3:ExistingObjectTag/i.test(JSON.stringify(document)),
+  };
 }
 
 function readStatement(value: unknown, place: Place): Statement {

@@ -6,9 +6,13 @@ type Symbol = string | typeof ANY | typeof ONE;
 /** The value of a policy variable such as `aws:username`; undefined where the request has none. */
 export type FindVariable = (name: string) => string | undefined;
 
+/** `${name}`, or `${name, 'default'}`. Why no dollar in a name: else it is looked for to the end from each of them. */
+const VARIABLE = /^\$\{([*?$]|[^$}]*?)(?:, *'([^']*)' *)?\}/;
+
 /**
  * Whether a text matches a policy's pattern: `*` is any run of characters, `?` is one, `${name}` is a variable whose
- * value is taken literally. A variable without a value matches nothing.
+ * value is taken literally, and `${name, 'default'}` one with a value for requests that have none. A variable without a
+ * value matches nothing. Without `variables` there are none, and `$` is a character like others.
  *
  * Takes at most pattern length times text length steps, whatever the pattern.
  *
@@ -21,8 +25,11 @@ export function matchesPattern(pattern: string, text: string, variables?: FindVa
 }
 
 /** A pattern's variables replaced, for comparisons without wildcards; undefined where one has no value. */
-export function expandVariables(text: string, variables: FindVariable): string | undefined {
-  if (!text.includes('${')) return text;
+export function expandVariables(
+  text: string,
+  variables: FindVariable | undefined,
+): string | undefined {
+  if (variables === undefined || !text.includes('${')) return text;
   const symbols = readPattern(text, variables);
   return symbols?.map((symbol) => (symbol === ANY ? '*' : symbol === ONE ? '?' : symbol)).join('');
 }
@@ -31,13 +38,13 @@ function readPattern(pattern: string, variables: FindVariable | undefined): Symb
   const symbols: Symbol[] = [];
   for (let at = 0; at < pattern.length; at++) {
     const char = pattern.charAt(at);
-    const end = char === '$' && pattern[at + 1] === '{' ? pattern.indexOf('}', at) : -1;
-    if (variables !== undefined && end > 0) {
-      const name = pattern.slice(at + 2, end);
-      const value = ['*', '?', '$'].includes(name) ? name : variables(name);
+    const found = char === '$' ? VARIABLE.exec(pattern.slice(at)) : null;
+    if (variables !== undefined && found !== null) {
+      const [whole, name = '', otherwise] = found;
+      const value = ['*', '?', '$'].includes(name) ? name : (variables(name) ?? otherwise);
       if (value === undefined) return undefined;
       symbols.push(...value.split(''));
-      at = end;
+      at += whole.length - 1;
     } else {
       symbols.push(char === '*' ? ANY : char === '?' ? ONE : char);
     }

@@ -1,6 +1,8 @@
 /** A policy document, parsed and checked. Lists are never empty. */
 export interface Policy {
   readonly statements: readonly Statement[];
+  /** Whether `${…}` in it is a variable; else it is what is written there. */
+  readonly hasVariables: boolean;
   /** Whether it asks for the tags that an object has. */
   readonly readsTags: boolean;
 }

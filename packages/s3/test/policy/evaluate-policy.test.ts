@@ -239,3 +239,41 @@ test('a pattern made to be slow is not', () => {
   const resource = `b/${'a'.repeat(1000)}`;
   expect(verdict({ Resource }, { resource })).toBe('silent');
 });
+
+const NAMED = 'arn:aws:s3:::b/${aws:username}/*';
+const TEAM = "arn:aws:s3:::b/${aws:PrincipalTag/team, 'all'}/*";
+
+test.each([
+  [undefined, NAMED, 'b/${aws:username}/k', 'allow'],
+  ['2008-10-17', NAMED, 'b/${aws:username}/k', 'allow'],
+  ['2008-10-17', NAMED, 'b/alice/k', 'silent'],
+  ['2008-10-17', 'arn:aws:s3:::b/${*}', 'b/${ab}', 'allow'],
+  ['2012-10-17', NAMED, 'b/alice/k', 'allow'],
+  ['2012-10-17', NAMED, 'b/${aws:username}/k', 'silent'],
+  ['2012-10-17', TEAM, 'b/all/k', 'allow'],
+  ['2012-10-17', TEAM, 'b/blue/k', 'silent'],
+  ['2012-10-17', "arn:aws:s3:::b/${aws:username,'x*'}/*", 'b/alice/k', 'allow'],
+  ['2012-10-17', "arn:aws:s3:::b/${aws:PrincipalTag/team,'x*'}/k", 'b/x*/k', 'allow'],
+  ['2012-10-17', "arn:aws:s3:::b/${aws:PrincipalTag/team,'x*'}/k", 'b/xy/k', 'silent'],
+  ['2012-10-17', "arn:aws:s3:::b/${aws:PrincipalTag/team, ''}k", 'b/k', 'allow'],
+  ['2012-10-17', "arn:aws:s3:::b/${aws:PrincipalTag/a, b, '}'}", 'b/}', 'allow'],
+  ['2012-10-17', 'arn:aws:s3:::b/${$}{${?}${*}}', 'b/${?*}', 'allow'],
+])('in a policy of version %s %s is %s: %s', (Version, Resource, resource, wanted) => {
+  const Statement = { Effect: 'Allow', Principal: '*', Action: 's3:*', Resource };
+  const policy = parseBucketPolicy(JSON.stringify({ Version, Statement }), 'b');
+  const asked = request({ resource, context: { 'aws:username': 'alice' } });
+  expect(evaluatePolicies([policy], asked)).toBe(wanted);
+});
+
+test('conditions of a policy of 2008 have no variables either', () => {
+  const Condition = { StringLike: { 's3:prefix': '${aws:username}/*' } };
+  const Statement = { Effect: 'Allow', Action: 's3:*', Resource: '*', Condition };
+  const policy = parseUserPolicy(JSON.stringify({ Statement }));
+  const ask = (prefix: string): Verdict =>
+    evaluatePolicies(
+      [policy],
+      request({ context: { 'aws:username': 'alice', 's3:prefix': prefix } }),
+    );
+  expect(ask('alice/x')).toBe('silent');
+  expect(ask('${aws:username}/x')).toBe('allow');
+});
