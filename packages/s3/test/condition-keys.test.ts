@@ -15,6 +15,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { parseUserPolicy } from '../src/policy/index.ts';
 import { OWNER_ID, startTestServer, type TestServer } from './test-server.ts';
 
 const OTHER = 'b'.repeat(64);
@@ -28,8 +29,21 @@ let buckets = 0;
 
 beforeAll(async () => {
   const account = { id: OTHER, displayName: 'other' };
+  const all = { Effect: 'Allow', Action: 's3:*', Resource: '*' };
+  const here = { StringEquals: { 's3:LocationConstraint': 'us-east-1' } };
+  const creator = (name: string, ...Statement: object[]) => ({
+    account,
+    name,
+    accessKeyId: name,
+    secretAccessKey,
+    policies: [parseUserPolicy(JSON.stringify({ Version: '2012-10-17', Statement }))],
+  });
   server = await startTestServer({
-    users: [{ account, name: OTHER, accessKeyId: 'OTHER', secretAccessKey }],
+    users: [
+      { account, name: OTHER, accessKeyId: 'OTHER', secretAccessKey },
+      creator('HERE', { ...all, Condition: here }),
+      creator('NOT-HERE', all, { ...all, Effect: 'Deny', Condition: here }),
+    ],
   });
   owner = server.client();
   other = server.client({ credentials: { accessKeyId: 'OTHER', secretAccessKey } });
@@ -173,6 +187,54 @@ test.each([
   expect(await outcome(read)).toBe(wanted);
 });
 
+test.each([
+  [{ Bool: { 'aws:PrincipalIsAWSService': 'false' } }, 'AccessDenied', 200],
+  [{ Null: { 'aws:PrincipalIsAWSService': 'true' } }, 'ok', 403],
+  [{ Bool: { 'aws:ViaAWSService': 'false' } }, 'AccessDenied', 403],
+  [{ StringEquals: { 'aws:RequestedRegion': 'us-east-1' } }, 'AccessDenied', 403],
+  [{ StringNotEquals: { 'aws:RequestedRegion': 'us-east-1' } }, 'ok', 200],
+  [{ StringEquals: { 'aws:userid': 'anonymous' } }, 'ok', 403],
+  [{ StringEquals: { 'aws:PrincipalAccount': 'anonymous' } }, 'ok', 403],
+  [{ Null: { 'aws:PrincipalArn': 'true' } }, 'ok', 403],
+])(
+  'what is always known of a request can be denied by %o: %s, and %i without a signature',
+  async (Condition, signed, unsigned) => {
+    const Bucket = `conditions-${++buckets}`;
+    await owner.send(new CreateBucketCommand({ Bucket }));
+    await owner.send(new PutObjectCommand({ Bucket, Key: 'k', Body: 'v' }));
+    const about = { Principal: '*', Action: 's3:GetObject', Resource: `arn:aws:s3:::${Bucket}/*` };
+    const Statement = [
+      { Effect: 'Allow', ...about },
+      { Effect: 'Deny', ...about, Condition },
+    ];
+    const Policy = JSON.stringify({ Version: '2012-10-17', Statement });
+    await owner.send(new PutBucketPolicyCommand({ Bucket, Policy }));
+    expect(await outcome(other.send(new GetObjectCommand({ Bucket, Key: 'k' })))).toBe(signed);
+    expect((await fetch(`${server.endpoint}/${Bucket}/k`)).status).toBe(unsigned);
+  },
+);
+
+test.each([
+  ['HERE', 'us-east-1', 'ok'],
+  ['HERE', 'eu-west-1', 'AccessDenied'],
+  ['HERE', undefined, 'AccessDenied'],
+  ['NOT-HERE', 'us-east-1', 'AccessDenied'],
+  ['NOT-HERE', undefined, 'ok'],
+  ['NOT-HERE', 'eu-west-1', 'IllegalLocationConstraintException'],
+] as const)(
+  'a policy of %s judges the place that a new bucket is asked for, %s: %s',
+  async (user, place, wanted) => {
+    const creator = server.client({ credentials: { accessKeyId: user, secretAccessKey } });
+    const command = new CreateBucketCommand({
+      Bucket: `conditions-${++buckets}`,
+      ...(place !== undefined && {
+        CreateBucketConfiguration: { LocationConstraint: place as 'eu-west-1' },
+      }),
+    });
+    expect(await outcome(creator.send(command))).toBe(wanted);
+  },
+);
+
 test('attributes need their own action beside that of a read', async () => {
   for (const [Action, wanted] of [
     [['s3:GetObject'], 'AccessDenied'],
@@ -196,6 +258,12 @@ test.each([
   ['s3:x-amz-acl', 'ok'],
   ['s3:ExistingObjectTag/a', 'ok'],
   ['aws:SourceVpce', 'ok'],
+  ['AWS:username', 'ok'],
+  ['aws:PrincipalTag/team', 'ok'],
+  ['aws:PrincipalTag/', 'MalformedPolicy'],
+  ['aws:SourceIps', 'MalformedPolicy'],
+  ['aws:TlsVersion', 'MalformedPolicy'],
+  ['saml:aud', 'ok'],
 ])('a policy with the condition key %s is %s', async (key, wanted) => {
   const put = bucketWith({ Action: ['s3:GetObject'] }, { StringEquals: { [key]: 'x' } });
   expect(await outcome(put)).toBe(wanted);

@@ -1,6 +1,7 @@
 import { type Bucket, notCurrent, type ObjectInfo, ObjectStoreError } from '@holdfast/objects';
 import { corsAnswerHeaders } from '../cors/cors-answer.ts';
 import { decodeTags } from '../object-tags.ts';
+import type { Policy } from '../policy/index.ts';
 import type { S3Call } from '../s3-call.ts';
 import { S3Error } from '../s3-error.ts';
 import { type Acl, decodeAcl, ownerOnly } from './acl.ts';
@@ -8,7 +9,12 @@ import { type RequiredAction, requiredAction } from './action-table.ts';
 import type { BucketAccess } from './bucket-access.ts';
 import { mayAccess, mayOutside } from './decide-access.ts';
 import { creationActions, headerActions } from './header-actions.ts';
-import { requestContext, type SaidInBody, type Tags } from './request-context.ts';
+import {
+  type ContextFacts,
+  requestContext,
+  type SaidInBody,
+  type Tags,
+} from './request-context.ts';
 
 /** A bucket, and what its settings say about who may do what. */
 export interface OpenBucket {
@@ -42,8 +48,12 @@ const OWNERS_ONLY: ReadonlySet<string> = new Set([
   'DeleteBucketPolicy',
 ]);
 
-/** Operations whose document says of an object what the headers of a write say, and the policies that ask for it. */
+/**
+ * Operations whose document says what policies may ask for: of an object what the headers of a write say, of a new bucket
+ * where it is to be.
+ */
 const SAYS_IN_DOCUMENT: ReadonlyMap<string, RegExp> = new Map([
+  ['CreateBucket', /^s3:locationconstraint$/i],
   ['PutObjectTagging', /^s3:requestobjecttag/i],
   ['PutObjectRetention', /^s3:object-lock-/i],
   ['PutObjectLegalHold', /^s3:object-lock-/i],
@@ -61,8 +71,7 @@ const READS_TAGS = /^s3:(Get|Put|Delete)Object(Version)?(Acl|Tagging)?$/;
 export async function authorize(call: S3Call, operation: string): Promise<void> {
   if (operation === 'ListBuckets') return requireOutside(call, 's3:ListAllMyBuckets', '*');
   if (operation === 'CreateBucket') {
-    for (const action of creationActions(call)) await requireOutside(call, action, call.bucket);
-    return;
+    return asksForDocument(call, operation, {}) ? undefined : authorizeCreation(call, undefined);
   }
   const bucket = await call.store.getBucket(call.bucket);
   const access = call.service.bucketAccess.of(bucket);
@@ -103,7 +112,22 @@ export async function authorizeDocument(call: S3Call, said: SaidInBody): Promise
   await requireAccess(call, { ...call.openBucket, required, key: call.key, versionId, said });
 }
 
-function asksForDocument(call: S3Call, operation: string, { policy }: BucketAccess): boolean {
+/**
+ * Decides with the `LocationConstraint` that the document of CreateBucket has.
+ *
+ * @throws S3Error AccessDenied
+ */
+export async function authorizeCreation(call: S3Call, location: string | undefined): Promise<void> {
+  for (const action of creationActions(call)) {
+    await requireOutside(call, action, call.bucket, { location });
+  }
+}
+
+function asksForDocument(
+  call: S3Call,
+  operation: string,
+  { policy }: { readonly policy?: Policy | undefined },
+): boolean {
   const keys = SAYS_IN_DOCUMENT.get(operation);
   if (keys === undefined) return false;
   return [...(policy === undefined ? [] : [policy]), ...(call.user?.policies ?? [])].some((one) =>
@@ -187,8 +211,14 @@ export function checkExpectedOwner(
   if (expected !== undefined && expected !== ownerId) throw new S3Error('AccessDenied');
 }
 
-async function requireOutside(call: S3Call, action: string, name: string): Promise<void> {
-  const request = { action, resource: `arn:aws:s3:::${name}`, context: requestContext(call) };
+async function requireOutside(
+  call: S3Call,
+  action: string,
+  name: string,
+  facts?: ContextFacts,
+): Promise<void> {
+  const context = requestContext(call, facts);
+  const request = { action, resource: `arn:aws:s3:::${name}`, context };
   if (!mayOutside(call.user, request)) throw new S3Error('AccessDenied');
 }
 

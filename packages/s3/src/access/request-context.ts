@@ -21,6 +21,8 @@ export interface ContextFacts {
   /** Whose the bucket is; undefined where there is none. */
   readonly bucketOwnerId?: string | undefined;
   readonly said?: SaidInBody | undefined;
+  /** `LocationConstraint` of a bucket that is to be made, as it is written. */
+  readonly location?: string | undefined;
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -68,12 +70,35 @@ export function requestContext(
     }
     if (name.startsWith('s3:x-amz-')) return one(headerFact(call, name.slice('s3:'.length)));
     if (name.startsWith(OBJECT_LOCK)) return one(lockFact(call, facts, name));
-    return plainKey(call, facts, name);
+    return principalKey(call, name) ?? plainKey(call, facts, name);
   };
 }
 
+/** Who asks. */
+function principalKey({ user }: S3Call, name: string): readonly string[] | undefined {
+  switch (name) {
+    case 'aws:username':
+      return user?.policies === undefined ? undefined : [user.name];
+    case 'aws:userid':
+      return [user?.name ?? 'anonymous'];
+    case 'aws:principalaccount':
+      return [user?.account.id ?? 'anonymous'];
+    case 'aws:principaltype':
+      return [user === undefined ? 'Anonymous' : user.policies === undefined ? 'Account' : 'User'];
+    case 'aws:principalarn':
+      return one(user && principalArn(user));
+    // Nobody here is a service, or asks through one.
+    case 'aws:principalisawsservice':
+      return user && ['false'];
+    case 'aws:viaawsservice':
+      return ['false'];
+    default:
+      return undefined;
+  }
+}
+
 function plainKey(call: S3Call, facts: ContextFacts, name: string): readonly string[] | undefined {
-  const { req, user } = call;
+  const { req } = call;
   const nowMs = call.service.env.clock.nowMs();
   switch (name) {
     case 'aws:sourceip':
@@ -88,16 +113,10 @@ function plainKey(call: S3Call, facts: ContextFacts, name: string): readonly str
       return one(call.headers.get('referer'));
     case 'aws:useragent':
       return one(call.headers.get('user-agent'));
-    case 'aws:username':
-      return user?.policies === undefined ? undefined : [user.name];
-    case 'aws:userid':
-      return one(user?.name);
-    case 'aws:principalaccount':
-      return one(user?.account.id);
-    case 'aws:principaltype':
-      return [user === undefined ? 'Anonymous' : user.policies === undefined ? 'Account' : 'User'];
-    case 'aws:principalarn':
-      return one(user && principalArn(user));
+    case 'aws:requestedregion':
+      return [call.service.region];
+    case 's3:locationconstraint':
+      return one(facts.location);
     case 'aws:resourceaccount':
     case 's3:resourceaccount':
       return one(facts.bucketOwnerId);

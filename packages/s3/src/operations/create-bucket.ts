@@ -1,6 +1,6 @@
 import { ObjectStoreError } from '@holdfast/objects';
 import { sameAcl } from '../access/acl.ts';
-import { openBucket } from '../access/authorize.ts';
+import { authorizeCreation, openBucket } from '../access/authorize.ts';
 import { newBucketAccess } from '../access/new-bucket-access.ts';
 import { sendEmpty } from '../answer.ts';
 import { refuseUnsupportedHeaders } from '../object-metadata.ts';
@@ -23,7 +23,9 @@ export async function createBucket(call: S3Call): Promise<void> {
   const locked = call.headers.get('x-amz-bucket-object-lock-enabled')?.toLowerCase() === 'true';
   const ownerId = call.requester.account.id;
   const { acl, settings } = newBucketAccess(call, ownerId);
-  const { region, tags } = await readConfiguration(call);
+  const { location, tags } = await readConfiguration(call);
+  await authorizeCreation(call, location);
+  const region = regionOf(call, location);
   const all = new Map<string, string>([
     ...settings,
     ...(locked ? OBJECT_LOCK_SETTINGS : []),
@@ -51,18 +53,19 @@ const OBJECT_LOCK_SETTINGS = [
 ] as const;
 
 interface BucketConfiguration {
-  readonly region: string;
+  /** As it is written; undefined where there is none. */
+  readonly location?: string | undefined;
   readonly tags?: TagList;
 }
 
 async function readConfiguration(call: S3Call): Promise<BucketConfiguration> {
-  const { region, limits } = call.service;
+  const { limits } = call.service;
   const root = await readXmlBody(call, {
     root: 'CreateBucketConfiguration',
     limitBytes: limits.xmlSizeBytes,
     maxTags: 1000,
   });
-  if (root === undefined) return { region };
+  if (root === undefined) return {};
   const configuration = checkChildren(root, {
     LocationConstraint: 'optional',
     Location: 'optional',
@@ -76,14 +79,15 @@ async function readConfiguration(call: S3Call): Promise<BucketConfiguration> {
   }
   const tagSet = configuration.all('Tags')[0];
   const tags = tagSet === undefined ? {} : { tags: readTagSet(tagSet, BUCKET_TAG_LIMIT) };
-  const constraint = configuration.text('LocationConstraint') ?? '';
-  if (constraint === '') return { region, ...tags };
-  const wanted = constraint === 'EU' ? 'eu-west-1' : constraint;
-  if (wanted !== region) {
-    throw new S3Error(
-      'IllegalLocationConstraintException',
-      `The ${constraint} location constraint is incompatible for the region specific endpoint this request was sent to.`,
-    );
-  }
-  return { region: wanted, ...tags };
+  return { location: configuration.text('LocationConstraint') || undefined, ...tags };
+}
+
+/** @throws S3Error IllegalLocationConstraintException for another than the server's */
+function regionOf({ service }: S3Call, location: string | undefined): string {
+  const wanted = location === 'EU' ? 'eu-west-1' : location;
+  if (wanted === undefined || wanted === service.region) return service.region;
+  throw new S3Error(
+    'IllegalLocationConstraintException',
+    `The ${location} location constraint is incompatible for the region specific endpoint this request was sent to.`,
+  );
 }
