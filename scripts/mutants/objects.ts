@@ -230,4 +230,18 @@ export const objectsMutants: readonly Mutant[] = [
     ),
     hunts,
   },
+  {
+    name: 'a bypass goes past every retention',
+    rule: 'A COMPLIANCE retention yields to nobody.',
+    broken: {
+      file: 'packages/objects/src/object-lock.ts',
+      from: "!(bypass && retention.mode === 'GOVERNANCE')",
+      to: '!bypass',
+    },
+    pinned: test(
+      'packages/objects/test/object-lock.test.ts',
+      'to delete a version under COMPLIANCE, or to weaken its retention, with a bypass: true is AccessDenied',
+    ),
+    hunts,
+  },
 ];

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { chunkKey, idKey, KEY_SPACE, partKey } from '../src/keys.ts';
+import { chunkKey, idKey, KEY_SPACE, partKey, spaceRange } from '../src/keys.ts';
 import { encodeGroupOwner, encodeMoment } from '../src/owner-record.ts';
 import { countIn, violations } from './consistency.ts';
-import { getBytes, openFixture, pattern, putBytes, refusalCode } from './fixture.ts';
+import { getBytes, openFixture, pattern, piecesOf, putBytes, refusalCode } from './fixture.ts';
 
 const LIMITS = { chunkSizeBytes: 1000, inlineSizeBytes: 500, minPartSizeBytes: 1 };
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -96,6 +96,29 @@ test('parts of an upload that is gone are swept', async () => {
   await store.collectGarbage();
   expect(await countIn(kv, KEY_SPACE.partGroup)).toBe(0);
   expect(await kv.get(partKey(uploadId, 1))).toBeUndefined();
+});
+
+test('parts of an object that is gone are swept, though another one of parts has its key', async () => {
+  const { store, kv } = await openFixture(LIMITS);
+  const address = { bucket: 'bucket', key: 'k' };
+  const upload = { ...address, metadata: { user: {} }, ownerId: 'me' };
+  const { uploadId } = await store.createMultipartUpload(upload);
+  const body = { pieces: piecesOf(pattern(3000)) };
+  const part = await store.uploadPart({ ...address, uploadId, partNumber: 1, body });
+  await store.completeMultipartUpload({ ...address, uploadId, parts: [part] });
+  const { entries } = await kv.scan({ ...spaceRange(KEY_SPACE.partGroup), limit: 10 });
+  const gone = pattern(16, 3);
+  await kv.transact({
+    operations: entries.map(({ value }) => ({
+      kind: 'put',
+      key: idKey(KEY_SPACE.partGroup, gone),
+      value,
+    })),
+  });
+  expect(await countIn(kv, KEY_SPACE.partGroup)).toBe(2);
+  await store.collectGarbage();
+  expect(await kv.get(idKey(KEY_SPACE.partGroup, gone))).toBeUndefined();
+  expect(await getBytes(store, 'k')).toEqual(pattern(3000));
 });
 
 test('what was written down to be swept is swept at the next start', async () => {

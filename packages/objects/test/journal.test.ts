@@ -135,6 +135,11 @@ test('every kind of write is told once, in the order of the commits', async () =
   const { etag: putEtag } = put as PlacedChange;
   expect(put).toMatchObject({ bucket: 'bucket', sizeBytes: 10, versionId: undefined });
   expect(putEtag).toMatch(/^[0-9a-f]{32}$/);
+  const removed = (await changes()).filter(({ name }) => name.startsWith('ObjectRemoved:'));
+  expect(removed.map(({ sizeBytes, etag: none }) => [sizeBytes, none])).toEqual([
+    [0, ''],
+    [0, ''],
+  ]);
   expect(open.committed).toBe(9);
 });
 
@@ -147,17 +152,19 @@ test('operations of a transaction are told in their order, and what changes noth
       const metadata = { user: {} };
       const body = { sizeBytes: 1, pieces: piecesOf(pattern(1)) };
       yield { op: 'put', key: 'new', body, metadata } as const;
+      yield { op: 'copy', key: 'twin', source: { bucket: 'bucket', key: 'old' } } as const;
       yield { op: 'delete', key: 'old' } as const;
       yield { op: 'check', key: 'other' } as const;
       yield { op: 'delete', key: 'missing' } as const;
     })(),
   });
-  const [, ...both] = await changes();
-  expect(both.map(({ name, key }) => `${name} ${key}`)).toEqual([
+  const [, ...all] = await changes();
+  expect(all.map(({ name, key }) => `${name} ${key}`)).toEqual([
     'ObjectCreated:Put new',
+    'ObjectCreated:Copy twin',
     'ObjectRemoved:Delete old',
   ]);
-  expect(both[0]?.revision).toBe(both[1]?.revision);
+  expect(new Set(all.map(({ revision }) => revision)).size).toBe(1);
 });
 
 test('versions, their markers and their removal are told with their ids', async () => {
@@ -199,6 +206,8 @@ test('what a lifecycle rule takes away is told as such', async () => {
     'ObjectCreated:Put kept',
     'LifecycleExpiration:DeleteMarkerCreated kept',
   ]);
+  const [, plain] = await changes();
+  expect(plain).toMatchObject({ sizeBytes: 0, etag: '' });
 });
 
 test('a write that was refused or lost its race is not told', async () => {
@@ -289,6 +298,33 @@ test('a place before what was trimmed is expired, one after it goes on, and one 
   expect(await feed.after(third, 9)).toMatchObject({ changes: [{ key: '4' }], more: false });
   expect(await feed.newest()).toEqual(place(all[3] as PlacedChange));
   expect(await feed.after({ revision: 1_000_000, position: 0 }, 9)).toEqual({ kind: 'ahead' });
+});
+
+test('a feed of more changes than go into one transaction is trimmed to what is to be kept, and turned off whole', async () => {
+  const { store, feed, kv } = open;
+  for (const round of ['a', 'b', 'c']) {
+    await store.transactObjects({
+      bucket: 'bucket',
+      operations: (async function* () {
+        for (let at = 0; at < 1000; at++) {
+          const body = { sizeBytes: 0, pieces: piecesOf(pattern(0)) };
+          yield { op: 'put', key: `${round}${at}`, body, metadata: { user: {} } } as const;
+        }
+      })(),
+    });
+  }
+  expect(await feed.trim(0, 2500)).toBe(500);
+  expect(await countIn(kv, KEY_SPACE.change)).toBe(2500);
+  expect(await feed.trim(0, 1500)).toBe(1000);
+  const page = await feed.after(await oldestOf(feed), 3);
+  expect(page).toMatchObject({ kind: 'page', more: true });
+  expect(page.kind === 'page' && page.changes.map(({ key }) => key)).toEqual([
+    'b500',
+    'b501',
+    'b502',
+  ]);
+  await closeChangeFeed(kv);
+  expect(await countIn(kv, KEY_SPACE.change)).toBe(0);
 });
 
 test('whatever another node trims in any moment, no reader is led over what is gone', async () => {

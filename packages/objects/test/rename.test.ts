@@ -40,13 +40,18 @@ test.each([0, 100, 5000])(
     const metadata = { user: { a: 'b' }, contentType: 'text/x', tagging: 'k=v' };
     await putBytes(store, 'a', pattern(size), { metadata });
     const before = await store.headObject({ bucket, key: 'a' });
-    await putBytes(store, 'b', pattern(3000, 2));
+    const chunks = await countIn(kv, KEY_SPACE.chunk);
+    await putBytes(store, 'b', pattern(30_000, 2));
     env.manualClock.advance(5000);
+    // What a start sweeps is over.
+    await fixture.tasks.runAll();
     await rename(store, 'a', 'b');
     expect(await keysIn(store)).toEqual(['b']);
     expect(await store.headObject({ bucket, key: 'b' })).toEqual({ ...before, key: 'b' });
     expect(await getBytes(store, 'b')).toEqual(pattern(size));
     await fixture.tasks.runAll();
+    // What had the key is given back at once, and not when garbage is collected.
+    expect(await countIn(kv, KEY_SPACE.chunk)).toBe(chunks);
     await store.collectGarbage();
     expect(await getBytes(store, 'b')).toEqual(pattern(size));
     expect(await violations(kv, { swept: true })).toEqual([]);
