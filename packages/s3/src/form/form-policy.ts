@@ -9,12 +9,18 @@ export interface FieldCondition {
   readonly value: string;
 }
 
+/** Bytes that a file may have, both ends included. */
+interface SizeRange {
+  readonly minimum: number;
+  readonly maximum: number;
+}
+
 /** The policy document that a form was signed with. */
 export interface FormPolicy {
   readonly expirationMs: number;
   readonly conditions: readonly FieldCondition[];
-  /** Bytes that the file may have, both ends included. */
-  readonly sizeRange: { readonly minimum: number; readonly maximum: number } | undefined;
+  /** What is in all ranges that it has. */
+  readonly sizeRange: SizeRange | undefined;
 }
 
 /** Fields that no condition need name: they sign the policy, are the file, or are said to be ignored. */
@@ -47,7 +53,7 @@ export function parseFormPolicy(text: string): FormPolicy {
   let sizeRange: FormPolicy['sizeRange'];
   for (const condition of conditions as readonly unknown[]) {
     if (Array.isArray(condition) && lower(condition[0]) === 'content-length-range') {
-      sizeRange = readSizeRange(condition);
+      sizeRange = narrowed(sizeRange, readSizeRange(condition));
     } else {
       fields.push(...readCondition(condition));
     }
@@ -55,7 +61,16 @@ export function parseFormPolicy(text: string): FormPolicy {
   return { expirationMs, conditions: fields, sizeRange };
 }
 
-function readSizeRange(condition: readonly unknown[]): NonNullable<FormPolicy['sizeRange']> {
+/** All conditions of a policy must hold, so the range is what is in all of them. */
+function narrowed(before: FormPolicy['sizeRange'], range: SizeRange): SizeRange {
+  if (before === undefined) return range;
+  return {
+    minimum: Math.max(before.minimum, range.minimum),
+    maximum: Math.min(before.maximum, range.maximum),
+  };
+}
+
+function readSizeRange(condition: readonly unknown[]): SizeRange {
   const [minimum, maximum] = condition.slice(1).map((value) => {
     const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
     return typeof number === 'number' && Number.isSafeInteger(number) && number >= 0
