@@ -101,4 +101,18 @@ export const s3Mutants: readonly Mutant[] = [
     ),
     hunts,
   },
+  {
+    name: 'a copied part does not ask for its source',
+    rule: 'Who copies must be allowed to read.',
+    broken: {
+      file: 'packages/s3/src/operations/upload-part-copy.ts',
+      from: '  await requireSource(call, source);',
+      to: '  void requireSource;',
+    },
+    pinned: test(
+      'packages/s3/test/policy-evasion.test.ts',
+      'putter copies src/open, or a part of it: AccessDenied',
+    ),
+    hunts,
+  },
 ];

@@ -2,6 +2,7 @@
 import {
   CopyObjectCommand,
   CreateBucketCommand,
+  CreateMultipartUploadCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
@@ -9,6 +10,7 @@ import {
   PutObjectCommand,
   PutPublicAccessBlockCommand,
   type S3Client,
+  UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseUserPolicy } from '../src/policy/index.ts';
@@ -30,6 +32,8 @@ const POLICIES: Record<string, readonly object[]> = {
   privately: [{ ...all, Condition: { StringEquals: { 's3:x-amz-acl': 'private' } } }],
   copier: [all, denied('s3:PutObject', { StringLike: { 's3:x-amz-copy-source': 'src/secret*' } })],
   creator: [{ ...all, Action: 's3:CreateBucket' }],
+  putter: [{ ...all, Action: 's3:PutObject' }],
+  latest: [{ ...all, Action: ['s3:PutObject', 's3:GetObject'] }],
   versions: [{ ...all, Action: 's3:DeleteObjectVersion' }],
 };
 
@@ -107,6 +111,19 @@ test.each(['src/secret', '/src/secret', '%2Fsrc/secret', '%2fsrc%2Fsecret'])(
     expect(await outcome(client('copier').send(copy))).toBe('AccessDenied');
   },
 );
+
+test.each([
+  ['putter', 'src/open', 'AccessDenied'],
+  ['latest', 'src/open', 'done'],
+  ['latest', 'src/open?versionId=null', 'AccessDenied'],
+])('%s copies %s, or a part of it: %s', async (name, CopySource, expected) => {
+  const address = { Bucket: 'dst', Key: 'of parts' };
+  const { UploadId } = await owner.send(new CreateMultipartUploadCommand(address));
+  const part = new UploadPartCopyCommand({ ...address, UploadId, PartNumber: 1, CopySource });
+  expect(await outcome(client(name).send(part))).toBe(expected);
+  const copy = new CopyObjectCommand({ Bucket: 'dst', Key: 'copy', CopySource });
+  expect(await outcome(client(name).send(copy))).toBe(expected);
+});
 
 test('who may delete versions deletes no key by an empty version id', async () => {
   await owner.send(new PutObjectCommand({ Bucket: 'dst', Key: 'kept', Body: 'v' }));
