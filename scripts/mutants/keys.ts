@@ -74,4 +74,18 @@ export const keyMutants: readonly Mutant[] = [
     ),
     hunts,
   },
+  {
+    name: 'a data key is given out before the store remembers what it is sealed with',
+    rule: 'A start without a key that is needed is noticed.',
+    broken: {
+      file: 'packages/server/src/keys/key-ring.ts',
+      from: '    await recorded;',
+      to: '    void recorded;',
+    },
+    pinned: test(
+      'packages/server/test/keys/key-ring.test.ts',
+      'a new data key is given out when the store remembers what it is sealed with, and not before',
+    ),
+    hunts,
+  },
 ];

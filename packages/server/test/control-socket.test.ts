@@ -1,6 +1,6 @@
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { KvError } from '@holdfast/kv';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { CollectionStep } from '../src/collect-now.ts';
@@ -43,6 +43,8 @@ test('only the owner can reach it, and a socket of a process that died is replac
   const first = await openControlSocket(path, commands({ backUp: async () => REPORT }));
   await first.close();
   await writeFile(path, '');
+  // Of a folder that was copied, or made by another program.
+  await chmod(dirname(path), 0o755);
   const socket = await openControlSocket(path, commands({ backUp: async () => REPORT }));
   expect((await stat(path)).mode & 0o777).toBe(0o600);
   expect((await stat(join(directory, 'control'))).mode & 0o777).toBe(0o700);

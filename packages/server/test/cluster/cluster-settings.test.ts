@@ -78,6 +78,21 @@ test('two members of one name, or at one address, are refused', () => {
   expect(problems('n1=h:1,n2=h:1')).toEqual(['--cluster names h:1 twice.']);
 });
 
+test('more members than a cluster has, and a place to listen at that is none, are refused', () => {
+  const members = Array.from({ length: 10 }, (_, at) => `n${at + 1}=h:${at + 1}`);
+  expect(parseClusterSettings({ ...options, cluster: members.slice(0, 9).join() })).toMatchObject({
+    nodeId: 'n1',
+  });
+  expect(parseClusterSettings({ ...options, cluster: members.join() })).toEqual([
+    '--cluster names at most 9 nodes.',
+  ]);
+  for (const peerListen of ['9400', 'h:0', 'h:65536', 'a b:1']) {
+    expect(parseClusterSettings({ ...options, peerListen })).toEqual([
+      '--peer-listen is an address with a port, such as 0.0.0.0:9400.',
+    ]);
+  }
+});
+
 test('the environment stands in for what the command line leaves out', () => {
   const environment = {
     HOLDFAST_NODE: 'n2',
