@@ -31,12 +31,14 @@ test('the page has the sum of all parts, and what is wrong with one', () => {
   const results = [
     judgePart(run(line({ kills: 50, acknowledged: 2000, violations: 0 }))),
     judgePart(run(line({ simulatedMs: 5_400_000, seeds: 1500, acknowledged: 7, violations: 0 }))),
+    judgePart(run(line({ lives: 3000, violations: 0 }))),
     judgePart(run(line({ mutants: 30, killed: 29 }))),
   ];
   const page = describePage(results, '2026-11-21, commit abc');
-  expect(page).toContain('2026-11-21, commit abc; 1.5 minutes.');
+  expect(page).toContain('2026-11-21, commit abc; 2.0 minutes.');
   expect(page).toContain('| seeds run | 1,500 |');
   expect(page).toContain('| simulated cluster-hours | 1.50 |');
+  expect(page).toContain('| lives of a log or a store, one after the other on a disk | 3,000 |');
   expect(page).toContain('| acknowledged writes verified | 2,007 |');
   expect(page).toContain('| violations | 0 |');
   expect(page).toContain('| mutants killed | 29 of 30 |');

@@ -25,6 +25,7 @@ const TOTALS: readonly (readonly [title: string, show: (counts: Counts) => strin
   ['seeds run', (counts) => number(counts['seeds'])],
   ['simulated cluster-hours', ({ simulatedMs = 0 }) => (simulatedMs / 3_600_000).toFixed(2)],
   ['states after a crash, all different', (counts) => number(counts['states'])],
+  ['lives of a log or a store, one after the other on a disk', (counts) => number(counts['lives'])],
   ['power cuts, of volumes and simulated', (counts) => number(counts['cuts'])],
   ['kills (kill -9), of processes and simulated', (counts) => number(counts['kills'])],
   ['system calls that failed', (counts) => number(counts['injected'])],

@@ -43,6 +43,7 @@ const PARTS: readonly Part[] = [
     ],
   },
   { name: 'crash states', command: ['scripts/prove.ts'] },
+  { name: 'lives', command: ['scripts/prove-lives.ts'] },
   { name: 'power cuts', command: e2e('power-cut') },
   { name: 'kills', command: e2e('crash-consistency', 'linearizability') },
   { name: 'cluster', command: e2e('cluster-faults', 'cluster-partition') },

@@ -1,7 +1,8 @@
 /**
  * Several lives of one engine on one disk, by seed: each opens what the one before has left, looks whether that is what must be
  * there, goes on by chance, and ends in order, by a power cut or by a kill at any operation (of its opening too), with or without a
- * disk that failed or was full before. What `CrashSearch` does wholly for a short script, this does by samples for long ones.
+ * disk that failed, could not read or was full before. What `CrashSearch` does wholly for a short script, this does by samples for
+ * long ones.
  */
 import type { Env } from '../env.ts';
 import type { DiskOperation, Fault } from './faults.ts';
@@ -19,14 +20,26 @@ export interface Life {
   readonly random: SeededRandom;
   /** Whether what fails now may fail by what the disk has done: it was stopped, or a fault has come. */
   readonly isDoomed: () => boolean;
+  /** Whether it is not to go on: the disk was stopped, or a change of it failed. Where a read failed it goes on. */
+  readonly isOver: () => boolean;
   /** Whether the disk was full, which nothing may end by. */
   readonly wasFull: () => boolean;
 }
 
-/** What may end a life. `full` ends none by itself. */
-type Fate = 'none' | 'stop' | 'fail' | 'full';
+/** What may end a life. `full` and `unread` end none by themselves. */
+type Fate = 'none' | 'stop' | 'fail' | 'full' | 'unread';
 
-const FATES: readonly Fate[] = ['none', 'stop', 'stop', 'stop', 'fail', 'full', 'full'];
+const FATES: readonly Fate[] = [
+  'none',
+  'stop',
+  'stop',
+  'stop',
+  'fail',
+  'full',
+  'full',
+  'unread',
+  'unread',
+];
 /** A life whose end is not seen after so many turns waits for ever. */
 const TURNS = 400_000;
 const TURNS_A_STEP = 500;
@@ -34,8 +47,8 @@ const STEP_MS = 50;
 /** Operations of the first life, about. */
 const FIRST_LENGTH = 80;
 
-/** Three to six of them. Rejects with what a life has rejected with, and with an Error where it does not end. */
-export async function runLives(live: (life: Life) => Promise<void>, seed: number): Promise<void> {
+/** Three to six of them; resolves with how many. Rejects with what a life has rejected with, and with an Error where it does not end. */
+export async function runLives(live: (life: Life) => Promise<void>, seed: number): Promise<number> {
   const random = new SeededRandom(seed);
   const lives = 3 + random.below(4);
   const parts = await createMemoryEnv();
@@ -47,11 +60,11 @@ export async function runLives(live: (life: Life) => Promise<void>, seed: number
     const span = random.below(3) === 0 ? 30 : length;
     const at = 1 + random.below(span);
     const clock = new ManualClock(1_700_000_000_000 + random.below(1_000_000_000));
-    const { isDoomed, wasFull } = planFate(files, fate, at, random);
+    const plan = planFate(files, fate, at, random);
     const words = `life ${number} of ${lives} (${fate} at ${at})`;
     try {
       const env = { ...parts, files, clock, random: new SeededRandom(seed) };
-      await bounded(live({ env, files, clock, random, isDoomed, wasFull }), clock);
+      await bounded(live({ env, files, clock, random, ...plan }), clock);
     } catch (cause) {
       throw new Error(`${words}: ${describe(cause)}`, { cause });
     }
@@ -59,6 +72,7 @@ export async function runLives(live: (life: Life) => Promise<void>, seed: number
     files.stop();
     files = nextDisk(files, random);
   }
+  return lives;
 }
 
 function planFate(
@@ -66,8 +80,9 @@ function planFate(
   fate: Fate,
   at: number,
   random: SeededRandom,
-): Pick<Life, 'isDoomed' | 'wasFull'> {
+): Pick<Life, 'isDoomed' | 'isOver' | 'wasFull'> {
   let failed = false;
+  let unread = false;
   let full = false;
   if (fate === 'stop') files.stopAt(at);
   if (fate === 'fail') {
@@ -85,13 +100,24 @@ function planFate(
     });
     if (random.below(2) === 0) files.stopAt(at + 1 + random.below(30));
   }
-  return { isDoomed: () => failed || files.stopped, wasFull: () => full };
+  if (fate === 'unread') {
+    let reads = 0;
+    files.failWhen({
+      when: ({ kind }) => READS.has(kind) && ++reads >= at && (unread = true),
+      code: 'FILE_IO',
+      times: 1 + random.below(3),
+    });
+  }
+  const isOver = (): boolean => failed || files.stopped;
+  return { isDoomed: () => isOver() || unread, isOver, wasFull: () => full };
 }
 
 /** Reads have no number of their own. */
 function isChange(kind: DiskOperation['kind']): boolean {
   return !['open', 'read', 'list', 'stat', 'lock', 'freeBytes'].includes(kind);
 }
+
+const READS: ReadonlySet<DiskOperation['kind']> = new Set(['open', 'read', 'list', 'stat']);
 
 const TAKES_ROOM: ReadonlySet<DiskOperation['kind']> = new Set([
   'create',

@@ -48,12 +48,12 @@ const STORES: readonly LocalStoreSettings[] = [
   },
 ];
 
-/** A store through several lives, of everything that it does; throws where one has lost something. */
-export async function liveStore(seed: number): Promise<void> {
+/** A store through several lives, of everything that it does, and how many they were; throws where one has lost something. */
+export async function liveStore(seed: number): Promise<number> {
   const random = new SeededRandom(seed ^ 0x2c1b3c6d);
   const settings = STORES[random.below(STORES.length)] as LocalStoreSettings;
   const model = new StoreModel();
-  await runLives((life) => new StoreLife(settings, model, life).run(), seed);
+  return await runLives((life) => new StoreLife(settings, model, life).run(), seed);
 }
 
 class StoreLife {
@@ -74,7 +74,7 @@ class StoreLife {
   }
 
   async run(): Promise<void> {
-    const { random, isDoomed, wasFull, files } = this.#life;
+    const { random, isDoomed, isOver, wasFull, files } = this.#life;
     try {
       if (random.below(3) === 0) await this.#verify();
       if (random.below(6) === 0) {
@@ -83,7 +83,7 @@ class StoreLife {
       await this.#open();
       if (this.#model.ahead !== undefined) await this.#install();
       const steps = random.below(STEPS);
-      for (let step = 0; step < steps && !isDoomed(); step++) {
+      for (let step = 0; step < steps && !isOver(); step++) {
         await this.#step();
         if (random.below(2) === 0) await this.#settle();
         if (this.#failure !== undefined) throw this.#failure.error;
@@ -250,7 +250,7 @@ class StoreLife {
       if (this.#life.wasFull() && isFull(error)) return;
       throw error;
     }
-    await mustHoldBackups(this.#env, TARGET);
+    await this.#mustHoldBackups();
     if (random.below(2) === 0) return;
     const directory = `/restored-${this.#model.nextValue}`;
     try {
@@ -308,7 +308,7 @@ class StoreLife {
     const closing = this.#close();
     await closing;
     await this.#settle();
-    if (this.#failure !== undefined || this.#life.isDoomed()) return;
+    if (this.#failure !== undefined || this.#life.isOver()) return;
     await this.#open();
   }
 
@@ -378,7 +378,12 @@ class StoreLife {
     await mustBeUndamaged(this.#env, DIRECTORY).catch((error: unknown) => {
       if (!isDoomed()) throw error;
     });
-    await mustHoldBackups(this.#env, TARGET);
+    await this.#mustHoldBackups();
+  }
+
+  /** On a copy of the disk: what cannot be read in this life is whole all the same. */
+  async #mustHoldBackups(): Promise<void> {
+    await mustHoldBackups({ ...this.#env, files: this.#life.files.clone() }, TARGET);
   }
 
   /** It goes on; and what is deleted gives its room back. */

@@ -16,12 +16,12 @@ const LOGS: readonly LogOptions[] = [
 ];
 const STEPS = 24;
 
-/** A log through several lives, of everything that it does; throws where one has lost something. */
-export async function liveLog(seed: number): Promise<void> {
+/** A log through several lives, of everything that it does, and how many they were; throws where one has lost something. */
+export async function liveLog(seed: number): Promise<number> {
   const random = new SeededRandom(seed ^ 0x5bd1e995);
   const log = LOGS[random.below(LOGS.length)] as LogOptions;
   const model = new LogModel();
-  await runLives((life) => new LogLife(log, model, life).run(), seed);
+  return await runLives((life) => new LogLife(log, model, life).run(), seed);
 }
 
 class LogLife {
@@ -41,16 +41,16 @@ class LogLife {
   }
 
   async run(): Promise<void> {
-    const { random, isDoomed } = this.#life;
+    const { random, isDoomed, isOver } = this.#life;
     try {
       this.#wal = await this.#open();
       const steps = random.below(STEPS);
-      for (let step = 0; step < steps && !isDoomed(); step++) {
+      for (let step = 0; step < steps && !isOver(); step++) {
         await this.#step(this.#wal);
         if (this.#failure !== undefined) throw this.#failure.error;
       }
       await this.#settle();
-      if (!isDoomed()) await this.#lookAt(this.#wal);
+      if (!isOver()) await this.#lookAt(this.#wal);
     } catch (error) {
       if (!isDoomed()) throw error;
       mustBeTyped(error);
@@ -87,6 +87,8 @@ class LogLife {
   }
 
   async #lookAt(wal: Wal): Promise<void> {
+    // What has failed by a read has lost what was on its way, and says so.
+    if (this.#life.isDoomed()) await wal.sync();
     await this.#look(wal, true);
   }
 
@@ -98,8 +100,8 @@ class LogLife {
   #beside(work: Promise<unknown>): void {
     this.#pending.push(
       work.catch((error: unknown) => {
-        if (this.#life.isDoomed()) return;
-        this.#failure ??= { error };
+        if (this.#life.isDoomed()) mustBeTyped(error);
+        else this.#failure ??= { error };
       }),
     );
   }
@@ -142,12 +144,12 @@ class LogLife {
       this.#beside(this.#readOne(wal));
     } else if (choice === 17) {
       await this.#settle();
-      if (!this.#life.isDoomed() && this.#failure === undefined) await this.#lookAt(wal);
+      if (!this.#life.isOver() && this.#failure === undefined) await this.#lookAt(wal);
     } else if (choice === 18) {
       this.#beside(this.#readOne(wal));
     } else {
       await this.#settle();
-      if (this.#failure !== undefined || this.#life.isDoomed()) return;
+      if (this.#failure !== undefined || this.#life.isOver()) return;
       await this.#close();
       this.#wal = await this.#open();
     }

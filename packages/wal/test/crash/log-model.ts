@@ -151,8 +151,8 @@ export class LogModel {
       await wal.truncateSuffix(logIndex(from));
       for (const [index, text] of gone) this.#allowed.get(index)?.delete(text);
     } catch (error) {
-      if (codeOf(error) !== 'WAL_NO_SPACE') throw error;
       this.#isUnsure = true;
+      if (codeOf(error) !== 'WAL_NO_SPACE') throw error;
       // It is as if it had never been asked for.
       for (const [index, record] of before) if (index <= durable) this.#required.set(index, record);
     } finally {
@@ -178,6 +178,7 @@ export class LogModel {
     try {
       await wal.restartAfter(logIndex(index), T1);
     } catch (error) {
+      this.#isUnsure = true;
       if (codeOf(error) === 'WAL_NO_SPACE') return false;
       throw error;
     }

@@ -1,0 +1,10 @@
+/** Lives of a store for `npm run prove:lives`, in a process that answers each seed that it is sent with how many they were. */
+import { liveStore } from './store-life.ts';
+
+process.on('message', (seed: number) => {
+  void liveStore(seed)
+    .then((lives) => ({ lives }))
+    .catch((error: unknown) => ({ lives: 0, violation: String(error) }))
+    .then((outcome) => process.send?.(outcome));
+});
+process.send?.('ready');
