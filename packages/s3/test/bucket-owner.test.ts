@@ -112,3 +112,23 @@ test('the policy of a bucket is for its own account, whatever it allows others',
   const read = await owner.send(new GetBucketPolicyCommand({ Bucket }));
   expect(read.Policy).toBe(Policy);
 });
+
+test('what a policy says elsewhere than in its conditions has judged no ACL', async () => {
+  const Bucket = 'unjudged';
+  await owner.send(new CreateBucketCommand({ Bucket, ObjectOwnership: 'ObjectWriter' }));
+  const put = (): Promise<string> =>
+    outcome(other.send(new PutObjectCommand({ Bucket, Key: 'k', Body: 'v', ACL: 'public-read' })));
+  const allow = { Action: 's3:PutObject' };
+  for (const more of [allow, { ...allow, Sid: 'whatever s3:x-amz-acl is' }]) {
+    const Policy = policyOf(Bucket, more);
+    await owner.send(new PutBucketPolicyCommand({ Bucket, Policy }));
+    expect(await put()).toBe('AccessDenied');
+  }
+  const Condition = { StringEquals: { 's3:x-amz-acl': 'public-read' } };
+  const judged = policyOf(Bucket, { ...allow, Condition }).replace(
+    's3:x-amz-acl',
+    's3:x-amz-\\u0061cl',
+  );
+  await owner.send(new PutBucketPolicyCommand({ Bucket, Policy: judged }));
+  expect(await put()).toBe('done');
+});

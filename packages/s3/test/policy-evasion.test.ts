@@ -4,6 +4,7 @@ import {
   CreateBucketCommand,
   CreateMultipartUploadCommand,
   DeleteObjectsCommand,
+  GetObjectAttributesCommand,
   GetObjectCommand,
   HeadObjectCommand,
   PutBucketPolicyCommand,
@@ -27,6 +28,7 @@ const denied = (Action: string, Condition: object): object => ({
 const SECRET = { StringEquals: { 's3:ExistingObjectTag/class': 'secret' } };
 const POLICIES: Record<string, readonly object[]> = {
   tagDenied: [all, denied('s3:GetObject', SECRET)],
+  attributesDenied: [all, denied('s3:GetObjectAttributes', SECRET)],
   tagAllowed: [{ ...all, Action: 's3:GetObject', Condition: SECRET }],
   prefixed: [{ ...all, Condition: { StringLike: { 's3:prefix': 'home/*' } } }],
   privately: [{ ...all, Condition: { StringEquals: { 's3:x-amz-acl': 'private' } } }],
@@ -97,6 +99,17 @@ test('the policies of a user are asked with the tags that the object has', async
   expect(await get('tagDenied', 'open')).toBe('done');
   expect(await get('tagAllowed', 'k')).toBe('done');
   expect(await get('tagAllowed', 'open')).toBe('AccessDenied');
+});
+
+test('the attributes of an object are asked with its tags too', async () => {
+  const attributes = (Key: string): Promise<string> =>
+    outcome(
+      client('attributesDenied').send(
+        new GetObjectAttributesCommand({ Bucket: 'src', Key, ObjectAttributes: ['ETag'] }),
+      ),
+    );
+  expect(await attributes('k')).toBe('AccessDenied');
+  expect(await attributes('open')).toBe('done');
 });
 
 test('a parameter of a listing, and a header of a write, mean nothing in a get', async () => {

@@ -60,7 +60,7 @@ const SAYS_IN_DOCUMENT: ReadonlyMap<string, RegExp> = new Map([
 ]);
 
 /** Actions whose policies may ask for the tags that the object has. */
-const READS_TAGS = /^s3:(Get|Put|Delete)Object(Version)?(Acl|Tagging)?$/;
+const READS_TAGS = /^s3:(Get|Put|Delete)Object(Version)?(Acl|Attributes|Tagging)?$/;
 
 /**
  * Decides whether the request may do what `operation` does, before anything is done: one read of the bucket's record,

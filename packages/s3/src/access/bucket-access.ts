@@ -50,6 +50,11 @@ export class BucketAccessReader {
   }
 }
 
+/** Not by the text of the policy: it may be in the name of a statement, and a letter of it may be an escape. */
+function readsAcl({ conditions }: Policy['statements'][number]): boolean {
+  return conditions.some(({ key }) => /^s3:x-amz-(acl$|grant-)/i.test(key));
+}
+
 function readBucketAccess({ name, ownerId, settings }: Bucket): BucketAccess {
   const policyText = settings.get(ACCESS_SETTINGS.policy);
   const policy = policyText === undefined ? undefined : parseBucketPolicy(policyText, name);
@@ -59,7 +64,7 @@ function readBucketAccess({ name, ownerId, settings }: Bucket): BucketAccess {
     ownerId,
     policy,
     policyIsPublic: policy !== undefined && isPublicPolicy(policy),
-    policyReadsAcl: policyText !== undefined && /s3:x-amz-(acl|grant-)/i.test(policyText),
+    policyReadsAcl: policy?.statements.some(readsAcl) === true,
     acl: acl === undefined ? ownerOnly(ownerId) : decodeAcl(acl),
     ownership: settings.get(ACCESS_SETTINGS.ownership) as ObjectOwnership | undefined,
     publicAccessBlock: block === undefined ? undefined : (JSON.parse(block) as PublicAccessBlock),

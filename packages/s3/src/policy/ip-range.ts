@@ -24,6 +24,20 @@ export function isIpRange(text: string): boolean {
   return length === undefined || readPrefix(length, address.bits) !== undefined;
 }
 
+/**
+ * Whether a range is so broad that it names nobody: broader than /8 of version 4, or /32 of version 6. What is no range
+ * is as well.
+ *
+ * Source: Amazon S3 User Guide, "Blocking public access to your Amazon S3 storage", "The meaning of public".
+ */
+export function isBroadRange(text: string): boolean {
+  const [base = '', length] = text.split('/');
+  const address = parseAddress(base);
+  if (address === undefined) return true;
+  const prefix = length === undefined ? address.bits : readPrefix(length, address.bits);
+  return prefix === undefined || prefix < (address.bits === 32 ? 8 : 32);
+}
+
 function readPrefix(text: string, bits: number): number | undefined {
   const prefix = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN;
   return prefix <= bits ? prefix : undefined;

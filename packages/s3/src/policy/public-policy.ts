@@ -1,3 +1,4 @@
+import { isBroadRange } from './ip-range.ts';
 import type { Policy, PolicyCondition, Statement } from './policy.ts';
 
 /** Keys whose fixed values narrow a statement for everyone down to somebody. */
@@ -41,6 +42,10 @@ function narrows({ operator, ifExists, quantifier, key, values }: PolicyConditio
   // Why not with these: they hold where the key is not there.
   if (ifExists || quantifier === 'all') return false;
   if (!NARROWING_OPERATORS.has(operator) || !NARROWING_KEYS.has(key.toLowerCase())) return false;
-  const wide = operator === 'IpAddress' ? /\/0+$/ : /[*?]|\$\{/;
-  return !values.some((value) => wide.test(value));
+  const wide = operator === 'IpAddress' ? isBroadRange : hasWildcard;
+  return !values.some(wide);
+}
+
+function hasWildcard(value: string): boolean {
+  return /[*?]|\$\{/.test(value);
 }
