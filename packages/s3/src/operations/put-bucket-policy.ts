@@ -1,11 +1,6 @@
 import { ACCESS_SETTINGS } from '../access/bucket-access.ts';
 import { sendEmpty } from '../answer.ts';
-import {
-  checkActions,
-  checkConditionKeys,
-  isPublicPolicy,
-  parseBucketPolicy,
-} from '../policy/index.ts';
+import { checkPolicy, isPublicPolicy, parseBucketPolicy } from '../policy/index.ts';
 import type { S3Call } from '../s3-call.ts';
 import { S3Error } from '../s3-error.ts';
 import { readTextBody } from '../xml-body.ts';
@@ -24,8 +19,7 @@ export async function putBucketPolicy(call: S3Call): Promise<void> {
     );
   }
   const policy = parseBucketPolicy(text, call.bucket);
-  checkActions(policy);
-  checkConditionKeys(policy);
+  checkPolicy(text, policy);
   const { publicAccessBlock } = call.openBucket.access;
   if (publicAccessBlock?.blockPublicPolicy === true && isPublicPolicy(policy)) {
     throw new S3Error('AccessDenied');

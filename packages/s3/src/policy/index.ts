@@ -1,5 +1,4 @@
-export { checkActions } from './actions.ts';
-export { checkConditionKeys } from './condition-keys.ts';
+export { checkPolicy } from './check-policy.ts';
 export type { Verdict } from './evaluate-policy.ts';
 export { evaluatePolicies } from './evaluate-policy.ts';
 export { PolicyError, parseBucketPolicy, parseUserPolicy } from './parse-policy.ts';

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { type RequiredAction, requiredAction } from '../../src/access/action-table.ts';
 import { OPERATIONS } from '../../src/operation-table.ts';
-import { checkActions, parseBucketPolicy } from '../../src/policy/index.ts';
+import { checkActions } from '../../src/policy/actions.ts';
+import { parseBucketPolicy } from '../../src/policy/index.ts';
 
 function check(action: string, name: 'Action' | 'NotAction' = 'Action'): void {
   const statement = { Effect: 'Deny', Principal: '*', [name]: action, Resource: 'arn:aws:s3:::b' };
