@@ -1,0 +1,9 @@
+import { expect, test } from 'vitest';
+import { judgeRun } from './judge-run.ts';
+
+const SEEDS = Array.from({ length: 12 }, (_, index) => index + 1);
+
+test.each(SEEDS)('requests by chance are allowed as a judge says, seed %i', async (seed) => {
+  const { allowed, denied } = await judgeRun(seed);
+  expect(Math.min(allowed, denied)).toBeGreaterThan(20);
+});
