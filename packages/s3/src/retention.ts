@@ -30,8 +30,12 @@ export function retentionDate({ untilMs }: Retention): string {
 }
 
 /** Whether the request asks to go past a GOVERNANCE retention of this key, and may: the header alone is not enough. */
-export async function mayBypass(call: S3Call, key: string): Promise<boolean> {
+export async function mayBypass(
+  call: S3Call,
+  key: string,
+  versionId: string | undefined,
+): Promise<boolean> {
   const asked = call.headers.get('x-amz-bypass-governance-retention')?.toLowerCase() === 'true';
   const required = { action: 's3:BypassGovernanceRetention' };
-  return asked && (await hasAccess(call, { ...call.openBucket, required, key }));
+  return asked && (await hasAccess(call, { ...call.openBucket, required, key, versionId }));
 }

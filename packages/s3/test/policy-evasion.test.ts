@@ -15,6 +15,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseUserPolicy } from '../src/policy/index.ts';
+import { send } from './raw-client.ts';
 import { OWNER_ID, startTestServer, type TestServer } from './test-server.ts';
 
 const secretAccessKey = 'a-secret-of-a-test';
@@ -33,6 +34,12 @@ const POLICIES: Record<string, readonly object[]> = {
   prefixed: [{ ...all, Condition: { StringLike: { 's3:prefix': 'home/*' } } }],
   privately: [{ ...all, Condition: { StringEquals: { 's3:x-amz-acl': 'private' } } }],
   copier: [all, denied('s3:PutObject', { StringLike: { 's3:x-amz-copy-source': 'src/secret*' } })],
+  conditional: [{ ...all, Condition: { Null: { 's3:if-none-match': 'false' } } }],
+  matching: [{ ...all, Condition: { Null: { 's3:if-match': 'false' } } }],
+  tagger: [
+    all,
+    denied('s3:PutObject', { StringNotEquals: { 's3:RequestObjectTag/class': 'open' } }),
+  ],
   creator: [{ ...all, Action: 's3:CreateBucket' }],
   putter: [{ ...all, Action: 's3:PutObject' }],
   latest: [{ ...all, Action: ['s3:PutObject', 's3:GetObject'] }],
@@ -136,6 +143,72 @@ test.each([
   expect(await outcome(client(name).send(part))).toBe(expected);
   const copy = new CopyObjectCommand({ Bucket: 'dst', Key: 'copy', CopySource });
   expect(await outcome(client(name).send(copy))).toBe(expected);
+});
+
+/** A transaction of one line, by its status. */
+async function transact(name: string, line: object, headers: object = {}): Promise<number> {
+  const size = 'op' in line && line.op === 'put' ? { size: 0 } : {};
+  const { status } = await send(server, {
+    method: 'POST',
+    path: '/dst?transaction',
+    headers: { ...headers },
+    body: `${JSON.stringify({ ...line, ...size })}\n`,
+    accessKey: name,
+    secretKey: secretAccessKey,
+  });
+  return status;
+}
+
+test('the copy of a transaction is asked with its source, as CopyObject is', async () => {
+  const copy = (sourceKey: string, more: object = {}): object => ({
+    op: 'copy',
+    key: 'copied',
+    sourceBucket: 'src',
+    sourceKey,
+    ...more,
+  });
+  expect(await transact('copier', copy('secret'))).toBe(403);
+  expect(await transact('copier', copy('secret', { sourceVersionId: 'null' }))).toBe(403);
+  expect(await transact('copier', copy('k'))).toBe(200);
+  // And a header that copies nothing is none.
+  const header = { 'x-amz-copy-source': 'src/secret' };
+  expect(await transact('copier', { op: 'put', key: 'put' }, header)).toBe(200);
+});
+
+test('the conditions of a transaction are those of its lines', async () => {
+  const put = { op: 'put', key: 'once' };
+  const header = { 'if-none-match': '*' };
+  expect(await transact('conditional', put, header)).toBe(403);
+  expect(await transact('conditional', { ...put, ifNoneMatch: '*' })).toBe(200);
+  expect(await transact('conditional', { ...put, ifNoneMatch: '*' })).toBe(412);
+});
+
+test('the condition of a delete of many is that of each', async () => {
+  const { ETag } = await owner.send(new PutObjectCommand({ Bucket: 'dst', Key: 'm', Body: 'v' }));
+  const remove = async (entry: object): Promise<string | undefined> => {
+    const command = new DeleteObjectsCommand({
+      Bucket: 'dst',
+      Delete: { Objects: [{ Key: 'm', ...entry }] },
+    });
+    command.middlewareStack.add(
+      (next) => (args) => {
+        Object.assign((args.request as { headers: object }).headers, { 'if-match': ETag });
+        return next(args);
+      },
+      { step: 'build' },
+    );
+    return (await client('matching').send(command)).Errors?.[0]?.Code;
+  };
+  expect(await remove({})).toBe('AccessDenied');
+  expect(await remove({ ETag })).toBe(undefined);
+});
+
+test('tags that a copy does not take are not asked about', async () => {
+  const place = { Bucket: 'dst', Key: 'tagged', CopySource: 'src/k', Tagging: 'class=open' };
+  const copy = (TaggingDirective: 'COPY' | 'REPLACE'): Promise<string> =>
+    outcome(client('tagger').send(new CopyObjectCommand({ ...place, TaggingDirective })));
+  expect(await copy('COPY')).toBe('AccessDenied');
+  expect(await copy('REPLACE')).toBe('done');
 });
 
 test('who may delete versions deletes no key by an empty version id', async () => {

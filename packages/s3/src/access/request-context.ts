@@ -16,7 +16,7 @@ export interface ContextFacts {
   readonly tags?: Tags | undefined;
   /** Asked for instead of the query's. */
   readonly prefix?: string | undefined;
-  /** The version that it is about; without one the query's. */
+  /** The version that it is about, if it is named. */
   readonly versionId?: string | undefined;
   /** Whose the bucket is; undefined where there is none. */
   readonly bucketOwnerId?: string | undefined;
@@ -49,6 +49,9 @@ const LISTINGS: ReadonlySet<string> = new Set([
 const EXISTING_TAG = 's3:existingobjecttag/';
 const WRITE_HEADERS: RegExp =
   /^x-amz-(acl|grant-|copy-source|metadata-directive|storage-class|website-)/;
+/** Of an operation on many objects: it says for each of them in its body. A header of it does nothing. */
+const SAID_FOR_EACH: RegExp = /^(if-|x-amz-(copy-source|metadata-directive|tagging))/;
+const FOR_MANY: ReadonlySet<string> = new Set(['DeleteObjects', 'TransactObjects']);
 const REQUEST_TAG = 's3:requestobjecttag/';
 const OBJECT_LOCK = 's3:object-lock-';
 
@@ -68,7 +71,7 @@ export function requestContext(
     if (name.startsWith(REQUEST_TAG)) {
       return one(requestTags(call, facts).get(key.slice(REQUEST_TAG.length)));
     }
-    if (name.startsWith('s3:x-amz-')) return one(headerFact(call, name.slice('s3:'.length)));
+    if (name.startsWith('s3:x-amz-')) return one(headerFact(call, facts, name.slice('s3:'.length)));
     if (name.startsWith(OBJECT_LOCK)) return one(lockFact(call, facts, name));
     return principalKey(call, name) ?? plainKey(call, facts, name);
   };
@@ -128,12 +131,12 @@ function plainKey(call: S3Call, facts: ContextFacts, name: string): readonly str
     case 's3:max-keys':
       return one(listParameter(call, name.slice('s3:'.length)));
     case 's3:versionid':
-      return one(facts.versionId ?? call.parameter('versionId'));
+      return one(facts.versionId);
     case 's3:if-match':
     case 's3:if-none-match':
-      return one(call.headers.get(name.slice('s3:'.length)));
+      return one(heldBy(call, facts, name.slice('s3:'.length)));
     case 's3:requestobjecttagkeys':
-      return heldBy(call, facts, 'x-amz-tagging') === undefined
+      return taggingOf(call, facts) === undefined
         ? undefined
         : [...requestTags(call, facts).keys()];
     case 's3:authtype':
@@ -181,14 +184,17 @@ function lockFact(call: S3Call, facts: ContextFacts, name: string): string | und
 
 /** What the body says as this header would, or else the header. */
 function heldBy(call: S3Call, { said }: ContextFacts, name: string): string | undefined {
-  return said?.get(name) ?? call.headers.get(name);
+  const inBody = said?.get(name);
+  if (inBody !== undefined) return inBody;
+  if (FOR_MANY.has(call.operation) && SAID_FOR_EACH.test(name)) return undefined;
+  return headerValue(call, name);
 }
 
 /** A read has none that says how to write. */
-function headerFact(call: S3Call, name: string): string | undefined {
+function headerFact(call: S3Call, facts: ContextFacts, name: string): string | undefined {
   const isRead = call.req.method === 'GET' || call.req.method === 'HEAD';
   if (isRead && WRITE_HEADERS.test(name)) return undefined;
-  return headerValue(call, name);
+  return heldBy(call, facts, name);
 }
 
 function headerValue(call: S3Call, name: string): string | undefined {
@@ -208,7 +214,14 @@ function decodedOrAsItIs(value: string): string {
 }
 
 function requestTags(call: S3Call, facts: ContextFacts): Tags {
-  return new Map(new URLSearchParams(heldBy(call, facts, 'x-amz-tagging') ?? ''));
+  return new Map(new URLSearchParams(taggingOf(call, facts) ?? ''));
+}
+
+/** A copy that takes the tags of its source does not look at the header. */
+function taggingOf(call: S3Call, facts: ContextFacts): string | undefined {
+  const ignored =
+    call.operation === 'CopyObject' && call.headers.get('x-amz-tagging-directive') !== 'REPLACE';
+  return ignored ? undefined : heldBy(call, facts, 'x-amz-tagging');
 }
 
 function one(value: string | undefined): readonly string[] | undefined {

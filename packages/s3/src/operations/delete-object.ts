@@ -29,7 +29,7 @@ export async function deleteObject(call: S3Call): Promise<void> {
   const deleted = await call.store.deleteObject({
     ...readVersionAddress(call),
     bucketVersion: call.judgedVersion,
-    bypassGovernance: await mayBypass(call, call.key),
+    bypassGovernance: await mayBypass(call, call.key, call.parameter('versionId')),
     ...(conditional && {
       conditions: {
         ...(match !== undefined && { ifMatch: parseETags(match) }),

@@ -25,6 +25,7 @@ const CONCURRENCY = 32;
 interface DeleteEntry {
   readonly key: string;
   readonly versionId: string | undefined;
+  readonly etag: string | undefined;
   readonly conditions: DeleteObjectRequest['conditions'];
 }
 
@@ -72,6 +73,7 @@ function readEntry(object: XmlElement): DeleteEntry {
     key,
     // An empty one names none, here and for policies.
     versionId: children.text('VersionId') || undefined,
+    etag,
     conditions: conditional
       ? {
           ...(etag !== undefined && { ifMatch: parseETags(etag) }),
@@ -100,15 +102,16 @@ async function deleteAll(
 }
 
 async function deleteOne(call: S3Call, entry: DeleteEntry, quiet: boolean): Promise<string> {
-  const { key, versionId, conditions } = entry;
+  const { key, versionId, etag, conditions } = entry;
   try {
     checkKeyLength(key);
     const required = requiredAction('DeleteObject');
-    await requireAccess(call, { ...call.openBucket, required, key, versionId });
+    const said = new Map(etag === undefined ? [] : [['if-match', etag]]);
+    await requireAccess(call, { ...call.openBucket, required, key, versionId, said });
     const deleted = await call.store.deleteObject({
       bucket: call.bucket,
       key,
-      bypassGovernance: await mayBypass(call, key),
+      bypassGovernance: await mayBypass(call, key, versionId),
       ...(versionId && { versionId }),
       ...(conditions !== undefined && { conditions }),
     });

@@ -32,7 +32,7 @@ export async function putObjectRetention(call: S3Call): Promise<void> {
   await call.store.putObjectRetention({
     ...address,
     retention,
-    bypassGovernance: await mayBypass(call, call.key),
+    bypassGovernance: await mayBypass(call, call.key, call.parameter('versionId')),
   });
   await sendEmpty(call, 200);
 }

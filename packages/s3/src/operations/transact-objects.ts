@@ -2,6 +2,7 @@ import type { ObjectAccess, TransactionOperation, TransactionResult } from '@hol
 import { requiredAction } from '../access/action-table.ts';
 import { requireAccess } from '../access/authorize.ts';
 import { newObjectAccess } from '../access/new-object-access.ts';
+import type { SaidInBody } from '../access/request-context.ts';
 import { requireSource, sourceTags } from '../access/require-source.ts';
 import { sendText } from '../answer.ts';
 import { bodyVerification, decodeBody } from '../body/index.ts';
@@ -77,13 +78,13 @@ async function readOperation(
   const { key, conditions } = line;
   switch (line.op) {
     case 'put':
-      await requireFor(call, 'PutObject', key, line.metadata.tagging);
+      await requireFor(call, 'PutObject', line);
       if (line.metadata.tagging !== undefined) {
-        await requireFor(call, 'PutObjectTagging', key, line.metadata.tagging);
+        await requireFor(call, 'PutObjectTagging', line);
       }
       return { ...putOperation(line, lines, access), ...encryptionField(call) };
     case 'copy': {
-      await requireFor(call, 'PutObject', key);
+      await requireFor(call, 'PutObject', line);
       const { bucket = call.bucket, versionId, ifMatch } = line.source;
       const source = {
         bucket,
@@ -105,11 +106,11 @@ async function readOperation(
       };
     }
     case 'delete':
-      await requireFor(call, 'DeleteObject', key);
+      await requireFor(call, 'DeleteObject', line);
       return { op: 'delete', key, conditions };
     case 'check':
       // Who may not read an object learns nothing of it.
-      await requireFor(call, 'GetObject', key);
+      await requireFor(call, 'GetObject', line);
       return { op: 'check', key, conditions };
   }
 }
@@ -135,15 +136,33 @@ function putOperation(
   };
 }
 
-async function requireFor(
-  call: S3Call,
-  operation: string,
-  key: string,
-  tagging?: string,
-): Promise<void> {
-  const required = requiredAction(operation);
-  const said = new Map(tagging === undefined ? [] : [['x-amz-tagging', tagging]]);
-  await requireAccess(call, { ...call.openBucket, required, key, said });
+async function requireFor(call: S3Call, operation: string, line: TransactionLine): Promise<void> {
+  const { key } = line;
+  const said = saidBy(call, line);
+  await requireAccess(call, {
+    ...call.openBucket,
+    required: requiredAction(operation),
+    key,
+    said,
+  });
+}
+
+/** What the line says, as the headers of the operation alone would say it. */
+function saidBy(call: S3Call, { op, conditions, metadata, source }: TransactionLine): SaidInBody {
+  const { bucket = call.bucket, key, versionId } = source;
+  const version = versionId === undefined ? '' : `?versionId=${versionId}`;
+  const said = Object.entries({
+    'x-amz-tagging': metadata.tagging,
+    'x-amz-copy-source': op === 'copy' ? `${bucket}/${key}${version}` : undefined,
+    'if-match': etagsText(conditions?.ifMatch),
+    'if-none-match': etagsText(conditions?.ifNoneMatch),
+  });
+  return new Map(said.flatMap(([name, text]) => (text === undefined ? [] : [[name, text]])));
+}
+
+function etagsText(etags: '*' | readonly string[] | undefined): string | undefined {
+  if (etags === undefined || etags === '*') return etags;
+  return etags.map((etag) => `"${etag}"`).join(', ');
 }
 
 /** Says in the error document which operation was refused. */
