@@ -40,6 +40,18 @@ const POLICIES: Record<string, readonly object[]> = {
     all,
     denied('s3:PutObject', { StringNotEquals: { 's3:RequestObjectTag/class': 'open' } }),
   ],
+  taggedCreator: [
+    {
+      ...all,
+      Action: 's3:CreateBucket',
+      Condition: { StringEquals: { 'aws:RequestTag/team': 'a' } },
+    },
+    {
+      ...all,
+      Action: 's3:TagResource',
+      Condition: { 'ForAllValues:StringEquals': { 'aws:TagKeys': ['team'] } },
+    },
+  ],
   creator: [{ ...all, Action: 's3:CreateBucket' }],
   putter: [{ ...all, Action: 's3:PutObject' }],
   latest: [{ ...all, Action: ['s3:PutObject', 's3:GetObject'] }],
@@ -255,5 +267,19 @@ test('who may create buckets needs more for what the headers say of them', async
   ).toBe('AccessDenied');
   expect(await create('more', { ObjectOwnership: 'ObjectWriter' })).toBe('AccessDenied');
   expect(await create('more', { ObjectLockEnabledForBucket: true })).toBe('AccessDenied');
+  const CreateBucketConfiguration = { Tags: [{ Key: 'team', Value: 'a' }] };
+  expect(await create('more', { CreateBucketConfiguration })).toBe('AccessDenied');
   expect(await create('more', { ACL: 'private' })).toBe('done');
+});
+
+test('the tags of a new bucket are asked about', async () => {
+  const create = (Bucket: string, tags: Readonly<Record<string, string>>): Promise<string> => {
+    const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
+    const configured = new CreateBucketCommand({ Bucket, CreateBucketConfiguration: { Tags } });
+    return outcome(client('taggedCreator').send(configured));
+  };
+  expect(await create('teams', {})).toBe('AccessDenied');
+  expect(await create('teams', { team: 'b' })).toBe('AccessDenied');
+  expect(await create('teams', { team: 'a', other: 'x' })).toBe('AccessDenied');
+  expect(await create('teams', { team: 'a' })).toBe('done');
 });

@@ -53,7 +53,7 @@ const OWNERS_ONLY: ReadonlySet<string> = new Set([
  * where it is to be.
  */
 const SAYS_IN_DOCUMENT: ReadonlyMap<string, RegExp> = new Map([
-  ['CreateBucket', /^s3:locationconstraint$/i],
+  ['CreateBucket', /^(s3:locationconstraint$|aws:(requesttag\/|tagkeys$))/i],
   ['PutObjectTagging', /^s3:requestobjecttag/i],
   ['PutObjectRetention', /^s3:object-lock-/i],
   ['PutObjectLegalHold', /^s3:object-lock-/i],
@@ -113,13 +113,19 @@ export async function authorizeDocument(call: S3Call, said: SaidInBody): Promise
 }
 
 /**
- * Decides with the `LocationConstraint` that the document of CreateBucket has.
+ * Decides with what the document of CreateBucket says; undefined where that is not read yet.
+ *
+ * Source: AWS API reference, "CreateBucket", "CreateBucketConfiguration": with tags it needs s3:TagResource too.
  *
  * @throws S3Error AccessDenied
  */
-export async function authorizeCreation(call: S3Call, location: string | undefined): Promise<void> {
-  for (const action of creationActions(call)) {
-    await requireOutside(call, action, call.bucket, { location });
+export async function authorizeCreation(
+  call: S3Call,
+  said: Pick<ContextFacts, 'location' | 'bucketTags'> | undefined,
+): Promise<void> {
+  const tagged = said?.bucketTags === undefined ? [] : ['s3:TagResource'];
+  for (const action of [...creationActions(call), ...tagged]) {
+    await requireOutside(call, action, call.bucket, said);
   }
 }
 

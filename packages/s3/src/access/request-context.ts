@@ -23,6 +23,8 @@ export interface ContextFacts {
   readonly said?: SaidInBody | undefined;
   /** `LocationConstraint` of a bucket that is to be made, as it is written. */
   readonly location?: string | undefined;
+  /** Tags of a bucket that is to be made with some. */
+  readonly bucketTags?: Tags | undefined;
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -53,6 +55,7 @@ const WRITE_HEADERS: RegExp =
 const SAID_FOR_EACH: RegExp = /^(if-|x-amz-(copy-source|metadata-directive|tagging))/;
 const FOR_MANY: ReadonlySet<string> = new Set(['DeleteObjects', 'TransactObjects']);
 const REQUEST_TAG = 's3:requestobjecttag/';
+const BUCKET_TAG = 'aws:requesttag/';
 const OBJECT_LOCK = 's3:object-lock-';
 
 /**
@@ -70,6 +73,9 @@ export function requestContext(
     if (name.startsWith(EXISTING_TAG)) return one(facts.tags?.get(key.slice(EXISTING_TAG.length)));
     if (name.startsWith(REQUEST_TAG)) {
       return one(requestTags(call, facts).get(key.slice(REQUEST_TAG.length)));
+    }
+    if (name.startsWith(BUCKET_TAG)) {
+      return one(facts.bucketTags?.get(key.slice(BUCKET_TAG.length)));
     }
     if (name.startsWith('s3:x-amz-')) return one(headerFact(call, facts, name.slice('s3:'.length)));
     if (name.startsWith(OBJECT_LOCK)) return one(lockFact(call, facts, name));
@@ -118,6 +124,8 @@ function plainKey(call: S3Call, facts: ContextFacts, name: string): readonly str
       return one(call.headers.get('user-agent'));
     case 'aws:requestedregion':
       return [call.service.region];
+    case 'aws:tagkeys':
+      return facts.bucketTags && [...facts.bucketTags.keys()];
     case 's3:locationconstraint':
       return one(facts.location);
     case 'aws:resourceaccount':

@@ -24,7 +24,8 @@ export async function createBucket(call: S3Call): Promise<void> {
   const ownerId = call.requester.account.id;
   const { acl, settings } = newBucketAccess(call, ownerId);
   const { location, tags } = await readConfiguration(call);
-  await authorizeCreation(call, location);
+  const bucketTags = tags === undefined || tags.length === 0 ? undefined : new Map(tags);
+  await authorizeCreation(call, { location, bucketTags });
   const region = regionOf(call, location);
   const all = new Map<string, string>([
     ...settings,
