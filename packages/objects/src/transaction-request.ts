@@ -8,7 +8,10 @@ import type {
   VersionAddress,
 } from './object-store.ts';
 
-/** One operation of a transaction. Conditions are of the latest version as it is when all is done. */
+/**
+ * One operation of a transaction. Conditions are of the latest version as it is when all is done. `said`: what the request says of
+ * the write that the other fields do not show, or not apart from defaults; under one token it must be the same.
+ */
 export type TransactionOperation = {
   readonly key: string;
   readonly conditions?: ObjectConditions | undefined;
@@ -19,12 +22,14 @@ export type TransactionOperation = {
       readonly verification?: BodyVerification;
       readonly metadata: ObjectMetadata;
       readonly encryption?: EncryptionRequest;
+      readonly said?: string | undefined;
     }
   /** A source that is not named by a version must be the same still when all is done. */
   | ({
       readonly op: 'copy';
       readonly source: VersionAddress;
       readonly sourceConditions?: ObjectConditions;
+      readonly said?: string | undefined;
     } & Pick<
       CopyObjectRequest,
       'metadata' | 'tagging' | 'refuseTags' | 'access' | 'own' | 'encryption' | 'sourceCustomerKey'

@@ -112,8 +112,8 @@ async function stagePut(
   const opened = await newEncryption(context, put.encryption);
   const encryption = opened && { ...opened, partNumber: 0 };
   const staged = await stageBody(withBudget(context, budget), { body, verification, encryption });
-  const keys = keysAsked(context, put);
-  return stagedWrite(context, place, staged, { metadata, conditions, budget, keys });
+  const more = besides(context, put);
+  return stagedWrite(context, place, staged, { metadata, conditions, budget, more });
 }
 
 async function stageSource(
@@ -127,7 +127,7 @@ async function stageSource(
   if (metadata !== undefined) checkMetadata(metadata);
   // Not what was found at the source: a retry finds another there, or nothing, and is the same request.
   const request = [op, key, conditions, source, sourceConditions, metadata, tagging, access, own];
-  const asked = JSON.stringify([...request, ...keysAsked(context, operation)]);
+  const asked = JSON.stringify([...request, ...besides(context, operation)]);
   let reader: ObjectReader;
   try {
     reader = await openSource(context, {
@@ -143,7 +143,7 @@ async function stageSource(
   const { info } = reader;
   const staged = await stageCopy(withBudget(context, budget), reader, operation);
   const copied = metadataOfCopy(operation, info.metadata);
-  const write = { metadata: copied, conditions, budget, keys: [] };
+  const write = { metadata: copied, conditions, budget, more: [] };
   const written = { ...stagedWrite(context, place, staged, write), asked };
   // A version that is named has the same bytes for ever.
   if (source.versionId !== undefined) return written;
@@ -158,21 +158,22 @@ async function stageSource(
 }
 
 /**
- * What tells the customer's keys of a write from others, and nothing about them; empty where there are none. Not what else says
- * how it is encrypted: that may be the bucket's default, which changes.
+ * What else tells the write from others, and nothing about a customer's key but that; empty where there is nothing. Not how it is
+ * encrypted: that may be the bucket's default, which changes.
  */
-function keysAsked(
+function besides(
   { env }: StoreContext,
   operation: TransactionOperation & { readonly op: 'put' | 'copy' },
 ): readonly object[] {
-  const { encryption } = operation;
+  const { encryption, said } = operation;
   const key = encryption?.kind === 'customer' ? encryption.key : undefined;
   const sourceKey = operation.op === 'copy' ? operation.sourceCustomerKey : undefined;
-  if (key === undefined && sourceKey === undefined) return [];
+  if (key === undefined && sourceKey === undefined && said === undefined) return [];
   return [
     {
       ...(key !== undefined && { key: keyFingerprint(env, key) }),
       ...(sourceKey !== undefined && { sourceKey: keyFingerprint(env, sourceKey) }),
+      ...(said !== undefined && { said }),
     },
   ];
 }
@@ -224,10 +225,10 @@ function stagedWrite(
     readonly metadata: ObjectMetadata;
     readonly conditions: TransactionOperation['conditions'];
     readonly budget: InlineBudget;
-    readonly keys: readonly object[];
+    readonly more: readonly object[];
   },
 ): StagedOperation {
-  const { metadata, conditions, budget, keys } = write;
+  const { metadata, conditions, budget, more } = write;
   // Not the record's: an encrypted one has another each time.
   const plainMd5 = staged.digests.get('md5') as Uint8Array;
   if (staged.conditions.length === 0) budget.bytes -= staged.sizeBytes;
@@ -235,7 +236,7 @@ function stagedWrite(
     op,
     key,
     index,
-    asked: JSON.stringify([op, key, conditions, toHex(plainMd5), metadata, ...keys]),
+    asked: JSON.stringify([op, key, conditions, toHex(plainMd5), metadata, ...more]),
     bodyConditions: conditionsOf(staged),
     change: async (bucket, latest) => {
       checkWriteConditions(conditions, validatorsOf(latest.object?.record), key);

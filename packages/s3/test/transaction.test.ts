@@ -244,6 +244,26 @@ test('under a client token it is done once', async () => {
   expect([other.status, other.code]).toEqual([400, 'IdempotencyParameterMismatch']);
 });
 
+test.each([
+  ['another key', { 'x-amz-server-side-encryption': 'AES256' }, { op: 'put', key: 'i/a' }],
+  ['another checksum', {}, { op: 'put', key: 'i/a', crc32: 'jNwWgw==' }],
+  [
+    'another key of a copy',
+    { 'x-amz-server-side-encryption': 'AES256' },
+    { op: 'copy', key: 'i/a', sourceKey: 'i/s' },
+  ],
+])('a client token is refused for %s', async (what, more, line) => {
+  await s3.send(new PutObjectCommand({ Bucket, Key: 'i/s', Body: 'x' }));
+  const headers = { 'x-amz-client-token': what.replaceAll(' ', '-') };
+  const { crc32: _crc32, ...plain } = { crc32: '', ...line };
+  const body = (of: Line) => (line.op === 'put' ? bodyOf([of, 'x']) : bodyOf([of]));
+  const first = await transact(body(plain), { headers });
+  expect(first.status).toBe(200);
+  const other = await transact(body(line), { headers: { ...headers, ...more } });
+  expect([other.status, other.code]).toEqual([400, 'IdempotencyParameterMismatch']);
+  expect((await transact(body(plain), { headers })).body).toBe(first.body);
+});
+
 test('a key of the customer encrypts every body of the request, also when it is sent again', async () => {
   const key = Buffer.alloc(32, 7);
   const customer = {

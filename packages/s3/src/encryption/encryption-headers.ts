@@ -44,6 +44,12 @@ export function encryptionField(call: S3Call): { readonly encryption?: Encryptio
   return { encryption: readMethod(call, method) };
 }
 
+/** What the headers themselves say of it, without keys of customers; undefined for nothing. */
+export function saidOfEncryption({ headers }: S3Call): readonly string[] | undefined {
+  const values = [METHOD, KEY_ID, BUCKET_KEY].map((name) => headers.get(name) ?? '');
+  return values.some((value) => value !== '') ? values : undefined;
+}
+
 function readMethod(call: S3Call, method: string): EncryptionRequest {
   const keyId = call.headers.get(KEY_ID);
   if (method === 'aws:kms') {

@@ -9,7 +9,7 @@ import { bodyVerification, decodeBody } from '../body/index.ts';
 import { readClientToken } from '../client-token.ts';
 import { parseETags } from '../conditional-headers.ts';
 import { sourceKeyField } from '../encryption/customer-key.ts';
-import { encryptionField } from '../encryption/encryption-headers.ts';
+import { encryptionField, saidOfEncryption } from '../encryption/encryption-headers.ts';
 import { refuseUnsupportedHeaders } from '../object-metadata.ts';
 import type { S3Call } from '../s3-call.ts';
 import { S3Error } from '../s3-error.ts';
@@ -82,7 +82,11 @@ async function readOperation(
       if (line.metadata.tagging !== undefined) {
         await requireFor(call, 'PutObjectTagging', line);
       }
-      return { ...putOperation(line, lines, access), ...encryptionField(call) };
+      return {
+        ...putOperation(line, lines, access),
+        ...encryptionField(call),
+        ...saidField(call, line.checksum?.algorithm),
+      };
     case 'copy': {
       await requireFor(call, 'PutObject', line);
       const { bucket = call.bucket, versionId, ifMatch } = line.source;
@@ -101,6 +105,7 @@ async function readOperation(
         ...(await sourceTags(call, source, key)),
         access,
         ...encryptionField(call),
+        ...saidField(call),
         ...sourceKeyField(call),
         ...(sourceConditions !== undefined && { sourceConditions }),
       };
@@ -113,6 +118,13 @@ async function readOperation(
       await requireFor(call, 'GetObject', line);
       return { op: 'check', key, conditions };
   }
+}
+
+/** What tells the request from another one under its token, where it is said. */
+function saidField(call: S3Call, algorithm?: string): { readonly said?: string } {
+  const encryption = saidOfEncryption(call);
+  if (encryption === undefined && algorithm === undefined) return {};
+  return { said: JSON.stringify([encryption, algorithm]) };
 }
 
 function putOperation(
