@@ -3,6 +3,7 @@ import {
   CopyObjectCommand,
   CreateBucketCommand,
   CreateMultipartUploadCommand,
+  DeleteObjectCommand,
   DeleteObjectsCommand,
   GetObjectAttributesCommand,
   GetObjectCommand,
@@ -29,6 +30,7 @@ const denied = (Action: string, Condition: object): object => ({
 const SECRET = { StringEquals: { 's3:ExistingObjectTag/class': 'secret' } };
 const POLICIES: Record<string, readonly object[]> = {
   tagDenied: [all, denied('s3:GetObject', SECRET)],
+  keeper: [all, denied('s3:PutObject', SECRET), denied('s3:DeleteObject', SECRET)],
   attributesDenied: [all, denied('s3:GetObjectAttributes', SECRET)],
   tagAllowed: [{ ...all, Action: 's3:GetObject', Condition: SECRET }],
   prefixed: [{ ...all, Condition: { StringLike: { 's3:prefix': 'home/*' } } }],
@@ -118,6 +120,20 @@ test('the policies of a user are asked with the tags that the object has', async
   expect(await get('tagDenied', 'open')).toBe('done');
   expect(await get('tagAllowed', 'k')).toBe('done');
   expect(await get('tagAllowed', 'open')).toBe('AccessDenied');
+});
+
+test('who may not delete what has a tag deletes, and overwrites, the rest', async () => {
+  for (const [Key, Tagging, wanted] of [
+    ['protected', 'class=secret', 'AccessDenied'],
+    ['free', 'class=open', 'done'],
+  ] as const) {
+    const place = { Bucket: 'dst', Key };
+    await owner.send(new PutObjectCommand({ ...place, Body: 'v', Tagging }));
+    const who = client('keeper');
+    expect(await outcome(who.send(new PutObjectCommand({ ...place, Body: 'w' })))).toBe(wanted);
+    await owner.send(new PutObjectCommand({ ...place, Body: 'v', Tagging }));
+    expect(await outcome(who.send(new DeleteObjectCommand(place)))).toBe(wanted);
+  }
 });
 
 test('the attributes of an object are asked with its tags too', async () => {
