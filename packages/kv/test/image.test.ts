@@ -79,6 +79,23 @@ describe('the state of another node', () => {
     for (const store of [copy, a.store, b.store]) await store.close();
   });
 
+  test('is backed up into the folder that has backups of before it, with nothing behind it and with more', async () => {
+    const [a, b] = [await openNode('a'), await openNode('b')];
+    for (const { store } of [a, b]) await store.transact({ operations: [put('old', 9000)] });
+    await b.store.backup({ to: '/backups' });
+    for (const key of ['new', 'newer']) await a.store.transact({ operations: [put(key, 3000)] });
+    await transfer(a.store, b.store);
+    // Its own log from before goes.
+    await b.store.compact();
+    await b.store.backup({ to: '/backups' });
+    for (const store of [a.store, b.store]) await store.transact({ operations: [put('next', 1)] });
+    await b.store.backup({ to: '/backups' });
+    await restoreBackup(b.env, { from: '/backups', directory: '/restored' });
+    const copy = await openLocalStore({ env: b.env, directory: '/restored', settings: TINY });
+    expect(await contentsOf(copy)).toEqual(await contentsOf(a.store));
+    for (const store of [copy, a.store, b.store]) await store.close();
+  });
+
   test.each([
     [
       'the commit of the MANIFEST',

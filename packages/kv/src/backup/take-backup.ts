@@ -159,8 +159,10 @@ class BackupWriter {
 
   /** Once it is longer than theirs only the files tell: a restore would put segments of two logs together. */
   async #refuseOtherLog(): Promise<void> {
-    const segments = this.#earlier.at(-1)?.segments ?? [];
     const own = this.#pinned.segments;
+    // A log that begins behind a state that was sent has none yet; they are told apart when it has.
+    if (own.length === 0) return;
+    const segments = this.#earlier.findLast((each) => each.segments.length > 0)?.segments ?? [];
     const isBehind = (own.at(-1)?.segmentId ?? 0) < (segments.at(-1)?.segmentId ?? 0);
     const common = segments.findLast(({ segmentId }) =>
       own.some((each) => each.segmentId === segmentId),
