@@ -69,5 +69,7 @@ function matchPrincipal(pattern: PrincipalPattern, principal: Principal | undefi
     return principal.root ? 'directly' : 'account';
   }
   const sameAccount = pattern.accountId === '' || pattern.accountId === principal.accountId;
-  return sameAccount && pattern.name === principal.name ? 'directly' : 'no';
+  // On AWS a path before the name of a user is no part of the name; here a name may have slashes itself.
+  const names = [pattern.name, pattern.name.replace(/^.*\//, '')];
+  return sameAccount && names.includes(principal.name) ? 'directly' : 'no';
 }

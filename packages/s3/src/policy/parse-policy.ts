@@ -163,8 +163,7 @@ function readPrincipal(type: string, text: string): PrincipalPattern {
   if (text === '*') return { kind: 'everyone' };
   const [, accountId = '', rest, name] = USER_ARN.exec(text) ?? [];
   if (rest === 'root') return { kind: 'account', accountId };
-  // A path before the name of a user is no part of the name.
-  if (name !== undefined) return { kind: 'user', accountId, name: name.replace(/^.*\//, '') };
+  if (name !== undefined) return { kind: 'user', accountId, name };
   if (text.includes(':') || text === '') throw invalidPrincipal();
   return { kind: 'account', accountId: text };
 }

@@ -28,7 +28,7 @@ export type PrincipalPattern =
   | { readonly kind: 'everyone' }
   /** Everybody of an account, by its id. */
   | { readonly kind: 'account'; readonly accountId: string }
-  /** One user; an account id that is empty stands for any. */
+  /** One user, perhaps with a path before its name; an account id that is empty stands for any. */
   | { readonly kind: 'user'; readonly accountId: string; readonly name: string }
   /** Services and identity providers: nobody here is one. */
   | { readonly kind: 'nobody' };

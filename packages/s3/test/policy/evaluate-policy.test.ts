@@ -277,3 +277,15 @@ test('conditions of a policy of 2008 have no variables either', () => {
   expect(ask('alice/x')).toBe('silent');
   expect(ask('${aws:username}/x')).toBe('allow');
 });
+
+test.each([
+  ['alice', 'user/alice', 'deny'],
+  ['alice', 'user/team/alice', 'deny'],
+  ['team/alice', 'user/team/alice', 'deny'],
+  ['team/alice', 'user/alice', 'silent'],
+  ['other/alice', 'user/team/alice', 'silent'],
+])('of the user %s a statement about %s is: %s', (name, named, wanted) => {
+  const Principal = { AWS: `arn:aws:iam::111:${named}` };
+  const by = { accountId: '111', root: false, name };
+  expect(verdict({ Effect: 'Deny', Principal }, { by })).toBe(wanted);
+});
