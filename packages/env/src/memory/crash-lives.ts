@@ -102,10 +102,15 @@ function planFate(
   }
   if (fate === 'unread') {
     let reads = 0;
+    let bad: string | undefined;
     files.failWhen({
-      when: ({ kind }) => READS.has(kind) && ++reads >= at && (unread = true),
+      when: ({ kind, path }) => {
+        if (bad === undefined && READS.has(kind) && ++reads >= at) bad = path;
+        return path === bad && READS.has(kind) && (unread = true);
+      },
       code: 'FILE_IO',
-      times: 1 + random.below(3),
+      // For a moment, or as long as it lives.
+      times: random.below(2) === 0 ? 1 + random.below(3) : Number.POSITIVE_INFINITY,
     });
   }
   const isOver = (): boolean => failed || files.stopped;
