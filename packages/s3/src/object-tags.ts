@@ -34,6 +34,16 @@ export function readTags(text: string | undefined): string | undefined {
   return tags.length === 0 ? undefined : encodeTags(tags);
 }
 
+/** Tags of a header as a write would read them, whether it would take them or not; none where they cannot be read. */
+export function tagsInHeader(text: string): TagList {
+  try {
+    return readQuery(text);
+  } catch (error) {
+    if (error instanceof S3Error) return [];
+    throw error;
+  }
+}
+
 function readQuery(text: string): TagList {
   try {
     return [...queryPairs(text)].map(([name, value]) => [name, decodeQueryPart(value)]);

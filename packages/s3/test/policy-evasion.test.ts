@@ -38,6 +38,7 @@ const POLICIES: Record<string, readonly object[]> = {
   copier: [all, denied('s3:PutObject', { StringLike: { 's3:x-amz-copy-source': 'src/secret*' } })],
   conditional: [{ ...all, Condition: { Null: { 's3:if-none-match': 'false' } } }],
   matching: [{ ...all, Condition: { Null: { 's3:if-match': 'false' } } }],
+  accents: [all, denied('s3:PutObject', { StringEquals: { 's3:RequestObjectTag/é': 'ü' } })],
   tagger: [
     all,
     denied('s3:PutObject', { StringNotEquals: { 's3:RequestObjectTag/class': 'open' } }),
@@ -230,6 +231,23 @@ test('the condition of a delete of many is that of each', async () => {
   expect(await remove({})).toBe('AccessDenied');
   expect(await remove({ ETag })).toBe(undefined);
 });
+
+test.each(['é=ü', '%C3%A9=%C3%BC', 'é=%C3%BC', 'a=b&é=ü'])(
+  'a tag is the same for the policy and for the object, in whatever bytes: %s',
+  async (tags) => {
+    const put = (tagging: string): Promise<number> =>
+      send(server, {
+        method: 'PUT',
+        path: '/dst/accents',
+        headers: { 'x-amz-tagging': Buffer.from(tagging).toString('latin1') },
+        accessKey: 'accents',
+        secretKey: secretAccessKey,
+      }).then(({ status }) => status);
+    expect(await put(tags)).toBe(403);
+    expect(await put('é=u')).toBe(200);
+    expect(await put('%FF=ü')).toBe(400);
+  },
+);
 
 test('tags that a copy does not take are not asked about', async () => {
   const place = { Bucket: 'dst', Key: 'tagged', CopySource: 'src/k', Tagging: 'class=open' };

@@ -1,4 +1,5 @@
 import { parseAmzDate } from '../auth/amz-date.ts';
+import { tagsInHeader } from '../object-tags.ts';
 import { percentDecode } from '../query.ts';
 import { retentionEndMs } from '../retention-date.ts';
 import type { S3Call } from '../s3-call.ts';
@@ -222,7 +223,7 @@ function decodedOrAsItIs(value: string): string {
 }
 
 function requestTags(call: S3Call, facts: ContextFacts): Tags {
-  return new Map(new URLSearchParams(taggingOf(call, facts) ?? ''));
+  return new Map(tagsInHeader(taggingOf(call, facts) ?? ''));
 }
 
 /** A copy that takes the tags of its source does not look at the header. */
