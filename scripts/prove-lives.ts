@@ -8,8 +8,9 @@
  *
  * Ends with exit code 1 where one has lost something, or met an error without a code; its seed is printed.
  */
-import { type ChildProcess, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { join } from 'node:path';
+import { answerOf } from './child-answer.ts';
 
 /** What a seed answers. */
 type Outcome = { readonly lives: number; readonly violation?: string };
@@ -63,18 +64,4 @@ async function runSeeds(packageName: string, first: number): Promise<Result> {
   child.kill();
   process.stdout.write(`${packageName}: seeds ${first} to ${seed - 1}, ${lives} lives\n`);
   return { runs: seed - first, lives, violations };
-}
-
-/** Rejects where the process ends without one. */
-function answerOf(child: ChildProcess): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const ended = (code: number | null): void => {
-      reject(new Error(`${child.spawnargs.join(' ')} ended with ${code}`));
-    };
-    child.once('exit', ended);
-    child.once('message', (answer) => {
-      child.off('exit', ended);
-      resolve(answer);
-    });
-  });
 }

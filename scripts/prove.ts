@@ -11,6 +11,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { answerOf } from './child-answer.ts';
 import { commitName, writeBetween } from './marked-page.ts';
 
 type Counts = {
@@ -125,20 +126,6 @@ async function runSearch(
 function startOf(packageName: string): ChildProcess {
   const script = join(root, 'packages', packageName, 'test', 'crash', 'prove.ts');
   return fork(script, { execArgv: [...process.execArgv, ...nodeFlags], cwd: root });
-}
-
-/** Rejects where the process ends without one. */
-function answerOf(child: ChildProcess): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const ended = (code: number | null): void => {
-      reject(new Error(`${child.spawnargs.join(' ')} ended with ${code}`));
-    };
-    child.once('exit', ended);
-    child.once('message', (answer) => {
-      child.off('exit', ended);
-      resolve(answer);
-    });
-  });
 }
 
 function describe(results: readonly Result[], seconds: number): string {

@@ -12,11 +12,10 @@ import {
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { parseUserPolicy } from '../src/policy/index.ts';
+import { outcome, startWithUsers, USER_SECRET } from './policy-users.ts';
 import { send } from './raw-client.ts';
-import { OWNER_ID, startTestServer, type TestServer } from './test-server.ts';
+import type { TestServer } from './test-server.ts';
 
-const secretAccessKey = 'a-secret-of-a-test';
 const allowed = (Action: readonly string[], Resource = '*'): object => ({
   Effect: 'Allow',
   Action,
@@ -35,34 +34,13 @@ const POLICIES: Record<string, readonly object[]> = {
 
 let server: TestServer;
 let owner: S3Client;
-let clients: Map<string, S3Client>;
+let client: (name: string) => S3Client;
 beforeAll(async () => {
-  const account = { id: OWNER_ID, displayName: 'tester' };
-  const users = Object.entries(POLICIES).map(([name, Statement]) => ({
-    account,
-    name,
-    accessKeyId: name,
-    secretAccessKey,
-    policies: [parseUserPolicy(JSON.stringify({ Version: '2012-10-17', Statement }))],
-  }));
-  server = await startTestServer({ users });
-  owner = server.client();
-  clients = new Map(
-    users.map(({ name }) => [
-      name,
-      server.client({ credentials: { accessKeyId: name, secretAccessKey } }),
-    ]),
-  );
+  ({ server, owner, client } = await startWithUsers(POLICIES));
   for (const Bucket of ['src', 'dst']) await owner.send(new CreateBucketCommand({ Bucket }));
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
-const client = (name: string): S3Client => clients.get(name) as S3Client;
-const outcome = (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'done',
-    (error: Error) => error.name,
-  );
 const putSource = (Tagging?: string, Key = 'k', Bucket = 'src') =>
   owner.send(new PutObjectCommand({ Bucket, Key, Body: 'v', ...(Tagging && { Tagging }) }));
 async function tagsOf(Bucket: string, Key: string): Promise<readonly unknown[] | undefined> {
@@ -84,7 +62,7 @@ const WAYS: Record<string, (user: string, key: string) => Promise<string>> = {
       path: '/dst?transaction',
       body: Buffer.from(`${JSON.stringify(line)}\n`),
       accessKey: user,
-      secretKey: secretAccessKey,
+      secretKey: USER_SECRET,
     });
     return status === 200 ? 'done' : status === 403 ? 'AccessDenied' : `${status}`;
   },
@@ -170,7 +148,7 @@ test.each([
         body: Buffer.from(`${JSON.stringify(line)}\n`),
         headers,
         accessKey: user,
-        secretKey: secretAccessKey,
+        secretKey: USER_SECRET,
       });
       return answer.code;
     };

@@ -15,11 +15,10 @@ import {
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { parseUserPolicy } from '../src/policy/index.ts';
+import { outcome, startWithUsers, USER_SECRET } from './policy-users.ts';
 import { send } from './raw-client.ts';
-import { OWNER_ID, startTestServer, type TestServer } from './test-server.ts';
+import type { TestServer } from './test-server.ts';
 
-const secretAccessKey = 'a-secret-of-a-test';
 const all = { Effect: 'Allow', Action: 's3:*', Resource: '*' };
 const denied = (Action: string, Condition: object): object => ({
   ...all,
@@ -63,24 +62,9 @@ const POLICIES: Record<string, readonly object[]> = {
 
 let server: TestServer;
 let owner: S3Client;
-let clients: Map<string, S3Client>;
+let client: (name: string) => S3Client;
 beforeAll(async () => {
-  const account = { id: OWNER_ID, displayName: 'tester' };
-  const users = Object.entries(POLICIES).map(([name, Statement]) => ({
-    account,
-    name,
-    accessKeyId: name,
-    secretAccessKey,
-    policies: [parseUserPolicy(JSON.stringify({ Version: '2012-10-17', Statement }))],
-  }));
-  server = await startTestServer({ users });
-  owner = server.client();
-  clients = new Map(
-    users.map(({ name }) => [
-      name,
-      server.client({ credentials: { accessKeyId: name, secretAccessKey } }),
-    ]),
-  );
+  ({ server, owner, client } = await startWithUsers(POLICIES));
   for (const Bucket of ['src', 'dst']) await owner.send(new CreateBucketCommand({ Bucket }));
   for (const Key of ['k', 'secret'])
     await owner.send(
@@ -89,13 +73,6 @@ beforeAll(async () => {
   await owner.send(new PutObjectCommand({ Bucket: 'src', Key: 'open', Body: 'v' }));
 });
 afterAll(() => server[Symbol.asyncDispose]());
-
-const outcome = (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'done',
-    (error: Error) => error.name,
-  );
-const client = (name: string): S3Client => clients.get(name) as S3Client;
 
 /** A get that says something else besides, signed. */
 function get(
@@ -183,7 +160,7 @@ async function transact(name: string, line: object, headers: object = {}): Promi
     headers: { ...headers },
     body: `${JSON.stringify({ ...line, ...size })}\n`,
     accessKey: name,
-    secretKey: secretAccessKey,
+    secretKey: USER_SECRET,
   });
   return status;
 }
@@ -241,7 +218,7 @@ test.each(['é=ü', '%C3%A9=%C3%BC', 'é=%C3%BC', 'a=b&é=ü'])(
         path: '/dst/accents',
         headers: { 'x-amz-tagging': Buffer.from(tagging).toString('latin1') },
         accessKey: 'accents',
-        secretKey: secretAccessKey,
+        secretKey: USER_SECRET,
       }).then(({ status }) => status);
     expect(await put(tags)).toBe(403);
     expect(await put('é=u')).toBe(200);
