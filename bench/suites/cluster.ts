@@ -98,26 +98,21 @@ async function compare(
   const count = requests * (clients === 1 ? 1 : 8);
   const what = `${method === 'PUT' ? '4 KiB put, durable' : '4 KiB get, linearizable'}, ${clients === 1 ? '1 client, of each node in turn' : `${clients} clients of all nodes`}`;
   process.stderr.write(`measuring ${what}\n`);
-  const plan = s3Plan(cluster, method, clients, count, VALUE_BYTES);
   const own: number[] = [];
   const theirs: number[] = [];
   let refusals = 0;
   const failures = await inRounds('round', rounds, async () => {
-    const results = await inParts(cluster.ports, clients, ([port = 0, ...morePorts], share) =>
-      runGenerator({ ...plan, port, morePorts, requests: count / share }),
+    const results = await inParts(cluster.ports, clients, (ports, share) =>
+      runGenerator(s3Plan({ ports }, method, clients, count / share, VALUE_BYTES)),
     );
     await untilServersAreQuiet(cluster.ports);
     for (const result of results) refusals += result.refusals;
     own.push(overall(results));
     if (etcd === undefined) return;
-    const beside = etcdPlan(etcd, method, clients, count);
-    theirs.push(
-      overall(
-        await inParts(etcd.ports, clients, (ports, share) =>
-          runEtcdGenerator({ ...beside, ports, requests: count / share }),
-        ),
-      ),
+    const beside = await inParts(etcd.ports, clients, (ports, share) =>
+      runEtcdGenerator(etcdPlan({ ports }, method, clients, count / share)),
     );
+    theirs.push(overall(beside));
   });
   const rate = (values: readonly number[]): string =>
     values.length === 0 ? 'no round ended' : `${Math.round(median(values))}/s`;
@@ -151,7 +146,7 @@ function overall(results: readonly LoadResult[]): number {
 }
 
 function s3Plan(
-  { ports }: HoldfastCluster,
+  { ports }: Pick<HoldfastCluster, 'ports'>,
   method: 'PUT' | 'GET',
   connections: number,
   requests: number,
@@ -178,7 +173,7 @@ function s3Plan(
 }
 
 function etcdPlan(
-  { ports }: EtcdCluster,
+  { ports }: Pick<EtcdCluster, 'ports'>,
   method: 'PUT' | 'GET',
   clients: number,
   requests: number,
