@@ -117,12 +117,12 @@ function planFate(
   return { isDoomed: () => isOver() || unread, isOver, wasFull: () => full };
 }
 
+const READS: ReadonlySet<DiskOperation['kind']> = new Set(['open', 'read', 'list', 'stat']);
+
 /** Reads have no number of their own. */
 function isChange(kind: DiskOperation['kind']): boolean {
-  return !['open', 'read', 'list', 'stat', 'lock', 'freeBytes'].includes(kind);
+  return !READS.has(kind) && kind !== 'lock' && kind !== 'freeBytes';
 }
-
-const READS: ReadonlySet<DiskOperation['kind']> = new Set(['open', 'read', 'list', 'stat']);
 
 const TAKES_ROOM: ReadonlySet<DiskOperation['kind']> = new Set([
   'create',
