@@ -163,21 +163,19 @@ class BackupWriter {
     // A log that begins behind a state that was sent has none yet; they are told apart when it has.
     if (own.length === 0) return;
     const segments = this.#earlier.findLast((each) => each.segments.length > 0)?.segments ?? [];
-    const isBehind = (own.at(-1)?.segmentId ?? 0) < (segments.at(-1)?.segmentId ?? 0);
-    const common = segments.findLast(({ segmentId }) =>
-      own.some((each) => each.segmentId === segmentId),
-    );
-    const ours = own.find(({ segmentId }) => segmentId === common?.segmentId);
-    if (common !== undefined && ours !== undefined) {
+    const stored = new Map(segments.map((segment) => [segment.segmentId, segment]));
+    const ours = own.findLast(({ segmentId }) => stored.has(segmentId));
+    const common = ours && stored.get(ours.segmentId);
+    if (ours !== undefined && common !== undefined) {
       if (await this.#continues(common, ours)) return;
-    } else if (!isBehind) return;
+    } else if ((own.at(-1)?.segmentId ?? 0) >= (segments.at(-1)?.segmentId ?? 0)) return;
     throw new KvError(
       'KV_INCOMPATIBLE',
       `${this.#directory} holds backups of another log than this node has now: an older copy of its folder was put back, or it was taken in anew. Give it another folder of backups`,
     );
   }
 
-  /** Whether the node's segment is what was backed up, or begins with it. WAL_CORRUPTION where it is damaged. */
+  /** Whether the node's segment is what was backed up, or begins with it. WAL_CORRUPTION where it is neither for it is damaged. */
   async #continues(stored: BackupSegment, own: PinnedSegment): Promise<boolean> {
     const env = this.#env;
     const source = `${this.#pinned.directory}/${own.name}`;
@@ -189,6 +187,7 @@ class BackupWriter {
       const options = { check: this.#check, sizeBytes: stored.sizeBytes };
       if ((await fingerprint(env, source, options)).sha256 === stored.sha256) return true;
     }
+    // Damage is no other log, and says what it is: without a target the segment is only checked.
     await copySegment({ env, source, ...(!own.sealed && { upTo: own.lastIndex }) });
     return false;
   }
