@@ -11,7 +11,7 @@ import type { Condition, KvEntryWithValue, KvStore, Operation } from '@holdfast/
 import { keyAfter } from '../key-range.ts';
 import { KEY_SPACE, spaceRange } from '../keys.ts';
 import { recordReader, recordWriter } from '../record-version.ts';
-import { unchanged } from '../store-context.ts';
+import { put, remove, unchanged } from '../store-context.ts';
 import { CHANGE_PREFIX } from './journal.ts';
 import { type PlacedChange, readChange } from './object-change.ts';
 
@@ -63,7 +63,7 @@ export async function openChangeFeed(kv: KvStore, nodes?: FeedNodes): Promise<Ch
   if (await isOfAnotherStore(kv)) await closeChangeFeed(kv);
   if (nodes !== undefined && (await kv.get(nodeKey(nodes.nodeId))) === undefined) {
     const value = recordWriter(1).finish();
-    await kv.transact({ operations: [{ kind: 'put', key: nodeKey(nodes.nodeId), value }] });
+    await kv.transact({ operations: [put(nodeKey(nodes.nodeId), value)] });
   }
   await beginFeed(kv, nodes);
   return {
@@ -87,7 +87,7 @@ async function beginFeed(kv: KvStore, nodes: FeedNodes | undefined): Promise<voi
   await kv.transact({
     conditions,
     // Revision 0 stands for that of this transaction: it is the entry's own version.
-    operations: [{ kind: 'put', key: FEED_KEY, value: encodePlace({ revision: 0, position: 0 }) }],
+    operations: [put(FEED_KEY, encodePlace({ revision: 0, position: 0 }))],
   });
 }
 
@@ -99,7 +99,7 @@ export async function closeChangeFeed(kv: KvStore, nodeId?: string): Promise<voi
   const keys = [FEED_KEY, ...(nodeId === undefined ? [] : [nodeKey(nodeId)])];
   const operations: Operation[] = [];
   for (const key of keys) {
-    if ((await kv.get(key)) !== undefined) operations.push({ kind: 'delete', key });
+    if ((await kv.get(key)) !== undefined) operations.push(remove(key));
   }
   if (operations.length > 0) await kv.transact({ operations });
   await removeChanges(kv);
@@ -113,7 +113,7 @@ async function removeChanges(kv: KvStore): Promise<number> {
     if (entries.length === 0) return removed;
     const { committed } = await kv.transact({
       conditions: [unchanged(FEED_KEY, undefined)],
-      operations: entries.map(({ key }) => ({ kind: 'delete', key })),
+      operations: entries.map(({ key }) => remove(key)),
     });
     if (!committed) return removed;
     removed += entries.length;
@@ -195,8 +195,8 @@ async function trimFeed(kv: KvStore, beforeMs: number, keep: number): Promise<nu
       // Safety: the place never goes back. A node that led before may trim too, by what it has read before this one did.
       conditions: [unchanged(FEED_KEY, feed.version)],
       operations: [
-        { kind: 'put', key: FEED_KEY, value: encodePlace(isBefore(last, oldest) ? oldest : last) },
-        ...entries.slice(0, count).map(({ key }) => ({ kind: 'delete', key }) as const),
+        put(FEED_KEY, encodePlace(isBefore(last, oldest) ? oldest : last)),
+        ...entries.slice(0, count).map(({ key }) => remove(key)),
       ],
     });
     if (!result.committed) return removed;

@@ -1,6 +1,7 @@
 import { fromUtf8 } from '@holdfast/bytes';
 import type { KvStore } from '@holdfast/kv';
 import { KEY_SPACE, spaceRange } from '../keys.ts';
+import { remove } from '../store-context.ts';
 import { queuePrefix } from './journal.ts';
 import { type PlacedChange, type QueuedDetails, readChange } from './object-change.ts';
 
@@ -36,7 +37,7 @@ export function createEventQueue(kv: KvStore): EventQueue {
       }));
     },
     acknowledge: async (events) => {
-      const operations = events.map(({ kvKey }) => ({ kind: 'delete', key: kvKey }) as const);
+      const operations = events.map(({ kvKey }) => remove(kvKey));
       await kv.transact({ operations });
     },
     count: async (target, limit) => {
@@ -65,7 +66,7 @@ async function removeBefore(kv: KvStore, target: string, beforeMs: number): Prom
     const { entries } = await kv.scan({ ...queueRange(prefix), limit: BATCH });
     const old = entries.filter((entry) => readChange(entry, prefix.length).timeMs < beforeMs);
     if (old.length === 0) return removed;
-    await kv.transact({ operations: old.map(({ key }) => ({ kind: 'delete', key })) });
+    await kv.transact({ operations: old.map(({ key }) => remove(key)) });
     removed += old.length;
   }
 }
