@@ -107,13 +107,16 @@ async function stagePut(
   put: TransactionOperation & { readonly op: 'put' },
   budget: InlineBudget,
 ): Promise<StagedOperation> {
-  const { body, verification, metadata, conditions } = put;
+  const { op, key, body, verification, metadata, conditions } = put;
   checkMetadata(metadata);
   const opened = await newEncryption(context, put.encryption);
   const encryption = opened && { ...opened, partNumber: 0 };
   const staged = await stageBody(withBudget(context, budget), { body, verification, encryption });
-  const more = besides(context, put);
-  return stagedWrite(context, place, staged, { metadata, conditions, budget, more });
+  // Not the record's: an encrypted one has another each time.
+  const plainMd5 = toHex(staged.digests.get('md5') as Uint8Array);
+  const request = [op, key, conditions, plainMd5, metadata];
+  const asked = JSON.stringify([...request, ...besides(context, put)]);
+  return stagedWrite(context, place, staged, { asked, metadata, conditions, budget });
 }
 
 async function stageSource(
@@ -143,8 +146,8 @@ async function stageSource(
   const { info } = reader;
   const staged = await stageCopy(withBudget(context, budget), reader, operation);
   const copied = metadataOfCopy(operation, info.metadata);
-  const write = { metadata: copied, conditions, budget, more: [] };
-  const written = { ...stagedWrite(context, place, staged, write), asked };
+  const write = { asked, metadata: copied, conditions, budget };
+  const written = stagedWrite(context, place, staged, write);
   // A version that is named has the same bytes for ever.
   if (source.versionId !== undefined) return written;
   return {
@@ -222,21 +225,19 @@ function stagedWrite(
   { operation: { op, key }, index }: Place,
   staged: StagedBody,
   write: {
+    readonly asked: string;
     readonly metadata: ObjectMetadata;
     readonly conditions: TransactionOperation['conditions'];
     readonly budget: InlineBudget;
-    readonly more: readonly object[];
   },
 ): StagedOperation {
-  const { metadata, conditions, budget, more } = write;
-  // Not the record's: an encrypted one has another each time.
-  const plainMd5 = staged.digests.get('md5') as Uint8Array;
+  const { asked, metadata, conditions, budget } = write;
   if (staged.conditions.length === 0) budget.bytes -= staged.sizeBytes;
   return {
     op,
     key,
     index,
-    asked: JSON.stringify([op, key, conditions, toHex(plainMd5), metadata, ...more]),
+    asked,
     bodyConditions: conditionsOf(staged),
     change: async (bucket, latest) => {
       checkWriteConditions(conditions, validatorsOf(latest.object?.record), key);
