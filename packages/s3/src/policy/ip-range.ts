@@ -4,24 +4,24 @@ interface Address {
   readonly value: bigint;
 }
 
+/** The addresses that have the first `prefix` bits in common. */
+interface Range {
+  readonly address: Address;
+  readonly prefix: number;
+}
+
 /** Whether an address lies in a range such as `192.0.2.0/24` or `2001:db8::/32`. What is neither lies nowhere. */
 export function inIpRange(range: string, address: string): boolean {
-  const [base = '', length] = range.split('/');
-  const from = parseAddress(base);
+  const from = parseRange(range);
   const asked = parseAddress(address);
-  if (from === undefined || asked === undefined || from.bits !== asked.bits) return false;
-  const prefix = length === undefined ? from.bits : readPrefix(length, from.bits);
-  if (prefix === undefined) return false;
-  const shift = BigInt(from.bits - prefix);
-  return from.value >> shift === asked.value >> shift;
+  if (from === undefined || asked?.bits !== from.address.bits) return false;
+  const shift = BigInt(asked.bits - from.prefix);
+  return from.address.value >> shift === asked.value >> shift;
 }
 
 /** Whether a text is an address or a range. */
 export function isIpRange(text: string): boolean {
-  const [base = '', length, rest] = text.split('/');
-  const address = parseAddress(base);
-  if (address === undefined || rest !== undefined) return false;
-  return length === undefined || readPrefix(length, address.bits) !== undefined;
+  return text.split('/').length <= 2 && parseRange(text) !== undefined;
 }
 
 /**
@@ -31,11 +31,16 @@ export function isIpRange(text: string): boolean {
  * Source: Amazon S3 User Guide, "Blocking public access to your Amazon S3 storage", "The meaning of public".
  */
 export function isBroadRange(text: string): boolean {
+  const range = parseRange(text);
+  return range === undefined || range.prefix < (range.address.bits === 32 ? 8 : 32);
+}
+
+function parseRange(text: string): Range | undefined {
   const [base = '', length] = text.split('/');
   const address = parseAddress(base);
-  if (address === undefined) return true;
+  if (address === undefined) return undefined;
   const prefix = length === undefined ? address.bits : readPrefix(length, address.bits);
-  return prefix === undefined || prefix < (address.bits === 32 ? 8 : 32);
+  return prefix === undefined ? undefined : { address, prefix };
 }
 
 function readPrefix(text: string, bits: number): number | undefined {
