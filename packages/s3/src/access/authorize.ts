@@ -7,7 +7,7 @@ import { S3Error } from '../s3-error.ts';
 import { type Acl, decodeAcl, ownerOnly } from './acl.ts';
 import { type RequiredAction, requiredAction } from './action-table.ts';
 import type { BucketAccess } from './bucket-access.ts';
-import { mayAccess, mayOutside } from './decide-access.ts';
+import { mayAccess, mayOutside, POLICY_ACTIONS } from './decide-access.ts';
 import { creationActions, headerActions } from './header-actions.ts';
 import {
   type ContextFacts,
@@ -39,13 +39,6 @@ const SELF_DECIDING: ReadonlySet<string> = new Set([
   'PostObject',
   'Preflight',
   'TransactObjects',
-]);
-
-/** Operations that are for the account of the bucket, whatever its policy allows others. */
-const OWNERS_ONLY: ReadonlySet<string> = new Set([
-  'GetBucketPolicy',
-  'PutBucketPolicy',
-  'DeleteBucketPolicy',
 ]);
 
 /**
@@ -88,7 +81,7 @@ export async function authorize(call: S3Call, operation: string): Promise<void> 
   const allowed = !asksForInfo(call, target) && isAllowed(call, target, undefined);
   if (!allowed) await requireAccess(call, target);
   // Source: AWS API reference, "PutBucketPolicy": with the permission, and of another account, it is this.
-  if (OWNERS_ONLY.has(operation) && call.user?.account.id !== bucket.ownerId) {
+  if (POLICY_ACTIONS.has(target.required.action) && call.user?.account.id !== bucket.ownerId) {
     throw new S3Error('MethodNotAllowed', undefined, {
       Method: call.method,
       ResourceType: 'BUCKETPOLICY',

@@ -26,8 +26,11 @@ export interface AccessQuestion {
   readonly grants?: { readonly acl: Acl; readonly permission: Permission } | undefined;
 }
 
-/** What the owner of a bucket may always do, so that a policy can never lock everybody out. */
-const NEVER_LOCKED: ReadonlySet<string> = new Set([
+/**
+ * What is done with the policy itself. The owner of the bucket may always do it, so that a policy can never lock everybody out, and no
+ * other account, whatever the policy allows.
+ */
+export const POLICY_ACTIONS: ReadonlySet<string> = new Set([
   's3:GetBucketPolicy',
   's3:PutBucketPolicy',
   's3:DeleteBucketPolicy',
@@ -53,7 +56,7 @@ export function mayAccess(question: AccessQuestion): boolean {
   const owns = user !== undefined && user.account.id === ownerId;
   if (bucketSays === 'deny' || userSays === 'deny') {
     const ownerItself = owns && user.policies === undefined;
-    return ownerItself && NEVER_LOCKED.has(question.action);
+    return ownerItself && POLICY_ACTIONS.has(question.action);
   }
   const granted =
     question.enoughNotDenied === true ||

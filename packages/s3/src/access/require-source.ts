@@ -1,15 +1,21 @@
 import type { VersionAddress } from '@holdfast/objects';
 import type { S3Call } from '../s3-call.ts';
 import { requiredAction } from './action-table.ts';
-import { checkExpectedOwner, hasAccess, openBucket, requireAccess } from './authorize.ts';
+import {
+  checkExpectedOwner,
+  hasAccess,
+  type OpenBucket,
+  openBucket,
+  requireAccess,
+} from './authorize.ts';
 import { WRITE_TAGS } from './header-actions.ts';
 
 /**
- * A copy reads its source: who asks must be allowed to.
+ * A copy reads its source: who asks must be allowed to. Resolves with the bucket of the source.
  *
  * @throws S3Error AccessDenied; ObjectStoreError NoSuchBucket
  */
-export async function requireSource(call: S3Call, source: VersionAddress): Promise<void> {
+export async function requireSource(call: S3Call, source: VersionAddress): Promise<OpenBucket> {
   const open = await openBucket(call, source.bucket);
   checkExpectedOwner(call, 'x-amz-source-expected-bucket-owner', open.bucket);
   await requireAccess(call, {
@@ -18,22 +24,24 @@ export async function requireSource(call: S3Call, source: VersionAddress): Promi
     key: source.key,
     versionId: source.versionId,
   });
+  return open;
 }
 
 /**
- * What a copy to `key` of the request's bucket may do with the tags of its source, beside the rest of it.
+ * What a copy to `key` of the request's bucket may do with the tags of its source, which is in `from`, beside the rest of it.
  *
  * Source: AWS API reference, "CopyObject", "Permissions": who copies tags reads and writes them.
  */
 export async function sourceTags(
   call: S3Call,
-  source: VersionAddress,
+  from: OpenBucket,
+  source: Pick<VersionAddress, 'key' | 'versionId'>,
   key: string,
 ): Promise<{ readonly refuseTags?: true }> {
   const { versionId } = source;
   const read = { key: source.key, versionId, required: requiredAction('GetObjectTagging') };
   const allowed =
-    (await hasAccess(call, { ...(await openBucket(call, source.bucket)), ...read })) &&
+    (await hasAccess(call, { ...from, ...read })) &&
     (await hasAccess(call, { ...call.openBucket, key, required: WRITE_TAGS }));
   return allowed ? {} : { refuseTags: true };
 }

@@ -32,10 +32,10 @@ export async function copyObject(call: S3Call): Promise<void> {
   const checksumAlgorithm = readChecksumAlgorithm(call);
   const access = newObjectAccess(call, call.openBucket);
   const encryption = { ...encryptionField(call), ...sourceKeyField(call) };
-  await requireSource(call, source);
+  const from = await requireSource(call, source);
   const tags = retag
     ? { tagging: readTaggingHeader(call) ?? '' }
-    : await sourceTags(call, source, call.key);
+    : await sourceTags(call, from, source, call.key);
   const copied = call.store.copyObject({
     bucket: call.bucket,
     key: call.key,

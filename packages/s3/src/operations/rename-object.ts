@@ -22,12 +22,11 @@ export async function renameObject(call: S3Call): Promise<void> {
     const required = requiredAction(operation);
     await requireAccess(call, { ...call.openBucket, required, key: sourceKey });
   }
-  const { bucket, key } = call;
   await call.store.renameObject({
-    bucket,
-    key,
+    bucket: call.bucket,
+    key: call.key,
     sourceKey,
-    ...(await sourceTags(call, { bucket, key: sourceKey }, key)),
+    ...(await sourceTags(call, call.openBucket, { key: sourceKey }, call.key)),
     ...(conditions !== undefined && { conditions }),
     ...(sourceConditions !== undefined && { sourceConditions }),
     ...(clientToken !== undefined && { clientToken }),

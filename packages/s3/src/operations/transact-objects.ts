@@ -95,14 +95,14 @@ async function readOperation(
         key: line.source.key,
         ...(versionId !== undefined && { versionId }),
       };
-      await requireSource(call, source);
+      const from = await requireSource(call, source);
       const sourceConditions = ifMatch === undefined ? undefined : { ifMatch: parseETags(ifMatch) };
       return {
         op: 'copy',
         key,
         conditions,
         source,
-        ...(await sourceTags(call, source, key)),
+        ...(await sourceTags(call, from, source, key)),
         access,
         ...encryptionField(call),
         ...saidField(call),
@@ -149,14 +149,9 @@ function putOperation(
 }
 
 async function requireFor(call: S3Call, operation: string, line: TransactionLine): Promise<void> {
-  const { key } = line;
+  const required = requiredAction(operation);
   const said = saidBy(call, line);
-  await requireAccess(call, {
-    ...call.openBucket,
-    required: requiredAction(operation),
-    key,
-    said,
-  });
+  await requireAccess(call, { ...call.openBucket, required, key: line.key, said });
 }
 
 /** What the line says, as the headers of the operation alone would say it. */
