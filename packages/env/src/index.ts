@@ -26,6 +26,7 @@ export { DigestError } from './digests.ts';
 export type { Env } from './env.ts';
 export type { FileErrorCode, FileHandle, FileLock, FileStat, Files, OpenOptions } from './files.ts';
 export { FileError } from './files.ts';
+export { InPlaceTurns } from './in-place-turns.ts';
 export type {
   Address,
   Connection,

@@ -5,8 +5,10 @@ import { stat } from 'node:fs/promises';
 import { constants as systemConstants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { FileHandle } from '../src/files.ts';
 import { openDescriptor } from '../src/node/descriptor.ts';
 import { fileErrorOf } from '../src/node/file-errors.ts';
+import { InPlaceCalls } from '../src/node/in-place-calls.ts';
 import { NodeFiles } from '../src/node/index.ts';
 import { NodeFileHandle } from '../src/node/node-file-handle.ts';
 import { makeTemporaryFolder, type TemporaryFolder } from './temporary-folder.ts';
@@ -152,4 +154,46 @@ test('many small buffers share memory, so that address space lasts', () => {
   const files = new NodeFiles();
   const buffers = Array.from({ length: 20_000 }, () => files.allocate(4096));
   expect(new Set(buffers.map((buffer) => buffer.buffer)).size).toBeLessThan(20);
+});
+
+/** Calls of the file system that a thread of the pool has now. */
+function callsOnThreads(): number {
+  return process.getActiveResourcesInfo().filter((name) => name.startsWith('FSReq')).length;
+}
+
+test('names are looked up in place, and by threads once that was slow', async () => {
+  let nowMs = 0;
+  let tookMs = 0;
+  const lookUps = new InPlaceCalls(() => {
+    nowMs += tookMs / 2;
+    return nowMs;
+  });
+  const files = new NodeFiles({}, lookUps);
+  const path = `${folder.path}/a`;
+  await (await files.open(path, 'create')).close();
+  const [openOne, missing] = [() => files.open(path, 'read'), `${folder.path}/b`];
+  const calls = [() => files.list(folder.path), () => files.stat(path), () => files.stat(missing)];
+  const threadsUsed = async (): Promise<number> => {
+    const before = callsOnThreads();
+    const all = [...calls.map((call) => call()), openOne()] as const;
+    const used = callsOnThreads() - before;
+    const [names, there, gone, handle] = await Promise.all(all);
+    expect([names, gone]).toEqual([['a'], undefined]);
+    expect(there).toMatchObject({ kind: 'file', sizeBytes: 0 });
+    await (handle as FileHandle).close();
+    return used;
+  };
+  expect(await threadsUsed()).toBe(0);
+  tookMs = 4;
+  // The first is slow, which is noted, and the next four are left to threads.
+  expect(await threadsUsed()).toBe(3);
+});
+
+test('what a look-up in place fails with is typed as ever', async () => {
+  const files = new NodeFiles();
+  const path = `${folder.path}/none`;
+  const refused = { code: 'FILE_NOT_FOUND', path };
+  await expect(files.open(path, 'write', { direct: true })).rejects.toMatchObject(refused);
+  await expect(files.list(path)).rejects.toMatchObject(refused);
+  await expect(files.syncDirectory(path)).rejects.toMatchObject(refused);
 });

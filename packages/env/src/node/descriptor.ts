@@ -2,7 +2,18 @@
  * Node's callback calls on a file descriptor as promises, looped until all is done. They are wrapped
  * by hand because a `FileHandle` of node:fs/promises costs several microseconds more a call.
  */
-import { close, fdatasync, fstat, fsync, ftruncate, open, read, readSync, write } from 'node:fs';
+import {
+  close,
+  fdatasync,
+  fstat,
+  fsync,
+  ftruncate,
+  open,
+  openSync,
+  read,
+  readSync,
+  write,
+} from 'node:fs';
 import { errnoOf, fileErrorOf } from './file-errors.ts';
 
 type Done = (error: Error | null) => void;
@@ -23,6 +34,15 @@ export function openDescriptor(path: string, flags: number, mode?: number): Prom
       else reject(fileErrorOf('open', path, error));
     });
   });
+}
+
+/** As `openDescriptor`, of a file that is there; done when it returns. */
+export function openDescriptorNow(path: string, flags: number): number {
+  try {
+    return openSync(path, flags);
+  } catch (error) {
+    throw fileErrorOf('open', path, error);
+  }
 }
 
 export function closeDescriptor(descriptor: number, path: string): Promise<void> {

@@ -5,7 +5,6 @@ import { FileError } from '../files.ts';
 import {
   closeDescriptor,
   descriptorSize,
-  openDescriptor,
   readFully,
   readFullyNow,
   syncData,
@@ -19,17 +18,18 @@ const DIRECT_ALIGNMENT_BYTES = 4096;
 
 /**
  * A descriptor that bypasses the page cache and, unless `isBulk`, returns from a write when it is durable;
- * undefined where the platform or the filesystem has no such thing (tmpfs, some network mounts).
+ * undefined where the platform or the filesystem has no such thing (tmpfs, some network mounts). `open` opens it.
  */
 export async function openDirectDescriptor(
   path: string,
   isBulk: boolean,
+  open: (path: string, flags: number) => Promise<number>,
 ): Promise<number | undefined> {
   // Not defined on macOS and Windows.
   const direct: number | undefined = constants.O_DIRECT;
   if (direct === undefined) return undefined;
   try {
-    return await openDescriptor(path, constants.O_RDWR | direct | (isBulk ? 0 : constants.O_DSYNC));
+    return await open(path, constants.O_RDWR | direct | (isBulk ? 0 : constants.O_DSYNC));
   } catch (error) {
     if (refusesDirect(error)) return undefined;
     throw error;

@@ -1,10 +1,11 @@
-import { constants } from 'node:fs';
+import { constants, readdirSync, statSync } from 'node:fs';
 import { link, mkdir, readdir, rename, rmdir, stat, statfs, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { FileHandle, FileLock, FileStat, Files, OpenOptions } from '../files.ts';
 import { AlignedMemory } from './aligned-memory.ts';
-import { closeDescriptor, openDescriptor, syncAll } from './descriptor.ts';
+import { closeDescriptor, openDescriptor, openDescriptorNow, syncAll } from './descriptor.ts';
 import { errnoOf, fileErrorOf } from './file-errors.ts';
+import { InPlaceCalls } from './in-place-calls.ts';
 import { NodeFileHandle, openDirectDescriptor } from './node-file-handle.ts';
 import { NodeThreads } from './node-threads.ts';
 import { takeSqliteLock } from './sqlite-lock.ts';
@@ -51,9 +52,12 @@ export class NodeFiles implements Files {
   readonly threads: NodeThreads;
   readonly #memory = new AlignedMemory();
   readonly #direct: boolean;
+  /** For what only looks up names, which is mostly in memory. */
+  readonly #lookUps: InPlaceCalls;
 
-  constructor(options: NodeFilesOptions = {}) {
+  constructor(options: NodeFilesOptions = {}, lookUps: InPlaceCalls = new InPlaceCalls()) {
     this.#direct = options.direct ?? true;
+    this.#lookUps = lookUps;
     this.threads = new NodeThreads(options);
   }
 
@@ -62,7 +66,10 @@ export class NodeFiles implements Files {
     mode: 'read' | 'write' | 'create',
     options: OpenOptions = {},
   ): Promise<FileHandle> {
-    const opening = openDescriptor(path, FLAGS[mode], options.mode ?? 0o644);
+    const opening =
+      mode === 'create'
+        ? openDescriptor(path, FLAGS[mode], options.mode ?? 0o644)
+        : this.#openThere(path, FLAGS[mode]);
     if (!options.direct || mode === 'read') {
       return new NodeFileHandle(path, await opening, undefined);
     }
@@ -83,7 +90,16 @@ export class NodeFiles implements Files {
   }
 
   async #openDirect(path: string, isBulk: boolean): Promise<number | undefined> {
-    return this.#direct ? await openDirectDescriptor(path, isBulk) : undefined;
+    const open = (at: string, flags: number): Promise<number> => this.#openThere(at, flags);
+    return this.#direct ? await openDirectDescriptor(path, isBulk, open) : undefined;
+  }
+
+  /** Opens a file or folder that is there. */
+  #openThere(path: string, flags: number): Promise<number> {
+    return this.#lookUps.run(
+      () => openDescriptorNow(path, flags),
+      () => openDescriptor(path, flags),
+    );
   }
 
   async rename(from: string, to: string): Promise<void> {
@@ -107,14 +123,21 @@ export class NodeFiles implements Files {
   }
 
   async list(path: string): Promise<string[]> {
-    const names = await readdir(path).catch(rejectAs('list', path));
+    const listing = this.#lookUps.run(
+      () => readdirSync(path),
+      () => readdir(path),
+    );
+    const names = await listing.catch(rejectAs('list', path));
     // By code unit, as the default is: the same on every machine, whatever its language.
     return names.sort();
   }
 
   async stat(path: string): Promise<FileStat | undefined> {
     try {
-      const stats = await stat(path);
+      const stats = await this.#lookUps.run(
+        () => statSync(path),
+        () => stat(path),
+      );
       const kind = stats.isDirectory() ? 'directory' : 'file';
       return { sizeBytes: stats.size, kind, modifiedMs: stats.mtimeMs };
     } catch (cause) {
@@ -127,7 +150,8 @@ export class NodeFiles implements Files {
   async syncDirectory(path: string): Promise<void> {
     // Windows cannot sync a folder; NTFS journals its entries.
     if (process.platform === 'win32') return;
-    const descriptor = await openDescriptor(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    const flags = constants.O_RDONLY | constants.O_DIRECTORY;
+    const descriptor = await this.#openThere(path, flags);
     try {
       await syncAll(descriptor, path);
     } finally {
