@@ -27,6 +27,11 @@ export class OffsetList {
     this.#offsets[this.#length++] = offset;
   }
 
+  /** Offsets of so many records of one size, one right behind the other. */
+  addRecords(offset: number, sizeBytes: number, count: number): void {
+    for (let position = 0; position < count; position++) this.push(offset + position * sizeBytes);
+  }
+
   at(position: number): number {
     if (!(position >= 0 && position < this.#length)) {
       throw new InvariantError(`no record at position ${position}`);

@@ -141,11 +141,6 @@ export function recordTerm(view: DataView, at: number): number {
   return high === 0 ? low : high * 0x1_0000_0000 + low;
 }
 
-/** Head and body bytes of a record that was verified. */
-export function recordPayloadBytes(view: DataView, at: number): number {
-  return view.getUint32(at + HEAD_LENGTH_AT, true) + view.getUint32(at + BODY_LENGTH_AT, true);
-}
-
 export function recordHeadLength(view: DataView, at: number): number {
   return view.getUint32(at + HEAD_LENGTH_AT, true);
 }

@@ -247,15 +247,9 @@ class FolderExaminer {
     try {
       segment.offsets = new OffsetList();
       const start = scanStartOf(header, loaded.headerCrc);
-      let durableSeq = 0;
-      const result = await scanSegment(window, start, env, {
-        record: (offset, index, term, bytes) => segment.addRecord(offset, index, term, bytes),
-        batch: (_, header) => {
-          ({ durableSeq } = header);
-        },
-      });
+      const result = await scanSegment(window, start, env, { records: segment });
       segment.endPosition = result.endPosition;
-      if (durableSeq < result.sequence) this.unproven.push(segment);
+      if (result.durableSeq < result.sequence) this.unproven.push(segment);
       if (next !== undefined) this.#acceptSealed(segment, result, next);
       else await this.#acceptTail(segment, result, window);
       this.scannedBytes += window.readBytes;

@@ -82,9 +82,7 @@ export class SegmentIndex {
         // Safety: by what was read of the segment at the start, so that a file in its place is not taken for it.
         const { nonce, baseIndex: nextIndex } = segment;
         const start = { ...scanStartOf(decoded.header, decoded.crc), nonce, nextIndex };
-        const result = await scanSegment(window, start, env, {
-          record: (offset) => offsets.push(offset),
-        });
+        const result = await scanSegment(window, start, env, { records: offsets });
         if (offsets.length < segment.recordCount) {
           const problem = result.problem ?? 'records are missing';
           throw corruption(segment.path, result.endPosition, problem);

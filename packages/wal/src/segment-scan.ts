@@ -3,7 +3,14 @@ import { BATCH_HEADER_BYTES, type BatchHeader, decodeBatchHeader } from './batch
 import { BatchSum } from './batch-sum.ts';
 import type { FileWindow } from './file-window.ts';
 import { BLOCK_BYTES, type Nonce, roundUpToBlock, viewOf } from './layout.ts';
-import { recordCrc, recordPayloadBytes, recordTerm, verifyRecord } from './record-codec.ts';
+import {
+  recordBodyLength,
+  recordCrc,
+  recordHeadLength,
+  recordSizeBytes,
+  recordTerm,
+  verifyRecord,
+} from './record-codec.ts';
 import type { SegmentHeader } from './segment-header.ts';
 
 /** The least records whose sum is worth the call. */
@@ -29,9 +36,22 @@ export function scanStartOf(header: SegmentHeader, headerCrc: number): ScanStart
   };
 }
 
-/** What a scan hands over as it goes. */
+/** Takes records that a scan has found whole, in order. */
+export interface RecordRuns {
+  /** So many of one term and size, one right behind the other; `payloadBytes` is that of each. */
+  addRecords(
+    offset: number,
+    sizeBytes: number,
+    count: number,
+    index: number,
+    term: number,
+    payloadBytes: number,
+  ): void;
+}
+
+/** What a scan hands over as it goes. Why no function for records: one of each scan's own is compiled for each. */
 export interface ScanVisitor {
-  record?(offset: number, index: number, term: number, payloadBytes: number): void;
+  readonly records?: RecordRuns;
   batch?(position: number, header: BatchHeader & { readonly chain: number }): void;
 }
 
@@ -42,6 +62,8 @@ export interface ScanResult {
   readonly sequence: number;
   /** Its chain. */
   readonly chain: number;
+  /** What its header, or that of the footer behind it, says was durable; 0 where there is neither. */
+  readonly durableSeq: number;
   readonly nextIndex: number;
   /** Whether the last whole batch is a mark: then all before it is known to be durable. */
   readonly endsWithMark: boolean;
@@ -61,6 +83,7 @@ export async function scanSegment(
   let { position, sequence, chain, nextIndex } = start;
   const { crc32c } = checksums;
   const sum = new BatchSum(crc32c);
+  let durableSeq = 0;
   let endsWithMark = false;
   let footer: BatchHeader | undefined;
   let problem: string | undefined;
@@ -86,18 +109,28 @@ export async function scanSegment(
       break;
     }
     visitor.batch?.(position, header);
+    ({ durableSeq } = header);
     if (header.kind === 'footer') {
       footer = header;
       break;
     }
-    if (visitor.record !== undefined) visitRecords(view, header, position, visitor.record);
+    if (visitor.records !== undefined) visitRecords(view, header, position, visitor.records);
     endsWithMark = header.kind === 'mark';
     position += roundUpToBlock(length);
     sequence = header.sequence;
     chain = header.chain;
     nextIndex += header.count;
   }
-  return { endPosition: position, sequence, chain, nextIndex, endsWithMark, footer, problem };
+  return {
+    endPosition: position,
+    sequence,
+    chain,
+    durableSeq,
+    nextIndex,
+    endsWithMark,
+    footer,
+    problem,
+  };
 }
 
 function headerProblem(
@@ -159,17 +192,41 @@ function eachHolds(
   return at === end;
 }
 
+/** Why runs: nearly all records of a batch are alike, and a call for each takes as long as its checksum. */
 function visitRecords(
   view: DataView,
   header: BatchHeader,
   batchPosition: number,
-  visit: NonNullable<ScanVisitor['record']>,
+  records: RecordRuns,
 ): void {
   let at: number = BATCH_HEADER_BYTES;
-  for (let position = 0; position < header.count; position++) {
-    const payloadBytes = recordPayloadBytes(view, at);
-    visit(batchPosition + at, header.firstIndex + position, recordTerm(view, at), payloadBytes);
-    at += Math.ceil((32 + payloadBytes) / 8) * 8;
+  let position = 0;
+  while (position < header.count) {
+    const first = at;
+    const firstPosition = position;
+    const term = recordTerm(view, first);
+    const headLength = recordHeadLength(view, first);
+    const bodyLength = recordBodyLength(view, first);
+    const sizeBytes = recordSizeBytes(headLength, bodyLength);
+    do {
+      at += sizeBytes;
+      position++;
+    } while (
+      position < header.count &&
+      recordHeadLength(view, at) === headLength &&
+      recordBodyLength(view, at) === bodyLength &&
+      recordTerm(view, at) === term
+    );
+    const index = header.firstIndex + firstPosition;
+    const count = position - firstPosition;
+    records.addRecords(
+      batchPosition + first,
+      sizeBytes,
+      count,
+      index,
+      term,
+      headLength + bodyLength,
+    );
   }
 }
 

@@ -83,6 +83,21 @@ export class Segment {
     this.payloadBytes += payloadBytes;
   }
 
+  /** As many records of one term and size, one right behind the other; `payloadBytes` is that of each. */
+  addRecords(
+    offset: number,
+    sizeBytes: number,
+    count: number,
+    index: number,
+    term: number,
+    payloadBytes: number,
+  ): void {
+    this.addRecord(offset, index, term, payloadBytes);
+    (this.offsets as OffsetList).addRecords(offset + sizeBytes, sizeBytes, count - 1);
+    this.recordCount += count - 1;
+    this.payloadBytes += (count - 1) * payloadBytes;
+  }
+
   /** Forgets the records behind `lastIndex`, which hold `payloadBytes`. */
   trim(lastIndex: number, payloadBytes: number): void {
     const count = Math.max(0, lastIndex - this.baseIndex + 1);
