@@ -166,8 +166,8 @@ export class ThreeServers implements AsyncDisposable {
   }
 
   /** A client that tries again, as clients do: three servers in one busy process may elect another leader at any time. */
-  patient(at: number): S3Client {
-    return this.client(at, CREDENTIALS, 8);
+  patient(at: number, keys: typeof CREDENTIALS = CREDENTIALS): S3Client {
+    return this.client(at, keys, 8);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
