@@ -61,7 +61,10 @@ export function truncateFrom(state: RaftState, from: number): void {
   for (const write of disk.inFlight) write.provesIndex = Math.min(write.provesIndex, from - 1);
 }
 
-/** Makes the leader's list of members the one of the configuration in force. */
+/**
+ * Makes the leader's list of members the one of the configuration in force. Whom it hands leadership to stays a member:
+ * no change is taken meanwhile, and leaving a joint configuration keeps its voters.
+ */
 function followMembers(state: RaftState): void {
   const members = membersOf(currentConfiguration(state));
   for (const id of members) {
@@ -69,8 +72,5 @@ function followMembers(state: RaftState): void {
   }
   for (const id of state.progress.keys()) {
     if (!members.includes(id) && id !== state.settings.nodeId) state.progress.delete(id);
-  }
-  if (state.transfer !== undefined && !members.includes(state.transfer.to)) {
-    state.transfer = undefined;
   }
 }
