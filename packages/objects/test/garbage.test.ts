@@ -1,8 +1,17 @@
+import type { KvStore } from '@holdfast/kv';
 import { expect, test } from 'vitest';
 import { chunkKey, idKey, KEY_SPACE, partKey, spaceRange } from '../src/keys.ts';
 import { encodeGroupOwner, encodeMoment } from '../src/owner-record.ts';
 import { countIn, violations } from './consistency.ts';
-import { getBytes, openFixture, pattern, piecesOf, putBytes, refusalCode } from './fixture.ts';
+import {
+  getBytes,
+  makeFixture,
+  openFixture,
+  pattern,
+  piecesOf,
+  putBytes,
+  refusalCode,
+} from './fixture.ts';
 
 const LIMITS = { chunkSizeBytes: 1000, inlineSizeBytes: 500, minPartSizeBytes: 1 };
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -188,3 +197,37 @@ test('a closed store stops its passes', async () => {
   await store.close();
   await expect(pass).rejects.toMatchObject({ code: 'KV_CLOSED' });
 });
+
+test('a store that is closed during a sweep ends it after its step, and what is left is swept at the next start', async () => {
+  const { store, kv, env } = await openFixture({ chunkSizeBytes: 10, inlineSizeBytes: 5 });
+  await putBytes(store, 'k', pattern(25_000));
+  await store.deleteObject({ bucket: 'bucket', key: 'k' });
+  let closing: Promise<void> | undefined;
+  const sweeping = makeFixture(
+    closingKv(kv, () => void (closing ??= sweeping.store.close())),
+    env,
+    {},
+  );
+  await expect(sweeping.tasks.runAll()).rejects.toMatchObject({ code: 'KV_CLOSED' });
+  await closing;
+  expect(await countIn(kv, KEY_SPACE.chunk)).toBe(1500);
+  expect(await countIn(kv, KEY_SPACE.releasedBlob)).toBe(1);
+  await makeFixture(kv, env, {}).tasks.runAll();
+  expect(await violations(kv, { swept: true })).toEqual([]);
+});
+
+/** Calls `onTransact` after each transaction. */
+function closingKv(kv: KvStore, onTransact: () => void): KvStore {
+  const transact: KvStore['transact'] = async (transaction) => {
+    const result = await kv.transact(transaction);
+    onTransact();
+    return result;
+  };
+  return new Proxy(kv, {
+    get: (target, name) => {
+      if (name === 'transact') return transact;
+      const value = Reflect.get(target, name) as unknown;
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}

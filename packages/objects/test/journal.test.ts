@@ -1,3 +1,4 @@
+import { utf8 } from '@holdfast/bytes';
 import type { KvStore, Transaction } from '@holdfast/kv';
 import { createMemoryStore } from '@holdfast/kv/testing';
 import { beforeEach, expect, test } from 'vitest';
@@ -16,6 +17,7 @@ import {
   NOTIFICATION_SETTING,
   openChangeFeed,
 } from '../src/index.ts';
+import { CHANGE_PREFIX } from '../src/journal/journal.ts';
 import { KEY_SPACE } from '../src/keys.ts';
 import { countIn } from './consistency.ts';
 import { type Fixture, openFixture, pattern, piecesOf, putBytes } from './fixture.ts';
@@ -325,6 +327,19 @@ test('a feed of more changes than go into one transaction is trimmed to what is 
   ]);
   await closeChangeFeed(kv);
   expect(await countIn(kv, KEY_SPACE.change)).toBe(0);
+});
+
+test('a feed of more changes than are counted at once is trimmed to what is to be kept', async () => {
+  const { store, feed, kv } = open;
+  await putBytes(store, 'k', pattern(1));
+  const { entries } = await kv.scan({ from: CHANGE_PREFIX, limit: 1 });
+  const value = entries[0]?.value ?? new Uint8Array();
+  const again = { kind: 'append' as const, key: CHANGE_PREFIX, suffix: utf8('k'), value };
+  for (let round = 0; round < 12; round++) {
+    await kv.transact({ operations: Array.from({ length: 1000 }, () => again) });
+  }
+  expect(await feed.trim(0, 11_000)).toBe(1001);
+  expect(await countIn(kv, KEY_SPACE.change)).toBe(11_000);
 });
 
 test('whatever another node trims in any moment, no reader is led over what is gone', async () => {
