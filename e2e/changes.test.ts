@@ -1,9 +1,10 @@
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { CreateBucketCommand, DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { expect, test } from 'vitest';
 import type { Change, FeedAnswer } from './harness/change-feed.ts';
-import { askFeed } from './harness/change-feed.ts';
+import { askFeed, curlArguments } from './harness/change-feed.ts';
 import type { HoldfastOptions } from './harness/holdfast-process.ts';
 import { HoldfastProcess } from './harness/holdfast-process.ts';
 import { temporaryFolder } from './harness/temporary-folder.ts';
@@ -14,12 +15,17 @@ const optionsFor = (folder: string, ...words: string[]): HoldfastOptions => ({
   arguments: ['--bucket', 'feed-a', '--keep-changes', '1h', ...words],
 });
 
-/** Resolves when the server has a request besides the one that asks. */
-async function untilItWaits(server: HoldfastProcess): Promise<void> {
-  await waitUntil('the request waits', async () => {
-    const metrics = await (await fetch(`${server.endpoint}/_/metrics`)).text();
-    return /^holdfast_requests_in_flight 2$/m.test(metrics);
-  });
+/** Resolves when the server has so many requests, with the one that asks. */
+async function untilInFlight(server: HoldfastProcess, count: number): Promise<void> {
+  await waitUntil(
+    `${count} requests are in flight`,
+    async () => {
+      const metrics = await (await fetch(`${server.endpoint}/_/metrics`)).text();
+      return metrics.includes(`\nholdfast_requests_in_flight ${count}\n`);
+    },
+    // Less than what is waited for below.
+    30_000,
+  );
 }
 
 /** Everything after the cursor, page by page. */
@@ -69,7 +75,7 @@ test('a wait ends with the next change of the bucket that is asked for', async (
   await s3.send(new CreateBucketCommand({ Bucket: 'feed-b' }));
   const { cursor } = await askFeed(server.endpoint, 'after=newest');
   const waiting = askFeed(server.endpoint, `after=${cursor}&bucket=feed-b&wait=60`);
-  await untilItWaits(server);
+  await untilInFlight(server, 2);
   await put(s3, 'feed-a', 'not asked for');
   await put(s3, 'feed-b', 'asked for');
   const { changes } = await waiting;
@@ -82,11 +88,20 @@ test('a wait ends with the next change of the bucket that is asked for', async (
   ]);
 });
 
+test('a wait ends when its client is gone', async () => {
+  await using folder = await temporaryFolder();
+  await using server = await HoldfastProcess.start(optionsFor(folder.path));
+  const client = spawn('curl', curlArguments(server.endpoint, 'after=newest&wait=60'));
+  await untilInFlight(server, 2);
+  client.kill('SIGKILL');
+  await untilInFlight(server, 1);
+});
+
 test('a stop ends a wait at once', async () => {
   await using folder = await temporaryFolder();
   await using server = await HoldfastProcess.start(optionsFor(folder.path));
   const waiting = askFeed(server.endpoint, 'after=newest&wait=60');
-  await untilItWaits(server);
+  await untilInFlight(server, 2);
   expect(await server.stop()).toBe(0);
   // What still waited eight seconds later would be cut, and have no answer.
   expect(await waiting).toMatchObject({ status: 200, changes: [], more: false });

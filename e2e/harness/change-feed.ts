@@ -37,7 +37,19 @@ export async function askFeed(
 }
 
 async function askOnce(endpoint: string, query: string, secret: string): Promise<FeedAnswer> {
-  const { output, errors } = await runCommand('curl', [
+  const { output, errors } = await runCommand('curl', curlArguments(endpoint, query, secret));
+  expect(errors).toBe('');
+  const [body = '', status] = output.trim().split(/\n(?=\d+$)/);
+  return { ...(JSON.parse(body) as FeedAnswer), status: Number(status) };
+}
+
+/** What has curl ask the feed once, and print its answer with the status on the last line. */
+export function curlArguments(
+  endpoint: string,
+  query: string,
+  secret: string = CREDENTIALS.secretAccessKey,
+): string[] {
+  return [
     '--silent',
     '--show-error',
     '--write-out',
@@ -49,8 +61,5 @@ async function askOnce(endpoint: string, query: string, secret: string): Promise
     '--header',
     'x-amz-content-sha256: UNSIGNED-PAYLOAD',
     `${endpoint}/_/changes?${query}`,
-  ]);
-  expect(errors).toBe('');
-  const [body = '', status] = output.trim().split(/\n(?=\d+$)/);
-  return { ...(JSON.parse(body) as FeedAnswer), status: Number(status) };
+  ];
 }

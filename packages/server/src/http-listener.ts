@@ -64,6 +64,7 @@ export async function openHttpListener(options: ListenerOptions): Promise<HttpLi
     requestTimeout: 0,
   });
   server.maxConnections = connectionLimit(options.openFileLimit);
+  answerHalfClosed(server);
   const connections = new ConnectionTable(server);
   const dispatch =
     (handle: RequestHandlers['handleRequest']) =>
@@ -88,6 +89,15 @@ export async function openHttpListener(options: ListenerOptions): Promise<HttpLi
       return stopping;
     },
   };
+}
+
+/**
+ * A client that has sent all that it will (`nc -N`) still gets its answers, and then the connection ends. Node would end it at once,
+ * so that a write was done and nobody told. One that is gone looks the same: the first bytes that are written to it tell.
+ */
+function answerHalfClosed(server: Server): void {
+  // Node has had this switch since 0.8, and no type of it.
+  (server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
 }
 
 /** Why a share of what may be open: a log that cannot open its next file ends the server. */

@@ -227,7 +227,7 @@ test('requests that a client pipelined and left are not in flight, and are not h
   const socket = connect(listener.port, '127.0.0.1');
   socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(3));
   await handler.arrival;
-  socket.destroy();
+  socket.resetAndDestroy();
   await handler.opened;
   await listener.stop(1_000);
   expect([handled, listener.requestsInFlight()]).toEqual([1, 0]);
@@ -253,6 +253,23 @@ test('a request has all of its headers, and Node those that it asks for', async 
   const old = await answerTo('GET / HTTP/1.0\r\nTE: chunked\r\n\r\n');
   expect(old).toContain('Transfer-Encoding: chunked');
   expect(await answerTo('GET / HTTP/1.0\r\n\r\n')).not.toContain('chunked');
+  await listener.stop(1_000);
+});
+
+test('a client that ends its side after its requests has all answers, and then the connection is closed', async () => {
+  const listener = await open(async (incoming, response) => {
+    if (!incoming.socket.readableEnded) await once(incoming.socket, 'end');
+    response.end(`answer ${incoming.url} ${await bodyOf(incoming)}\n`);
+  });
+  const socket = connect({ port: listener.port, host: '127.0.0.1', allowHalfOpen: true });
+  socket.end(
+    'PUT /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody' +
+      'GET /2 HTTP/1.1\r\nHost: a\r\n\r\n',
+  );
+  let answers = '';
+  for await (const piece of socket) answers += String(piece);
+  expect(answers.match(/answer .*/g)).toEqual(['answer /1 body', 'answer /2 ']);
+  expect(listener.requestsInFlight()).toBe(0);
   await listener.stop(1_000);
 });
 

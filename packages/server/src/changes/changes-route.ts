@@ -22,10 +22,14 @@ export async function answerChanges(
   const left = new AbortController();
   const leave = (): void => left.abort();
   response.once('close', leave);
+  // Nobody can tell a client that only sends no more from one that is gone: neither is made to wait.
+  request.socket.once('end', leave);
+  if (request.socket.readableEnded) leave();
   const answer = await decide(route, request, AbortSignal.any([left.signal, route.stopping])).catch(
     () => refusal(500, 'InternalError', 'The changes could not be read. Try again.'),
   );
   response.off('close', leave);
+  request.socket.off('end', leave);
   if (response.destroyed) return;
   const text = `${JSON.stringify(answer.body)}\n`;
   response.writeHead(answer.status, {
