@@ -25,10 +25,10 @@ import type { StoreContext } from './store-context.ts';
 import { commitPart, partEncryption } from './upload-part.ts';
 import { findUpload } from './uploads.ts';
 
-/** Of who may not read the tags of the source, or not write those of the target. */
+/** Of who may not read the tags of every source, or not write all tags of the target. */
 export interface SourceTags {
-  /** A source that has tags, if they would be copied, is refused: AccessDenied. */
-  readonly refuseTags?: boolean;
+  /** Asked of the tags of a source that has some, if they would be copied. Where it says no: AccessDenied. */
+  readonly mayCopyTags?: (tagging: string) => boolean;
 }
 
 /** What a copy never takes from its source, if the request says that it has it or has none. */
@@ -49,7 +49,7 @@ export async function copyObject(
     ...source,
     conditions: request.sourceConditions,
     customerKey: request.sourceCustomerKey,
-    refuseTags: request.refuseTags,
+    mayCopyTags: request.mayCopyTags,
   });
   if (isOntoItself(request) && !changesItself(request, reader.info)) {
     reader.close();
@@ -138,7 +138,7 @@ export async function openSource(
     readonly conditions: ReadObjectRequest['conditions'] | undefined;
     readonly range?: ByteRangeRequest | undefined;
     readonly customerKey: Uint8Array | undefined;
-    readonly refuseTags?: boolean | undefined;
+    readonly mayCopyTags?: SourceTags['mayCopyTags'] | undefined;
   },
 ): Promise<ObjectReader> {
   const { bucket, key, versionId, conditions, range, customerKey } = source;
@@ -155,7 +155,7 @@ export async function openSource(
     checkCopySourceConditions,
   ).catch((error: unknown) => refuseMissing(error, { bucket, key }));
   try {
-    if (source.refuseTags === true) refuseTags(reader.info.metadata);
+    checkCopiedTags(source.mayCopyTags, reader.info.metadata);
     refuseSource(context, reader, range);
   } catch (error) {
     reader.close();
@@ -165,8 +165,12 @@ export async function openSource(
 }
 
 /** @throws ObjectStoreError AccessDenied */
-export function refuseTags({ tagging }: ObjectMetadata): void {
-  if (tagging === undefined || tagging === '') return;
+export function checkCopiedTags(
+  mayCopyTags: SourceTags['mayCopyTags'] | undefined,
+  { tagging }: ObjectMetadata,
+): void {
+  if (mayCopyTags === undefined || tagging === undefined || tagging === '') return;
+  if (mayCopyTags(tagging)) return;
   throw new ObjectStoreError(
     'AccessDenied',
     'Access Denied. The source has tags: s3:GetObjectTagging is needed for it, and s3:PutObjectTagging for the target.',

@@ -2,7 +2,7 @@ import { type KnownBucket, pinBucket, unmarkBucket } from './buckets.ts';
 import { useToken } from './client-tokens.ts';
 import { conflict } from './commit-object.ts';
 import { checkCopySourceConditions, checkWriteConditions, noSuchKey } from './conditions.ts';
-import { refuseTags } from './copy-object.ts';
+import { checkCopiedTags } from './copy-object.ts';
 import { ObjectStoreError } from './errors.ts';
 import { writeChange } from './key-changes.ts';
 import { idKey, KEY_SPACE, objectKvKey } from './keys.ts';
@@ -45,13 +45,13 @@ async function tryRename(context: StoreContext, request: RenameObjectRequest): P
   const bucket = await context.buckets.fresh(request.bucket);
   if (isVersioned(bucket.record)) throw versionsStay();
   const { bucketId } = bucket.record;
-  const { clientToken: _token, refuseTags: _tags, ...asked } = request;
+  const { clientToken: _token, mayCopyTags: _tags, ...asked } = request;
   const token = await useToken(context, bucketId, clientToken, JSON.stringify(asked));
   if ('answer' in token) return true;
 
   const source = await readLatest(context.kv, bucket, sourceKey);
   if (source.object === undefined) throw noSuchKey(sourceKey);
-  if (request.refuseTags === true) refuseTags(source.object.record.metadata);
+  checkCopiedTags(request.mayCopyTags, source.object.record.metadata);
   const found = validatorsOf(source.object.record);
   checkCopySourceConditions(request.sourceConditions, found, 'x-amz-rename-source-');
   const target = await readLatest(context.kv, bucket, key);

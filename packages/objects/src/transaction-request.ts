@@ -32,7 +32,7 @@ export type TransactionOperation = {
       readonly said?: string | undefined;
     } & Pick<
       CopyObjectRequest,
-      'metadata' | 'tagging' | 'refuseTags' | 'access' | 'own' | 'encryption' | 'sourceCustomerKey'
+      'metadata' | 'tagging' | 'mayCopyTags' | 'access' | 'own' | 'encryption' | 'sourceCustomerKey'
     >)
   /** As DeleteObject without a version id. With conditions there must be an object for which they hold. */
   | { readonly op: 'delete' }

@@ -137,7 +137,7 @@ async function stageSource(
       ...source,
       conditions: sourceConditions,
       customerKey: operation.sourceCustomerKey,
-      refuseTags: operation.refuseTags,
+      mayCopyTags: operation.mayCopyTags,
     });
   } catch (error) {
     if (!place.hasToken || !(error instanceof ObjectStoreError)) throw error;

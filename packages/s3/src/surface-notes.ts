@@ -36,6 +36,10 @@ export const OPERATION_NOTES: Notes = {
     difference:
       'White space keeps the connection alive after 5 s; an error then comes under status 200, as AWS documents. The checksums of the parts of a composite may be left out, which AWS refuses. The time of the object is that of its completion; AWS has that of CreateMultipartUpload',
   },
+  CopyObject: {
+    difference:
+      'Tags that are taken from the source are `s3:RequestObjectTag/…` and `s3:RequestObjectTagKeys` for `s3:PutObjectTagging`, and not for `s3:PutObject`: AWS does not say how it asks about them',
+  },
   CreateBucket: {
     state: 'part',
     difference:

@@ -30,6 +30,22 @@ const POLICIES: Record<string, readonly object[]> = {
   listsSource: [allowed(COPY), allowed(['s3:ListBucket'], 'arn:aws:s3:::src')],
   listsTarget: [allowed(COPY), allowed(['s3:ListBucket'], 'arn:aws:s3:::dst')],
   versions: [allowed([...COPY, 's3:GetObjectVersionTagging', 's3:PutObjectTagging'])],
+  notSecret: [
+    allowed([...COPY, 's3:GetObjectTagging', 's3:PutObjectTagging']),
+    {
+      Effect: 'Deny',
+      Action: 's3:PutObjectTagging',
+      Resource: '*',
+      Condition: { StringEquals: { 's3:RequestObjectTag/class': 'secret' } },
+    },
+  ],
+  onlyClass: [
+    allowed([...COPY, 's3:GetObjectTagging']),
+    {
+      ...allowed(['s3:PutObjectTagging']),
+      Condition: { 'ForAllValues:StringEquals': { 's3:RequestObjectTagKeys': ['class'] } },
+    },
+  ],
 };
 
 let server: TestServer;
@@ -84,6 +100,32 @@ test.each(
   expect(await tagsOf('dst', key)).toEqual([{ Key: 'class', Value: 'secret' }]);
   await putSource();
   expect(await work(user, `${key}-untagged`)).toBe('done');
+});
+
+test.each(
+  Object.keys(WAYS).flatMap((way) => [
+    [way, 'notSecret', 'class=secret', 'AccessDenied'] as const,
+    [way, 'notSecret', 'class=open', 'done'] as const,
+    [way, 'onlyClass', 'class=secret', 'done'] as const,
+    [way, 'onlyClass', 'class=secret&team=red', 'AccessDenied'] as const,
+  ]),
+)('what tags a %s may give is said of those of its source: %s, %s', async (way, user, tags, is) => {
+  const work = WAYS[way] as (typeof WAYS)[string];
+  await putSource(tags);
+  const key = `${way}-${user}-${tags}`;
+  expect(await work(user, key)).toBe(is);
+  const made = await outcome(owner.send(new HeadObjectCommand({ Bucket: 'dst', Key: key })));
+  expect(made).toBe(is === 'done' ? 'done' : 'NotFound');
+});
+
+test('tags that a copy does not take are not asked about', async () => {
+  await putSource('class=secret');
+  const place = { Bucket: 'dst', Key: 'other-tags', CopySource: 'src/k' };
+  const copy = (more: object) =>
+    outcome(client('notSecret').send(new CopyObjectCommand({ ...place, ...more })));
+  expect(await copy({ TaggingDirective: 'REPLACE', Tagging: 'class=open' })).toBe('done');
+  // Of a copy that keeps the tags a header says nothing.
+  expect(await copy({ TaggingDirective: 'COPY', Tagging: 'class=open' })).toBe('AccessDenied');
 });
 
 test('tags that are replaced are not read', async () => {

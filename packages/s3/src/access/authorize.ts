@@ -155,6 +155,15 @@ export async function hasAccess(call: S3Call, target: AccessTarget): Promise<boo
   return access.ownership !== 'BucketOwnerEnforced' && (await mayList(call, target, key));
 }
 
+/** Whether the request may do something, decided once it is known what is to be said of the object. */
+export async function judgeSaid(
+  call: S3Call,
+  target: AccessTarget,
+): Promise<(said: SaidInBody) => boolean> {
+  const info = asksForInfo(call, target) ? await findInfo(call, target) : undefined;
+  return (said) => isAllowed(call, { ...target, said }, info);
+}
+
 function isAllowed(call: S3Call, target: AccessTarget, info: ObjectInfo | undefined): boolean {
   const { bucket, access, key, required, versionId } = target;
   // Also for `null`: that may be an older version as well as any.

@@ -226,11 +226,11 @@ function requestTags(call: S3Call, facts: ContextFacts): Tags {
   return new Map(tagsInHeader(taggingOf(call, facts) ?? ''));
 }
 
-/** A copy that takes the tags of its source does not look at the header. */
+/** A copy that takes the tags of its source does not look at the header; what they are is said once they are known. */
 function taggingOf(call: S3Call, facts: ContextFacts): string | undefined {
   const ignored =
     call.operation === 'CopyObject' && call.headers.get('x-amz-tagging-directive') !== 'REPLACE';
-  return ignored ? undefined : heldBy(call, facts, 'x-amz-tagging');
+  return ignored ? facts.said?.get('x-amz-tagging') : heldBy(call, facts, 'x-amz-tagging');
 }
 
 function one(value: string | undefined): readonly string[] | undefined {

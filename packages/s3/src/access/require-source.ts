@@ -4,6 +4,7 @@ import { requiredAction } from './action-table.ts';
 import {
   checkExpectedOwner,
   hasAccess,
+  judgeSaid,
   type OpenBucket,
   openBucket,
   requireAccess,
@@ -29,6 +30,7 @@ export async function requireSource(call: S3Call, source: VersionAddress): Promi
 
 /**
  * What a copy to `key` of the request's bucket may do with the tags of its source, which is in `from`, beside the rest of it.
+ * Policies are asked about them as about those that a request gives an object in a header.
  *
  * Source: AWS API reference, "CopyObject", "Permissions": who copies tags reads and writes them.
  */
@@ -37,11 +39,10 @@ export async function sourceTags(
   from: OpenBucket,
   source: Pick<VersionAddress, 'key' | 'versionId'>,
   key: string,
-): Promise<{ readonly refuseTags?: true }> {
+): Promise<{ readonly mayCopyTags: (tagging: string) => boolean }> {
   const { versionId } = source;
   const read = { key: source.key, versionId, required: requiredAction('GetObjectTagging') };
-  const allowed =
-    (await hasAccess(call, { ...from, ...read })) &&
-    (await hasAccess(call, { ...call.openBucket, key, required: WRITE_TAGS }));
-  return allowed ? {} : { refuseTags: true };
+  if (!(await hasAccess(call, { ...from, ...read }))) return { mayCopyTags: () => false };
+  const judge = await judgeSaid(call, { ...call.openBucket, key, required: WRITE_TAGS });
+  return { mayCopyTags: (tagging) => judge(new Map([['x-amz-tagging', tagging]])) };
 }
