@@ -59,9 +59,9 @@ export async function judgeRun(seed: number): Promise<{ allowed: number; denied:
 
 function makeAskers(random: SeededRandom, account: string): Named[] {
   const root = { account, policies: [], accessKey: `ROOT${account.slice(0, 8)}` };
-  const users = [0, 1, 2].map((index) => ({
+  const users = ['user0', 'user1', 'team:user0'].map((user, index) => ({
     account,
-    user: `user${index}`,
+    user,
     accessKey: `USER${index}${account.slice(0, 8)}`,
     policies: Array.from({ length: random.below(3) }, () => documentOf(random, undefined)),
   }));
@@ -90,16 +90,14 @@ async function compare(
     secretKey: SECRET,
   });
   const context = { ...contextOf(server, asker, headers), ...request.context };
-  const wanted = request.actions.every((action) =>
-    judge({
-      asker,
-      action,
-      resource: request.resource,
-      context,
-      bucketAccount: OWNER_ID,
-      bucketPolicy,
-    }),
-  );
+  const known = { asker, bucketAccount: OWNER_ID, bucketPolicy };
+  const wanted =
+    request.actions.every((action) =>
+      judge({ ...known, action, resource: request.resource, context }),
+    ) &&
+    (request.besides ?? []).every(({ context: more, ...about }) =>
+      judge({ ...known, ...about, context: { ...context, ...more } }),
+    );
   const told = JSON.stringify({ asker, request, context, bucketPolicy });
   invariant(
     answer.status < 400 || answer.status === 403,
@@ -162,6 +160,12 @@ interface JudgedRequest {
   readonly actions: readonly string[];
   readonly resource: string;
   readonly context: Context;
+  /** And these, of what else it is about, or of what only they know. */
+  readonly besides?: readonly {
+    readonly action: string;
+    readonly resource: string;
+    readonly context: Context;
+  }[];
 }
 
 const pathOf = (key: string, query = ''): string =>
@@ -177,6 +181,7 @@ const REQUEST_KINDS: readonly ((random: SeededRandom) => JudgedRequest)[] = [
   (random) => listing(random, 's3:ListBucket', 'list-type=2'),
   (random) => listing(random, 's3:ListBucketVersions', 'versions='),
   (random) => writing(random),
+  (random) => copying(random),
   (random) => tagging(random),
   (random) => {
     const key = pick(random, WRITTEN);
@@ -241,6 +246,32 @@ function writing(random: SeededRandom): JudgedRequest {
   }
   const about = { method: 'PUT', path: pathOf(key), resource: resourceOf(key), body: 'v' };
   return { ...about, headers, actions, context };
+}
+
+/** Of an object with its tags: they are read there, and written here. */
+function copying(random: SeededRandom): JudgedRequest {
+  const [from, tags] = pick(random, Object.entries(KEYS));
+  const key = `new/${random.below(1_000_000_000)}`;
+  const ofSource = {
+    resource: resourceOf(from),
+    context: tagContext('s3:existingobjecttag', tags),
+  };
+  const ofTags = [
+    { ...ofSource, action: 's3:GetObjectTagging' },
+    { action: 's3:PutObjectTagging', resource: resourceOf(key), context: requestTags(tags) },
+  ];
+  return {
+    method: 'PUT',
+    path: pathOf(key),
+    headers: { 'x-amz-copy-source': pathOf(from) },
+    actions: ['s3:PutObject'],
+    resource: resourceOf(key),
+    context: { 's3:objectcreationoperation': ['true'] },
+    besides: [
+      { ...ofSource, action: 's3:GetObject' },
+      ...(Object.keys(tags).length === 0 ? [] : ofTags),
+    ],
+  };
 }
 
 function tagging(random: SeededRandom): JudgedRequest {

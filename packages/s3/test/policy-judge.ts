@@ -142,7 +142,7 @@ function compare(
       return wildcard(wanted, context)?.test(value) === true;
     case 'ArnLike':
     case 'ArnEquals':
-      return wildcard(wanted, context)?.test(value) === true;
+      return sameArn(wanted, value, context);
     case 'StringEquals':
       return filled(wanted, context) === value;
     case 'StringEqualsIgnoreCase':
@@ -170,6 +170,23 @@ function inRange(range: string, address: string): boolean {
     text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
   const size = 2 ** (32 - Number(length));
   return Math.floor(number(base) / size) === Math.floor(number(address) / size);
+}
+
+/** Six parts between colons, each of them for itself; the last has what colons are left. */
+function sameArn(wanted: string, value: string, context: Context | undefined): boolean {
+  const parts = (text: string): readonly string[] => {
+    const [, ...six] = /^([^:]*):([^:]*):([^:]*):([^:]*):([^:]*):([^]*)$/.exec(text) ?? [];
+    return six;
+  };
+  // Variables first: there are colons in their names. What they stand for has no wildcards here.
+  const written = pieces(wanted, context).map((piece) =>
+    typeof piece === 'string' ? piece : piece.value,
+  );
+  if (written.includes(undefined)) return false;
+  const own = parts(value);
+  const asked = parts(written.join(''));
+  if (own.length === 0 || asked.length === 0) return false;
+  return asked.every((part, at) => wildcard(part, undefined)?.test(own[at] ?? ''));
 }
 
 /** The whole text is what the pattern says; undefined where a variable of it has no value. */

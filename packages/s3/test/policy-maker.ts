@@ -45,7 +45,11 @@ const CONDITIONS: readonly (readonly [readonly string[], string, readonly unknow
     'aws:username',
     ['user0', 'user1', 'user*', '${aws:userid}'],
   ],
-  [['StringEquals', 'StringNotEquals'], 'AWS:UserId', ['user2', 'anonymous', '${aws:username}']],
+  [
+    ['StringEquals', 'StringNotEquals'],
+    'AWS:UserId',
+    ['team:user0', 'anonymous', '${aws:username}'],
+  ],
   [
     ['StringEquals', 'StringNotEqualsIgnoreCase'],
     'aws:PrincipalType',
@@ -54,8 +58,16 @@ const CONDITIONS: readonly (readonly [readonly string[], string, readonly unknow
   [
     ['ArnLike', 'ArnNotLike', 'ArnEquals', 'ArnNotEquals'],
     'aws:PrincipalArn',
-    ['arn:aws:iam::*:user/user0', 'arn:aws:iam::*:root', 'arn:aws:iam::*:user/${aws:username}'],
+    [
+      'arn:aws:iam::*:user/user0',
+      'arn:aws:iam::*:root',
+      'arn:aws:iam::*:user/${aws:username}',
+      'arn:aws:iam:*:*:user/user?',
+      'arn:aws:iam::*:user/*:user0',
+    ],
   ],
+  // A wildcard stands for no colon.
+  [['ArnLike', 'ArnNotEquals'], 'aws:PrincipalArn', ['arn:aws:iam::*:user0', 'arn:??s:*:*:*:*']],
   [
     ['StringLike', 'StringNotLike', 'StringEquals', 'StringNotEqualsIfExists'],
     's3:prefix',

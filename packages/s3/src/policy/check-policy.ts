@@ -10,6 +10,8 @@ const VALUES: readonly (readonly [RegExp, RegExp])[] = [
   [/^Date/, /^(\d+|\d{4}-\d\d(-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?)?)$/],
   [/^(Bool|Null)$/, /^(true|false)$/i],
   [/IpAddress$/, /^[^$]*$/],
+  // Six parts, unless a variable stands for some of them.
+  [/^Arn/, /^([^:]*:){5}|\$\{/],
 ];
 
 /**

@@ -1,5 +1,5 @@
 import { inIpRange } from './ip-range.ts';
-import { expandVariables, type FindVariable, matchesPattern } from './pattern.ts';
+import { expandVariables, type FindVariable, matchesArn, matchesPattern } from './pattern.ts';
 import type { PolicyCondition, PolicyRequest } from './policy.ts';
 
 /** Whether a value of the policy and one of the request go together. */
@@ -13,8 +13,8 @@ const COMPARISONS: ReadonlyMap<string, Compare> = new Map<string, Compare>([
   ['BinaryEquals', plain((wanted, found) => wanted === found)],
   ['Bool', plain(sameIgnoringCase)],
   ['IpAddress', plain(inIpRange)],
-  ['ArnEquals', matchesPattern],
-  ['ArnLike', matchesPattern],
+  ['ArnEquals', matchesArn],
+  ['ArnLike', matchesArn],
   ...ordered('Numeric', (text) => (text.trim() === '' ? Number.NaN : Number(text))),
   ...ordered('Date', readDate),
 ]);

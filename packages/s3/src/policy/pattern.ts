@@ -3,6 +3,9 @@ const ANY = 1;
 const ONE = 2;
 type Symbol = string | typeof ANY | typeof ONE;
 
+/** `arn`, partition, service, region, account, resource. */
+const ARN_PARTS = 6;
+
 /** The value of a policy variable such as `aws:username`; undefined where the request has none. */
 export type FindVariable = (name: string) => string | undefined;
 
@@ -22,6 +25,31 @@ export function matchesPattern(pattern: string, text: string, variables?: FindVa
   if (!/[*?$]/.test(pattern)) return pattern === text;
   const symbols = readPattern(pattern, variables);
   return symbols !== undefined && matchesSymbols(symbols, text);
+}
+
+/**
+ * Whether an ARN matches a policy's pattern: each of their six parts for itself, as `matchesPattern` says it, so that a
+ * wildcard stands for no colon, but for those of the last part. What has fewer parts is no ARN and matches nothing.
+ *
+ * Source: IAM user guide, "IAM JSON policy elements: Condition operators", "Amazon Resource Name (ARN) condition operators".
+ */
+export function matchesArn(pattern: string, text: string, variables?: FindVariable): boolean {
+  const symbols = readPattern(pattern, variables);
+  if (symbols === undefined) return false;
+  const wanted = arnParts(symbols);
+  const found = arnParts(text.split(''));
+  if (wanted.length < ARN_PARTS || found.length < ARN_PARTS) return false;
+  return wanted.every((part, at) => matchesSymbols(part, (found[at] ?? []).join('')));
+}
+
+/** What is between colons; the last part has all colons that are left. */
+function arnParts<Each extends Symbol>(symbols: readonly Each[]): readonly (readonly Each[])[] {
+  const parts: Each[][] = [[]];
+  for (const symbol of symbols) {
+    if (symbol === ':' && parts.length < ARN_PARTS) parts.push([]);
+    else parts.at(-1)?.push(symbol);
+  }
+  return parts;
 }
 
 /** A pattern's variables replaced, for comparisons without wildcards; undefined where one has no value. */

@@ -72,6 +72,12 @@ test.each<[string, string, readonly unknown[], readonly unknown[]]>([
   ['Null', 's3:x-amz-acl', ['true', false], ['no', '']],
   ['NotIpAddress', 'aws:SourceIp', ['192.0.2.0/24', '2001:db8::1'], ['${aws:SourceIp}']],
   ['StringLike', 'aws:Referer', ['0x10', 'yes', 1, '${aws:username}'], []],
+  [
+    'ArnNotLikeIfExists',
+    'aws:PrincipalArn',
+    ['arn:aws:iam::111:user/a', 'arn:*:*:*:*:*', '${aws:PrincipalArn}', 'arn:aws:s3:::a:b'],
+    ['*', 'arn:*', 'arn:aws:iam::111', 'user/a', ''],
+  ],
 ])('%s of %s compares values of its kind', (operator, key, good, bad) => {
   const given = (value: unknown): string =>
     statement({ Condition: { [operator]: { [key]: value } } });

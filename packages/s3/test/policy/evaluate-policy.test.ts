@@ -111,6 +111,13 @@ type ConditionCase = readonly [
 
 const IP = 'aws:SourceIp';
 const TAG = 's3:ExistingObjectTag/a';
+const arns = (operator: string, wanted: string, found: string, holds: boolean): ConditionCase => [
+  operator,
+  { 'aws:SourceArn': wanted },
+  { 'aws:SourceArn': found },
+  holds,
+];
+
 const CONDITIONS: readonly ConditionCase[] = [
   ['StringEquals', { 's3:prefix': 'a' }, { 's3:prefix': 'a' }, true],
   ['StringEquals', { 's3:prefix': 'a' }, { 's3:prefix': 'A' }, false],
@@ -166,6 +173,20 @@ const CONDITIONS: readonly ConditionCase[] = [
   ['NotIpAddress', { [IP]: ['192.0.2.0/24', '10.0.0.0/8'] }, { [IP]: '10.1.2.3' }, false],
   ['NotIpAddress', { [IP]: '192.0.2.0/24' }, { [IP]: '10.1.2.3' }, true],
   ['ArnLike', { 'aws:SourceArn': 'arn:aws:s3:::b*' }, { 'aws:SourceArn': 'arn:aws:s3:::bc' }, true],
+  // Each part of an ARN for itself, and the last one with its colons.
+  ...(['ArnLike', 'ArnEquals'] as const).flatMap((operator) => [
+    arns(operator, 'arn:aws:sns:*:1:t', 'arn:aws:sns:eu-west-1:1:t', true),
+    arns(operator, 'arn:aws:sns:*:1:t:*', 'arn:aws:sns:eu-west-1:1:t:u:v', true),
+    arns(operator, 'arn:aws:sns:*:t', 'arn:aws:sns:eu-west-1:1:t', false),
+    arns(operator, 'arn:aws:sns:*:1:t', 'arn:aws:sns:eu:2:1:t', false),
+    arns(operator, 'arn:aws:sns:eu?1:1:t', 'arn:aws:sns:eu:1:1:t', false),
+    arns(operator, 'arn:*', 'arn:aws:sns:eu-west-1:1:t', false),
+    arns(operator, '*', 'arn:aws:sns:eu-west-1:1:t', false),
+    arns(operator, 'arn:*:*:*:*:*', 'arn:aws:sns:eu-west-1:1:t', true),
+    arns(operator, 'arn:*:*:*:*:*', 'arn:aws:sns:eu-west-1:t', false),
+  ]),
+  arns('ArnNotLike', 'arn:aws:sns:*:1:t', 'arn:aws:sns:eu:2:1:t', true),
+  arns('ArnNotEquals', 'arn:aws:sns:*:1:t', 'arn:aws:sns:eu:1:t', false),
   [
     'ArnNotEquals',
     { 'aws:SourceArn': 'arn:aws:s3:::b' },
