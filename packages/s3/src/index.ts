@@ -26,6 +26,6 @@ export { webhookArn } from './notification/notification-document.ts';
 export type { S3HandlerOptions, S3Limits, S3Logger, S3RequestRecord } from './options.ts';
 export { DEFAULT_LIMITS } from './options.ts';
 export type { Policy } from './policy/index.ts';
-export { PolicyError, parseUserPolicy } from './policy/index.ts';
+export { checkStatements, PolicyError, parseUserPolicy, repeatedName } from './policy/index.ts';
 export type { S3Handler } from './s3-handler.ts';
 export { createS3Handler } from './s3-handler.ts';

@@ -1,6 +1,6 @@
-import { PolicyError } from './parse-policy.ts';
 import { matchesPattern } from './pattern.ts';
-import type { Policy } from './policy.ts';
+import type { Statement } from './policy.ts';
+import { PolicyError } from './policy-error.ts';
 
 /**
  * The actions of S3, in lower case: those of buckets and objects, and of what belongs to an account.
@@ -196,8 +196,8 @@ const ACTIONS: readonly string[] = [
  *
  * @throws PolicyError for an action of S3 that there is not, and a pattern of actions that fits none
  */
-export function checkActions({ statements }: Policy): void {
-  for (const pattern of statements.flatMap(({ actions }) => actions.items)) {
+export function checkActions({ actions }: Statement): void {
+  for (const pattern of actions.items) {
     if (pattern === '*' || ACTIONS.some((action) => matchesPattern(pattern, action))) continue;
     throw new PolicyError('Policy has invalid action');
   }

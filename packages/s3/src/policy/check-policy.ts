@@ -1,7 +1,8 @@
 import { checkActions } from './actions.ts';
 import { checkConditionKeys } from './condition-keys.ts';
-import { PolicyError } from './parse-policy.ts';
 import type { Policy, PolicyCondition, PrincipalPattern } from './policy.ts';
+import { eachStatement, PolicyError } from './policy-error.ts';
+import { repeatedName } from './repeated-name.ts';
 
 /** What the values of an operator are, by how its name begins; those of the others are any text. */
 const VALUES: readonly (readonly [RegExp, RegExp])[] = [
@@ -18,34 +19,28 @@ const VALUES: readonly (readonly [RegExp, RegExp])[] = [
  * What is asked of the policy of a bucket when it is put, beside that it can be read: that it means what it says. Not
  * asked of one that is stored, so that no policy of an earlier version of Holdfast locks its bucket.
  *
- * @throws PolicyError for an action or a condition key that there is not, a name that is there twice in one object, a
- * principal with a wildcard in it, a resource that no object has, and a value that its operator compares with nothing
+ * @throws PolicyError for a name that is there twice in one object, and as `checkStatements`
  */
 export function checkPolicy(text: string, policy: Policy): void {
-  checkNames(text);
-  checkActions(policy);
-  checkConditionKeys(policy);
-  for (const { principals, resources, conditions } of policy.statements) {
+  if (repeatedName(text) !== undefined) throw new PolicyError('This policy contains invalid Json');
+  checkStatements(policy);
+}
+
+/**
+ * The part of `checkPolicy` that needs no text: also for the policy of a user.
+ *
+ * @throws PolicyError for an action or a condition key that there is not, a principal with a wildcard in it, a resource
+ * that no object has, and a value that its operator compares with nothing
+ */
+export function checkStatements({ statements }: Policy): void {
+  eachStatement(statements, (statement) => {
+    checkActions(statement);
+    checkConditionKeys(statement);
+    const { principals, resources, conditions } = statement;
     principals?.items.forEach(checkPrincipal);
     resources.items.forEach(checkResource);
     conditions.forEach(checkValues);
-  }
-}
-
-/** Why: of two conditions with one name the first would count for nothing. */
-function checkNames(text: string): void {
-  const open: Set<string>[] = [];
-  // Strings with the colon that follows a name, and what opens and closes objects.
-  for (const [token, string, colon] of text.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|[{}]/g)) {
-    if (token === '{') open.push(new Set());
-    else if (token === '}') open.pop();
-    else if (string !== undefined && colon !== undefined) {
-      const name = JSON.parse(string) as string;
-      const names = open.at(-1);
-      if (names?.has(name) === true) throw new PolicyError('This policy contains invalid Json');
-      names?.add(name);
-    }
-  }
+  });
 }
 
 /** Why: it would be compared as it is written, so that a denial spares everybody. */
@@ -59,7 +54,7 @@ function checkPrincipal(principal: PrincipalPattern): void {
 
 /** Buckets have neither region nor account in their names, and are of the partition `aws`. */
 function checkResource(resource: string): void {
-  if (/^arn:aws:s3:\**:\**:/.test(resource)) return;
+  if (resource === '*' || /^arn:aws:s3:\**:\**:/.test(resource)) return;
   throw new PolicyError('Policy has invalid resource');
 }
 

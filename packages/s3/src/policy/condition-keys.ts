@@ -1,5 +1,5 @@
-import { PolicyError } from './parse-policy.ts';
-import type { Policy } from './policy.ts';
+import type { Statement } from './policy.ts';
+import { PolicyError } from './policy-error.ts';
 
 /**
  * The condition keys of S3, in lower case.
@@ -104,8 +104,8 @@ const FAMILIES =
  *
  * @throws PolicyError for a condition key of S3, or of all services, that there is not
  */
-export function checkConditionKeys({ statements }: Policy): void {
-  for (const { key } of statements.flatMap(({ conditions }) => conditions)) {
+export function checkConditionKeys({ conditions }: Statement): void {
+  for (const { key } of conditions) {
     const name = key.toLowerCase();
     if (!/^(s3|aws):/.test(name) || S3_KEYS.has(name) || GLOBAL_KEYS.has(name)) continue;
     if (FAMILIES.test(name)) continue;

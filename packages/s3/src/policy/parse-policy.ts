@@ -1,4 +1,3 @@
-import { OperatingError } from '@holdfast/bytes';
 import { isIpRange } from './ip-range.ts';
 import {
   CONDITION_OPERATORS,
@@ -8,11 +7,7 @@ import {
   type Selection,
   type Statement,
 } from './policy.ts';
-
-/** The document is not a policy, or not one for this place. */
-export class PolicyError extends OperatingError {
-  override readonly code = 'MalformedPolicy';
-}
+import { eachStatement, PolicyError } from './policy-error.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -80,7 +75,7 @@ function parse(text: string, place: Place): Policy {
   if (given === undefined) throw refuse('Missing required field Statement');
   const list: readonly unknown[] = Array.isArray(given) ? given : [given];
   if (list.length === 0) throw refuse('Could not parse the policy: Statement is empty!');
-  const statements = list.map((statement) => readStatement(statement, place));
+  const statements = eachStatement(list, (statement) => readStatement(statement, place));
   return {
     statements,
     // Source: IAM user guide, "IAM JSON policy elements: Version": before 2012 there were none.

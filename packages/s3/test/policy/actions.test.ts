@@ -6,7 +6,9 @@ import { parseBucketPolicy } from '../../src/policy/index.ts';
 
 function check(action: string, name: 'Action' | 'NotAction' = 'Action'): void {
   const statement = { Effect: 'Deny', Principal: '*', [name]: action, Resource: 'arn:aws:s3:::b' };
-  checkActions(parseBucketPolicy(JSON.stringify({ Statement: [statement] }), 'b'));
+  parseBucketPolicy(JSON.stringify({ Statement: [statement] }), 'b').statements.forEach(
+    checkActions,
+  );
 }
 
 /** Asks for `s3:ListAllMyBuckets`, or for the action of each object; nobody is asked before a preflight. */

@@ -1,5 +1,5 @@
 import type { Env } from '@holdfast/env';
-import { parseUserPolicy } from '@holdfast/s3';
+import { checkStatements, PolicyError, parseUserPolicy, repeatedName } from '@holdfast/s3';
 import { z } from 'zod';
 import { accessKeyIdSchema, secretAccessKeySchema } from '../credentials.ts';
 import { SettingsError } from '../settings-error.ts';
@@ -23,15 +23,6 @@ export interface BucketInput {
 const id = z.string().min(1).max(256);
 const keyFields = { accessKey: accessKeyIdSchema, secretKey: secretAccessKeySchema };
 
-const policySchema = z.record(z.string(), z.unknown()).superRefine((document, context) => {
-  try {
-    parseUserPolicy(JSON.stringify(document));
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : 'it cannot be read';
-    context.addIssue({ code: 'custom', message: `this policy cannot be used: ${reason}` });
-  }
-});
-
 const userSchema = z
   .strictObject({
     id,
@@ -41,12 +32,29 @@ const userSchema = z
     accessKey: accessKeyIdSchema.optional(),
     secretKey: secretAccessKeySchema.optional(),
     keys: z.array(z.strictObject(keyFields)).max(100).optional(),
-    policies: z.array(policySchema).max(20).optional(),
+    policies: z.array(z.record(z.string(), z.unknown())).max(20).optional(),
   })
   .refine(
     ({ accessKey, secretKey }) => (accessKey === undefined) === (secretKey === undefined),
     'accessKey and secretKey belong together',
-  );
+  )
+  .superRefine((user, context) => {
+    for (const [index, document] of (user.policies ?? []).entries()) {
+      const error = policyError(document);
+      if (error === undefined) continue;
+      const { message, statement } = error;
+      const path = [
+        'policies',
+        index,
+        ...(statement === undefined ? [] : ['Statement', statement]),
+      ];
+      context.addIssue({
+        code: 'custom',
+        path,
+        message: `the policy of the user "${user.id}" does not say what is meant: ${message}`,
+      });
+    }
+  });
 
 const initSchema = z.strictObject({
   users: z.array(userSchema).optional(),
@@ -54,6 +62,17 @@ const initSchema = z.strictObject({
     .array(z.union([z.string(), z.strictObject({ name: z.string(), owner: id.optional() })]))
     .optional(),
 });
+
+/** Why a policy cannot be used, if so. Why refused at the start: a denial that fits nothing would deny nothing. */
+function policyError(document: Readonly<Record<string, unknown>>): PolicyError | undefined {
+  try {
+    checkStatements(parseUserPolicy(JSON.stringify(document)));
+    return undefined;
+  } catch (error) {
+    if (error instanceof PolicyError) return error;
+    throw error;
+  }
+}
 
 /** Checks what should be there. Throws a SettingsError that says where it is wrong. */
 export function checkInit(value: unknown, origin: string): InitContent {
@@ -70,5 +89,12 @@ export async function readInitFile(env: Env, path: string): Promise<InitContent>
   if (text === undefined) throw new SettingsError(`There is no file ${path} for --init.`);
   const value = parseJson(text);
   if (value === undefined) throw new SettingsError(`${path} is not JSON.`);
+  const repeated = repeatedName(text);
+  if (repeated !== undefined) {
+    const { name, line } = repeated;
+    throw new SettingsError(
+      `${path} cannot be used: line ${line} has ${JSON.stringify(name)}, which its object has before.`,
+    );
+  }
   return checkInit(value, path);
 }

@@ -12,7 +12,7 @@ import { expect, test } from 'vitest';
 import type { ServerConfig } from '../../src/server-config.ts';
 import type { RunningServer } from '../../src/start-server.ts';
 import { startServer } from '../../src/start-server.ts';
-import { checkInit } from '../../src/users/init-file.ts';
+import { checkInit, readInitFile } from '../../src/users/init-file.ts';
 import { openUsers } from '../../src/users/open-users.ts';
 import { SecretBox } from '../../src/users/secret-box.ts';
 import type { UserDirectory } from '../../src/users/user-directory.ts';
@@ -227,4 +227,51 @@ test.each([
   [[], 'cannot be used'],
 ])('%o is no init file: %s', (content, message) => {
   expect(() => checkInit(content, 'init.json')).toThrow(message);
+});
+
+const READ = { Effect: 'Allow', Action: 's3:GetObject', Resource: 'arn:aws:s3:::hers/*' };
+
+test.each([
+  [{ Action: 's3:GetObjekt' }, 'Policy has invalid action'],
+  [{ Action: ['s3:*', 'sqs:*'] }, 'Policy has invalid action'],
+  [{ Resource: 'arn:aws:s3:eu-west-1::hers/*' }, 'Policy has invalid resource'],
+  [{ Resource: 'hers/*' }, 'Policy has invalid resource'],
+  [{ Principal: '*' }, 'Policy document should not specify a principal'],
+  [{ Effect: 'deny' }, 'Invalid effect : deny'],
+  [{ Efect: 'Deny' }, 'Unknown field Efect'],
+  [{ Condition: { StringLikes: { 's3:prefix': 'a' } } }, 'Invalid Condition type : StringLikes'],
+  [{ Condition: { StringLike: { 's3:prefixes': 'a' } } }, 'Policy has an invalid condition key'],
+  [{ Condition: { StringLike: { 'aws:User': 'a' } } }, 'Policy has an invalid condition key'],
+  [{ Condition: { NumericLessThan: { 's3:max-keys': 'ten' } } }, 'Invalid policy syntax.'],
+  [{ Condition: { IpAddress: { 'aws:SourceIp': '10.0.0/8' } } }, 'Invalid policy syntax.'],
+  [{ Condition: { Bool: { 'aws:SecureTransport': 'yes' } } }, 'Invalid policy syntax.'],
+])('a policy that does not mean what it says is refused, with whose it is: %o', (more, why) => {
+  const policies = [{ Statement: READ }, { Statement: [READ, { ...READ, ...more }] }];
+  const users = [{ id: 'other' }, { id: 'reader', policies }];
+  expect(() => checkInit({ users }, 'init.json')).toThrow(
+    `init.json cannot be used at users.1.policies.1.Statement.1: the policy of the user "reader" does not say what is meant: ${why}`,
+  );
+});
+
+test('a policy of any pattern that fits something is taken, with variables and without a version', () => {
+  const Condition = {
+    StringLike: { 's3:prefix': ['${aws:username}/*'] },
+    ArnLike: { 'aws:PrincipalArn': 'arn:aws:iam::*:user/*' },
+  };
+  const policies = [
+    { Statement: { ...READ, Resource: '*', Action: '*' } },
+    { Id: 'x', Version: '2012-10-17', Statement: [{ Sid: 'a', ...READ, Condition }] },
+  ];
+  expect(() => checkInit({ users: [{ id: 'a', policies }] }, 'init.json')).not.toThrow();
+});
+
+test('a name that is twice in one object of an init file is refused, with its place', async () => {
+  const { env, files } = newDisk();
+  await files.makeDirectory('/data');
+  const file = await files.open('/data/init.json', 'create');
+  await file.write(Buffer.from(`{"users": [{"id": "a", "keys": []}],\n "users": []}`), 0);
+  await file.close();
+  await expect(readInitFile(env, '/data/init.json')).rejects.toThrow(
+    '/data/init.json cannot be used: line 2 has "users", which its object has before.',
+  );
 });
