@@ -6,6 +6,7 @@ import {
   parseRetention,
   retentionText,
 } from '@holdfast/objects';
+import { mayBeTold } from './access/authorize.ts';
 import type { HeaderList } from './answer.ts';
 import { storedContentEncoding } from './body/index.ts';
 import { encryptionHeaders } from './encryption/encryption-headers.ts';
@@ -195,10 +196,12 @@ export function objectHeaders(call: S3Call, info: ObjectInfo): HeaderList {
   add('Content-Language', metadata.contentLanguage);
   add('Expires', metadata.expires);
   add('x-amz-website-redirect-location', metadata.websiteRedirectLocation);
-  headers.push(...versionHeaders(info), ...lockHeaders(metadata));
+  headers.push(...versionHeaders(info), ...lockHeaders(call, info));
   if (info.encryption !== undefined) headers.push(...encryptionHeaders(call, info));
   const tags = countTags(metadata.tagging);
-  if (tags > 0) headers.push('x-amz-tagging-count', String(tags));
+  if (tags > 0 && mayBeTold(call, 'GetObjectTagging', info)) {
+    headers.push('x-amz-tagging-count', String(tags));
+  }
   const { storageClass } = metadata;
   if (storageClass !== undefined && storageClass !== 'STANDARD') {
     headers.push('x-amz-storage-class', storageClass);
@@ -231,14 +234,16 @@ export function newVersionHeaders({
   return versionId === undefined || versionId === 'null' ? [] : ['x-amz-version-id', versionId];
 }
 
-function lockHeaders(metadata: ObjectMetadata): HeaderList {
+/** Source: AWS API reference, "GetObject": the retention and the hold are for who may ask for them. */
+function lockHeaders(call: S3Call, info: ObjectInfo): HeaderList {
+  const { metadata } = info;
   const headers: HeaderList = [];
   const retention = parseRetention(metadata.retention);
-  if (retention !== undefined) {
+  if (retention !== undefined && mayBeTold(call, 'GetObjectRetention', info)) {
     headers.push('x-amz-object-lock-mode', retention.mode);
     headers.push('x-amz-object-lock-retain-until-date', retentionDate(retention));
   }
-  if (metadata.legalHold !== undefined) {
+  if (metadata.legalHold !== undefined && mayBeTold(call, 'GetObjectLegalHold', info)) {
     headers.push('x-amz-object-lock-legal-hold', metadata.legalHold);
   }
   return headers;

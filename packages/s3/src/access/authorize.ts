@@ -164,6 +164,13 @@ export async function judgeSaid(
   return (said) => isAllowed(call, { ...target, said }, info);
 }
 
+/** Whether who reads an object may be told what `operation` says of it. */
+export function mayBeTold(call: S3Call, operation: string, info: ObjectInfo): boolean {
+  const required = requiredAction(operation);
+  const versionId = call.parameter('versionId');
+  return isAllowed(call, { ...call.openBucket, required, key: info.key, versionId }, info);
+}
+
 function isAllowed(call: S3Call, target: AccessTarget, info: ObjectInfo | undefined): boolean {
   const { bucket, access, key, required, versionId } = target;
   // Also for `null`: that may be an older version as well as any.
