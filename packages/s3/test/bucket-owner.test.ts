@@ -1,17 +1,24 @@
 /** What the policy of a bucket does not give away: the objects of others, and itself. */
 import {
   CreateBucketCommand,
+  CreateMultipartUploadCommand,
   DeleteBucketPolicyCommand,
   GetBucketPolicyCommand,
   GetObjectAclCommand,
   GetObjectCommand,
   HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsCommand,
+  ListObjectsV2Command,
+  ListObjectVersionsCommand,
+  ListPartsCommand,
+  PutBucketOwnershipControlsCommand,
   PutBucketPolicyCommand,
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startTestServer, type TestServer } from './test-server.ts';
+import { OWNER_ID, startTestServer, type TestServer } from './test-server.ts';
 
 const OTHER = { id: 'b'.repeat(64), displayName: 'other' };
 const THIRD = { id: 'c'.repeat(64), displayName: 'third' };
@@ -87,6 +94,28 @@ test.each(['ObjectWriter', 'BucketOwnerPreferred'] as const)(
     expect(await get(third, 'shared')).toBe('AccessDenied');
   },
 );
+
+test('where ACLs are turned off every object that is listed is the bucket owner’s', async () => {
+  const Bucket = 'taken-over';
+  await owner.send(new CreateBucketCommand({ Bucket, ObjectOwnership: 'ObjectWriter' }));
+  await owner.send(new PutBucketPolicyCommand({ Bucket, Policy: policyOf(Bucket) }));
+  const address = { Bucket, Key: 'theirs' };
+  await other.send(new PutObjectCommand({ ...address, Body: 'v' }));
+  const { UploadId } = await other.send(new CreateMultipartUploadCommand(address));
+  const owners = async (): Promise<readonly (string | undefined)[]> => {
+    const one = await owner.send(new ListObjectsCommand({ Bucket }));
+    const two = await owner.send(new ListObjectsV2Command({ Bucket, FetchOwner: true }));
+    const versions = await owner.send(new ListObjectVersionsCommand({ Bucket }));
+    const uploads = await owner.send(new ListMultipartUploadsCommand({ Bucket }));
+    const parts = await owner.send(new ListPartsCommand({ ...address, UploadId }));
+    const listed = [one.Contents?.[0], two.Contents?.[0], versions.Versions?.[0]];
+    return [...listed, uploads.Uploads?.[0], parts].map((each) => each?.Owner?.ID);
+  };
+  expect(new Set(await owners())).toEqual(new Set([OTHER.id]));
+  const OwnershipControls = { Rules: [{ ObjectOwnership: 'BucketOwnerEnforced' as const }] };
+  await owner.send(new PutBucketOwnershipControlsCommand({ Bucket, OwnershipControls }));
+  expect(new Set(await owners())).toEqual(new Set([OWNER_ID]));
+});
 
 test('the policy of a bucket is for its own account, whatever it allows others', async () => {
   const Bucket = 'own-policy';

@@ -3,7 +3,7 @@ import { sendXml } from '../answer.ts';
 import { checksumName, checksumTypeName } from '../checksum-headers.ts';
 import { isoDate } from '../http-date.ts';
 import { MAX_PAGE, type NameEncoder, readCount, readEncoding } from '../list-parameters.ts';
-import { ownerElement } from '../owner-element.ts';
+import { objectOwnerElement, ownerElement } from '../owner-element.ts';
 import type { S3Call } from '../s3-call.ts';
 import { invalidArgument } from '../s3-error.ts';
 import { element, optionalElement, xmlDocument } from '../xml-writer.ts';
@@ -55,7 +55,7 @@ function uploadElement(call: S3Call, upload: UploadInfo, show: NameEncoder): str
     element('Key', show(upload.key)) +
     element('UploadId', upload.uploadId) +
     ownerElement(call, upload.ownerId, 'Initiator') +
-    ownerElement(call, upload.metadata.ownerId ?? call.openBucket.bucket.ownerId) +
+    objectOwnerElement(call, upload.metadata.ownerId) +
     element('StorageClass', upload.metadata.storageClass ?? 'STANDARD') +
     element('Initiated', isoDate(upload.initiatedMs)) +
     (checksumAlgorithm === undefined

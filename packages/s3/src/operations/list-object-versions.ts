@@ -4,7 +4,7 @@ import { checksumName, checksumTypeName } from '../checksum-headers.ts';
 import { isoDate } from '../http-date.ts';
 import { MAX_PAGE, type NameEncoder, readCount, readEncoding } from '../list-parameters.ts';
 import { pinHeaders, readPin } from '../listing-pin.ts';
-import { ownerElement } from '../owner-element.ts';
+import { objectOwnerElement } from '../owner-element.ts';
 import type { S3Call } from '../s3-call.ts';
 import { invalidArgument } from '../s3-error.ts';
 import { element, optionalElement, xmlDocument } from '../xml-writer.ts';
@@ -39,7 +39,6 @@ export async function listObjectVersions(call: S3Call): Promise<void> {
     ...(pinned !== undefined && { pinned }),
   });
   const next = page.more ? page.lastKey : undefined;
-  const { ownerId } = call.openBucket.bucket;
   const inner =
     element('Name', call.bucket) +
     element('Prefix', show(prefix ?? '')) +
@@ -55,7 +54,7 @@ export async function listObjectVersions(call: S3Call): Promise<void> {
     element('IsTruncated', String(page.more)) +
     page.versions
       .map((version) =>
-        versionElement(version, ownerElement(call, version.metadata.ownerId ?? ownerId), show),
+        versionElement(version, objectOwnerElement(call, version.metadata.ownerId), show),
       )
       .join('') +
     page.commonPrefixes

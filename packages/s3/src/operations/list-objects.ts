@@ -5,7 +5,7 @@ import { decodeToken, encodeToken, type ListPosition } from '../continuation-tok
 import { isoDate } from '../http-date.ts';
 import { MAX_PAGE, type NameEncoder, readCount, readEncoding } from '../list-parameters.ts';
 import { pinHeaders, readPin } from '../listing-pin.ts';
-import { ownerElement } from '../owner-element.ts';
+import { objectOwnerElement } from '../owner-element.ts';
 import type { S3Call } from '../s3-call.ts';
 import { invalidArgument } from '../s3-error.ts';
 import { element, escapeXml, optionalElement, xmlDocument } from '../xml-writer.ts';
@@ -48,7 +48,6 @@ async function listVersion1(call: S3Call, query: ListQuery): Promise<ListAnswer>
   const marker = call.parameter('marker') ?? '';
   const page = await readPage(call, query, marker, readPin(call));
   const show = query.encode ?? identity;
-  const bucketOwnerId = call.openBucket.bucket.ownerId;
   // Why only with a delimiter: without one the last key is the marker, and AWS does not repeat it.
   const next = page.more && query.delimiter !== undefined ? page.last : undefined;
   const inner =
@@ -57,7 +56,7 @@ async function listVersion1(call: S3Call, query: ListQuery): Promise<ListAnswer>
     head(call, query, page) +
     element('Marker', show(marker)) +
     (next === undefined ? '' : element('NextMarker', show(next))) +
-    contents(page, query.encode, (id) => ownerElement(call, id ?? bucketOwnerId)) +
+    contents(page, query.encode, (id) => objectOwnerElement(call, id)) +
     commonPrefixes(page, query.encode);
   return { page, inner };
 }
@@ -67,7 +66,6 @@ async function listVersion2(call: S3Call, query: ListQuery): Promise<ListAnswer>
   const token = call.parameter('continuation-token');
   const startAfter = call.parameter('start-after');
   const withOwner = call.parameter('fetch-owner')?.toLowerCase() === 'true';
-  const bucketOwnerId = call.openBucket.bucket.ownerId;
   // An empty token begins at the beginning, and is given back as it came.
   const { after, pin }: ListPosition = token ? decodeToken(token) : { after: startAfter ?? '' };
   // Why not of a token without a pin: its listing has no revision that could be kept.
@@ -82,9 +80,7 @@ async function listVersion2(call: S3Call, query: ListQuery): Promise<ListAnswer>
       ? element('NextContinuationToken', encodeToken({ after: page.last, pin: page.pin }))
       : '') +
     (startAfter === undefined ? '' : element('StartAfter', show(startAfter))) +
-    contents(page, query.encode, (id) =>
-      withOwner ? ownerElement(call, id ?? bucketOwnerId) : '',
-    ) +
+    contents(page, query.encode, (id) => (withOwner ? objectOwnerElement(call, id) : '')) +
     commonPrefixes(page, query.encode);
   return { page, inner };
 }

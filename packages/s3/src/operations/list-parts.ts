@@ -4,7 +4,7 @@ import { checksumElementName, checksumName, checksumTypeName } from '../checksum
 import { isoDate } from '../http-date.ts';
 import { abortHeaders } from '../lifecycle/lifecycle-headers.ts';
 import { MAX_PAGE, readCount, readEncoding, readInteger } from '../list-parameters.ts';
-import { ownerElement } from '../owner-element.ts';
+import { objectOwnerElement, ownerElement } from '../owner-element.ts';
 import type { S3Call } from '../s3-call.ts';
 import { readUploadAddress } from '../upload-address.ts';
 import { element, xmlDocument } from '../xml-writer.ts';
@@ -23,7 +23,7 @@ export async function listParts(call: S3Call): Promise<void> {
     element('Key', encode(call.key)) +
     element('UploadId', address.uploadId) +
     ownerElement(call, page.upload.ownerId, 'Initiator') +
-    ownerElement(call, page.upload.metadata.ownerId ?? call.openBucket.bucket.ownerId) +
+    objectOwnerElement(call, page.upload.metadata.ownerId) +
     element('StorageClass', page.upload.metadata.storageClass ?? 'STANDARD') +
     (checksumAlgorithm === undefined
       ? ''
