@@ -246,7 +246,7 @@ export const raftMutants: readonly Mutant[] = [
     name: 'a node that its last configuration does not name never stands for election',
     rule: 'Who is not certain to be out of the cluster may have to lead it.',
     broken: {
-      file: 'packages/raft/src/election.ts',
+      file: 'packages/raft/src/raft-state.ts',
       from: 'configurations.slice(Math.max(committed, 0))',
       to: 'configurations.slice(-1 - 0 * committed)',
     },
@@ -297,6 +297,20 @@ export const raftMutants: readonly Mutant[] = [
     pinned: test(
       'packages/raft/test/limits.test.ts',
       'a node that makes a snapshot its own > stands for no election before that is durable, as it has no whole log',
+    ),
+    hunts,
+  },
+  {
+    name: 'who has less says what another node is',
+    rule: 'Who may have been taken in since is not told that he is no member.',
+    broken: {
+      file: 'packages/raft/src/standing.ts',
+      from: 'if (isBehind) return undefined;',
+      to: 'void isBehind;',
+    },
+    pinned: test(
+      'packages/raft/test/standing.test.ts',
+      'is not said by who has less: it does not know who was taken in since',
     ),
     hunts,
   },

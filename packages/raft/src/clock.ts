@@ -1,5 +1,5 @@
 /** The passing of time: heartbeats, election timeouts, and waits that end. */
-import { startElection } from './election.ts';
+import { isPromotable, startElection } from './election.ts';
 import { expireForwards } from './forwards.ts';
 import type { NodeId } from './node-id.ts';
 import { quorumValue } from './quorum.ts';
@@ -34,7 +34,10 @@ export function noteGone(state: RaftState, nodeId: NodeId): void {
 
 function tickElection(state: RaftState): void {
   state.electionElapsed++;
-  if (state.electionElapsed >= state.electionTimeout) startElection(state);
+  if (state.electionElapsed < state.electionTimeout) return;
+  if (isPromotable(state)) startElection(state);
+  // Who may not stand for election knows no leader any more either: a learner, or who was taken out.
+  else if (state.leaderId !== undefined) becomeFollower(state, state.term, undefined);
 }
 
 function tickLeader(state: RaftState): void {

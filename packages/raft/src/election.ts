@@ -6,7 +6,7 @@ import type { NodeId } from './node-id.ts';
 import { sendAtTerm, sendWhenDurable } from './outbox.ts';
 import { voteOutcome } from './quorum.ts';
 import { isUpToDate, lastIndex, lastTerm } from './raft-log.ts';
-import { currentConfiguration, type RaftState } from './raft-state.ts';
+import { configurationsInForce, currentConfiguration, type RaftState } from './raft-state.ts';
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from './roles.ts';
 
 /** Begins an election, by a pre-vote if that is the setting. Does nothing on a node that may not lead. */
@@ -24,16 +24,15 @@ export function startTransferElection(state: RaftState): void {
 /**
  * A voter whose log is whole. Why the configurations before the last: one that is not committed may be on no other
  * disk, and then the others need this node's vote or its log though it is to be no voter any more (4.2.2 of the
- * thesis). Its own vote counts for nothing where the last configuration does not name it.
+ * thesis). Its own vote counts for nothing where the last configuration does not name it. And none that was told that it is
+ * no member: what it wants is refused by all, again and again.
  */
-function isPromotable(state: RaftState): boolean {
-  const { disk, settings, configurations, commitIndex } = state;
+export function isPromotable(state: RaftState): boolean {
+  const { disk, settings, toldStanding } = state;
   const isRestoring =
     disk.snapshot !== undefined || disk.inFlight.some((write) => write.isSnapshot);
-  const committed = configurations.findLastIndex((record) => record.index <= commitIndex);
-  const inForce = configurations.slice(Math.max(committed, 0));
-  const isNamed = inForce.some(({ configuration }) => isVoter(configuration, settings.nodeId));
-  return isNamed && !isRestoring;
+  const isNamed = configurationsInForce(state).some((one) => isVoter(one, settings.nodeId));
+  return isNamed && !isRestoring && toldStanding !== 'none';
 }
 
 /** A leader was heard of within the shortest election timeout, or this is one. */

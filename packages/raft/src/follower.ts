@@ -90,6 +90,7 @@ function followLeader(state: RaftState, from: NodeId): void {
   invariant(state.role !== 'leader', `${from} leads term ${state.term} as this node does`);
   if (state.role !== 'follower' || state.leaderId !== from) becomeFollower(state, state.term, from);
   state.electionElapsed = 0;
+  state.toldStanding = undefined;
 }
 
 function rejectAppend(state: RaftState, { from, prevLogIndex, prevLogTerm }: AppendEntries): void {

@@ -57,3 +57,4 @@ export type {
   TransferResult,
 } from './refusals.ts';
 export type { HardState, RaftOptions, RaftSettings, StoredState } from './settings.ts';
+export type { Standing } from './standing.ts';

@@ -14,6 +14,7 @@ export function openState(settings: RaftSettings, stored: StoredState): RaftStat
     term: stored.hardState.term,
     votedFor: stored.hardState.votedFor,
     leaderId: undefined,
+    toldStanding: undefined,
     ...appliedPart(stored, log),
     log,
     snapshot: undefined,

@@ -11,6 +11,7 @@ import type { Progress } from './progress.ts';
 import type { RaftLog } from './raft-log.ts';
 import type { ForwardOutcome, ReadOutcome } from './ready.ts';
 import type { HardState, RaftSettings } from './settings.ts';
+import type { Standing } from './standing.ts';
 
 export type Role = 'follower' | 'preCandidate' | 'candidate' | 'leader';
 
@@ -66,6 +67,9 @@ export interface RaftState {
   snapshot: SnapshotMetadata | undefined;
   /** The configurations of the log by the index of their entry; the first is in force at `log.base`. */
   configurations: ConfigurationRecord[];
+
+  /** What a member has said that this node is; undefined where none has, and as soon as a leader speaks to it. */
+  toldStanding: Standing | undefined;
 
   electionElapsed: number;
   heartbeatElapsed: number;
@@ -140,6 +144,15 @@ export function currentConfigurationRecord(state: RaftState): ConfigurationRecor
   const record = state.configurations.at(-1);
   invariant(record !== undefined, 'a node without a configuration');
   return record;
+}
+
+/** The last one that is known to be committed, and those behind it, one of which may be by now. */
+export function configurationsInForce({
+  configurations,
+  commitIndex,
+}: RaftState): readonly Configuration[] {
+  const committed = configurations.findLastIndex((record) => record.index <= commitIndex);
+  return configurations.slice(Math.max(committed, 0)).map(({ configuration }) => configuration);
 }
 
 /** The configuration in force at an index that is in the log, or its base. */

@@ -12,7 +12,7 @@ import type { NodeId } from './node-id.ts';
 import { openState, snapshotAt } from './open-state.ts';
 import type { Progress } from './progress.ts';
 import { propose, proposeCheckpoint, proposeMembership } from './proposals.ts';
-import { firstIndex, lastIndex, releaseLog } from './raft-log.ts';
+import { firstIndex, type LogPosition, lastIndex, lastTerm, releaseLog } from './raft-log.ts';
 import { currentConfiguration, type RaftState, type Role } from './raft-state.ts';
 import { requestRead } from './reads.ts';
 import type { PersistAck, Ready } from './ready.ts';
@@ -26,6 +26,7 @@ import type {
 import { noteSnapshotFailed, noteUnreachable } from './replication.ts';
 import { becomeFollower } from './roles.ts';
 import { type RaftOptions, type StoredState, settingsOf } from './settings.ts';
+import { noteStanding, type Standing, standingOf } from './standing.ts';
 import { step } from './step.ts';
 import { takeReady } from './take-ready.ts';
 import { handOverNow, transferLeadership } from './transfer.ts';
@@ -39,11 +40,14 @@ export interface RaftStatus {
   readonly leaderId: NodeId | undefined;
   readonly firstIndex: LogIndex;
   readonly lastIndex: LogIndex;
+  readonly lastTerm: Term;
   readonly commitIndex: LogIndex;
   readonly appliedIndex: LogIndex;
   /** Durable on this node's own disk. */
   readonly persistedIndex: LogIndex;
   readonly configuration: Configuration;
+  /** See `noteStanding`. */
+  readonly toldStanding: Standing | undefined;
   readonly uncommittedBytes: number;
   readonly transferringTo: NodeId | undefined;
   /** Leader only: one for each member. */
@@ -184,6 +188,22 @@ export class Raft {
   }
 
   /**
+   * What a node is whose log ends at `end`; undefined where it may know more than is known here to be committed. To be called
+   * after a confirmed read was asked for and applied, or the answer may be that of a while ago.
+   */
+  standingOf(nodeId: NodeId, end: LogPosition): Standing | undefined {
+    return standingOf(this.#state, nodeId, end);
+  }
+
+  /**
+   * A member has answered so, when it was told that the log of this node ends at `end`. Who is none stands for no election
+   * until a leader speaks to it. Nothing, where more was heard of meanwhile.
+   */
+  noteStanding(end: LogPosition, standing: Standing): void {
+    if (this.#isRunning()) noteStanding(this.#state, end, standing);
+  }
+
+  /**
    * The disk failed, or the process is about to end. A leader asks the voter that has most of the log to take over.
    * What was to be persisted is dropped, and with it every message that waited for it.
    */
@@ -216,10 +236,12 @@ function statusOf(state: RaftState): RaftStatus {
     leaderId,
     firstIndex: firstIndex(log),
     lastIndex: lastIndex(log),
+    lastTerm: lastTerm(log),
     commitIndex,
     appliedIndex,
     persistedIndex: state.disk.persistedIndex as LogIndex,
     configuration: currentConfiguration(state),
+    toldStanding: state.toldStanding,
     uncommittedBytes,
     transferringTo: transfer?.to,
     progress: copyOf(state.progress),

@@ -16,7 +16,15 @@ import {
 import { newDisk, partsOf, writeToDisk } from '../fixtures/test-disk.ts';
 import { command, seededRandom, TestNode, wordsOf } from '../fixtures/test-node.ts';
 import { type Climate, type Happening, USUAL } from './climate.ts';
-import { Contact, mayCallDurable, mayLeaveJoint, mayNotGrant, mustHold, termAt } from './rules.ts';
+import {
+  Contact,
+  mayCallDurable,
+  mayLeaveJoint,
+  mayNotGrant,
+  maySayWhatItIs,
+  mustHold,
+  termAt,
+} from './rules.ts';
 
 export interface ChaosCounts {
   elections: number;
@@ -400,6 +408,7 @@ export class Chaos {
       }
     }
     this.#highestCommit = Math.max(this.#highestCommit, commitIndex);
+    for (const other of this.#nodes.values()) maySayWhatItIs(node, other);
   }
 
   #noteLeader(node: TestNode, term: number): void {

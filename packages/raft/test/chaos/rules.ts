@@ -114,6 +114,14 @@ export function mayLeaveJoint(leader: TestNode, nodes: ReadonlyMap<NodeId, TestN
   }
 }
 
+/** Who tells another node what it is knows of all that this one knows to be committed: it may be of its being taken in. */
+export function maySayWhatItIs(node: TestNode, other: TestNode): void {
+  const { lastIndex: index, lastTerm: term, commitIndex } = other.raft.status();
+  if (node.raft.status().commitIndex >= commitIndex) return;
+  if (node.raft.standingOf(other.id, { index, term }) === undefined) return;
+  throw new Error(`${node.id} says what ${other.id} is, which knows more to be committed`);
+}
+
 function isOnDisk(node: TestNode | undefined, { index, term }: Entry): boolean {
   if (node === undefined) return false;
   const { base, entries } = node.disk;
