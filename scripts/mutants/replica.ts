@@ -236,6 +236,28 @@ export const replicaMutants: readonly Mutant[] = [
     pinned: story('aVoterThatLostItsFolderDoesNotVote'),
     hunts: told('aVoterThatLostItsFolderDoesNotVote'),
   },
+  {
+    name: 'a member says who is none without asking whether it is up to date',
+    rule: 'Who may have been taken in again is not told that he is no member.',
+    broken: {
+      file: 'packages/replica/src/standing.ts',
+      from: 'await driver.whenCurrent();',
+      to: '',
+    },
+    pinned: story('whoIsCutOffRemovesNobody'),
+    hunts: told('whoIsCutOffRemovesNobody'),
+  },
+  {
+    name: 'a node that was told that it is no member stands for elections',
+    rule: 'Who knows that it was removed leaves the others alone.',
+    broken: {
+      file: 'packages/raft/src/election.ts',
+      from: " && toldStanding !== 'none'",
+      to: '',
+    },
+    pinned: story('aRemovedNodeIsQuiet'),
+    hunts: told('aRemovedNodeIsQuiet'),
+  },
 ];
 
 /** Three nodes with faults of this seed. */

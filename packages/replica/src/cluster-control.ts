@@ -1,6 +1,12 @@
 import type { Address, Clock } from '@holdfast/env';
 import { KvError } from '@holdfast/kv';
-import type { MembershipChange, MembershipResult, NodeId, ProposeResult } from '@holdfast/raft';
+import type {
+  MembershipChange,
+  MembershipResult,
+  NodeId,
+  ProposeResult,
+  RaftStatus,
+} from '@holdfast/raft';
 import { isVoter, MEMBER_LIMIT, membersOf, nodeId } from '@holdfast/raft';
 import type { WalIdentity } from '@holdfast/wal';
 import { encodeAddress } from './cluster-notes.ts';
@@ -41,11 +47,13 @@ export class ClusterControl implements Cluster {
       uncommittedBytes: _bytes,
       fault: _fault,
       progress: _,
+      toldStanding: _told,
+      lastTerm: _term,
       ...status
     } = driver.status;
     const members = membersOf(status.configuration).map((member) => this.#memberInfo(member));
     const { waitingBytes } = driver;
-    return { ...status, identity, members, isRemoved: isRemoved(status), waitingBytes };
+    return { ...status, identity, members, isRemoved: isRemoved(driver.status), waitingBytes };
   }
 
   async transferLeader(to?: string): Promise<void> {
@@ -232,12 +240,19 @@ const REASONS: Readonly<Record<string, string>> = {
   TOO_MANY_MEMBERS: `a cluster has at most ${MEMBER_LIMIT} members: remove those that are gone`,
 };
 
-/** Why only with a log: a node that joins knows of the others alone until they have taken it in. */
+/**
+ * Why only with a log: a node that joins knows of the others alone until they have taken it in. And only without a leader: one
+ * that is taken in has what was before, until it has all.
+ */
 function isRemoved({
   nodeId: self,
+  leaderId,
   lastIndex,
+  toldStanding,
   configuration: { voters, learners, learnersNext },
-}: Pick<ClusterStatus, 'nodeId' | 'lastIndex' | 'configuration'>): boolean {
+}: RaftStatus): boolean {
+  if (leaderId !== undefined) return false;
+  if (toldStanding !== undefined) return toldStanding === 'none';
   const isIn = [voters, learners, learnersNext].some((members) => members.includes(self));
   return lastIndex > 0 && !isIn;
 }

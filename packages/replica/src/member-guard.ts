@@ -167,6 +167,15 @@ export class MemberGuard {
     return this.#counts.get(member) === NO_FOLDER;
   }
 
+  /** Whether it is agreed on that another folder of the member counts than this one. */
+  isReplaced(member: string, incarnation: string, commitIndex: number): boolean {
+    const committed = this.#records.findLast(
+      ({ nodeId, index }) => nodeId === member && index <= commitIndex,
+    );
+    const counting = [committed?.incarnation, this.#counts.get(member)];
+    return counting.every((one) => one !== undefined && one !== NO_FOLDER && one !== incarnation);
+  }
+
   #noteRecords(): void {
     this.#counts = new Map(this.#records.map(({ nodeId, incarnation }) => [nodeId, incarnation]));
     const bytes = new Map<string, Uint8Array>();

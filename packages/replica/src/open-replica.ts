@@ -17,10 +17,12 @@ import { changeMember } from './readmission.ts';
 import { finishRecovery } from './recover-quorum.ts';
 import type { Replica, ReplicaOptions } from './replica.ts';
 import { resolveReplicaSettings } from './settings.ts';
+import { standingFor } from './standing.ts';
 import type { FoundMember } from './stored-state.ts';
 import { beginLog, identityOf, MEMBER_LOG, readStoredState } from './stored-state.ts';
 import type { AskingOptions } from './transfer/rejoining.ts';
 import { beTakenOut, Rejoining } from './transfer/rejoining.ts';
+import { StandingWatch } from './transfer/standing-watch.ts';
 import { TransferHub } from './transfer/transfer-hub.ts';
 
 const TWO_TO_32 = 0x1_0000_0000;
@@ -63,6 +65,7 @@ async function openMember(options: ReplicaOptions, rejoins: boolean): Promise<Re
     guard: undefined,
     control: undefined,
     rejoining: undefined,
+    standing: undefined,
   };
   const links = linksOf(options, addresses, parts);
   const seam: StoreSeam = {
@@ -82,6 +85,7 @@ async function openMember(options: ReplicaOptions, rejoins: boolean): Promise<Re
       });
       parts.guard = guard;
       if (rejoins) parts.rejoining = rejoiningOf(options, own.incarnation);
+      parts.standing = standingOf(options, own.incarnation, addresses, parts);
       return (context) => {
         parts.driver = openDriver(options, context, { raft, guard, links, addresses }, parts);
         return parts.driver;
@@ -111,6 +115,7 @@ async function openMember(options: ReplicaOptions, rejoins: boolean): Promise<Re
     });
     parts.control = cluster;
     parts.rejoining?.start();
+    parts.standing?.start();
     return { store, cluster, address };
   } catch (cause) {
     await store.close();
@@ -124,6 +129,7 @@ interface OpenParts {
   guard: MemberGuard | undefined;
   control: ClusterControl | undefined;
   rejoining: Rejoining | undefined;
+  standing: StandingWatch | undefined;
 }
 
 function linksOf(
@@ -180,6 +186,26 @@ function rejoiningOf(options: ReplicaOptions, incarnation: string): Rejoining {
     ...askingOf(options),
     question: { type: 'enter', incarnation, address },
     onVoter: () => endRejoining(env.files, directory),
+  });
+}
+
+function standingOf(
+  { env, network }: ReplicaOptions,
+  incarnation: string,
+  addresses: ReadonlyMap<string, Address>,
+  parts: OpenParts,
+): StandingWatch {
+  return new StandingWatch({
+    network,
+    clock: env.clock,
+    sources: () =>
+      [...addresses]
+        .filter(([name]) => name !== network.nodeId)
+        .map(([name, address]) => ({ nodeId: name, address })),
+    incarnation,
+    status: () => parts.driver?.status,
+    onAnswer: ({ lastIndex: index, lastTerm: term }, role) =>
+      parts.driver?.act((raft) => raft.noteStanding({ index, term }, role)),
   });
 }
 
@@ -258,11 +284,18 @@ function openDriver(
           addresses: parts.addresses,
           settings: resolveReplicaSettings(settings),
           hooks,
-          changeMember: async (peerId, question) => {
-            if (later.control === undefined) throw new KvError('KV_UNAVAILABLE', 'not open yet');
-            return changeMember(later.control, parts.guard, peerId, question);
+          answerMember: async (peerId, question) => {
+            const { control, driver } = later;
+            if (control === undefined || driver === undefined) {
+              throw new KvError('KV_UNAVAILABLE', 'not open yet');
+            }
+            if (question.type !== 'standing') {
+              return changeMember(control, parts.guard, peerId, question);
+            }
+            return standingFor(driver, parts.guard, peerId, question);
           },
           rejoining: later.rejoining,
+          standing: later.standing,
           onTrouble: options.onPeerFault ?? (() => undefined),
         }),
       onDiverged: ({ message }) =>

@@ -2,8 +2,7 @@
 import type { ClusterControl } from './cluster-control.ts';
 import { ReplicaError } from './errors.ts';
 import type { MemberGuard } from './member-guard.ts';
-import type { MemberQuestion } from './transfer/image-server.ts';
-import type { MemberRole } from './transfer/transfer-codec.ts';
+import type { MemberRole, Question } from './transfer/transfer-codec.ts';
 
 /**
  * One step of it, and what the node is then; asked again until it is a voter. REPLICA_NOT_LEADER, and REPLICA_REMOVED
@@ -15,7 +14,7 @@ export async function changeMember(
   cluster: ClusterControl,
   guard: MemberGuard,
   peerId: string,
-  question: MemberQuestion,
+  question: Extract<Question, { type: 'leave' | 'enter' }>,
 ): Promise<MemberRole> {
   const { role, members } = cluster.status();
   if (role !== 'leader') {

@@ -71,8 +71,8 @@ export interface ClusterStatus
   readonly identity: WalIdentity;
   readonly members: readonly MemberInfo[];
   /**
-   * Whether this node's log says that it was taken out. Of a removal while it was away, or cut off, it does not hear: it is no
-   * member for the others then, and they do not speak to it.
+   * Whether this node was taken out, as its log says or a member that it has asked: with no leader for five seconds it asks what
+   * it is, since the members do not speak to one that is none (ADR 0039). It knows no leader then.
    */
   readonly isRemoved: boolean;
   /** Transactions of this node that are not answered. */

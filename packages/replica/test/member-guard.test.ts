@@ -89,6 +89,27 @@ test('what a follower says counts from the folder that the log names, and from n
   expect(said).toMatchObject({ readRound: 0 });
 });
 
+test('a folder is replaced when it is agreed on that another one counts, and none is open or to come', () => {
+  const guard = new MemberGuard({ own: OWN, records: [], onRefused: () => undefined });
+  const follow = (index: number, incarnation: string | undefined): void =>
+    guard.follow({ truncateFrom: undefined, entries: [recordOf(index, incarnation)] });
+  const isReplaced = (commitIndex: number): boolean => guard.isReplaced(peer, FIRST, commitIndex);
+  expect(isReplaced(9)).toBe(false);
+  follow(1, FIRST);
+  expect(isReplaced(9)).toBe(false);
+  // A name that nobody has is no other folder's.
+  follow(2, NO_FOLDER);
+  expect(isReplaced(9)).toBe(false);
+  follow(3, undefined);
+  follow(4, SECOND);
+  expect(isReplaced(3)).toBe(false);
+  expect(isReplaced(4)).toBe(true);
+  follow(5, undefined);
+  expect(isReplaced(4)).toBe(false);
+  follow(6, FIRST);
+  expect(isReplaced(4)).toBe(false);
+});
+
 test('a leader that knows this node by another folder stops it, unless its term is over', () => {
   const guard = new MemberGuard({ own: OWN, records: [], onRefused: () => undefined });
   const self = nodeId('n1');

@@ -19,6 +19,10 @@ const FACTS: Readonly<Record<keyof typeof stories, string>> = {
     'a voter with an empty folder acknowledges nothing until it was removed and added again',
   aFolderCountsFromItsAppendOn:
     'whose folder counts is known to who has it in the log, before it is known to be committed',
+  aRemovedNodeIsQuiet:
+    'a node that was removed while it was down says so soon, and stands for no election any more',
+  whoIsCutOffRemovesNobody:
+    'a member that is cut off from the leader says of nobody that he was removed: he may be taken in again',
 };
 
 test.each(Object.entries(FACTS))('%s: %s', async (name) => {

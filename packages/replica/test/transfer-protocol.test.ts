@@ -52,7 +52,7 @@ class Pair {
       bytesPerSecond: Number.POSITIVE_INFINITY,
       leaseMs: LEASE_MS,
       imageLimit: 2,
-      changeMember: () => Promise.reject(new Error('nobody is a member here')),
+      answerMember: () => Promise.reject(new Error('nobody is a member here')),
       onFault: (_peer, error) => pair.faults.push(error),
       ...options,
     });
@@ -282,6 +282,12 @@ const question: fc.Arbitrary<Question> = fc.oneof(
     }),
   }),
   fc.record({
+    type: fc.constant('standing' as const),
+    incarnation: fc.string(),
+    lastIndex: fc.nat(),
+    lastTerm: fc.nat(),
+  }),
+  fc.record({
     type: fc.constant('values' as const),
     imageId: fc.nat(),
     names: fc.array(name, { maxLength: 20 }),
@@ -376,7 +382,7 @@ test('a frame that is cut off, or has a byte more, is malformed, whatever is in 
 
 test.each([
   [decodeQuestion, '02 01 00000001 05', 'a transfer of format 2'],
-  [decodeQuestion, '01 07 00000001 00000009', 'unknown question 7'],
+  [decodeQuestion, '01 08 00000001 00000009', 'unknown question 8'],
   [decodeQuestion, '01 03 00000001 00000009 8102', '257 is more than 256'],
   [decodeQuestion, '01 02 00000001 00000009 00 00 00 00', 'a list of nothing'],
   [decodeQuestion, '01 02 00000001 00000009 00 00 00 11', '17 is more than 16'],

@@ -65,9 +65,9 @@ export class ImageSource {
     return this.values(NO_IMAGE, names);
   }
 
-  /** What this node is after it: of the leader alone. REPLICA_TRANSFER_FAILED. */
-  async changeMember(
-    question: Extract<Question, { type: 'leave' | 'enter' }>,
+  /** What this node is after it: a change is of the leader alone. REPLICA_TRANSFER_FAILED, REPLICA_REMOVED. */
+  async askOfMember(
+    question: Extract<Question, { type: 'leave' | 'enter' | 'standing' }>,
   ): Promise<MemberRole> {
     const answer = await this.#ask(question);
     if (answer.type === 'refused' && answer.refusal === 'REMOVED') {

@@ -16,13 +16,16 @@ export interface ImageServerOptions {
   readonly leaseMs: number;
   /** Images that are held at once. */
   readonly imageLimit: number;
-  /** A node whose files are damaged asks to be taken out, or in anew. REPLICA_NOT_LEADER, and what a change is refused with. */
-  readonly changeMember: (peerId: string, question: MemberQuestion) => Promise<MemberRole>;
+  /**
+   * A node whose files are damaged asks to be taken out, or in anew; or one that hears of nobody what it is. REPLICA_NOT_LEADER,
+   * REPLICA_REMOVED, and what a change is refused with.
+   */
+  readonly answerMember: (peerId: string, question: MemberQuestion) => Promise<MemberRole>;
   /** Bytes of a question, or a question, that break the rules: the connection is closed. */
   readonly onFault: (peerId: string, error: unknown) => void;
 }
 
-export type MemberQuestion = Extract<Question, { type: 'leave' | 'enter' }>;
+export type MemberQuestion = Extract<Question, { type: 'leave' | 'enter' | 'standing' }>;
 
 interface Held {
   readonly image: PinnedImage;
@@ -122,8 +125,8 @@ export class ImageServer {
 
   async #answerWhole(peerId: string, question: Question): Promise<Answer | undefined> {
     if (question.type === 'open') return this.#open(peerId, question.leastIndex);
-    if (question.type === 'leave' || question.type === 'enter') {
-      return { type: 'member', role: await this.#options.changeMember(peerId, question) };
+    if (isOfMembers(question)) {
+      return { type: 'member', role: await this.#options.answerMember(peerId, question) };
     }
     if (question.type === 'close') {
       if (this.#held.get(question.imageId)?.peerId === peerId) this.#drop(question.imageId);
@@ -193,6 +196,10 @@ export class ImageServer {
       if (this.#held.size > 0) this.#watchLeases();
     });
   }
+}
+
+function isOfMembers(question: Question): question is MemberQuestion {
+  return ['leave', 'enter', 'standing'].includes(question.type);
 }
 
 /** Safety: an answer is in memory as a whole. */

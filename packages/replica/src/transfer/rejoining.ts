@@ -84,7 +84,7 @@ export class Rejoining {
 }
 
 /** Asks all members, one after the other. */
-class Asking {
+export class Asking {
   readonly #options: AskingOptions;
   #source: ImageSource | undefined;
   #isStopped = false;
@@ -93,7 +93,7 @@ class Asking {
     this.#options = options;
   }
 
-  /** What the leader answers; rejects with what the last one said, where none is a leader or can be reached. */
+  /** What the first one answers that can; rejects with what the last one said, where none can or none is reached. */
   async ask(question: MemberQuestion): Promise<MemberRole> {
     const { network, clock, sources } = this.#options;
     let failure: unknown = new Error('there are no other nodes');
@@ -103,9 +103,9 @@ class Asking {
         const answerLimitMs = ANSWER_LIMIT_MS;
         const source = { network, clock, nodeId, address, answerLimitMs };
         this.#source = await ImageSource.connect(source);
-        return await this.#source.changeMember(question);
+        return await this.#source.askOfMember(question);
       } catch (error) {
-        // That is what the leader says; others only say that they are not it.
+        // That is an answer; others only say that they have none.
         if (isRemoved(error)) throw error;
         failure = error;
       } finally {
@@ -122,6 +122,7 @@ class Asking {
   }
 }
 
-function isRemoved(error: unknown): boolean {
+/** Whether a member has said so. */
+export function isRemoved(error: unknown): boolean {
   return error instanceof ReplicaError && error.code === 'REPLICA_REMOVED';
 }

@@ -26,6 +26,7 @@ const VALUES = 3;
 const CLOSE = 4;
 const LEAVE = 5;
 const ENTER = 6;
+const STANDING = 7;
 const OPENED = 0x81;
 const LISTED = 0x82;
 const VALUES_FOUND = 0x83;
@@ -45,9 +46,16 @@ export type Question =
   /** Who asks is to be no member: its files are damaged. */
   | { readonly type: 'leave' }
   /** Who asks, with this folder, is to be a member, and as soon as it has everything a voter. Asked again until it is. */
-  | { readonly type: 'enter'; readonly incarnation: string; readonly address: Address };
+  | { readonly type: 'enter'; readonly incarnation: string; readonly address: Address }
+  /** What who asks is, with this folder, whose log ends there. */
+  | {
+      readonly type: 'standing';
+      readonly incarnation: string;
+      readonly lastIndex: number;
+      readonly lastTerm: number;
+    };
 
-/** What a node is in the leader's eyes. */
+/** What a node is for the members. */
 export const ROLES = ['none', 'learner', 'voter'] as const;
 export type MemberRole = (typeof ROLES)[number];
 
@@ -63,7 +71,7 @@ export const REFUSALS = [
 /**
  * NO_IMAGE: it was let go of. BEHIND: this node's state is older than what is asked for. BUSY: too many images. DAMAGED: what
  * is asked for is damaged here. FAILED: anything else. NOT_LEADER: members are changed by the leader alone. REMOVED: the node was
- * removed by hand, and is not taken in by itself.
+ * removed by hand, and is not taken in by itself; to the question what it is: it is no member.
  */
 export type Refusal = (typeof REFUSALS)[number];
 
@@ -112,6 +120,11 @@ export function encodeQuestion(requestId: number, question: Question): Uint8Arra
       const { incarnation, address } = question;
       writer.u8(ENTER).u32(requestId).text(incarnation);
       return writer.text(address.host).varint(address.port).finish();
+    }
+    case 'standing': {
+      const { incarnation, lastIndex, lastTerm } = question;
+      writer.u8(STANDING).u32(requestId).text(incarnation);
+      return writer.varint(lastIndex).varint(lastTerm).finish();
     }
   }
 }
@@ -183,6 +196,10 @@ function questionOf(reader: ByteReader, kind: number): Question {
     if (address.host === '' || address.port === 0) throw new MalformedBytesError('no address');
     counted(address.port, PORT_LIMIT);
     return { type: 'enter', incarnation, address };
+  }
+  if (kind === STANDING) {
+    const [incarnation, lastIndex, lastTerm] = [reader.text(), reader.varint(), reader.varint()];
+    return { type: 'standing', incarnation, lastIndex, lastTerm };
   }
   const imageId = reader.u32();
   if (kind === CLOSE) return { type: 'close', imageId };

@@ -9,6 +9,7 @@ import type { ResolvedReplicaSettings } from '../settings.ts';
 import type { ImageServerOptions } from './image-server.ts';
 import { ImageServer } from './image-server.ts';
 import type { Rejoining } from './rejoining.ts';
+import type { StandingWatch } from './standing-watch.ts';
 import { StateTransfer } from './state-transfer.ts';
 import { ValueRepair } from './value-repair.ts';
 
@@ -27,9 +28,11 @@ export interface TransferHubOptions {
   readonly addresses: ReadonlyMap<string, Address>;
   readonly settings: ResolvedReplicaSettings;
   readonly hooks: TransferHooks;
-  readonly changeMember: ImageServerOptions['changeMember'];
+  readonly answerMember: ImageServerOptions['answerMember'];
   /** Of a node whose damaged files were set aside; stopped with the hub. */
   readonly rejoining: Rejoining | undefined;
+  /** Stopped with the hub. */
+  readonly standing: StandingWatch | undefined;
   readonly onTrouble: (nodeId: string, error: unknown) => void;
 }
 
@@ -46,7 +49,7 @@ export class TransferHub {
   #isClosed = false;
 
   constructor(options: TransferHubOptions) {
-    const { env, network, images, settings, changeMember, onTrouble } = options;
+    const { env, network, images, settings, answerMember, onTrouble } = options;
     const { clock, random } = env;
     this.#options = options;
     this.#server = new ImageServer({
@@ -56,7 +59,7 @@ export class TransferHub {
       bytesPerSecond: settings.transferBytesPerSecond,
       leaseMs: settings.transferLeaseMs,
       imageLimit: IMAGE_LIMIT,
-      changeMember,
+      answerMember,
       onFault: onTrouble,
     });
     this.#repair = new ValueRepair({
@@ -109,6 +112,7 @@ export class TransferHub {
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#options.rejoining?.stop();
+    await this.#options.standing?.stop();
     await this.#repair.close();
     await this.#transfer.stop();
     await this.#server.close();
