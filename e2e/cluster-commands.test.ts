@@ -121,6 +121,39 @@ test('a node is taken in, promoted, led to, and another taken out, while clients
   });
 });
 
+test('a node that was taken out while it was down says so when it is back, and goes on when it is added', async () => {
+  await using folder = await temporaryFolder();
+  await using cluster = await Cluster.start({ directory: folder.path });
+  await cluster.node(2).kill();
+  const ask = async (...words: readonly string[]): Promise<string> => {
+    const data = cluster.folder(await cluster.leader(cluster.running));
+    const { output, errors } = await runHoldfast(['cluster', ...words, '--data', data]);
+    return output + errors;
+  };
+  await waitUntil('n3 is no member', async () => {
+    return !/^ +n3 /m.test(await ask('remove', 'n3')) && !/^ +n3 /m.test(await ask('status'));
+  });
+  cluster.spawn(2);
+  await waitUntil('n3 says that it was removed', async () => {
+    const status = ['cluster', 'status', '--data', cluster.folder(2)];
+    const { output } = await runHoldfast(status);
+    if (!output.includes('n3 was removed from the cluster')) return false;
+    const page = await fetch(`${cluster.endpoint(2)}/_/health/ready`);
+    const refused = await fetch(cluster.endpoint(2));
+    return (
+      page.status === 503 &&
+      (await page.text()) === 'This node was removed from its cluster.\n' &&
+      refused.status === 503 &&
+      (await refused.text()).includes('This node was removed from its cluster.') &&
+      cluster.node(2).errors.includes('this node was removed from its cluster')
+    );
+  });
+  await waitUntil('n3 is added', async () => {
+    return /^ +n3 +learner/m.test(await ask('add', cluster.member(2)));
+  });
+  await cluster.node(2).ready();
+});
+
 test('the folder of a stopped node is no store of its own: what would write into its log is refused', async () => {
   await using folder = await temporaryFolder();
   await using cluster = await Cluster.start({ directory: folder.path });

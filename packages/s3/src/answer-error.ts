@@ -93,7 +93,8 @@ export function explainError(call: S3Call, error: unknown): S3Error {
   const known = typeof code === 'string' ? STORAGE_CODES.get(code) : undefined;
   if (known !== undefined) {
     call.service.logger.warn({ requestId: call.requestId, code }, 'the storage refused a request');
-    return new S3Error(known);
+    const isUnavailable = known === 'ServiceUnavailable';
+    return new S3Error(known, isUnavailable ? call.service.unavailableBecause() : undefined);
   }
   call.service.logger.error(
     { requestId: call.requestId, operation: call.operation, err: error },

@@ -28,6 +28,8 @@ export interface S3HandlerOptions {
   readonly customerKeysOverHttp?: boolean;
   /** Whether the operator has set up a target of notifications by the name. Default: there is none. */
   readonly isNotificationTarget?: (name: string) => boolean;
+  /** What the message of a ServiceUnavailable says; undefined, and by default: S3's own text. */
+  readonly unavailableBecause?: () => string | undefined;
   readonly logger?: S3Logger;
   /** Called once a request, after its answer is written or its connection is gone. Must not throw. */
   readonly onRequest?: (record: S3RequestRecord) => void;
@@ -111,6 +113,7 @@ export interface S3Service {
   readonly websiteDomains: readonly string[];
   readonly allowSignatureV2: boolean;
   readonly isNotificationTarget: (name: string) => boolean;
+  readonly unavailableBecause: () => string | undefined;
   readonly logger: S3Logger;
   readonly onRequest: ((record: S3RequestRecord) => void) | undefined;
   readonly limits: S3Limits;
@@ -139,6 +142,7 @@ export function resolveOptions(options: S3HandlerOptions): S3Service {
     websiteDomains: (options.websiteDomains ?? []).map((domain) => domain.toLowerCase()),
     allowSignatureV2: options.allowSignatureV2 ?? true,
     isNotificationTarget: options.isNotificationTarget ?? (() => false),
+    unavailableBecause: options.unavailableBecause ?? (() => undefined),
     logger: options.logger ?? SILENT,
     onRequest: options.onRequest,
     limits: { ...DEFAULT_LIMITS, ...options.limits },

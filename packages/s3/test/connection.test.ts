@@ -324,6 +324,21 @@ test('errors of the storage have their status and their code', async () => {
   }
 });
 
+test('a storage that cannot answer says why where that is known, and nothing else of it', async () => {
+  let reason: string | undefined;
+  await using server = await startWithBucket({
+    unavailableBecause: () => reason,
+    wrap: (store) => ({
+      ...store,
+      putObject: () => Promise.reject(Object.assign(new Error('x'), { code: 'KV_UNAVAILABLE' })),
+    }),
+  });
+  const messageOf = async () => (await send(server, { ...PUT, body: 'x' })).element('Message');
+  expect(await messageOf()).toBe('Service is unable to handle request.');
+  reason = 'This node was removed from its cluster.';
+  expect(await messageOf()).toBe(reason);
+});
+
 function unreadable(): Error {
   return Object.assign(new Error('the device could not read it'), { code: 'KV_CORRUPTION' });
 }

@@ -59,6 +59,7 @@ export interface TestServerOptions
     | 'bucketAcls'
     | 'recreateBuckets'
     | 'isNotificationTarget'
+    | 'unavailableBecause'
     | 'websiteDomains'
     | 'customerKeysOverHttp'
   > {

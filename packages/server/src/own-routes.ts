@@ -73,11 +73,15 @@ export async function answerOwnRoute(
 }
 
 /** Answers a request of the S3 API that came before anybody is known who may make one. Clients repeat it. */
-export function answerUnready(request: IncomingMessage, response: ServerResponse): void {
+export function answerUnready(
+  request: IncomingMessage,
+  response: ServerResponse,
+  reason: string = 'The node is starting, and the cluster has no leader yet.',
+): void {
   request.resume();
   const body =
     '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>ServiceUnavailable</Code>' +
-    '<Message>The node is starting, and the cluster has no leader yet.</Message></Error>';
+    `<Message>${reason}</Message></Error>`;
   response.setHeader('Retry-After', '1');
   // The body that was announced, or that comes, is not waited for.
   response.setHeader('Connection', 'close');

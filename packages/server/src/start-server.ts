@@ -367,9 +367,15 @@ function notReadyBecause({ health, users, cluster }: ServerState): string | unde
   if (health.notReadyBecause !== undefined) return health.notReadyBecause;
   const status = cluster?.status();
   if (status !== undefined && status.leaderId === undefined) {
-    return status.isRemoved ? 'This node was removed from its cluster.' : 'No leader is known.';
+    return removedBecause({ cluster }) ?? 'No leader is known.';
   }
   return users.isLoaded ? undefined : 'The node is starting.';
+}
+
+/** undefined where it was not, as far as it knows. */
+function removedBecause({ cluster }: Pick<ServerState, 'cluster'>): string | undefined {
+  const isRemoved = cluster?.status().isRemoved === true;
+  return isRemoved ? 'This node was removed from its cluster.' : undefined;
 }
 
 function openListener(state: ServerState, metrics: Metrics | undefined): Promise<HttpListener> {
@@ -387,6 +393,7 @@ function openListener(state: ServerState, metrics: Metrics | undefined): Promise
     websiteDomains,
     allowSignatureV2: config.allowSignatureV2 ?? true,
     isNotificationTarget: state.changes.isTarget,
+    unavailableBecause: () => removedBecause(state),
     logger: state.log,
     onRequest: (record) => recordRequest(state, metrics, record),
   });
@@ -403,7 +410,7 @@ function openListener(state: ServerState, metrics: Metrics | undefined): Promise
       const ownRoute = matchOwnRoute(request, allDomains);
       if (ownRoute) void answerOwnRoute(ownRoute, request, response, own);
       else if (state.users.isLoaded) handle(request, response);
-      else answerUnready(request, response);
+      else answerUnready(request, response, removedBecause(state));
     };
   return openHttpListener({
     clock: config.env.clock,
