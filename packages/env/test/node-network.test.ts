@@ -1,3 +1,4 @@
+import type { LookupAddress } from 'node:dns';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo, Socket } from 'node:net';
@@ -85,6 +86,25 @@ function dial(
   const network = networkOf('n1', { security });
   return network.connect({ nodeId: 'n2', address: listener.address, lane: 'log' });
 }
+
+test.each(Object.entries(SECURITIES))(
+  'a peer is found where it was while the system does not answer for its name, %s',
+  async (_, securityOf) => {
+    const { listener } = await serve({ security: securityOf('n2') });
+    const clock = new ManualClock();
+    const { host, port } = listener.address;
+    let answers: Promise<LookupAddress[]> = Promise.resolve([{ address: host, family: 4 }]);
+    const lookUp = (): Promise<LookupAddress[]> => answers;
+    const network = networkOf('n1', { security: securityOf('n1'), clock, lookUp });
+    const address = { host: 'n2.example', port };
+    const connect = () => network.connect({ nodeId: 'n2', address, lane: 'log' });
+    await (await connect()).close();
+    answers = new Promise(() => undefined);
+    const connecting = connect();
+    clock.advance(500);
+    expect((await connecting).peerId).toBe('n2');
+  },
+);
 
 describe.each(Object.entries(SECURITIES))('a stranger, %s', (_, securityOf) => {
   const security = securityOf('n2');

@@ -19,6 +19,7 @@ import { NodeClock } from './node-clock.ts';
 import { NodeConnection } from './node-connection.ts';
 import type { PeerRefusal } from './node-listener.ts';
 import { NodeListener } from './node-listener.ts';
+import { type LookUp, PeerNames } from './peer-names.ts';
 import type { PeerSecurity } from './peer-security.ts';
 
 const HANDSHAKE_LIMIT_MS = 3000;
@@ -37,6 +38,8 @@ export interface NodeNetworkOptions {
   readonly limits?: Readonly<Record<Lane, LaneLimits>>;
   /** Told of connections that were not taken. */
   readonly onRefusal?: (refusal: PeerRefusal) => void;
+  /** How the host of a peer is looked up. Default: as the system does. */
+  readonly lookUp?: LookUp;
 }
 
 /** The network of the machine: TCP, and TLS 1.3 where nodes prove themselves. */
@@ -46,6 +49,7 @@ export class NodeNetwork implements Network {
   readonly #security: PeerSecurity | undefined;
   readonly #clock: Clock;
   readonly #handshakeLimitMs: number;
+  readonly #names: PeerNames;
   readonly #listeners = new Set<Listener>();
   readonly #connections = new Set<NodeConnection>();
   #isClosed = false;
@@ -58,6 +62,7 @@ export class NodeNetwork implements Network {
     this.#security = options.security === 'none' ? undefined : options.security;
     this.#clock = options.clock ?? new NodeClock();
     this.#handshakeLimitMs = options.handshakeLimitMs ?? HANDSHAKE_LIMIT_MS;
+    this.#names = new PeerNames(this.#clock, options.lookUp);
   }
 
   async listen(address: Address, accept: (connection: Connection) => void): Promise<Listener> {
@@ -110,9 +115,10 @@ export class NodeNetwork implements Network {
 
   #dial({ nodeId, address }: ConnectTarget): Socket {
     const { clusterId } = this.#options;
-    if (this.#security === undefined) return connectPlain(address.port, address.host);
+    const to = { ...address, lookup: this.#names.lookup };
+    if (this.#security === undefined) return connectPlain(to);
     const parties = { clusterId, from: this.nodeId, to: nodeId };
-    return connectTls({ ...this.#security.clientOptions(parties), ...address });
+    return connectTls({ ...this.#security.clientOptions(parties), ...to });
   }
 
   async #introduce(socket: Socket, { nodeId, address, lane }: ConnectTarget): Promise<void> {
