@@ -59,6 +59,10 @@ function userOptions({
   };
 }
 
+/** What S3's own message leaves out. */
+const NAME_RULE =
+  'A name has 3 to 63 small letters, digits, dots and hyphens, and a letter or a digit at both ends.';
+
 async function makeBuckets(
   objects: ObjectStore,
   buckets: readonly (string | BucketInput)[],
@@ -72,7 +76,8 @@ async function makeBuckets(
       if (!(error instanceof ObjectStoreError)) throw error;
       if (error.code === 'BucketAlreadyOwnedByYou') continue;
       // Why with its name: there may be many, and they may stand in a file.
-      const message = `The bucket ${JSON.stringify(name)} cannot be made: ${error.message}`;
+      const rule = error.code === 'InvalidBucketName' ? ` ${NAME_RULE}` : '';
+      const message = `The bucket ${JSON.stringify(name)} cannot be made: ${error.message}${rule}`;
       throw new ObjectStoreError(error.code, message, error.details, { cause: error });
     }
   }

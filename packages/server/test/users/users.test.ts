@@ -196,7 +196,7 @@ test('of two nodes that store one access key for two users at once, one is refus
 test('a bucket that cannot be made is named', async () => {
   const { env } = newDisk();
   await expect(start(env, { init: { buckets: ['fine', 'B'] } })).rejects.toThrow(
-    'The bucket "B" cannot be made: The specified bucket is not valid.',
+    'The bucket "B" cannot be made: The specified bucket is not valid. A name has 3 to 63 small letters',
   );
   const taken = { name: 'fine', owner: 'somebody' };
   await expect(start(env, { init: { buckets: [taken] } })).rejects.toThrow(
