@@ -3,6 +3,8 @@ import {
   CreateBucketCommand,
   CreateMultipartUploadCommand,
   DeleteBucketPolicyCommand,
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
   GetBucketPolicyCommand,
   GetObjectAclCommand,
   GetObjectCommand,
@@ -14,10 +16,12 @@ import {
   ListPartsCommand,
   PutBucketOwnershipControlsCommand,
   PutBucketPolicyCommand,
+  PutBucketVersioningCommand,
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { send } from './raw-client.ts';
 import { OWNER_ID, startTestServer, type TestServer } from './test-server.ts';
 
 const OTHER = { id: 'b'.repeat(64), displayName: 'other' };
@@ -94,6 +98,27 @@ test.each(['ObjectWriter', 'BucketOwnerPreferred'] as const)(
     expect(await get(third, 'shared')).toBe('AccessDenied');
   },
 );
+
+test('an ACL that lets others write lets them delete no version for good', async () => {
+  const Bucket = 'written-by-others';
+  const ACL = 'public-read-write';
+  await owner.send(new CreateBucketCommand({ Bucket, ACL, ObjectOwnership: 'ObjectWriter' }));
+  const VersioningConfiguration = { Status: 'Enabled' as const };
+  await owner.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration }));
+  const address = { Bucket, Key: 'k' };
+  const { VersionId } = await owner.send(new PutObjectCommand({ ...address, Body: 'v' }));
+  const version = { ...address, VersionId };
+  expect(await outcome(other.send(new DeleteObjectCommand(version)))).toBe('AccessDenied');
+  const path = `/${Bucket}/k?versionId=${VersionId}`;
+  expect((await send(server, { method: 'DELETE', path, anonymous: true })).status).toBe(403);
+  const Objects = [{ Key: 'k', VersionId }];
+  const { Errors } = await other.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects } }));
+  expect(Errors?.map(({ Code }) => Code)).toEqual(['AccessDenied']);
+  // A delete marker takes nothing away.
+  expect(await outcome(other.send(new DeleteObjectCommand(address)))).toBe('done');
+  expect(await outcome(owner.send(new GetObjectCommand(version)))).toBe('done');
+  expect(await outcome(owner.send(new DeleteObjectCommand(version)))).toBe('done');
+});
 
 test('where ACLs are turned off every object that is listed is the bucket owner’s', async () => {
   const Bucket = 'taken-over';

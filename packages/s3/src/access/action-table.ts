@@ -7,6 +7,8 @@ export interface RequiredAction {
   readonly versionAction?: string;
   /** Which ACL may allow it instead of a policy, and by which permission. */
   readonly grant?: { readonly on: 'bucket' | 'object'; readonly permission: Permission };
+  /** No ACL allows `versionAction`. Default false. */
+  readonly noVersionGrant?: boolean;
   /** From another account it is enough that the bucket's policy does not deny it. Default false. */
   readonly enoughNotDenied?: boolean;
   /** What must be allowed besides. */
@@ -125,7 +127,13 @@ const ACTIONS: ReadonlyMap<string, RequiredAction> = new Map<string, RequiredAct
   ['ListParts', { action: 's3:ListMultipartUploadParts', grant: WRITE_BUCKET }],
   [
     'DeleteObject',
-    { action: 's3:DeleteObject', versionAction: 's3:DeleteObjectVersion', grant: WRITE_BUCKET },
+    {
+      action: 's3:DeleteObject',
+      versionAction: 's3:DeleteObjectVersion',
+      grant: WRITE_BUCKET,
+      // Source: Amazon S3 User Guide, as above: WRITE is that too only of the bucket's owner, who may do it anyway.
+      noVersionGrant: true,
+    },
   ],
 ]);
 

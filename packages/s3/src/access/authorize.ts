@@ -176,6 +176,8 @@ function isAllowed(call: S3Call, target: AccessTarget, info: ObjectInfo | undefi
   // Also for `null`: that may be an older version as well as any.
   const version = versionId === undefined ? undefined : required.versionAction;
   const action = version ?? required.action;
+  const grant =
+    version !== undefined && required.noVersionGrant === true ? undefined : required.grant;
   const ofObject = required.grant?.on === 'object' && access.ownership !== 'BucketOwnerEnforced';
   const ownerId = (ofObject ? info?.metadata.ownerId : undefined) ?? bucket.ownerId;
   return mayAccess({
@@ -192,9 +194,9 @@ function isAllowed(call: S3Call, target: AccessTarget, info: ObjectInfo | undefi
     bucket: access,
     ownerId,
     enoughNotDenied: required.enoughNotDenied,
-    grants: required.grant && {
-      acl: required.grant.on === 'bucket' ? access.acl : objectAcl(info, ownerId),
-      permission: required.grant.permission,
+    grants: grant && {
+      acl: grant.on === 'bucket' ? access.acl : objectAcl(info, ownerId),
+      permission: grant.permission,
     },
   });
 }
