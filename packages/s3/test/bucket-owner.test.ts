@@ -120,6 +120,26 @@ test('an ACL that lets others write lets them delete no version for good', async
   expect(await outcome(owner.send(new DeleteObjectCommand(version)))).toBe('done');
 });
 
+test('an ACL that lets others write lets them lock nothing', async () => {
+  const Bucket = 'locked-by-others';
+  const create = { Bucket, ACL: 'public-read-write', ObjectOwnership: 'ObjectWriter' } as const;
+  await owner.send(new CreateBucketCommand({ ...create, ObjectLockEnabledForBucket: true }));
+  const address = { Bucket, Key: 'k' };
+  const ObjectLockRetainUntilDate = new Date(server.clock.nowMs() + 1_000_000);
+  for (const lock of [
+    { ObjectLockMode: 'COMPLIANCE', ObjectLockRetainUntilDate },
+    { ObjectLockLegalHoldStatus: 'ON' },
+  ] as const) {
+    const put = (by: S3Client): Promise<string> =>
+      outcome(by.send(new PutObjectCommand({ ...address, Body: 'v', ...lock })));
+    const begin = (by: S3Client): Promise<string> =>
+      outcome(by.send(new CreateMultipartUploadCommand({ ...address, ...lock })));
+    expect([await put(other), await begin(other)]).toEqual(['AccessDenied', 'AccessDenied']);
+    expect([await put(owner), await begin(owner)]).toEqual(['done', 'done']);
+  }
+  expect(await outcome(other.send(new PutObjectCommand({ ...address, Body: 'v' })))).toBe('done');
+});
+
 test('where ACLs are turned off every object that is listed is the bucket owner’s', async () => {
   const Bucket = 'taken-over';
   await owner.send(new CreateBucketCommand({ Bucket, ObjectOwnership: 'ObjectWriter' }));

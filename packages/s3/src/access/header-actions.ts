@@ -6,7 +6,7 @@ import type { BucketAccess } from './bucket-access.ts';
 /** Operations that write an object whose ACL, tags and lock may be said in headers. */
 const WRITES: ReadonlySet<string> = new Set(['PutObject', 'CopyObject', 'CreateMultipartUpload']);
 
-// Who may write into a bucket by its ACL alone may say what becomes of what it writes.
+// Who may write into a bucket by its ACL alone may say what becomes of what it writes; but not that nobody may delete it.
 const GRANT = { on: 'bucket', permission: 'WRITE' } as const;
 
 /** To give an object tags with the write that makes it. */
@@ -35,10 +35,10 @@ export function headerActions(
     actions.push(WRITE_TAGS);
   }
   if (headers.has('x-amz-object-lock-mode')) {
-    actions.push({ action: 's3:PutObjectRetention', grant: GRANT });
+    actions.push({ action: 's3:PutObjectRetention' });
   }
   if (headers.has('x-amz-object-lock-legal-hold')) {
-    actions.push({ action: 's3:PutObjectLegalHold', grant: GRANT });
+    actions.push({ action: 's3:PutObjectLegalHold' });
   }
   return actions;
 }
