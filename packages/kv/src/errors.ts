@@ -1,4 +1,5 @@
 import { type NewerBytesError, OperatingError } from '@holdfast/bytes';
+import { FileError } from '@holdfast/env';
 
 export type KvErrorCode =
   | 'KV_KEY_TOO_LARGE'
@@ -62,4 +63,17 @@ export function corruption(path: string, what: string, cause?: unknown, offset =
   const advice =
     'Stop writing to this folder; restore it from a backup, or replace the node by a new one';
   return new KvError('KV_CORRUPTION', `${path}: ${what}. ${advice}.`, { cause, path, offset });
+}
+
+/** Whether the system keeps a file from this user. That says nothing of what is in it. */
+export function isAccessDenied(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof FileError && cause.code === 'FILE_ACCESS_DENIED') return true;
+  }
+  return false;
+}
+
+/** Whether a failed reading says something of what is on the disk. */
+export function isAboutContent(error: unknown): error is OperatingError {
+  return error instanceof OperatingError && !isAccessDenied(error);
 }

@@ -1,8 +1,8 @@
-import { OperatingError, toHex } from '@holdfast/bytes';
+import { toHex } from '@holdfast/bytes';
 import type { Env } from '@holdfast/env';
 import type { NewestSegment, WalFinding } from '@holdfast/wal';
 import { inspectWal, parseSegmentName, segmentName } from '@holdfast/wal';
-import { NewerFormatError } from './errors.ts';
+import { isAboutContent, isAccessDenied, NewerFormatError } from './errors.ts';
 import type { ExtentFile } from './extent-files.ts';
 import { extentReader } from './extent-files.ts';
 import type { ExtentRecord } from './index-record.ts';
@@ -48,7 +48,8 @@ const PARALLEL_READS = 16;
 /**
  * Reads and checks all of a data folder: state slots, segments, MANIFEST, tables, and every value that the index refers
  * to. Changes nothing and takes no lock, so it may run beside a server. Yields nothing where there is no store. Rejects with
- * KV_INCOMPATIBLE where a newer Holdfast has written it: whether it is whole only that one can tell.
+ * KV_INCOMPATIBLE where a newer Holdfast has written it: whether it is whole only that one can tell. Rejects with FILE_ACCESS_DENIED,
+ * or an error that has it as its cause, where this user may not read a file.
  *
  * Why again: beside a server files change while they are read. What two readings agree on is damage.
  */
@@ -122,7 +123,7 @@ class StoreInspector {
     try {
       return await read();
     } catch (error) {
-      if (!(error instanceof OperatingError)) throw error;
+      if (!isAboutContent(error)) throw error;
       this.#findings.push(damageOf('folder', file, 0, error.message));
       return undefined;
     }
@@ -226,8 +227,8 @@ class StoreInspector {
     } catch (error) {
       // What a newer Holdfast wrote looks damaged to this one, and need not be.
       if (error instanceof NewerFormatError) throw error;
-      // Whatever else it is, a start fails by it too.
-      if (!(error instanceof Error)) throw error;
+      // Whatever else it is, a start fails by it too; that of another user need not.
+      if (!(error instanceof Error) || isAccessDenied(error)) throw error;
       this.#findings.push(damageOf('start', '.', 0, error.message));
       const text = 'the values in the log were not all checked, since the index cannot be opened';
       this.#findings.push({ kind: 'notice', file: '.', text });
@@ -294,7 +295,7 @@ class StoreInspector {
         this.#counts.extents++;
         this.#counts.extentBytes += length;
       } catch (error) {
-        if (!(error instanceof OperatingError)) throw error;
+        if (!isAboutContent(error)) throw error;
         const problem = `the value (${length} bytes) of key ${keyText(key)}: ${error.message}`;
         const path =
           engine.extents.get(segmentId)?.path ??
@@ -304,7 +305,7 @@ class StoreInspector {
       }
     } catch (error) {
       // A newer table that is damaged hides which entry is the newest; that damage is named already.
-      if (!(error instanceof OperatingError)) throw error;
+      if (!isAboutContent(error)) throw error;
     }
   }
 }
@@ -318,7 +319,7 @@ async function decodedBlock(
     const [bytes] = await table.readBlocks(block, block + 1);
     return decodeBlock(bytes as Uint8Array);
   } catch (error) {
-    if (error instanceof OperatingError) return undefined;
+    if (isAboutContent(error)) return undefined;
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import { OperatingError } from '@holdfast/bytes';
 import type { Env } from '@holdfast/env';
 import type { Extent } from '@holdfast/wal';
-import { KvError, NewerFormatError } from './errors.ts';
+import { isAboutContent, KvError, NewerFormatError } from './errors.ts';
 import { extentReader } from './extent-files.ts';
 import { fileIdOfSegment } from './extent-format.ts';
 import type { LiveRecord } from './index-record.ts';
@@ -134,8 +134,8 @@ async function openSource(env: Env, directory: string, notices: SalvageFinding[]
     };
     return { engine, readExtent: extentReader(wal, engine.extents), close };
   } catch (error) {
-    // Safety: what is whole for a newer Holdfast is not taken for lost.
-    if (!(error instanceof OperatingError) || error instanceof NewerFormatError) throw error;
+    // Safety: what is whole for a newer Holdfast, or not for this user to read, is not taken for lost.
+    if (!isAboutContent(error) || error instanceof NewerFormatError) throw error;
     const source = await openIndexOnly(env, directory);
     const { flushedIndex } = source.engine;
     const text = `The log cannot be opened (${error.message}). LOST: everything that was written after record ${flushedIndex}, the last that the index holds.`;
@@ -210,7 +210,7 @@ class Salvage {
       const [bytes] = await table.readBlocks(block, block + 1);
       decoded = decodeBlock(bytes as Uint8Array);
     } catch (error) {
-      if (!(error instanceof OperatingError)) throw error;
+      if (!isAboutContent(error)) throw error;
       this.#losses++;
       yield { kind: 'lostKeys', file: table.path, reason: error.message };
       return;
@@ -263,7 +263,7 @@ async function reading<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    if (error instanceof OperatingError) throw new Unreadable(error.message, { cause: error });
+    if (isAboutContent(error)) throw new Unreadable(error.message, { cause: error });
     throw error;
   }
 }

@@ -2,6 +2,7 @@ import { utf8 } from '@holdfast/bytes';
 import type { MemoryEnv } from '@holdfast/env/memory';
 import { createMemoryEnv, MemoryFiles } from '@holdfast/env/memory';
 import { expect, test } from 'vitest';
+import { isAccessDenied } from '../src/errors.ts';
 import type { LocalStore, StoreDamage, StoreFinding } from '../src/index.ts';
 import { describeStoreFinding, openLocalStore, verifyStore } from '../src/index.ts';
 
@@ -53,6 +54,21 @@ async function contentOf(env: MemoryEnv): Promise<Map<string, string>> {
   }
   return content;
 }
+
+test('what this user may not read is no damage: nobody can tell', async () => {
+  const whole = await stoppedStore();
+  for (const { path } of whole.files.listAll('/d')) {
+    if (path.endsWith('LOCK')) continue;
+    const env = { ...whole, files: whole.files.clone() } as MemoryEnv;
+    env.files.failWhen({
+      when: ({ kind, path: opened }) => kind === 'open' && opened === path,
+      code: 'FILE_ACCESS_DENIED',
+      times: Number.POSITIVE_INFINITY,
+    });
+    const error = await verified(env).catch((cause: unknown) => cause);
+    expect(isAccessDenied(error), path).toBe(true);
+  }
+});
 
 test('a first start that was cut off is no damage: the next one goes on', async () => {
   for (let operation = 1; operation <= 30; operation++) {
