@@ -236,6 +236,31 @@ test('wal inspect of a folder without a log is one sentence and exit code 1', as
   }
 });
 
+test('a file in the place of a folder is one sentence that names it', async () => {
+  await using folder = await temporaryFolder();
+  const file = join(folder.path, 'file');
+  const data = join(folder.path, 'data');
+  await writeFile(file, 'x');
+  await runHoldfast(['kv', '--data', data], { input: 'PUT colour green\n' });
+  for (const words of [
+    ['serve', '--data', file, '--port', '0'],
+    ['serve', '--data', join(file, 'below'), '--port', '0'],
+    ['up', '--data', file, '--port', '0'],
+    ['kv', '--data', file],
+    ['salvage', '--data', data, '--to', file],
+    ['backup', '--data', data, '--to', file],
+    ['backup', 'verify', file],
+    ['secret', join(file, 'below')],
+  ]) {
+    const { exitCode, errors } = await runHoldfast(words);
+    expect([exitCode, errors], words.join(' ')).toEqual([
+      1,
+      expect.stringMatching(/^holdfast: A file stands where a folder should be, .+\n$/),
+    ]);
+    expect(errors).toContain(file);
+  }
+});
+
 test('no command prints the secret key of the environment', async () => {
   await using folder = await temporaryFolder();
   await using server = await HoldfastProcess.start({

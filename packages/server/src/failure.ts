@@ -66,11 +66,15 @@ function sentenceFor(error: Error, context: FailureContext): string | undefined 
     case 'FILE_LOCKED':
       return `The data folder ${context.directory ?? where} is in use by another Holdfast process. Stop that one, or choose another folder with --data.`;
     case 'FILE_ACCESS_DENIED':
-      return `${where} cannot be read or written by this user. Change its permissions, or choose another folder with --data.`;
+      return `${where} cannot be read or written by this user. Change its permissions, or name another one.`;
+    case 'FILE_EXISTS':
+      return fileInTheWay(where);
+    case 'FILE_NOT_FOUND':
+      return isFileInTheWay(error) ? fileInTheWay(where) : undefined;
     case 'NO_SPACE':
     case 'WAL_NO_SPACE':
     case 'KV_NO_SPACE':
-      return `There is no space left for ${where}. Free some, or choose a folder on another volume with --data.`;
+      return `There is no space left for ${fullPath(error) ?? where}. Free some, or choose a folder on another volume.`;
     case 'KV_CORRUPTION':
       return context.node === undefined ? undefined : `${error.message} ${replaceNode(context)}`;
     case 'WAL_CORRUPTION':
@@ -81,6 +85,23 @@ function sentenceFor(error: Error, context: FailureContext): string | undefined 
     default:
       return undefined;
   }
+}
+
+/** Whether what was asked for is not there since a file is on its path, where a folder should be. */
+export function isFileInTheWay({ cause }: Error): boolean {
+  return cause instanceof Error && 'code' in cause && cause.code === 'ENOTDIR';
+}
+
+function fileInTheWay(path: string): string {
+  return `A file stands where a folder should be, on the path ${path}. Remove it, or name another folder.`;
+}
+
+/** Of two folders the one whose volume is full. */
+function fullPath(error: Error): string | undefined {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof FileError && cause.code === 'NO_SPACE') return cause.path;
+  }
+  return undefined;
 }
 
 /**

@@ -35,6 +35,17 @@ test('a locked folder is recognised below the errors of other layers', () => {
   }
 });
 
+test('of two folders the one is named whose volume is full', () => {
+  const full = new FileError('NO_SPACE', '/mnt/copy/wal/1.wal', 'write failed with ENOSPC');
+  const wal = new WalError('WAL_NO_SPACE', 'The volume is full.', { cause: full });
+  const kv = new KvError('KV_NO_SPACE', 'The volume is full.', { cause: wal });
+  for (const error of [full, wal, kv]) {
+    expect(describeFailure(error, context).message).toContain('for /mnt/copy/wal/1.wal.');
+  }
+  const reserve = new KvError('KV_NO_SPACE', 'The volume is full.');
+  expect(describeFailure(reserve, context).message).toContain('for /srv/data.');
+});
+
 test('a damaged log says where the damage is', () => {
   const error = new WalError('WAL_CORRUPTION', 'Segment 3, offset 4096: checksum differs.');
   const { message, exitCode } = describeFailure(error, context);

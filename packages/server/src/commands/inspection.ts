@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Env } from '@holdfast/env';
 import { FileError } from '@holdfast/env';
 import { createNodeEnv } from '@holdfast/env/node';
-import { reportFailure } from '../failure.ts';
+import { isFileInTheWay, reportFailure } from '../failure.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 
 export interface InspectionOptions {
@@ -44,7 +44,8 @@ export async function inspecting(
       },
     });
   } catch (error) {
-    if (error instanceof FileError && error.code === 'FILE_NOT_FOUND') {
+    const isMissing = error instanceof FileError && error.code === 'FILE_NOT_FOUND';
+    if (isMissing && !isFileInTheWay(error)) {
       return refuse(`${error.path} is not there.`);
     }
     return reportFailure(terminal, error, { directory: path });
