@@ -40,6 +40,26 @@ test('what is live in a damaged segment is written anew, and what is lost stays 
   await store.close();
 });
 
+test('a healing that finds no room leaves no file, and is done when there is some', async () => {
+  const env = await createMemoryEnv();
+  const store = await open(env);
+  for (const key of ['a', 'b', 'c', 'd']) await store.transact({ operations: [put(key, 6000)] });
+  await store.flush();
+  const before = await contentsOf(store);
+  const sealed = store.status().segments.find((each) => each.sealed)?.path ?? '';
+  const file = sealed.slice('/data/'.length);
+  env.files.failWhen({
+    when: ({ kind, path }) => kind === 'sync' && path.endsWith('.extents'),
+    code: 'NO_SPACE',
+  });
+  await expect(store.heal({ file })).rejects.toMatchObject({ code: 'NO_SPACE' });
+  const names = await env.files.list('/data/kv');
+  expect(names.filter((name) => name.endsWith('.extents'))).toEqual([]);
+  expect((await store.heal({ file })).movedBytes).toBeGreaterThan(0);
+  expect(await contentsOf(store)).toEqual(before);
+  await store.close();
+});
+
 test('bytes from elsewhere are taken only where they match what the index has', async () => {
   const { bodyChecksum } = await createMemoryEnv();
   const right = new Uint8Array(2000).fill(5);

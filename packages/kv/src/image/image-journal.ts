@@ -89,11 +89,9 @@ export class ImageJournal {
     const summary = await summarize(env, path);
     if (summary === undefined) return undefined;
     const file = await env.files.open(path, 'write');
-    // Safety: what is behind the last whole record is never taken for a part of what is written there now.
-    if ((await file.sizeBytes()) !== summary.validBytes) {
-      await file.truncate(summary.validBytes);
-      await file.sync();
-    }
+    // Safety: what is behind the last whole record is never taken for a part of what is written there now. The sync of that
+    // makes the cut durable too.
+    if ((await file.sizeBytes()) !== summary.validBytes) await file.truncate(summary.validBytes);
     return new ImageJournal(env, file, summary);
   }
 

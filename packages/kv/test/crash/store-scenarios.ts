@@ -3,6 +3,7 @@ import { SeededRandom } from '@holdfast/env/memory';
 import type { LocalStoreSettings, Operation } from '../../src/index.ts';
 import {
   COMPACTED,
+  DIRECTORY,
   del,
   MANY_FLUSHES,
   MIXED,
@@ -52,6 +53,21 @@ export const mergeBesideFlushes: Run = async (store, script) => {
   await script.transact({ operations: [put('key-2', 5), put('c', 1)] });
   await store.flush();
   await merging;
+  await script.transact({ operations: [put('last', 1)] });
+};
+
+/** A segment whose values are written anew, as where they are damaged, with a write beside it. */
+const heal: Run = async (store, script) => {
+  for (const key of ['a', 'b', 'c']) {
+    await script.transact({ operations: [put(key, 2500), put(`${key}-too`, 2500)] });
+  }
+  await store.flush();
+  const { segments } = store.status();
+  const sealed = segments.find((each) => each.sealed)?.path ?? '';
+  const healing = store.heal({ file: sealed.slice(`${DIRECTORY}/`.length) });
+  healing.catch(() => undefined);
+  await script.transact({ operations: [put('a', 3000)] });
+  await healing;
   await script.transact({ operations: [put('last', 1)] });
 };
 
@@ -126,5 +142,6 @@ export const storeScenarios: Readonly<Record<string, StoreScenario>> = {
   },
   'state of another node': { subject: (neglect) => imageSubject({ neglect }) },
   flush: { subject: scenarioOf(flush) },
+  healing: { subject: scenarioOf(heal) },
   'rewriting of the MANIFEST': { subject: scenarioOf(MANY_FLUSHES), options: aroundRewriting },
 };
