@@ -111,12 +111,14 @@ export class PersistQueue {
     const { snapshot, hardState, truncateFrom, entries } = write.request;
     if (snapshot !== undefined) {
       await this.#settling;
+      if (!this.#isNext(write)) return false;
       await this.#options.install(write.request);
     }
     if (hardState !== undefined && !write.isStateSaved) {
       if (!(await this.#hasRoom(() => wal.saveHardState(hardState)))) return false;
       write.isStateSaved = true;
     }
+    if (!this.#isNext(write)) return false;
     let durable: Promise<void> | undefined;
     if (truncateFrom !== undefined) durable = observed(wal.truncateSuffix(truncateFrom));
     for (const entry of entries) {
@@ -125,15 +127,29 @@ export class PersistQueue {
       while (!this.#append(entry)) {
         if (!(await this.#hasRoom(() => wal.whenWritable()))) return false;
         if (this.#isStopped || entry.index !== wal.lastIndex + 1) return false;
+        if (this.#waiting[0] !== write) return false;
       }
     }
     const last = entries.at(-1);
     if (last !== undefined) {
       const written = observed(wal.whenDurable(last.index));
-      durable = durable === undefined ? written : durable.then(() => written);
+      durable = durable === undefined ? written : observed(durable.then(() => written));
     }
     write.durable = durable ?? Promise.resolve();
     return true;
+  }
+
+  /**
+   * Whether the log ends with what was written before this.
+   *
+   * Safety: else it has taken that back, and it is to be written again first. At its place now, this would pass for it, and
+   * it would be promised.
+   */
+  #isNext(write: Write): boolean {
+    const before = this.#issued.at(-1);
+    const isWhole =
+      before === undefined || before.request.ack.index === this.#options.wal.lastIndex;
+    return this.#waiting[0] === write && isWhole;
   }
 
   /** False where the log takes nothing now. */
@@ -173,9 +189,8 @@ export class PersistQueue {
     } catch (cause) {
       this.#fail(cause);
     } finally {
+      // In the turn in which the loop ends: what is issued after it begins another.
       this.#settling = undefined;
-      // Why: what was issued while the last one was reported.
-      if (this.#issued.length > 0 && !this.#isStopped) this.#settling = this.#settleAll();
     }
   }
 

@@ -94,3 +94,25 @@ test('a failed seal poisons the log, and no file stays open', async () => {
   expect([...(await contents(again)).values()]).toEqual(texts);
   await again.close();
 });
+
+test('a sealed segment is cut behind its end, and stays so after every crash: what a backup links does not change', async () => {
+  const log = { segmentSizeBytes: 65536, preallocate: true };
+  const env = await memoryEnv();
+  const wal = await open(env, log);
+  const texts: string[] = [];
+  while (wal.segments().length < 3) {
+    texts.push(`record ${texts.length}`);
+    await put(wal, texts.at(-1) as string, new Uint8Array(9000));
+  }
+  const sealed = wal.segments().filter((segment) => segment.sealed);
+  expect(sealed.every(({ sizeBytes }) => sizeBytes < log.segmentSizeBytes)).toBe(true);
+  const sizes = sealed.map(({ path, sizeBytes }) => ({ path, sizeBytes }));
+  for (const { files, label } of env.files.crashStates()) {
+    const found = files.listAll(DIRECTORY).filter(({ path }) => path.endsWith('.wal'));
+    expect(found.slice(0, 2), label).toEqual(sizes);
+    const crashed = await open(await envOn(files), log);
+    expect([...(await contents(crashed)).values()], label).toEqual(texts);
+    await crashed.close();
+  }
+  await wal.close();
+});
