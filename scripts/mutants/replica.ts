@@ -1,5 +1,5 @@
 /** Rules of the node of a cluster. */
-import type { Hunt, Mutant, Trial } from './mutant.ts';
+import { type Hunt, type Mutant, type Trial, test } from './mutant.ts';
 
 const module = 'packages/replica/test/trials.ts';
 const hunts: readonly Hunt[] = [
@@ -151,6 +151,20 @@ export const replicaMutants: readonly Mutant[] = [
     },
     pinned: story('aFullVolumeIsWaitedOut'),
     hunts: told('aFullVolumeIsWaitedOut'),
+  },
+  {
+    name: 'a request is written where the log has taken back the one before it',
+    rule: 'What the log took back is written again before anything behind it.',
+    broken: {
+      file: 'packages/replica/src/persist-queue.ts',
+      from: 'return this.#waiting[0] === write && isWhole;',
+      to: 'return this.#waiting[0] === write;',
+    },
+    pinned: test(
+      'packages/replica/test/persist-queue.test.ts',
+      'what a full log took back is not promised where a later leader has put its own there',
+    ),
+    hunts,
   },
   {
     name: 'a checkpoint is not compared',
