@@ -1,5 +1,6 @@
 /** What the policy of a bucket does not give away: the objects of others, and itself. */
 import {
+  AbortMultipartUploadCommand,
   CreateBucketCommand,
   CreateMultipartUploadCommand,
   DeleteBucketPolicyCommand,
@@ -139,6 +140,47 @@ test('an ACL that lets others write lets them lock nothing', async () => {
   }
   expect(await outcome(other.send(new PutObjectCommand({ ...address, Body: 'v' })))).toBe('done');
 });
+
+test.each([
+  ['acl', { ACL: 'public-read-write', ObjectOwnership: 'ObjectWriter' }],
+  ['policy', { ObjectOwnership: 'BucketOwnerEnforced' }],
+] as const)(
+  'an open upload is for who began it, and for the bucket’s owner: with %s',
+  async (way, more) => {
+    const Bucket = `uploads-with-${way}`;
+    await owner.send(new CreateBucketCommand({ Bucket, ...more }));
+    if (way === 'policy') {
+      const Policy = policyOf(Bucket, {
+        Action: 's3:PutObject',
+        Resource: `arn:aws:s3:::${Bucket}/*`,
+      });
+      await owner.send(new PutBucketPolicyCommand({ Bucket, Policy }));
+    }
+    const address = { Bucket, Key: 'k' };
+    const begin = async (by: S3Client): Promise<string | undefined> =>
+      (await by.send(new CreateMultipartUploadCommand(address))).UploadId;
+    const uses = async (by: S3Client, UploadId: string | undefined) => [
+      await outcome(by.send(new ListPartsCommand({ ...address, UploadId }))),
+      await outcome(by.send(new AbortMultipartUploadCommand({ ...address, UploadId }))),
+    ];
+    const DENIED = ['AccessDenied', 'AccessDenied'];
+    const theirs = await begin(other);
+    expect(await uses(third, theirs)).toEqual(DENIED);
+    const path = `/${Bucket}/k?uploadId=${theirs}`;
+    for (const method of ['GET', 'DELETE']) {
+      expect((await send(server, { method, path, anonymous: true })).status).toBe(403);
+    }
+    expect(await uses(other, await begin(owner))).toEqual(DENIED);
+    expect(await uses(other, theirs)).toEqual(['done', 'done']);
+    // Nobody learns what uploads there are.
+    expect(await uses(other, theirs)).toEqual(DENIED);
+    expect(await uses(owner, await begin(other))).toEqual(['done', 'done']);
+    const denied = policyOf(Bucket, { Effect: 'Deny', Action: 's3:AbortMultipartUpload' });
+    const last = await begin(other);
+    await owner.send(new PutBucketPolicyCommand({ Bucket, Policy: denied }));
+    expect(await uses(other, last)).toEqual(['done', 'AccessDenied']);
+  },
+);
 
 test('where ACLs are turned off every object that is listed is the bucket owner’s', async () => {
   const Bucket = 'taken-over';

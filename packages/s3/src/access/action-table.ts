@@ -123,8 +123,7 @@ const ACTIONS: ReadonlyMap<string, RequiredAction> = new Map<string, RequiredAct
   ['UploadPart', PUT_OBJECT],
   ['UploadPartCopy', PUT_OBJECT],
   ['CompleteMultipartUpload', PUT_OBJECT],
-  ['AbortMultipartUpload', { action: 's3:AbortMultipartUpload', grant: WRITE_BUCKET }],
-  ['ListParts', { action: 's3:ListMultipartUploadParts', grant: WRITE_BUCKET }],
+  ['ListParts', { action: 's3:ListMultipartUploadParts' }],
   [
     'DeleteObject',
     {

@@ -9,6 +9,7 @@ import { type RequiredAction, requiredAction } from './action-table.ts';
 import type { BucketAccess } from './bucket-access.ts';
 import { mayAccess, mayOutside, POLICY_ACTIONS } from './decide-access.ts';
 import { creationActions, headerActions } from './header-actions.ts';
+import { ANONYMOUS_ID } from './new-object-access.ts';
 import {
   type ContextFacts,
   requestContext,
@@ -52,6 +53,9 @@ const SAYS_IN_DOCUMENT: ReadonlyMap<string, RegExp> = new Map([
   ['PutObjectLegalHold', /^s3:object-lock-/i],
 ]);
 
+/** Operations on an open upload that need no write of its object. */
+const OF_OPEN_UPLOADS: ReadonlySet<string> = new Set(['AbortMultipartUpload', 'ListParts']);
+
 /** Actions whose policies may ask for the tags that the object has. */
 const READS_TAGS = /^s3:(Get|Put|Delete)Object(Version)?(Acl|Attributes|Tagging)?$/;
 
@@ -79,7 +83,8 @@ export async function authorize(call: S3Call, operation: string): Promise<void> 
   const target = { bucket, access, required: requiredAction(operation), key, versionId };
   // Why asked first: what is allowed without a look at the object waits for nothing.
   const allowed = !asksForInfo(call, target) && isAllowed(call, target, undefined);
-  if (!allowed) await requireAccess(call, target);
+  if (!allowed && !(await mayAsInitiator(call, operation, target)))
+    await requireAccess(call, target);
   // Source: AWS API reference, "PutBucketPolicy": with the permission, and of another account, it is this.
   if (POLICY_ACTIONS.has(target.required.action) && call.user?.account.id !== bucket.ownerId) {
     throw new S3Error('MethodNotAllowed', undefined, {
@@ -91,6 +96,30 @@ export async function authorize(call: S3Call, operation: string): Promise<void> 
   if (also !== undefined) await requireAccess(call, { ...target, required: also });
   for (const required of headerActions(call, operation, access)) {
     await requireAccess(call, { bucket, access, required, key });
+  }
+}
+
+/**
+ * Who began an upload may see its parts and give it up, where nothing denies it.
+ *
+ * Source: Amazon S3 User Guide, "Multipart upload API and permissions".
+ */
+async function mayAsInitiator(
+  call: S3Call,
+  operation: string,
+  target: AccessTarget,
+): Promise<boolean> {
+  const uploadId = call.parameter('uploadId');
+  if (!OF_OPEN_UPLOADS.has(operation) || uploadId === undefined) return false;
+  const required = { ...target.required, enoughNotDenied: true };
+  if (!isAllowed(call, { ...target, required }, undefined)) return false;
+  const { bucket, key } = call;
+  try {
+    const { ownerId } = await call.store.getMultipartUpload({ bucket, key, uploadId });
+    return ownerId === (call.user?.account.id ?? ANONYMOUS_ID);
+  } catch (error) {
+    if (error instanceof ObjectStoreError && error.code === 'NoSuchUpload') return false;
+    throw error;
   }
 }
 
