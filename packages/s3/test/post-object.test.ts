@@ -163,6 +163,12 @@ const REFUSED: readonly (readonly [string, () => Fields, string, number])[] = [
     'AccessDenied',
     403,
   ],
+  [
+    'a policy that names no bucket, and so would be one for all',
+    () => signed(policyText(CONDITIONS.slice(1)), { bucket: 'forms' }),
+    'AccessDenied',
+    403,
+  ],
   ['a signature of another', () => signed(policyText(), {}, 'other'), 'SignatureDoesNotMatch', 403],
   [
     'an unknown key',

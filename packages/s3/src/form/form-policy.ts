@@ -107,7 +107,8 @@ function readCondition(condition: unknown): FieldCondition[] {
 }
 
 /**
- * Holds the fields of a form, by lower-case name and with `bucket` among them, against its policy.
+ * Holds the fields of a form, by lower-case name and with `bucket` among them, against its policy. That must name the
+ * bucket too, so that a form which was signed for one cannot be sent to another.
  *
  * @throws S3Error AccessDenied
  */
@@ -117,7 +118,7 @@ export function checkFormPolicy(
   nowMs: number,
 ): void {
   if (nowMs > policy.expirationMs) throw refuse('Policy expired.');
-  const named = new Set<string>(['bucket']);
+  const named = new Set<string>();
   for (const { operator, field, value } of policy.conditions) {
     named.add(field);
     const given = fields.get(field) ?? '';
