@@ -101,3 +101,34 @@ test('where a transaction cannot be applied, since a table cannot be read, all a
   expect(expected.filter((line) => !found.has(line)).length).toBeLessThanOrEqual(1);
   await again.close();
 });
+
+test('what waits for a flush that finds no room is refused, and later writes are taken when there is some', async () => {
+  const settings = { ...TINY, memtableSizeBytes: 4096, flushThreadSizeBytes: 1024 * 1024 };
+  const { env, store, turns, advance, slowDown } = await slowStore(settings);
+  slowDown(({ kind, path }) => kind !== 'read' && path.endsWith('.table'));
+  const full = env.files.failWhen({
+    when: ({ kind, path }) => kind === 'write' && path.endsWith('.table'),
+    code: 'NO_SPACE',
+    times: Number.POSITIVE_INFINITY,
+    applied: 'none',
+  });
+  const outcomes: Promise<string>[] = [];
+  for (let at = 0; at < 3000 && store.status().waitingBytes < 60_000; at++) {
+    outcomes.push(outcomeOf(store.transact({ operations: [put(`key-${at}`, 50)] })));
+    await env.files.stat('/');
+  }
+  expect(store.status().waitingBytes).toBeGreaterThanOrEqual(60_000);
+  for (let turn = 0; turn < 5; turn++) await advance();
+  const answers = await Promise.all(outcomes);
+  expect(new Set(answers)).toEqual(new Set(['committed', 'KV_NO_SPACE']));
+  expect(store.status().waitingBytes).toBe(0);
+  full.cancel();
+  slowDown(() => false);
+  for (let turn = 0; turn < 3; turn++) await advance();
+  await turns();
+  await store.flush();
+  expect(await outcomeOf(store.transact({ operations: [put('later', 10)] }))).toBe('committed');
+  const committed = answers.filter((answer) => answer === 'committed').length;
+  expect((await store.scan({ limit: 5000, values: false })).entries.length).toBe(committed + 1);
+  await store.close();
+});
