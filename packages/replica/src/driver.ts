@@ -146,7 +146,6 @@ export class ReplicaDriver implements Committer {
     this.#transfers = options.openTransfers(context.images, {
       restore: (snapshot) => this.act((current) => current.restoreSnapshot(snapshot)),
       members: () => membersOf(this.#status.configuration),
-      onNoSpace: context.onNoSpace,
     });
     this.#followMembers();
     this.#tickLater();

@@ -74,6 +74,36 @@ test('a node that was away until the log was released gets the state of another,
   await cluster.close();
 });
 
+test('a node that finds no room to list a state that is ready stops, writes nothing more, and has it after a start', async () => {
+  const cluster = await MemoryCluster.open({ settings: SHORT_LOG });
+  await load(cluster, 'n1', 'early', 20);
+  await cluster.crash('n3');
+  await load(cluster, 'n1', 'late', 120);
+  await cluster.start('n3');
+  const { env, failures } = cluster.node('n3');
+  let isReady = false;
+  const full = env.files.failWhen({
+    when: ({ kind, path }) => {
+      isReady ||= kind === 'link';
+      return isReady && kind === 'write' && path.endsWith('/MANIFEST');
+    },
+    code: 'NO_SPACE',
+    times: Number.POSITIVE_INFINITY,
+    applied: 'none',
+  });
+  await cluster.untilTrue(() => failures.length > 0, 'failure');
+  full.cancel();
+  await cluster.run(100);
+  const { operationCount } = env.files;
+  await cluster.run(3000);
+  expect(env.files.operationCount).toBe(operationCount);
+  await cluster.crash('n3');
+  failures.length = 0;
+  await cluster.start('n3');
+  await mustAgree(cluster, ['n1', 'n2', 'n3']);
+  await cluster.close();
+});
+
 test('under load, with lost, doubled and late messages, it comes back whole', async () => {
   const faults = { loss: 0.02, duplication: 0.02, reordering: 0.05, delayMs: [0.1, 3] } as const;
   const cluster = await MemoryCluster.open({ settings: SHORT_LOG, seed: 5 });

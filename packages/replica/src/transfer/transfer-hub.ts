@@ -1,8 +1,6 @@
 import { invariant, logIndex, term } from '@holdfast/bytes';
 import type { Address, Connection, Env, Network } from '@holdfast/env';
-import { FileError } from '@holdfast/env';
 import type { StoreImages, ValueName, WholeImage } from '@holdfast/kv';
-import { KvError } from '@holdfast/kv';
 import type { NodeId, Ready, SnapshotMetadata } from '@holdfast/raft';
 import { clusterNotesOf } from '../cluster-notes.ts';
 import type { ResolvedReplicaSettings } from '../settings.ts';
@@ -18,7 +16,6 @@ export interface TransferHooks {
   /** `Raft.restoreSnapshot`: false where the snapshot is not needed any more. */
   readonly restore: (snapshot: SnapshotMetadata) => boolean;
   readonly members: () => readonly NodeId[];
-  readonly onNoSpace: () => void;
 }
 
 export interface TransferHubOptions {
@@ -37,8 +34,6 @@ export interface TransferHubOptions {
 }
 
 const IMAGE_LIMIT = 4;
-/** Between two tries to install on a full volume. */
-const NO_SPACE_RETRY_MS = 1000;
 
 /** State that goes from this node to others, and from others to this node. */
 export class TransferHub {
@@ -46,7 +41,6 @@ export class TransferHub {
   readonly #server: ImageServer;
   readonly #transfer: StateTransfer;
   readonly #repair: ValueRepair;
-  #isClosed = false;
 
   constructor(options: TransferHubOptions) {
     const { env, network, images, settings, answerMember, onTrouble } = options;
@@ -90,17 +84,12 @@ export class TransferHub {
     this.#transfer.start(from, snapshot.index);
   }
 
-  /** Durability: the state that `restore` was called with is the store's when it resolves. */
+  /**
+   * Durability: the state that `restore` was called with is the store's when it resolves. Where it rejects nobody knows, and
+   * the node stops: it is not tried again, on a full volume neither.
+   */
   async install(): Promise<void> {
-    for (;;) {
-      try {
-        return await this.#transfer.install();
-      } catch (error) {
-        if (!isFull(error) || this.#isClosed) throw error;
-        this.#options.hooks.onNoSpace();
-        await this.#options.env.clock.sleep(NO_SPACE_RETRY_MS);
-      }
-    }
+    await this.#transfer.install();
   }
 
   /** A value that is damaged here, from any member that has it whole. Never rejects. */
@@ -110,7 +99,6 @@ export class TransferHub {
 
   /** Idempotent. */
   async close(): Promise<void> {
-    this.#isClosed = true;
     await this.#options.rejoining?.stop();
     await this.#options.standing?.stop();
     await this.#repair.close();
@@ -137,9 +125,4 @@ export class TransferHub {
     // What is not needed any more stays until the next time, or the next start.
     if (!this.#options.hooks.restore(snapshot)) void this.#transfer.finish();
   }
-}
-
-function isFull(error: unknown): boolean {
-  if (error instanceof FileError) return error.code === 'NO_SPACE';
-  return error instanceof KvError && error.code === 'KV_NO_SPACE';
 }
