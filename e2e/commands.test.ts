@@ -60,6 +60,7 @@ test('wrong use is exit code 2 and a sentence', async () => {
     [['wal', 'inspect'], "missing required argument 'folder'"],
     [['keys', 'rotate', '--data', '/nowhere'], 'There is no store in /nowhere.'],
     [['healthcheck', '--url', 'nonsense'], '"nonsense" is not an address'],
+    [['cluster', 'add', 'n4'], '"n4" is not NAME=HOST:PORT.'],
   ];
   for (const [words, sentence] of cases) {
     const { exitCode, errors } = await runHoldfast(words);

@@ -155,11 +155,22 @@ test('keys rotate changes the master key, and the older one may go when the log 
   await writeFile(file, `${present}\n`);
   await using server = await HoldfastProcess.start({ directory, arguments: options });
   expect((await bytesOf(server.client(), 'k')).equals(body)).toBe(true);
-  const wrong = await runHoldfast(['keys', 'list', '--data', directory]);
-  expect([wrong.exitCode, wrong.errors]).toEqual([
-    2,
-    expect.stringContaining('It is made when something is first sealed with it'),
-  ]);
+  // Who forgets the option, or mistypes it, has no key made beside the one that counts.
+  for (const what of ['list', 'rotate']) {
+    const without = await runHoldfast(['keys', what, '--data', directory]);
+    expect([without.exitCode, without.errors]).toEqual([
+      2,
+      expect.stringContaining('It is made when something is first sealed with it'),
+    ]);
+    const other = ['--master-key-file', `${file}-2`];
+    const mistyped = await runHoldfast(['keys', what, '--data', directory, ...other]);
+    expect([mistyped.exitCode, mistyped.errors]).toEqual([
+      2,
+      expect.stringContaining(`There is no master key in ${file}-2.`),
+    ]);
+  }
+  expect((await readdir(folder.path)).sort()).toEqual(['data', 'master']);
+  expect(await readdir(directory)).not.toContain('master.key');
 });
 
 test('a cluster changes its master key node by node, though one is killed, and then does without the older one', async () => {

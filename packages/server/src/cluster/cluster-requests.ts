@@ -85,10 +85,8 @@ export async function doClusterRequest(
     case 'status':
       break;
     case 'add': {
-      const member = parseMember(request.member);
-      if (member === undefined)
-        throw new SettingsError(`"${request.member}" is not NAME=HOST:PORT.`);
-      await cluster.add(member.nodeId, member.address);
+      const { nodeId, address } = memberOf(request.member);
+      await cluster.add(nodeId, address);
       break;
     }
     case 'promote':
@@ -102,6 +100,13 @@ export async function doClusterRequest(
       break;
   }
   return viewOf(cluster.status());
+}
+
+/** Throws a SettingsError for what is not `NAME=HOST:PORT`. */
+export function memberOf(text: string): NonNullable<ReturnType<typeof parseMember>> {
+  const member = parseMember(text);
+  if (member === undefined) throw new SettingsError(`"${text}" is not NAME=HOST:PORT.`);
+  return member;
 }
 
 function viewOf(status: ClusterStatus): ClusterView {

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { ClusterRequest, ClusterView } from '../cluster/cluster-requests.ts';
+import { type ClusterRequest, type ClusterView, memberOf } from '../cluster/cluster-requests.ts';
 import { canHaveControlSocket, controlPath, requestOfCluster } from '../control-socket.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 
@@ -18,6 +18,7 @@ export async function cluster(
   asked: ClusterRequest,
   options: ClusterCommandOptions,
 ): Promise<ExitCode> {
+  if (asked.do === 'add') memberOf(asked.member);
   const directory = resolve(terminal.workingDirectory, options.data);
   const path = controlPath(directory);
   const view = canHaveControlSocket(path) ? await requestOfCluster(path, asked) : undefined;

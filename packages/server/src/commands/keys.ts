@@ -21,21 +21,14 @@ export interface KeysOptions {
 /** Prints which master keys there are: never the keys. */
 export async function keysList(terminal: Terminal, options: KeysOptions): Promise<ExitCode> {
   return await withPlace(terminal, options, async (place) => {
-    const keys = await findMasterKeys(place);
-    if (keys.length === 0) {
-      throw new SettingsError(
-        `There is no master key in ${masterKeyPath(place)}. It is made when something is first sealed with it: where that has ` +
-          'been, put it back; where it is in another file, name that with --master-key-file.',
-      );
-    }
-    show(terminal, place.env, keys);
+    show(terminal, place.env, await requireKeys(place));
   });
 }
 
 /** Puts a new master key before the others. */
 export async function keysRotate(terminal: Terminal, options: KeysOptions): Promise<ExitCode> {
   return await withPlace(terminal, options, async (place) => {
-    await requireKeyOrStore(place);
+    await requireKeys(place);
     show(terminal, place.env, await rotateMasterKey(place));
     terminal.print(
       `${masterKeyPath(place)} has a new key. Back the file up, then start the server again: it seals\n` +
@@ -44,11 +37,15 @@ export async function keysRotate(terminal: Terminal, options: KeysOptions): Prom
   });
 }
 
-/** Why: a key would be made in the folder of a path that was mistyped, and none rotated. */
-async function requireKeyOrStore(place: MasterKeyPlace): Promise<void> {
-  if (place.path === undefined && (await findMasterKeys(place)).length === 0) {
-    await requireStore(place.env, place.directory);
-  }
+/** Why a rotation needs them too: where the key is in another file, one would be made here, and none rotated. */
+async function requireKeys(place: MasterKeyPlace): Promise<readonly Uint8Array[]> {
+  const keys = await findMasterKeys(place);
+  if (keys.length > 0) return keys;
+  await requireStore(place.env, place.directory);
+  throw new SettingsError(
+    `There is no master key in ${masterKeyPath(place)}. It is made when something is first sealed with it: where that has ` +
+      'been, put it back; where it is in another file, name that with --master-key-file.',
+  );
 }
 
 function show(terminal: Terminal, env: Env, keys: readonly Uint8Array[]): void {
