@@ -7,6 +7,7 @@ import { S3Error } from '../s3-error.ts';
 import { type Acl, decodeAcl, ownerOnly } from './acl.ts';
 import { type RequiredAction, requiredAction } from './action-table.ts';
 import type { BucketAccess } from './bucket-access.ts';
+import { conditionActions } from './condition-actions.ts';
 import { mayAccess, mayOutside, POLICY_ACTIONS } from './decide-access.ts';
 import { creationActions, headerActions } from './header-actions.ts';
 import { ANONYMOUS_ID } from './new-object-access.ts';
@@ -96,6 +97,9 @@ export async function authorize(call: S3Call, operation: string): Promise<void> 
   if (also !== undefined) await requireAccess(call, { ...target, required: also });
   for (const required of headerActions(call, operation, access)) {
     await requireAccess(call, { bucket, access, required, key });
+  }
+  for (const required of conditionActions(call, operation)) {
+    await requireAccess(call, { ...target, required });
   }
 }
 

@@ -5,6 +5,7 @@ import {
 } from '@holdfast/objects';
 import { requiredAction } from '../access/action-table.ts';
 import { requireAccess } from '../access/authorize.ts';
+import { asksForState } from '../access/condition-actions.ts';
 import { sendXml } from '../answer.ts';
 import { explainError } from '../answer-error.ts';
 import { parseETags } from '../conditional-headers.ts';
@@ -108,6 +109,10 @@ async function deleteOne(call: S3Call, entry: DeleteEntry, quiet: boolean): Prom
     const required = requiredAction('DeleteObject');
     const said = new Map(etag === undefined ? [] : [['if-match', etag]]);
     await requireAccess(call, { ...call.openBucket, required, key, versionId, said });
+    if (asksForState(conditions)) {
+      const read = requiredAction('GetObject');
+      await requireAccess(call, { ...call.openBucket, required: read, key, versionId, said });
+    }
     const deleted = await call.store.deleteObject({
       bucket: call.bucket,
       key,

@@ -1,6 +1,7 @@
 import type { ObjectAccess, TransactionOperation, TransactionResult } from '@holdfast/objects';
 import { requiredAction } from '../access/action-table.ts';
 import { requireAccess } from '../access/authorize.ts';
+import { asksForState } from '../access/condition-actions.ts';
 import { newObjectAccess } from '../access/new-object-access.ts';
 import type { SaidInBody } from '../access/request-context.ts';
 import { requireSource, sourceTags } from '../access/require-source.ts';
@@ -76,6 +77,7 @@ async function readOperation(
 ): Promise<TransactionOperation> {
   const line = parseTransactionLine(text);
   const { key, conditions } = line;
+  if (asksForState(conditions)) await requireFor(call, 'GetObject', line);
   switch (line.op) {
     case 'put':
       await requireFor(call, 'PutObject', line);
