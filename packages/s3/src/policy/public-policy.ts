@@ -42,10 +42,11 @@ function narrows({ operator, ifExists, quantifier, key, values }: PolicyConditio
   // Why not with these: they hold where the key is not there.
   if (ifExists || quantifier === 'all') return false;
   if (!NARROWING_OPERATORS.has(operator) || !NARROWING_KEYS.has(key.toLowerCase())) return false;
-  const wide = operator === 'IpAddress' ? isBroadRange : hasWildcard;
+  const wide = operator === 'IpAddress' ? isBroadRange : isAnybody;
   return !values.some(wide);
 }
 
-function hasWildcard(value: string): boolean {
-  return /[*?]|\$\{/.test(value);
+/** `anonymous` is the `aws:userid`, and the account, of everybody who did not sign. */
+function isAnybody(value: string): boolean {
+  return /[*?]|\$\{|^anonymous$/i.test(value);
 }

@@ -112,6 +112,12 @@ const PUBLIC: readonly (readonly [object, boolean])[] = [
   [{ Condition: { StringEquals: { 'aws:PrincipalOrgID': 'o-1' } } }, false],
   [{ Condition: { StringLike: { 'aws:PrincipalOrgID': 'o-*' } } }, true],
   [{ Condition: { StringEqualsIfExists: { 'aws:PrincipalOrgID': 'o-1' } } }, true],
+  // Who did not sign has a name, too.
+  [{ Condition: { StringEquals: { 'aws:userid': ['alice', 'anonymous'] } } }, true],
+  [{ Condition: { StringEqualsIgnoreCase: { 'aws:UserId': 'ANONYMOUS' } } }, true],
+  [{ Condition: { StringLike: { 'aws:PrincipalAccount': 'anonymous' } } }, true],
+  [{ Condition: { StringEquals: { 'aws:userid': 'alice' } } }, false],
+  [{ Condition: { StringEquals: { 'aws:PrincipalAccount': '111' } } }, false],
 ];
 
 test.each(PUBLIC)('a policy with %o is public: %s', (statement, wanted) => {
