@@ -2,7 +2,15 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { ObjectStore } from '../src/index.ts';
 import { KEY_SPACE, spaceRange } from '../src/keys.ts';
-import { type Fixture, getBytes, openFixture, pattern, putBytes, refusalCode } from './fixture.ts';
+import {
+  type Fixture,
+  getBytes,
+  openFixture,
+  pattern,
+  piecesOf,
+  putBytes,
+  refusalCode,
+} from './fixture.ts';
 
 const MIB = 1024 * 1024;
 const bucket = 'bucket';
@@ -274,6 +282,31 @@ test('garbage collection knows the parts of a multipart object that is an older 
   await store.deleteObject({ bucket, key: 'a', versionId });
   await store.collectGarbage();
   expect(await chunkCount(fixture)).toBe(1);
+});
+
+test('garbage collection knows the parts of a multipart object that is the null version', async () => {
+  const fixture = await versioned();
+  const { store } = fixture;
+  await store.putBucketVersioning(bucket, 'Suspended');
+  const upload = await store.createMultipartUpload({
+    bucket,
+    key: 'a',
+    ownerId: 'me',
+    metadata: { user: {} },
+  });
+  const bytes = pattern(2 * MIB);
+  const part = await store.uploadPart({
+    ...upload,
+    partNumber: 1,
+    body: { pieces: piecesOf(bytes) },
+  });
+  await store.completeMultipartUpload({ ...upload, parts: [part] });
+  await store.collectGarbage();
+  expect(await getBytes(store, 'a')).toEqual(bytes);
+  await store.putBucketVersioning(bucket, 'Enabled');
+  await put(store, 'a', 1);
+  await store.collectGarbage();
+  expect(await getBytes(store, 'a', { versionId: 'null' })).toEqual(bytes);
 });
 
 test('a copy of a version onto its own key makes it the latest again', async () => {
