@@ -201,3 +201,29 @@ test('what a full log took back is written again though a later request has cut 
   await queue.stop();
   await wal.close();
 });
+
+test('it is stopped when nothing of it runs any more, and then takes and says nothing', async () => {
+  const { clock, disk, wal, queue, durable, failures } = await openQueue();
+  disk.stateMs = 100;
+  queue.submit({ ...requestOf(1, 1, 1), hardState: undefined });
+  queue.submit(requestOf(2, 2, 1));
+  let isStopped = false;
+  const stopping = queue.stop().then(() => {
+    isStopped = true;
+  });
+  await turns();
+  expect(isStopped).toBe(false);
+  queue.submit(requestOf(3, 3, 1));
+  for (let elapsedMs = 0; elapsedMs < 400; elapsedMs += 50) {
+    clock.advance(50);
+    await turns();
+  }
+  await stopping;
+  disk.stateMs = 0;
+  clock.advance(1000);
+  await turns();
+  expect([durable, failures]).toEqual([[], []]);
+  expect(wal.lastIndex).toBeLessThan(3);
+  expect(wal.hardState.term).toBeLessThan(3);
+  await wal.close();
+});
