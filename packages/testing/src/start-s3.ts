@@ -48,7 +48,7 @@ export interface S3Instance extends AsyncDisposable {
   readonly clientConfig: S3ClientConfig;
   /**
    * Deletes every object, upload and bucket, and makes the buckets of the options again. For between two tests:
-   * requests in flight should have ended.
+   * what a request in flight writes is deleted too if it ends before the reset does. Several at once are one after the other.
    */
   reset(): Promise<void>;
   /** Finishes requests in flight for at most a second, then gives everything back. Idempotent. */
@@ -112,6 +112,11 @@ function instance(
     await server.stop({ graceMs: CLOSE_GRACE_MS });
     await env.digests.close();
   };
+  const reset = async (): Promise<void> => {
+    await emptyStore(server.objects);
+    await makeBuckets(server.objects, buckets, { region: server.region, settings });
+  };
+  let last = Promise.resolve();
   return {
     endpoint,
     host: server.host,
@@ -119,9 +124,9 @@ function instance(
     region: server.region,
     credentials,
     clientConfig: { endpoint, region: server.region, credentials, forcePathStyle: true },
-    reset: async () => {
-      await emptyStore(server.objects);
-      await makeBuckets(server.objects, buckets, { region: server.region, settings });
+    reset: () => {
+      last = last.then(reset, reset);
+      return last;
     },
     close,
     [Symbol.asyncDispose]: close,

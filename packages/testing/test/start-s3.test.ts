@@ -105,6 +105,23 @@ test('reset deletes objects, uploads and other buckets, and makes its own bucket
   await expect(withClient(s3, (client) => client.send(open))).rejects.toThrow('ACLs');
 });
 
+test('a reset empties also what a test did not wait for, and several at once all succeed', async () => {
+  await using s3 = await startS3({ buckets: ['photos'] });
+  await withClient(s3, async (client) => {
+    for (let round = 0; round < 20; round++) {
+      const puts = Array.from({ length: 30 }, (_, at) =>
+        client.send(new PutObjectCommand({ Bucket: 'photos', Key: String(at), Body: 'x' })),
+      );
+      const ended = Promise.allSettled(puts);
+      await puts[round];
+      await s3.reset();
+      await ended;
+    }
+  });
+  await Promise.all([s3.reset(), s3.reset(), s3.reset()]);
+  expect(await keys(s3, 'photos')).toEqual([]);
+});
+
 test('a bucket that is named twice is made once, also by a reset', async () => {
   await using s3 = await startS3({ buckets: ['photos', 'photos'] });
   await s3.reset();
