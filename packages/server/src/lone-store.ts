@@ -2,16 +2,18 @@ import type { Env } from '@holdfast/env';
 import type { LocalStore, LocalStoreOptions } from '@holdfast/kv';
 import { openLocalStore } from '@holdfast/kv';
 import { refuseMember } from '@holdfast/replica';
+import { refuseFolderOfCluster } from './folder-use.ts';
 import { refuseImpossibleClock } from './possible-clock.ts';
 import { SettingsError } from './settings-error.ts';
 
 /**
  * Opens the data folder of a server that is alone. Errors as of `openLocalStore`, and KV_INCOMPATIBLE for the folder of a node of a
- * cluster, in which nothing is changed. Throws a SettingsError where the clock cannot be right.
+ * cluster, in which nothing is changed. Throws a SettingsError where the clock cannot be right, and for a folder of `holdfast up`.
  */
 export async function openLoneStore(options: LocalStoreOptions): Promise<LocalStore> {
   refuseImpossibleClock(options.env.clock);
   await refuseMember(options.env, options.directory);
+  await refuseFolderOfCluster(options.env, options.directory);
   return await openLocalStore(options);
 }
 

@@ -4,6 +4,7 @@ import type { Env } from '@holdfast/env';
 import { z } from 'zod';
 import type { ResolvedCredentials } from '../credentials.ts';
 import { resolveCredentials } from '../credentials.ts';
+import { PORTS_FILE, refuseFolderOfStore } from '../folder-use.ts';
 import { ensureSecret, writeSecretOnce } from '../secret-file.ts';
 import { SettingsError } from '../settings-error.ts';
 import { parseJson, readTextFile } from '../text-file.ts';
@@ -54,13 +55,14 @@ type Ports = z.infer<typeof portsSchema>;
 /**
  * Opens the folder of a cluster on this machine, or makes it: a secret, a master key and a key pair, each in a file of
  * mode 0600, and the ports that were chosen. Durable when it resolves. Throws a SettingsError where the folder was made
- * for another number of nodes.
+ * for another number of nodes, or is that of a single server.
  */
 export async function openClusterFolder(
   env: Env,
   options: ClusterFolderOptions,
 ): Promise<ClusterFolder> {
   const { directory, environment, nodeCount } = options;
+  await refuseFolderOfStore(env, directory);
   await env.files.makeDirectory(directory);
   const secretFile = join(directory, 'cluster-secret');
   const masterKeyFile = join(directory, 'master.key');
@@ -87,7 +89,7 @@ export async function openClusterFolder(
 
 async function choosePorts(env: Env, options: ClusterFolderOptions): Promise<Ports> {
   const { directory, nodeCount, port, peerPort } = options;
-  const path = join(directory, 'ports.json');
+  const path = join(directory, PORTS_FILE);
   const kept = await readPorts(env, path);
   if (kept !== undefined && kept.ports.length !== nodeCount) {
     throw new SettingsError(
