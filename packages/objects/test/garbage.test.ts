@@ -54,6 +54,7 @@ test('a slow upload of this process is never taken for crashed', async () => {
   const body = gated(pattern(9000));
   const put = putBytes(store, 'k', pattern(0), { body: { pieces: body.pieces } });
   await body.reached;
+  await store.collectGarbage();
   env.manualClock.advance(DAY_MS + 1);
   expect(await store.collectGarbage()).toMatchObject({ expiredIntents: 0, deletedChunks: 0 });
   body.release();
