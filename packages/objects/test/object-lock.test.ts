@@ -132,3 +132,36 @@ test('a rule hides a locked version behind a delete marker, and takes it away on
   env.manualClock.advance(30 * DAY_MS);
   expect(await pass()).toMatchObject({ noncurrentExpired: 1, locked: 0 });
 });
+
+test.each([
+  { days: 2, lockedDays: 2 },
+  { years: 1, lockedDays: 365 },
+])(
+  'what is put gets the retention of the bucket, counted from then, unless it has its own: %o',
+  async ({ lockedDays, ...length }) => {
+    const { store, env } = open;
+    await store.putBucketObjectLock(bucket, { mode: 'COMPLIANCE', ...length });
+    const versionId = await put('a');
+    const own = await put('b', { mode: 'COMPLIANCE', untilMs: inHours(1) });
+    env.manualClock.advance(HOUR_MS);
+    await store.deleteObject({ bucket, key: 'b', versionId: own });
+    env.manualClock.advance(lockedDays * DAY_MS - HOUR_MS - 1);
+    const removed = (): Promise<string> =>
+      outcomeOf(store.deleteObject({ bucket, key: 'a', versionId, bypassGovernance: true }));
+    expect(await removed()).toBe('AccessDenied');
+    env.manualClock.advance(1);
+    expect(await removed()).toBe('done');
+  },
+);
+
+test('a lock is refused where the bucket has none', async () => {
+  const { store } = open;
+  await store.createBucket('plain', { ownerId: 'me', region: 'us-east-1' });
+  for (const lock of [{ retention: `GOVERNANCE ${inHours(1)}` }, { legalHold: 'ON' as const }]) {
+    const refused = putBytes(store, 'k', pattern(1), {
+      bucket: 'plain',
+      metadata: { user: {}, ...lock },
+    });
+    expect(await refusalCode(refused)).toBe('InvalidRequest');
+  }
+});
