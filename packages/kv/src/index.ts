@@ -70,7 +70,7 @@ export { KEY_SIZE_LIMIT_BYTES, VALUE_SIZE_LIMIT_BYTES } from './limits.ts';
 export type { LocalRecovery, RecoveryStep } from './local-recovery.ts';
 export type { LocalStore, LocalStoreOptions } from './local-store.ts';
 export { openLocalStore, openStore } from './local-store.ts';
-export { readIdentity } from './node-identity.ts';
+export { IDENTITY_FILE, readIdentity } from './node-identity.ts';
 export type { ClosableFolder } from './open-folder.ts';
 export { openFolder, viewFolder } from './open-folder.ts';
 export type { OverlayStore } from './overlay-store.ts';

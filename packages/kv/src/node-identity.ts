@@ -4,7 +4,8 @@ import type { WalIdentity } from '@holdfast/wal';
 import { corruption, KvError, NewerFormatError } from './errors.ts';
 import { readWholeFile, replaceFile } from './file-replacement.ts';
 
-const FILE_NAME = 'node.json';
+/** In the data folder of a store: whose it is. */
+export const IDENTITY_FILE = 'node.json';
 const FORMAT_VERSION = 1;
 
 export interface FolderIdentity {
@@ -22,7 +23,7 @@ export async function loadIdentity(
   directory: string,
   expected: WalIdentity | undefined,
 ): Promise<FolderIdentity> {
-  const path = `${directory}/${FILE_NAME}`;
+  const path = `${directory}/${IDENTITY_FILE}`;
   const content = await readWholeFile(env.files, path);
   if (content === undefined) return createIdentity(env, directory, expected);
   const found = parseIdentity(env, path, content);
@@ -41,7 +42,7 @@ export async function loadIdentity(
 
 /** Whose folder this is; undefined where it is new, or not there. */
 export async function readIdentity(env: Env, directory: string): Promise<WalIdentity | undefined> {
-  const path = `${directory}/${FILE_NAME}`;
+  const path = `${directory}/${IDENTITY_FILE}`;
   const content = await readWholeFile(env.files, path);
   return content === undefined ? undefined : parseIdentity(env, path, content).identity;
 }
@@ -61,7 +62,7 @@ export async function refuseLostLog(
   if (names.some((name) => /^state-|\.wal$/.test(name))) return;
   throw corruption(
     path,
-    `no log is there, and ${directory}/${FILE_NAME} says that there was one: mount or copy what is missing. Where nothing was ever stored, remove ${FILE_NAME}`,
+    `no log is there, and ${directory}/${IDENTITY_FILE} says that there was one: mount or copy what is missing. Where nothing was ever stored, remove ${IDENTITY_FILE}`,
   );
 }
 
@@ -81,7 +82,7 @@ async function createIdentity(
 ): Promise<FolderIdentity> {
   // Safety: the identity is durable before the log is made, so a log without one has lost it.
   if ((await env.files.stat(`${directory}/wal`)) !== undefined) {
-    throw corruption(`${directory}/${FILE_NAME}`, 'it is missing, and a log is there');
+    throw corruption(`${directory}/${IDENTITY_FILE}`, 'it is missing, and a log is there');
   }
   const identity = expected ?? {
     clusterId: toHex(env.random.bytes(16)),
@@ -103,7 +104,7 @@ export async function writeIdentity(
   const ids = { format: FORMAT_VERSION, clusterId, nodeId, checksum };
   const fields = isNew ? { ...ids, isNew } : ids;
   const text = `${JSON.stringify(fields, undefined, 2)}\n`;
-  await replaceFile(env.files, directory, FILE_NAME, utf8(text));
+  await replaceFile(env.files, directory, IDENTITY_FILE, utf8(text));
 }
 
 function parseIdentity(env: Env, path: string, content: Uint8Array): FolderIdentity {

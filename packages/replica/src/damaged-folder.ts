@@ -7,13 +7,13 @@
  */
 import { fromUtf8, utf8 } from '@holdfast/bytes';
 import type { Env, Files } from '@holdfast/env';
-import { KvError, readWholeFile, replaceFile } from '@holdfast/kv';
+import { IDENTITY_FILE, KvError, readWholeFile, replaceFile } from '@holdfast/kv';
 import { WalError } from '@holdfast/wal';
 import { drawIncarnation, writeMember } from './member-file.ts';
 
 const MARK_NAME = 'REJOIN';
 /** All that a node keeps of its log, state and name. The rest of the folder is its server's. */
-const OWN_NAMES = ['wal', 'kv', 'node.json'] as const;
+const OWN_NAMES = ['wal', 'kv', IDENTITY_FILE] as const;
 const MEMBER_NAME = 'member.json';
 const MOVING = /^moving to (damaged-\d+)\n$/;
 const MOVED = 'moved\n';

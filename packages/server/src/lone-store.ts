@@ -1,6 +1,6 @@
 import type { Env } from '@holdfast/env';
 import type { LocalStore, LocalStoreOptions } from '@holdfast/kv';
-import { openLocalStore } from '@holdfast/kv';
+import { IDENTITY_FILE, openLocalStore } from '@holdfast/kv';
 import { refuseMember } from '@holdfast/replica';
 import { refuseFolderOfCluster } from './folder-use.ts';
 import { refuseImpossibleClock } from './possible-clock.ts';
@@ -19,6 +19,6 @@ export async function openLoneStore(options: LocalStoreOptions): Promise<LocalSt
 
 /** Refuses a folder in which no store is, where a command would make one of a path that was mistyped. Throws a SettingsError. */
 export async function requireStore(env: Env, directory: string): Promise<void> {
-  if ((await env.files.stat(`${directory}/node.json`)) !== undefined) return;
+  if ((await env.files.stat(`${directory}/${IDENTITY_FILE}`)) !== undefined) return;
   throw new SettingsError(`There is no store in ${directory}. Name its data folder with --data.`);
 }

@@ -7,7 +7,7 @@ import { makeDurableDirectory } from '../durable-directory.ts';
 import { KvError } from '../errors.ts';
 import { replaceFile } from '../file-replacement.ts';
 import { encodeWholeManifest } from '../manifest.ts';
-import { writeIdentity } from '../node-identity.ts';
+import { IDENTITY_FILE, writeIdentity } from '../node-identity.ts';
 import { copyFile, namesIn, requireBackups, storedPath } from './backup-folder.ts';
 import { damaged } from './backup-manifest.ts';
 import type { RestoreAim, RestorePoint } from './restore-point.ts';
@@ -89,7 +89,7 @@ async function lockFolder(env: Env, directory: string): Promise<FileLock> {
 async function prepareFolder(env: Env, directory: string): Promise<void> {
   const { files } = env;
   const names = await files.list(directory);
-  if (names.includes('node.json')) {
+  if (names.includes(IDENTITY_FILE)) {
     throw new KvError('KV_INVALID_ARGUMENT', `${directory} holds a store already`);
   }
   const marked = names.includes(MARKER_NAME);
