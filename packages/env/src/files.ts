@@ -128,3 +128,11 @@ export class FileError extends OperatingError {
     this.path = path;
   }
 }
+
+/** The `FileError` with this code that an error is, or has among its causes; undefined where there is none. */
+export function findFileError(error: unknown, code: FileErrorCode): FileError | undefined {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof FileError && cause.code === code) return cause;
+  }
+  return undefined;
+}

@@ -25,7 +25,7 @@ export type {
 export { DigestError } from './digests.ts';
 export type { Env } from './env.ts';
 export type { FileErrorCode, FileHandle, FileLock, FileStat, Files, OpenOptions } from './files.ts';
-export { FileError } from './files.ts';
+export { FileError, findFileError } from './files.ts';
 export { InPlaceTurns } from './in-place-turns.ts';
 export type {
   Address,

@@ -1,5 +1,5 @@
 import { type NewerBytesError, OperatingError } from '@holdfast/bytes';
-import { FileError } from '@holdfast/env';
+import { findFileError } from '@holdfast/env';
 
 export type KvErrorCode =
   | 'KV_KEY_TOO_LARGE'
@@ -67,10 +67,7 @@ export function corruption(path: string, what: string, cause?: unknown, offset =
 
 /** Whether the system keeps a file from this user. That says nothing of what is in it. */
 export function isAccessDenied(error: unknown): boolean {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof FileError && cause.code === 'FILE_ACCESS_DENIED') return true;
-  }
-  return false;
+  return findFileError(error, 'FILE_ACCESS_DENIED') !== undefined;
 }
 
 /** Whether a failed reading says something of what is on the disk. */

@@ -1,5 +1,5 @@
 import { OperatingError } from '@holdfast/bytes';
-import { FileError } from '@holdfast/env';
+import { FileError, findFileError } from '@holdfast/env';
 import { SettingsError } from './settings-error.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -74,7 +74,8 @@ function sentenceFor(error: Error, context: FailureContext): string | undefined 
     case 'NO_SPACE':
     case 'WAL_NO_SPACE':
     case 'KV_NO_SPACE':
-      return `There is no space left for ${fullPath(error) ?? where}. Free some, or choose a folder on another volume.`;
+      // Of two folders the one whose volume is full.
+      return `There is no space left for ${findFileError(error, 'NO_SPACE')?.path ?? where}. Free some, or choose a folder on another volume.`;
     case 'KV_CORRUPTION':
       return context.node === undefined ? undefined : `${error.message} ${replaceNode(context)}`;
     case 'WAL_CORRUPTION':
@@ -94,14 +95,6 @@ export function isFileInTheWay({ cause }: Error): boolean {
 
 function fileInTheWay(path: string): string {
   return `A file stands where a folder should be, on the path ${path}. Remove it, or name another folder.`;
-}
-
-/** Of two folders the one whose volume is full. */
-function fullPath(error: Error): string | undefined {
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof FileError && cause.code === 'NO_SPACE') return cause.path;
-  }
-  return undefined;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { Env } from '@holdfast/env';
+import { type Env, findFileError } from '@holdfast/env';
 import { createNodeEnv } from '@holdfast/env/node';
 import { createObjectStore } from '@holdfast/objects';
 import type { CollectionReport, CollectionStep } from '../collect-now.ts';
@@ -100,10 +100,8 @@ function mib(sizeBytes: number): string {
 }
 
 function messageFor(error: unknown, directory: string): string {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if ('code' in cause && cause.code === 'FILE_LOCKED') {
-      return `A process that cannot be asked has ${directory} open. A server collects garbage by itself (serve --collect-every); to do it here and now, stop it first.`;
-    }
+  if (findFileError(error, 'FILE_LOCKED') !== undefined) {
+    return `A process that cannot be asked has ${directory} open. A server collects garbage by itself (serve --collect-every); to do it here and now, stop it first.`;
   }
   return describeFailure(error, { directory }).message;
 }
