@@ -190,17 +190,16 @@ function rejoiningOf(options: ReplicaOptions, incarnation: string): Rejoining {
 }
 
 function standingOf(
-  { env, network }: ReplicaOptions,
+  options: ReplicaOptions,
   incarnation: string,
   addresses: ReadonlyMap<string, Address>,
   parts: OpenParts,
 ): StandingWatch {
   return new StandingWatch({
-    network,
-    clock: env.clock,
+    ...askingOf(options),
     sources: () =>
       [...addresses]
-        .filter(([name]) => name !== network.nodeId)
+        .filter(([name]) => name !== options.network.nodeId)
         .map(([name, address]) => ({ nodeId: name, address })),
     incarnation,
     status: () => parts.driver?.status,

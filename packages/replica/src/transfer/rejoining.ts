@@ -44,15 +44,11 @@ export async function beTakenOut(options: AskingOptions, limitMs: number): Promi
 export class Rejoining {
   readonly #options: RejoiningOptions;
   readonly #asking: Asking;
-  #running: Promise<void> = Promise.resolve();
-  readonly #pause: Pause;
   #isAdmitted = false;
-  #isStopped = false;
 
   constructor(options: RejoiningOptions) {
     this.#options = options;
     this.#asking = new Asking(options);
-    this.#pause = new Pause(options.clock);
   }
 
   /** Whether the cluster has heard of the new folder. Until then whoever speaks to this node means the old one. */
@@ -61,36 +57,41 @@ export class Rejoining {
   }
 
   start(): void {
-    this.#running = this.#run();
+    this.#asking.repeat(RETRY_MS, () => this.#ask());
   }
 
   /** Resolves when nothing of it runs. Idempotent. */
   async stop(): Promise<void> {
-    this.#isStopped = true;
-    this.#pause.end();
     await this.#asking.stop();
-    await this.#running;
   }
 
-  async #run(): Promise<void> {
-    while (!this.#isStopped) {
-      // What is refused is asked again: by then there is a leader, or this node has more.
-      const role = await this.#asking.ask(this.#options.question).catch(() => 'none');
-      if (role !== 'none') this.#isAdmitted = true;
-      if (role === 'voter') return this.#options.onVoter().catch(() => undefined);
-      await this.#pause.wait(RETRY_MS);
-    }
+  /** Whether that was all. */
+  async #ask(): Promise<boolean> {
+    // What is refused is asked again: by then there is a leader, or this node has more.
+    const role = await this.#asking.ask(this.#options.question).catch(() => 'none');
+    if (role !== 'none') this.#isAdmitted = true;
+    if (role !== 'voter') return false;
+    await this.#options.onVoter().catch(() => undefined);
+    return true;
   }
 }
 
 /** Asks all members, one after the other. */
 export class Asking {
   readonly #options: AskingOptions;
+  readonly #pause: Pause;
   #source: ImageSource | undefined;
+  #running: Promise<void> = Promise.resolve();
   #isStopped = false;
 
   constructor(options: AskingOptions) {
     this.#options = options;
+    this.#pause = new Pause(options.clock);
+  }
+
+  /** Does `round`, which does not reject, until it resolves with true or `stop` is called; `pauseMs` lie between. Called once. */
+  repeat(pauseMs: number, round: () => Promise<boolean>): void {
+    this.#running = this.#repeat(pauseMs, round);
   }
 
   /** What the first one answers that can; rejects with what the last one said, where none can or none is reached. */
@@ -116,9 +117,16 @@ export class Asking {
     throw failure;
   }
 
+  /** Resolves when nothing of it runs. Idempotent. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    this.#pause.end();
     await this.#source?.close();
+    await this.#running;
+  }
+
+  async #repeat(pauseMs: number, round: () => Promise<boolean>): Promise<void> {
+    while (!this.#isStopped && !(await round())) await this.#pause.wait(pauseMs);
   }
 }
 

@@ -1,11 +1,8 @@
-import type { Clock } from '@holdfast/env';
 import type { RaftStatus } from '@holdfast/raft';
-import { Pause } from './pause.ts';
 import { Asking, type AskingOptions, isRemoved } from './rejoining.ts';
 import type { MemberRole } from './transfer-codec.ts';
 
 export interface StandingWatchOptions extends AskingOptions {
-  readonly clock: Clock;
   /** Of this folder. */
   readonly incarnation: string;
   readonly status: () => RaftStatus | undefined;
@@ -26,43 +23,35 @@ const LOOK_MS = 1000;
 export class StandingWatch {
   readonly #options: StandingWatchOptions;
   readonly #asking: Asking;
-  readonly #pause: Pause;
-  #running: Promise<void> = Promise.resolve();
-  #isStopped = false;
+  /** When a leader was known last, or this began; by the monotonic clock, in milliseconds. */
+  #quietSinceMs = 0;
 
   constructor(options: StandingWatchOptions) {
     this.#options = options;
     this.#asking = new Asking(options);
-    this.#pause = new Pause(options.clock);
   }
 
   start(): void {
-    this.#running = this.#run();
+    this.#quietSinceMs = this.#options.clock.monotonicMs();
+    this.#asking.repeat(LOOK_MS, () => this.#look());
   }
 
   /** Resolves when nothing of it runs. Idempotent. */
   async stop(): Promise<void> {
-    this.#isStopped = true;
-    this.#pause.end();
     await this.#asking.stop();
-    await this.#running;
   }
 
-  async #run(): Promise<void> {
+  async #look(): Promise<false> {
     const { clock, status } = this.#options;
-    let quietSinceMs = clock.monotonicMs();
-    while (!this.#isStopped) {
-      await this.#pause.wait(LOOK_MS);
-      const now = status();
-      if (now === undefined || now.leaderId !== undefined || now.lastIndex === 0) {
-        quietSinceMs = clock.monotonicMs();
-        continue;
-      }
+    const now = status();
+    const isQuiet = now !== undefined && now.leaderId === undefined && now.lastIndex > 0;
+    if (isQuiet) {
       const limitMs = now.toldStanding === 'none' ? TOLD_LIMIT_MS : QUIET_LIMIT_MS;
-      if (clock.monotonicMs() - quietSinceMs < limitMs) continue;
+      if (clock.monotonicMs() - this.#quietSinceMs < limitMs) return false;
       await this.#ask(now);
-      quietSinceMs = clock.monotonicMs();
     }
+    this.#quietSinceMs = clock.monotonicMs();
+    return false;
   }
 
   async #ask(now: RaftStatus): Promise<void> {
