@@ -2,9 +2,9 @@ import { utf8 } from '@holdfast/bytes';
 import type { MemoryEnv } from '@holdfast/env/memory';
 import { createMemoryEnv } from '@holdfast/env/memory';
 import { expect, test } from 'vitest';
-import { isAccessDenied } from '../src/errors.ts';
 import type { LocalStore, SalvageFinding } from '../src/index.ts';
 import { inspectTable, openLocalStore, salvageStore } from '../src/index.ts';
+import { expectDenied } from './fixtures/denied-files.ts';
 
 const SETTINGS = { reserveSizeBytes: 0, wal: { segmentSizeBytes: 64 * 1024, preallocate: false } };
 
@@ -151,16 +151,5 @@ test('a source that a process has open is refused, and is locked while it is sal
 });
 
 test('what this user may not read is not taken for lost', async () => {
-  const whole = await stoppedStore();
-  for (const { path } of whole.files.listAll('/d')) {
-    if (path.endsWith('LOCK')) continue;
-    const env = { ...whole, files: whole.files.clone() } as MemoryEnv;
-    env.files.failWhen({
-      when: ({ kind, path: opened }) => kind === 'open' && opened === path,
-      code: 'FILE_ACCESS_DENIED',
-      times: Number.POSITIVE_INFINITY,
-    });
-    const error = await salvaged(env).catch((cause: unknown) => cause);
-    expect(isAccessDenied(error), path).toBe(true);
-  }
+  await expectDenied(await stoppedStore(), salvaged);
 });

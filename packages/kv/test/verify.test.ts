@@ -2,9 +2,9 @@ import { utf8 } from '@holdfast/bytes';
 import type { MemoryEnv } from '@holdfast/env/memory';
 import { createMemoryEnv, MemoryFiles } from '@holdfast/env/memory';
 import { expect, test } from 'vitest';
-import { isAccessDenied } from '../src/errors.ts';
 import type { LocalStore, StoreDamage, StoreFinding } from '../src/index.ts';
 import { describeStoreFinding, openLocalStore, verifyStore } from '../src/index.ts';
+import { expectDenied } from './fixtures/denied-files.ts';
 
 const SETTINGS = { reserveSizeBytes: 0, wal: { segmentSizeBytes: 64 * 1024, preallocate: false } };
 
@@ -56,18 +56,7 @@ async function contentOf(env: MemoryEnv): Promise<Map<string, string>> {
 }
 
 test('what this user may not read is no damage: nobody can tell', async () => {
-  const whole = await stoppedStore();
-  for (const { path } of whole.files.listAll('/d')) {
-    if (path.endsWith('LOCK')) continue;
-    const env = { ...whole, files: whole.files.clone() } as MemoryEnv;
-    env.files.failWhen({
-      when: ({ kind, path: opened }) => kind === 'open' && opened === path,
-      code: 'FILE_ACCESS_DENIED',
-      times: Number.POSITIVE_INFINITY,
-    });
-    const error = await verified(env).catch((cause: unknown) => cause);
-    expect(isAccessDenied(error), path).toBe(true);
-  }
+  await expectDenied(await stoppedStore(), verified);
 });
 
 test('a first start that was cut off is no damage: the next one goes on', async () => {
