@@ -260,21 +260,21 @@ test('garbage collection keeps what older versions hold, and takes what they hel
   expect(await chunkCount(fixture)).toBe(1);
 });
 
+/** The object `a` as one part; its version. */
+async function putInParts(store: ObjectStore, bytes: Uint8Array): Promise<string> {
+  const metadata = { user: {} };
+  const upload = await store.createMultipartUpload({ bucket, key: 'a', ownerId: 'me', metadata });
+  const body = { pieces: piecesOf(bytes) };
+  const part = await store.uploadPart({ ...upload, partNumber: 1, body });
+  const { versionId = '' } = await store.completeMultipartUpload({ ...upload, parts: [part] });
+  return versionId;
+}
+
 test('garbage collection knows the parts of a multipart object that is an older version', async () => {
   const fixture = await versioned();
   const { store } = fixture;
-  const upload = await store.createMultipartUpload({
-    bucket,
-    key: 'a',
-    ownerId: 'me',
-    metadata: { user: {} },
-  });
   const bytes = pattern(2 * MIB);
-  async function* pieces(): AsyncGenerator<Uint8Array> {
-    yield bytes;
-  }
-  const part = await store.uploadPart({ ...upload, partNumber: 1, body: { pieces: pieces() } });
-  const { versionId = '' } = await store.completeMultipartUpload({ ...upload, parts: [part] });
+  const versionId = await putInParts(store, bytes);
   await put(store, 'a', 1);
   await store.collectGarbage();
   await store.collectGarbage();
@@ -288,19 +288,8 @@ test('garbage collection knows the parts of a multipart object that is the null 
   const fixture = await versioned();
   const { store } = fixture;
   await store.putBucketVersioning(bucket, 'Suspended');
-  const upload = await store.createMultipartUpload({
-    bucket,
-    key: 'a',
-    ownerId: 'me',
-    metadata: { user: {} },
-  });
   const bytes = pattern(2 * MIB);
-  const part = await store.uploadPart({
-    ...upload,
-    partNumber: 1,
-    body: { pieces: piecesOf(bytes) },
-  });
-  await store.completeMultipartUpload({ ...upload, parts: [part] });
+  await putInParts(store, bytes);
   await store.collectGarbage();
   expect(await getBytes(store, 'a')).toEqual(bytes);
   await store.putBucketVersioning(bucket, 'Enabled');
