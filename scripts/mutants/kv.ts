@@ -90,6 +90,20 @@ export const kvMutants: readonly Mutant[] = [
     hunts,
   },
   {
+    name: 'a file of values is removed though the MANIFEST may list it',
+    rule: 'After a failed sync nobody knows what is on disk.',
+    broken: {
+      file: 'packages/kv/src/segment-healing.ts',
+      from: "if (error instanceof FileError && error.code === 'NO_SPACE') this.#mayBeListed = false;",
+      to: 'if (error instanceof FileError) this.#mayBeListed = false;',
+    },
+    pinned: test(
+      'packages/kv/test/segment-healing.test.ts',
+      'a healing whose list could not be synced leaves its file, which may be listed all the same',
+    ),
+    hunts,
+  },
+  {
     name: 'a live extent is collected that only tables refer to',
     rule: 'A segment is removed when nothing refers to it, here or after a restart.',
     broken: {

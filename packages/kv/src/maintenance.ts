@@ -163,12 +163,13 @@ export class Maintenance {
 
   /** Writes the values in damaged segments anew, from other nodes where they must. One run at a time. */
   async heal(segmentIds: ReadonlySet<number>): Promise<HealReport> {
-    const { env, engine, pins, readExtent } = this.#options;
+    const { env, engine, pins, readExtent, compaction } = this.#options;
     const options = {
       env,
       engine,
       pins,
       readExtent,
+      fileSizeBytes: compaction.fileSizeBytes,
       exclusively: (body: () => Promise<void>) => this.#exclusively(body),
       flush: () => this.#flush(),
       isStopped: () => this.#stopped,

@@ -1,4 +1,6 @@
 import type { Env } from '@holdfast/env';
+import { FileError } from '@holdfast/env';
+import type { ExtentListing } from './extent-format.ts';
 import { ExtentWriter } from './extent-writer.ts';
 import { liveRecord } from './index-record.ts';
 import type { KvEngine, MovedValue } from './kv-engine.ts';
@@ -12,6 +14,8 @@ export interface HealingOptions {
   readonly pins: ReaderPins;
   /** Has damaged bytes from elsewhere, if they can be had. */
   readonly readExtent: ReadExtent;
+  /** A file that has so much is not added to. */
+  readonly fileSizeBytes: number;
   readonly exclusively: (body: () => Promise<void>) => Promise<void>;
   /** Within `exclusively`: flushes, and removes what nothing refers to. */
   readonly flush: () => Promise<void>;
@@ -25,8 +29,6 @@ export interface HealReport {
   /** Values that are damaged here and could not be had elsewhere. They stay where they are. */
   readonly lostValues: number;
 }
-
-const FILE_SIZE_BYTES: number = 64 * 1024 * 1024;
 
 /**
  * Writes every value that the index has in these segments anew, what is damaged from other nodes: nothing refers to the
@@ -78,6 +80,8 @@ class HealedFile {
   readonly #fileId: number;
   readonly #writer: ExtentWriter;
   readonly #moved: MovedValue[] = [];
+  /** A MANIFEST lists it, or may. */
+  #mayBeListed = false;
 
   private constructor(options: HealingOptions, fileId: number, writer: ExtentWriter) {
     this.#options = options;
@@ -93,7 +97,7 @@ class HealedFile {
   }
 
   get isFull(): boolean {
-    return this.#writer.isFull || this.#writer.sizeBytes >= FILE_SIZE_BYTES;
+    return this.#writer.isFull || this.#writer.sizeBytes >= this.#options.fileSizeBytes;
   }
 
   async add(place: Omit<MovedValue, 'to'>, value: Uint8Array): Promise<void> {
@@ -109,19 +113,31 @@ class HealedFile {
     await env.files.syncDirectory(engine.extents.directory);
     let movedBytes = 0;
     await exclusively(async () => {
-      await engine.index.commitExtents({ added: [listing] });
-      engine.extents.add(listing);
+      await this.#list(listing);
       movedBytes = await engine.relocate(this.#moved);
       await flush();
     });
     return movedBytes;
   }
 
-  /** What is left of it is removed now or at the next open: no MANIFEST lists it. */
+  async #list(listing: ExtentListing): Promise<void> {
+    const { index, extents } = this.#options.engine;
+    this.#mayBeListed = true;
+    try {
+      await index.commitExtents({ added: [listing] });
+    } catch (error) {
+      // Safety: after any other failure the next start may find it listed, and refuses where it is missing.
+      if (error instanceof FileError && error.code === 'NO_SPACE') this.#mayBeListed = false;
+      throw error;
+    }
+    extents.add(listing);
+  }
+
+  /** What is left of it is removed now or at the next open, where no MANIFEST lists it. */
   async abandon(): Promise<void> {
     const { env, engine } = this.#options;
     await this.#writer.close().catch(() => undefined);
-    if (engine.extents.all().some(({ listing }) => listing.fileId === this.#fileId)) return;
+    if (this.#mayBeListed) return;
     await env.files.unlink(engine.extents.pathOf(this.#fileId)).catch(() => undefined);
   }
 }

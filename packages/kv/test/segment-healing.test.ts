@@ -1,11 +1,15 @@
 import { utf8 } from '@holdfast/bytes';
+import type { MemoryEnv } from '@holdfast/env/memory';
 import { createMemoryEnv } from '@holdfast/env/memory';
 import { expect, test } from 'vitest';
+import type { LocalStore } from '../src/index.ts';
 import { KvError } from '../src/index.ts';
 import { repairingReader } from '../src/repairing-reader.ts';
 import type { ReadExtent } from '../src/value-reader.ts';
-import { contentsOf, del, extentBytesOf, open, put } from './fixtures/crash-enumeration.ts';
+import { contentsOf, del, extentBytesOf, open, put, TINY } from './fixtures/crash-enumeration.ts';
+import { watched } from './fixtures/open-files.ts';
 
+const KEYS: readonly string[] = ['a', 'b', 'c', 'd', 'e', 'f'];
 const OWNER = { key: utf8('k'), version: 4 };
 
 test('what is live in a damaged segment is written anew, and what is lost stays refused', async () => {
@@ -41,7 +45,7 @@ test('what is live in a damaged segment is written anew, and what is lost stays 
 });
 
 test('a healing that finds no room leaves no file, and is done when there is some', async () => {
-  const env = await createMemoryEnv();
+  const { env, openFiles } = watched(await createMemoryEnv());
   const store = await open(env);
   for (const key of ['a', 'b', 'c', 'd']) await store.transact({ operations: [put(key, 6000)] });
   await store.flush();
@@ -58,6 +62,81 @@ test('a healing that finds no room leaves no file, and is done when there is som
   expect((await store.heal({ file })).movedBytes).toBeGreaterThan(0);
   expect(await contentsOf(store)).toEqual(before);
   await store.close();
+  expect(openFiles()).toEqual([]);
+});
+
+test('a healing whose list could not be synced leaves its file, which may be listed all the same', async () => {
+  const env = await createMemoryEnv();
+  const store = await open(env);
+  for (const key of ['a', 'b', 'c', 'd']) await store.transact({ operations: [put(key, 6000)] });
+  await store.flush();
+  const before = await contentsOf(store);
+  const sealed = store.status().segments.find((each) => each.sealed)?.path ?? '';
+  env.files.failWhen({
+    when: ({ kind, path }) => kind === 'sync' && path.endsWith('/MANIFEST'),
+    code: 'FILE_IO',
+  });
+  const healing = store.heal({ file: sealed.slice('/data/'.length) });
+  await expect(healing).rejects.toMatchObject({ code: 'KV_UNAVAILABLE' });
+  await store.close();
+  const again = await open(env);
+  expect(again.status().extentFiles.length).toBe(1);
+  expect(await contentsOf(again)).toEqual(before);
+  await again.close();
+});
+
+/** A store with one segment that has more values than one of its files takes, and its name. */
+async function withLargeSegment(env: MemoryEnv): Promise<{ store: LocalStore; file: string }> {
+  // Nothing is in memory: each value is read where it is.
+  const store = await open(env, { ...TINY, wal: { ...TINY.wal, cacheSizeBytes: 0 } });
+  await store.transact({ operations: KEYS.map((key) => put(key, 5000)) });
+  await store.transact({ operations: [put('next', 9000)] });
+  await store.flush();
+  const segment = store.status().segments.find(({ sealed }) => sealed);
+  return { store, file: segment?.path.slice('/data/'.length) ?? '' };
+}
+
+test('what is written anew goes to files of the size of a segment, and none stays open', async () => {
+  const { env, openFiles } = watched(await createMemoryEnv());
+  const { store, file } = await withLargeSegment(env);
+  const before = await contentsOf(store);
+  expect(await store.heal({ file })).toEqual({ movedBytes: KEYS.length * 5000, lostValues: 0 });
+  expect(store.status().extentFiles.map(({ liveBytes }) => liveBytes)).toEqual([20_000, 10_000]);
+  expect(await contentsOf(store)).toEqual(before);
+  await store.close();
+  expect(openFiles()).toEqual([]);
+});
+
+test('a healing is given up when the store is closed', async () => {
+  const env = await createMemoryEnv();
+  const { store, file } = await withLargeSegment(env);
+  const before = await contentsOf(store);
+  const healing = store.heal({ file });
+  await store.close();
+  expect((await healing).movedBytes).toBeLessThan(KEYS.length * 5000);
+  const again = await open(env);
+  expect(await contentsOf(again)).toEqual(before);
+  await again.close();
+});
+
+test('a segment that is being healed stays, though all that is left in it is deleted meanwhile', async () => {
+  let partly = 0;
+  for (let turns = 0; turns < 60; turns++) {
+    const env = await createMemoryEnv({ seed: turns });
+    const { store, file } = await withLargeSegment(env);
+    const healing = store.heal({ file });
+    for (let turn = 0; turn < turns * 5; turn++) await Promise.resolve();
+    await store.transact({ operations: KEYS.map(del) });
+    await store.flush();
+    const { movedBytes } = await healing;
+    if (movedBytes > 0 && movedBytes < KEYS.length * 5000) partly++;
+    await store.collect();
+    expect(store.status().liveBytes).toBe(9000);
+    expect(store.status().segments.map(({ path }) => path)).not.toContain(`/data/${file}`);
+    expect(store.status().extentFiles).toEqual([]);
+    await store.close();
+  }
+  expect(partly).toBeGreaterThan(0);
 });
 
 test('bytes from elsewhere are taken only where they match what the index has', async () => {
