@@ -235,12 +235,18 @@ async function post(
       request.end(JSON.stringify(body));
     });
     request.on('error', (error: NodeJS.ErrnoException) => {
-      const nobody = ['ENOENT', 'ECONNREFUSED', 'EACCES'].includes(error.code ?? '');
+      const nobody = ['ENOENT', 'ENOTDIR', 'ECONNREFUSED'].includes(error.code ?? '');
       if (nobody) resolve(undefined);
+      else if (error.code === 'EACCES') reject(new CommandRefused(denied(socketPath)));
       else reject(error instanceof CommandRefused ? error : wentAway(what, error));
     });
     request.flushHeaders();
   });
+}
+
+/** Why not as where nobody is: whoever runs there would be taken for one that cannot be asked, or for nobody. */
+function denied(socketPath: string): string {
+  return `This user may not open ${socketPath}, through which the server of this data folder is asked. Run the command as the owner of the folder.`;
 }
 
 function wentAway(what: string, cause?: unknown): CommandRefused {
