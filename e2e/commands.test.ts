@@ -38,6 +38,14 @@ test('each command has help with an example', async () => {
   }
 });
 
+test('help shows the command that all of its words name', async () => {
+  for (const words of [['gc'], ['backup', 'verify'], ['cluster', 'status'], []]) {
+    const helped = await runHoldfast(['help', ...words]);
+    expect(helped).toEqual(await runHoldfast([...words, '--help']));
+    expect(helped.output).toContain(`Usage: ${['holdfast', ...words].join(' ')} `);
+  }
+});
+
 test('version prints a version', async () => {
   for (const word of ['version', '--version']) {
     const { exitCode, output } = await runHoldfast([word]);
@@ -61,6 +69,16 @@ test('wrong use is exit code 2 and a sentence', async () => {
     [['keys', 'rotate', '--data', '/nowhere'], 'There is no store in /nowhere.'],
     [['healthcheck', '--url', 'nonsense'], '"nonsense" is not an address'],
     [['cluster', 'add', 'n4'], '"n4" is not NAME=HOST:PORT.'],
+    [['backup', 'verify', '/b', '--data', '/d'], '"holdfast backup verify" takes no --data.'],
+    [['backup', '--keep', '3', 'verify', '/b'], '"holdfast backup verify" takes no --keep.'],
+    [['stats', '--url', 'http://h', '--data', '/d'], "'--data <folder>' cannot be used with"],
+    [['serve', '--backup-every', '1d', '--backup-keep', '2'], '--backup-keep is for --backup-to'],
+    [['serve', '--replace-root-keys'], '--replace-root-keys is for a node of a cluster'],
+    [['verify', '--data', ''], '--data is empty.'],
+    [['serve', '--node=', '--port', '0'], '--node is empty.'],
+    [['wal', 'inspect', ''], '<folder> is empty.'],
+    [['help', 'nonsense'], "unknown command 'nonsense'"],
+    [['help', 'cluster', 'nonsense'], "unknown command 'nonsense'"],
   ];
   for (const [words, sentence] of cases) {
     const { exitCode, errors } = await runHoldfast(words);

@@ -4,6 +4,7 @@ import { addClusterCommands } from './cluster-commands.ts';
 import { reportFailure } from './failure.ts';
 import { addKeys } from './key-commands.ts';
 import type { ExitCode, Terminal } from './terminal.ts';
+import { refuseUnusedOptions } from './used-options.ts';
 import { readVersion } from './version.ts';
 
 /** Runs the command that the arguments name. Resolves when it has ended; never rejects. */
@@ -34,7 +35,7 @@ async function buildProgram(
     )
     .version(version, '--version', 'Print the version.')
     .helpOption('-h, --help', 'Show this help.')
-    .helpCommand('help [command]', 'Show the help of a command.')
+    .helpCommand(false)
     .exitOverride()
     .showHelpAfterError('Run "holdfast --help" to see what there is.')
     .configureOutput({ writeOut: terminal.print, writeErr: terminal.printError })
@@ -62,6 +63,8 @@ Examples:
   addStats(program, terminal, setExitCode);
   addSalvage(program, terminal, setExitCode);
   addHealthcheck(program, terminal, setExitCode);
+  addHelp(program);
+  program.hook('preAction', (_, command) => refuseUnusedOptions(command));
   program
     .command('version')
     .description('Print the version.')
@@ -71,6 +74,23 @@ Examples:
 
 type SalvageOptions = { readonly data: string; readonly to: string; readonly json: boolean };
 type SetExitCode = (code: ExitCode) => void;
+
+/** Why not Commander's own: it shows the help of `backup` for `help backup verify`, and never says that a word means nothing. */
+function addHelp(program: Command): void {
+  program
+    .command('help')
+    .description('Show the help of a command.')
+    .argument('[command...]', 'Its words.')
+    .action((words: readonly string[]) => {
+      let shown = program;
+      for (const word of words) {
+        const found = shown.commands.find((each) => each.name() === word);
+        if (found === undefined) program.error(`error: unknown command '${word}'`, { exitCode: 2 });
+        shown = found;
+      }
+      shown.help();
+    });
+}
 
 /** Names with commas between them; the option may also be given several times. */
 function listOption(flags: string, description: string): Option {
@@ -161,8 +181,8 @@ function addStoreOptions(serve: Command): void {
       'fail-closed',
     )
     .option('--backup-to <folder>', 'Back up to this folder by itself.')
-    .option('--backup-every <time>', 'Back up this often: 30m, 1h, 1d.', '1h')
-    .option('--backup-keep <count>', 'Keep so many backups.', '24')
+    .option('--backup-every <time>', 'Back up this often: 30m, 1h, 1d. Default: 1h.')
+    .option('--backup-keep <count>', 'Keep so many backups. Default: 24.')
     .option('--log-level <level>', 'Log error, warn, info or debug.', 'info');
 }
 
@@ -295,7 +315,12 @@ function addStats(program: Command, terminal: Terminal, setExitCode: SetExitCode
     .command('stats')
     .description('Print the numbers of a running server, or of the store in a folder.')
     .option('--url <address>', 'Ask the server at this address.', 'http://127.0.0.1:9000')
-    .option('--data <folder>', 'Look at this data folder instead. Nothing is changed.')
+    .addOption(
+      new Option(
+        '--data <folder>',
+        'Look at this data folder instead. Nothing is changed.',
+      ).conflicts('url'),
+    )
     .addHelpText(
       'after',
       `

@@ -85,7 +85,8 @@ export interface CredentialPlace {
 /**
  * From the environment, else from a file: the operator's, or `credentials.json` in the data folder, where a pair is
  * generated and saved if there is none (mode 0600, durable before this resolves; of two processes that generate at
- * once one wins and both use its pair). Throws a SettingsError for half a pair, unusable keys, a damaged file, or none.
+ * once one wins and both use its pair). Throws a SettingsError for half a pair, unusable keys, a damaged file, or none,
+ * and where the environment and the operator's file have different pairs.
  */
 export async function resolveCredentials(
   env: Env,
@@ -94,19 +95,39 @@ export async function resolveCredentials(
   { file, mayGenerate = true }: CredentialPlace = {},
 ): Promise<ResolvedCredentials> {
   const given = credentialsFromEnvironment(environment);
+  if (given && file !== undefined) await refuseAnotherPair(env, given, file);
   if (given) return given;
   const path = file ?? `${directory}/${FILE_NAME}`;
   const saved = await readCredentialsFile(env, path);
   // Safety: a process that was killed may have left its name in a cache only, and clients keep the pair.
   if (saved && file === undefined) await keepNames(env, directory);
   if (saved) return { ...saved, origin: 'file', ...(file !== undefined && { secretFile: file }) };
-  if (file !== undefined)
-    throw new SettingsError(`There is no file ${file} for --credentials-file.`);
+  if (file !== undefined) throw noFile(file);
   if (mayGenerate) return generateCredentials(env, directory, path);
   throw new SettingsError(
     'The nodes of a cluster have one key pair, so it is not made by one of them. ' +
       'Set HOLDFAST_ACCESS_KEY and HOLDFAST_SECRET_KEY, or give --credentials-file.',
   );
+}
+
+/** Why: whoever names a file does not think of a variable, and would wonder why the keys of the file are wrong. */
+async function refuseAnotherPair(
+  env: Env,
+  given: ResolvedCredentials,
+  file: string,
+): Promise<void> {
+  const found = await readCredentialsFile(env, file);
+  if (found === undefined) throw noFile(file);
+  const isSame =
+    found.accessKeyId === given.accessKeyId && found.secretAccessKey === given.secretAccessKey;
+  if (isSame) return;
+  throw new SettingsError(
+    `${given.secretVariable} and --credentials-file ${file} have different key pairs: take one of them away.`,
+  );
+}
+
+function noFile(file: string): SettingsError {
+  return new SettingsError(`There is no file ${file} for --credentials-file.`);
 }
 
 /**

@@ -65,6 +65,9 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+const BACKUP_EVERY_MS = 3_600_000;
+const BACKUPS_KEPT = 24;
+
 const UNITS_MS: ReadonlyMap<string, number> = new Map([
   ['s', 1000],
   ['m', 60_000],
@@ -166,7 +169,7 @@ const serveSchema = z.object({
     .transform((text) => Number(text.slice(0, -1)) * (UNITS_MS.get(text.slice(-1)) ?? 1))
     // Why: timers hold 31 bits of milliseconds.
     .refine((ms) => ms <= 20 * 86_400_000, '--backup-every is 20 days at most.')
-    .default(3_600_000),
+    .optional(),
   webhook: list
     .refine((texts) => texts.every(isWebhook), WEBHOOK_SYNTAX)
     .superRefine((texts, context) => {
@@ -190,7 +193,7 @@ const serveSchema = z.object({
     .string()
     .regex(/^[1-9]\d{0,5}$/, '--backup-keep is a number of backups, 1 or more.')
     .transform(Number)
-    .default(24),
+    .optional(),
   logLevel: z.enum(LOG_LEVELS, `--log-level is one of ${LOG_LEVELS.join(', ')}.`),
   credentialsFile: z.string().min(1, '--credentials-file needs the path of a file.').optional(),
   node: z.string().optional(),
@@ -213,6 +216,7 @@ export function parseServeSettings(raw: unknown, environment: Environment = {}):
   const options = clusterOptionsOf(result.data ?? {}, environment);
   const cluster = result.success ? parseClusterSettings(options) : undefined;
   if (isList(cluster)) problems.push(...cluster);
+  if (result.success) problems.push(...orphans(result.data, cluster === undefined));
   if (result.data?.recovery === 'repair-from-peers' && cluster === undefined) {
     problems.push(
       '--recovery repair-from-peers needs peers, and this is a single node: use fail-closed.',
@@ -225,6 +229,8 @@ export function parseServeSettings(raw: unknown, environment: Environment = {}):
   const lifecycleDayMs = lifecycleDaySeconds * 1000;
   return {
     ...rest,
+    backupEvery: rest.backupEvery ?? BACKUP_EVERY_MS,
+    backupKeep: rest.backupKeep ?? BACKUPS_KEPT,
     cluster,
     lifecycleDayMs,
     webhooks: webhook.map(readWebhook),
@@ -232,6 +238,25 @@ export function parseServeSettings(raw: unknown, environment: Environment = {}):
     domains: domain,
     websiteDomains: websiteDomain,
   };
+}
+
+/** Options that would do nothing beside the others. */
+function orphans(data: z.infer<typeof serveSchema>, isAlone: boolean): readonly string[] {
+  const { backupTo, backupEvery, backupKeep, replaceRootKeys } = data;
+  const ofBackups = [
+    backupEvery !== undefined && '--backup-every',
+    backupKeep !== undefined && '--backup-keep',
+  ].filter((name) => name !== false);
+  return [
+    ...(backupTo === undefined ? ofBackups : []).map(
+      (name) => `${name} is for --backup-to: give the folder of the backups too.`,
+    ),
+    ...(replaceRootKeys && isAlone
+      ? [
+          '--replace-root-keys is for a node of a cluster: a server that is alone takes new keys by itself.',
+        ]
+      : []),
+  ];
 }
 
 function isList(

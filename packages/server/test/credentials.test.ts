@@ -136,8 +136,24 @@ test("an operator's file is read where the environment has no pair, and is never
     origin: 'file',
     secretFile: file,
   });
-  const given = { HOLDFAST_ACCESS_KEY: 'somebody', HOLDFAST_SECRET_KEY: 'something-long' };
-  expect((await resolveCredentials(env, '/data', given, { file })).accessKeyId).toBe('somebody');
+});
+
+test("an environment and an operator's file that have different pairs are refused together", async () => {
+  const env = await createMemoryEnv();
+  const made = await resolveCredentials(env, '/data', {});
+  const file = '/data/credentials.json';
+  const resolveWith = (secret: string, path = file) =>
+    resolveCredentials(
+      env,
+      '/data',
+      { HOLDFAST_ACCESS_KEY: made.accessKeyId, HOLDFAST_SECRET_KEY: secret },
+      { file: path },
+    );
+  await expect(resolveWith('something-long')).rejects.toThrow(
+    'HOLDFAST_SECRET_KEY and --credentials-file /data/credentials.json have different key pairs',
+  );
+  await expect(resolveWith(made.secretAccessKey, '/keys.json')).rejects.toThrow('There is no file');
+  expect((await resolveWith(made.secretAccessKey)).origin).toBe('environment');
 });
 
 test('a node of a cluster makes no pair of its own', async () => {

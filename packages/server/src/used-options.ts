@@ -1,0 +1,33 @@
+import type { Command } from 'commander';
+import { SettingsError } from './settings-error.ts';
+
+/**
+ * Refuses what would be ignored, or mean something else than was meant: options that only the command above takes (`backup verify
+ * --data`), and words that are empty, as an unset variable of a shell leaves them: an empty path is the working directory. Throws a
+ * SettingsError.
+ */
+export function refuseUnusedOptions(command: Command): void {
+  const names: string[] = [command.name()];
+  for (let above = command.parent; above !== null; above = above.parent)
+    names.unshift(above.name());
+  for (let above = command.parent; above !== null; above = above.parent) {
+    for (const { long } of givenOptions(above)) {
+      throw new SettingsError(`"${names.join(' ')}" takes no ${long}.`);
+    }
+  }
+  for (const { long, value } of givenOptions(command)) {
+    if (value === '') throw new SettingsError(`${long} is empty.`);
+  }
+  for (const [at, argument] of command.registeredArguments.entries()) {
+    if (command.args[at] === '') throw new SettingsError(`<${argument.name()}> is empty.`);
+  }
+}
+
+/** Those of the command line, and not the defaults. */
+function givenOptions(command: Command): { readonly long: string; readonly value: unknown }[] {
+  return command.options.flatMap((option) => {
+    const name = option.attributeName();
+    if (command.getOptionValueSource(name) !== 'cli') return [];
+    return [{ long: option.long ?? option.flags, value: command.getOptionValue(name) as unknown }];
+  });
+}
