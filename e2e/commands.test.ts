@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { LAUNCHER, ROOT, runCommand, runHoldfast } from './harness/command.ts';
@@ -124,13 +124,17 @@ test('healthcheck is 0 for a server that runs and 1 for one that does not', asyn
 
 test('kv works on commands that are piped in, and keeps what was put', async () => {
   await using folder = await temporaryFolder();
-  const first = await runHoldfast(['kv', '--data', folder.path], {
+  const words = ['kv', '--data', join(folder.path, 'data')];
+  const none = await runHoldfast(words, { input: 'PUT colour green\n' });
+  expect(none).toMatchObject({ exitCode: 2, errors: expect.stringContaining('give --create') });
+  expect(await readdir(folder.path)).toEqual([]);
+  const first = await runHoldfast([...words, '--create'], {
     input: 'PUT colour green\nGET colour\nSIZE\nEXIT\n',
   });
   expect(first.errors).toBe('');
   expect(first.exitCode).toBe(0);
   expect(first.output).toContain('green');
-  const second = await runHoldfast(['kv', '--data', folder.path], { input: 'GET colour\n' });
+  const second = await runHoldfast(words, { input: 'GET colour\n' });
   expect(second.output).toContain('green');
   expect(second.exitCode).toBe(0);
 });
@@ -163,7 +167,7 @@ test('wal inspect shows the log of a stopped store, for people and for programs'
 
 test('table inspect and manifest inspect show the index beside a running server, as text and as JSON lines', async () => {
   await using folder = await temporaryFolder();
-  const written = await runHoldfast(['kv', '--data', folder.path], {
+  const written = await runHoldfast(['kv', '--create', '--data', folder.path], {
     input: 'PUT colour green\nSNAP\nEXIT\n',
   });
   expect(written.exitCode).toBe(0);
@@ -233,7 +237,9 @@ test('stats reports a running server, and the folder beside it', async () => {
 test('salvage copies a stopped store into a folder that a server can open', async () => {
   await using folder = await temporaryFolder();
   const [data, copy] = [join(folder.path, 'data'), join(folder.path, 'copy')];
-  await runHoldfast(['kv', '--data', data], { input: 'PUT colour green\nPUT shape round\n' });
+  await runHoldfast(['kv', '--create', '--data', data], {
+    input: 'PUT colour green\nPUT shape round\n',
+  });
   const salvaged = await runHoldfast(['salvage', '--data', data, '--to', copy]);
   expect(salvaged).toMatchObject({ exitCode: 0, errors: '' });
   expect(salvaged.output).toContain('2 entries');
@@ -260,12 +266,12 @@ test('a file in the place of a folder is one sentence that names it', async () =
   const file = join(folder.path, 'file');
   const data = join(folder.path, 'data');
   await writeFile(file, 'x');
-  await runHoldfast(['kv', '--data', data], { input: 'PUT colour green\n' });
+  await runHoldfast(['kv', '--create', '--data', data], { input: 'PUT colour green\n' });
   for (const words of [
     ['serve', '--data', file, '--port', '0'],
     ['serve', '--data', join(file, 'below'), '--port', '0'],
     ['up', '--data', file, '--port', '0'],
-    ['kv', '--data', file],
+    ['kv', '--create', '--data', file],
     ['salvage', '--data', data, '--to', file],
     ['backup', '--data', data, '--to', file],
     ['backup', 'verify', file],
@@ -278,6 +284,23 @@ test('a file in the place of a folder is one sentence that names it', async () =
     ]);
     expect(errors).toContain(file);
   }
+});
+
+test('a folder of backups inside the data folder is refused, before anything is made', async () => {
+  await using folder = await temporaryFolder();
+  const [data, to] = [join(folder.path, 'data'), join(folder.path, 'data', 'backups')];
+  const errors = expect.stringContaining(`${to} is inside the store's own folder`);
+  const served = await runHoldfast(
+    ['serve', '--port', '0', '--data', data, '--backup-to', to, '--until-input-ends'],
+    { limitMs: 60_000 },
+  );
+  expect(served).toMatchObject({ exitCode: 1, errors });
+  expect(await readdir(folder.path)).toEqual([]);
+  await runHoldfast(['kv', '--create', '--data', data]);
+  const before = await readdir(data);
+  const backedUp = await runHoldfast(['backup', '--data', data, '--to', to]);
+  expect(backedUp).toMatchObject({ exitCode: 1, errors });
+  expect(await readdir(data)).toEqual(before);
 });
 
 test('no command prints the secret key of the environment', async () => {

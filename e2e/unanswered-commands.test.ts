@@ -37,7 +37,7 @@ test('cluster status says why nobody answers: no store, none that runs, one that
   expect(stopped).toContain(`No node runs on ${data}`);
   expect(stopped).not.toContain('was killed');
   const long = join(folder.path, 'x'.repeat(120));
-  await runHoldfast(['kv', '--data', long], { input: 'PUT a b\n' });
+  await runHoldfast(['kv', '--create', '--data', long], { input: 'PUT a b\n' });
   expect(await status(long)).toContain('more than 103 bytes');
 });
 

@@ -19,6 +19,7 @@ export type { RestoreReport, RestoreRequest } from './backup/restore-backup.ts';
 export { restoreBackup } from './backup/restore-backup.ts';
 export type { RestoreAim } from './backup/restore-point.ts';
 export type { BackupReport, BackupRequest } from './backup/take-backup.ts';
+export { refuseOwnFolder } from './backup/take-backup.ts';
 export type { VerifiedBackup } from './backup/verify-backup.ts';
 export { verifyBackups } from './backup/verify-backup.ts';
 export type { Committer, CommitterContext, OpenedFolder, StoreSeam } from './committer.ts';

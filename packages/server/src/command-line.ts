@@ -207,14 +207,15 @@ function addKv(program: Command, terminal: Terminal, setExitCode: SetExitCode): 
     .command('kv')
     .description('Work with the keys and values of a stopped store at a prompt.')
     .option('--data <folder>', 'Open this data folder.', './holdfast-data')
+    .option('--create', 'Make a store there, if there is none.', false)
     .addHelpText(
       'after',
       `
 Examples:
-  holdfast kv --data /tmp/scratch
+  holdfast kv --create --data /tmp/scratch
   echo "SIZE" | holdfast kv --data /srv/holdfast`,
     )
-    .action(async (options: { readonly data: string }) => {
+    .action(async (options: { readonly data: string; readonly create: boolean }) => {
       const { kv } = await import('./commands/kv.ts');
       setExitCode(await kv(terminal, options));
     });

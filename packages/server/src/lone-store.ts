@@ -18,7 +18,8 @@ export async function openLoneStore(options: LocalStoreOptions): Promise<LocalSt
 }
 
 /** Refuses a folder in which no store is, where a command would make one of a path that was mistyped. Throws a SettingsError. */
-export async function requireStore(env: Env, directory: string): Promise<void> {
+export async function requireStore(env: Env, directory: string, or?: string): Promise<void> {
   if ((await env.files.stat(`${directory}/${IDENTITY_FILE}`)) !== undefined) return;
-  throw new SettingsError(`There is no store in ${directory}. Name its data folder with --data.`);
+  const advice = `Name its data folder with --data${or === undefined ? '' : `, ${or}`}.`;
+  throw new SettingsError(`There is no store in ${directory}. ${advice}`);
 }

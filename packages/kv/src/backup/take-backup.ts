@@ -47,11 +47,10 @@ export interface BackupReport {
   readonly durationMs: number;
 }
 
-/** The store's files and a backup's have names in common. KV_INVALID_ARGUMENT. */
+/** Why: names would be in common, and what takes the folder would take its backups with it. KV_INVALID_ARGUMENT. */
 export function refuseOwnFolder(directory: string, to: string): void {
-  const isOwn = ['wal', 'kv'].some((part) => `${to}/`.startsWith(`${directory}/${part}/`));
-  if (!isOwn && to !== directory) return;
-  const message = `${to} is the store's own folder: give backups another one, best on another volume`;
+  if (!`${to}/`.startsWith(`${directory}/`)) return;
+  const message = `${to} is inside the store's own folder: give backups another one, best on another volume`;
   throw new KvError('KV_INVALID_ARGUMENT', message);
 }
 

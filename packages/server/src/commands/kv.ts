@@ -4,17 +4,18 @@ import { createNodeEnv } from '@holdfast/env/node';
 import type { LocalStore } from '@holdfast/kv';
 import { createKvPrompt } from '@holdfast/kv';
 import { reportFailure } from '../failure.ts';
-import { openLoneStore } from '../lone-store.ts';
+import { openLoneStore, requireStore } from '../lone-store.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 
 /** A prompt on the store in a data folder. Lines may come from a person or through a pipe. */
 export async function kv(
   terminal: Terminal,
-  options: { readonly data: string },
+  options: { readonly data: string; readonly create: boolean },
 ): Promise<ExitCode> {
   const directory = resolve(terminal.workingDirectory, options.data);
   const env = await createNodeEnv();
   try {
+    if (!options.create) await requireStore(env, directory, 'or make one: give --create');
     const store = await openLoneStore({ env, directory });
     try {
       await runPrompt(terminal, store, env.clock);

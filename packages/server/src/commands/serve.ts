@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Env } from '@holdfast/env';
 import { createNodeEnv, NodeNetwork, SharedSecret, secretSecurity } from '@holdfast/env/node';
+import { refuseOwnFolder } from '@holdfast/kv';
 import { readClusterId, refuseMember } from '@holdfast/replica';
 import type { ClusterConfig } from '../cluster/cluster-config.ts';
 import { canHaveControlSocket, controlPath } from '../control-socket.ts';
@@ -82,6 +83,7 @@ async function start(
   cluster: ClusterConfig | undefined,
 ): Promise<{ server: RunningServer; credentials: ResolvedCredentials }> {
   collectLessOften();
+  const backupFolder = backupFolderOf(terminal, settings, directory);
   // Why not only where the folder is opened: no key pair is made in a folder that is refused.
   if (cluster === undefined) await refuseMember(env, directory);
   const { credentialsFile } = settings;
@@ -115,7 +117,7 @@ async function start(
     slowAfterMs: settings.slowAfter,
     scrubBytesPerSecond: settings.scrubRate,
     ...controlOptions(directory, log),
-    ...backupOptions(terminal, settings),
+    ...backupOptions(backupFolder, settings),
     log,
   });
   return { server, credentials };
@@ -182,12 +184,23 @@ function controlOptions(directory: string, log: Log): Pick<ServerConfig, 'contro
   return {};
 }
 
-function backupOptions(
+/** Why refused at the start: each backup of the schedule would be, and only the log would say so. KV_INVALID_ARGUMENT. */
+function backupFolderOf(
   terminal: Terminal,
-  { backupTo, backupEvery, backupKeep }: ServeSettings,
-): Pick<ServerConfig, 'backup'> {
-  if (backupTo === undefined) return {};
+  { backupTo }: ServeSettings,
+  directory: string,
+): string | undefined {
+  if (backupTo === undefined) return undefined;
   const to = resolve(terminal.workingDirectory, backupTo);
+  refuseOwnFolder(directory, to);
+  return to;
+}
+
+function backupOptions(
+  to: string | undefined,
+  { backupEvery, backupKeep }: ServeSettings,
+): Pick<ServerConfig, 'backup'> {
+  if (to === undefined) return {};
   return { backup: { to, intervalMs: backupEvery, keep: backupKeep } };
 }
 
