@@ -98,7 +98,7 @@ export class Compactor {
 
   /** Starts a run in the background, at the set rate, unless one runs or there is nothing to do. */
   start(): void {
-    if (this.#running !== undefined || this.#stopped || !this.#hasWork()) return;
+    if (this.#running !== undefined || !this.#hasWork()) return;
     // What fails is tried again by the next run, or was judged where it failed.
     this.#run({ bytesPerSecond: this.#options.bytesPerSecond }).catch(() => undefined);
   }
@@ -109,14 +109,17 @@ export class Compactor {
    */
   async makeRoom(): Promise<void> {
     this.#pace?.hurry();
-    if (this.#running !== undefined || this.#stopped) return;
+    if (this.#running !== undefined) return;
     await this.#run({ bytesPerSecond: Number.POSITIVE_INFINITY, forRoom: true });
   }
 
   /** Rewrites all that is worth it, as fast as it goes. Rejects where the volume or the log fails. */
   async run(onProgress?: CompactionProgress): Promise<CompactionReport> {
-    this.#pace?.hurry();
-    await this.#running?.catch(() => undefined);
+    // Another that waited too may have begun one: `stop` waits for a single one.
+    while (this.#running !== undefined) {
+      this.#pace?.hurry();
+      await this.#running.catch(() => undefined);
+    }
     return this.#run({ bytesPerSecond: Number.POSITIVE_INFINITY, onProgress });
   }
 
@@ -186,7 +189,7 @@ export class Compactor {
     const released = wal.segments().filter((segment) => segment.released);
     const rewritable = [
       ...released.map(({ segmentId, sizeBytes }) => this.#known(segmentId, sizeBytes)),
-      ...engine.extents.all().map(({ id, listing }) => this.#known(id, listing.sizeBytes)),
+      ...engine.extents.all().map(({ id, valuesBytes }) => this.#known(id, valuesBytes)),
     ];
     const choice = { liveShare, limitBytes, spaceRatioLimit };
     return segmentsToRewrite(this.#undamaged(rewritable), choice);
@@ -221,11 +224,12 @@ export class Compactor {
   async #rewrite(sources: readonly RewritableSegment[], pace: CopyPace): Promise<boolean> {
     const { engine, pins } = this.#options;
     const fileId = engine.index.takeFileId();
-    // Safety: what is being copied is not removed, even if it dies meanwhile.
+    // Safety: what is being copied is not removed, even if it dies meanwhile. What died since it was chosen may be gone.
     const pin = pins.acquire();
+    const alive = sources.filter(({ segmentId }) => engine.space.liveBytes(segmentId) > 0);
     let copied: CopiedValues;
     try {
-      copied = await this.#copy(sources, fileId, pace);
+      copied = await this.#copy(alive, fileId, pace);
     } catch (cause) {
       await this.#unlink(fileId);
       if (cause instanceof FileError && cause.code === 'NO_SPACE') return false;
@@ -258,10 +262,11 @@ export class Compactor {
         if (!copied.complete) break;
         emptied.push(segmentId);
       }
-      if (moved.length === 0) return { listing: undefined, moved, emptied };
+      const { valuesBytes } = writer;
+      if (moved.length === 0) return { listing: undefined, valuesBytes, moved, emptied };
       const listing = await writer.finish();
       await env.files.syncDirectory(engine.extents.directory);
-      return { listing, moved, emptied };
+      return { listing, valuesBytes, moved, emptied };
     } finally {
       await writer.close();
     }
@@ -286,11 +291,12 @@ export class Compactor {
    * Durability: the flush is the commit point. Before it the tables refer to the old segments, which are all
    * there; after it to the extent file, which was synced and listed before. False where the list had no room.
    */
-  async #commit({ listing, moved, emptied }: CopiedValues, fileId: number): Promise<boolean> {
+  async #commit(copied: CopiedValues, fileId: number): Promise<boolean> {
+    const { listing, moved, emptied } = copied;
     const { engine, exclusively, flush } = this.#options;
     let listed = true;
     await exclusively(async () => {
-      if (listing !== undefined) listed = await this.#list(listing);
+      if (listing !== undefined) listed = await this.#list(listing, copied.valuesBytes);
       if (listing !== undefined && listed) this.#movedBytes += await engine.relocate(moved);
       if (listed) await flush();
     });
@@ -306,7 +312,7 @@ export class Compactor {
     return true;
   }
 
-  async #list(listing: ExtentListing): Promise<boolean> {
+  async #list(listing: ExtentListing, valuesBytes: number): Promise<boolean> {
     const { index, extents } = this.#options.engine;
     try {
       await index.commitExtents({ added: [listing] });
@@ -314,7 +320,7 @@ export class Compactor {
       if (cause instanceof FileError && cause.code === 'NO_SPACE') return false;
       throw cause;
     }
-    extents.add(listing);
+    extents.add(listing, valuesBytes);
     return true;
   }
 
@@ -331,6 +337,7 @@ export class Compactor {
 /** What is in a new extent file; undefined where nothing was live any more. */
 interface CopiedValues {
   readonly listing: ExtentListing | undefined;
+  readonly valuesBytes: number;
   readonly moved: readonly MovedValue[];
   /** Segments that nothing refers to when the values are moved. */
   readonly emptied: readonly number[];

@@ -54,6 +54,11 @@ export interface ExtentFile {
   readonly id: number;
   readonly path: string;
   readonly listing: ExtentListing;
+  /**
+   * Of the values that it was written with. Why not its size: the keys are in it too, and where they are long it is much larger
+   * than its values, though all of them are live.
+   */
+  readonly valuesBytes: number;
 }
 
 /** The extent files that the MANIFEST lists: values that compaction moved out of the log's segments. */
@@ -78,8 +83,8 @@ export class ExtentFiles {
     const files = new ExtentFiles(env, directory);
     try {
       for (const listing of listings) {
-        files.add(listing);
-        await files.#footerOf(files.#files.get(segmentIdOfFile(listing.fileId)) as ExtentFile);
+        const { directoryOffset } = await files.#footerOf(files.#fileOf(listing, 0));
+        files.add(listing, directoryOffset - EXTENTS_HEADER_SIZE_BYTES);
       }
     } catch (error) {
       await files.close();
@@ -97,10 +102,9 @@ export class ExtentFiles {
   }
 
   /** A file is there and durable. */
-  add(listing: ExtentListing): void {
-    const id = segmentIdOfFile(listing.fileId);
-    const path = this.pathOf(listing.fileId);
-    this.#files.set(id, { id, path, listing });
+  add(listing: ExtentListing, valuesBytes: number): void {
+    const file = this.#fileOf(listing, valuesBytes);
+    this.#files.set(file.id, file);
   }
 
   pathOf(fileId: number): string {
@@ -147,6 +151,11 @@ export class ExtentFiles {
 
   async close(): Promise<void> {
     await this.#handles.close();
+  }
+
+  #fileOf(listing: ExtentListing, valuesBytes: number): ExtentFile {
+    const path = this.pathOf(listing.fileId);
+    return { id: segmentIdOfFile(listing.fileId), path, listing, valuesBytes };
   }
 
   async #footerOf(file: ExtentFile): Promise<ExtentsFooter> {

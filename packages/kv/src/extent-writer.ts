@@ -94,6 +94,11 @@ export class ExtentWriter {
     return this.#gathered.sizeBytes;
   }
 
+  /** Of the values, before `finish`: see `ExtentFile`. */
+  get valuesBytes(): number {
+    return this.#gathered.sizeBytes - EXTENTS_HEADER_SIZE_BYTES;
+  }
+
   /** Durability: all values so far are synced when it resolves, and no crash of what follows can take them back. */
   async sync(): Promise<void> {
     if (this.#isSettled) return;

@@ -3,6 +3,7 @@ import type { Extent } from '@holdfast/wal';
 import { hashKey } from './bloom-filter.ts';
 import type { KvEntryRecord } from './entry-codec.ts';
 import { ExtentFiles } from './extent-files.ts';
+import { segmentIdOfFile } from './extent-format.ts';
 import type { ExtentRecord, IndexRecord } from './index-record.ts';
 import { liveRecord } from './index-record.ts';
 import { forEachText, HASH_NOTE, openHash, readSessions } from './internal-values.ts';
@@ -283,7 +284,10 @@ export class KvEngine {
     sessions: Iterable<readonly [string, SessionState]>,
   ): Promise<void> {
     await this.index.replaceAll(table, content, () => {
-      for (const listing of content.addedExtents) this.extents.add(listing);
+      for (const listing of content.addedExtents) {
+        const id = segmentIdOfFile(listing.fileId);
+        this.extents.add(listing, content.liveBytes.get(id) ?? 0);
+      }
       this.space.replace(content.liveBytes);
       this.#sessions.load(sessions);
       this.#appliedIndex = content.logStart.index;

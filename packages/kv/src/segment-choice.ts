@@ -1,7 +1,7 @@
 /** A segment whose records the log needs no more, or an extent file. */
 export interface RewritableSegment {
   readonly segmentId: number;
-  /** Of its file. */
+  /** Of its file; of an extent file whose live share counts, of its values alone. */
   readonly sizeBytes: number;
   readonly liveBytes: number;
 }

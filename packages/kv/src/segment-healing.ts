@@ -108,19 +108,20 @@ class HealedFile {
   /** Bytes that are at their new place. */
   async commit(): Promise<number> {
     const { env, engine, exclusively, flush } = this.#options;
+    const { valuesBytes } = this.#writer;
     const listing = await this.#writer.finish();
     await this.#writer.close();
     await env.files.syncDirectory(engine.extents.directory);
     let movedBytes = 0;
     await exclusively(async () => {
-      await this.#list(listing);
+      await this.#list(listing, valuesBytes);
       movedBytes = await engine.relocate(this.#moved);
       await flush();
     });
     return movedBytes;
   }
 
-  async #list(listing: ExtentListing): Promise<void> {
+  async #list(listing: ExtentListing, valuesBytes: number): Promise<void> {
     const { index, extents } = this.#options.engine;
     this.#mayBeListed = true;
     try {
@@ -130,7 +131,7 @@ class HealedFile {
       if (error instanceof FileError && error.code === 'NO_SPACE') this.#mayBeListed = false;
       throw error;
     }
-    extents.add(listing);
+    extents.add(listing, valuesBytes);
   }
 
   /** What is left of it is removed now or at the next open, where no MANIFEST lists it. */

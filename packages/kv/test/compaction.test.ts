@@ -2,7 +2,7 @@ import { utf8 } from '@holdfast/bytes';
 import type { MemoryEnv } from '@holdfast/env/memory';
 import { createMemoryEnv } from '@holdfast/env/memory';
 import { describe, expect, test } from 'vitest';
-import type { LocalStore, LocalStoreSettings } from '../src/index.ts';
+import type { LocalStore } from '../src/index.ts';
 import { verifyStore } from '../src/index.ts';
 import {
   contentsOf,
@@ -14,18 +14,7 @@ import {
   settle,
   TINY,
 } from './fixtures/crash-enumeration.ts';
-
-const KEYS: readonly string[] = ['a', 'b', 'c', 'd', 'e', 'f'];
-
-/** Segments with one live value and one dead one each, all flushed. */
-async function halfDead(env: MemoryEnv, settings?: LocalStoreSettings): Promise<LocalStore> {
-  const store = await open(env, settings);
-  for (const key of KEYS) {
-    await store.transact({ operations: [put(key, 4000), put(`${key}-gone`, 7000)] });
-  }
-  await store.transact({ operations: KEYS.map((key) => del(`${key}-gone`)) });
-  return store;
-}
+import { halfDead, KEYS } from './fixtures/half-dead.ts';
 
 /** Values of 4000 bytes are a small part of what one of its files may have. */
 const LARGER = { ...TINY, wal: { segmentSizeBytes: 64 * 1024, preallocate: false } };

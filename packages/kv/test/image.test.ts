@@ -64,6 +64,18 @@ describe('the state of another node', () => {
     await a.store.close();
   });
 
+  test('gives its room back when most of it is deleted, without a restart', async () => {
+    const [a, b] = [await openNode('a'), await openNode('b')];
+    for (const key of KEYS) await a.store.transact({ operations: [put(key, 3000)] });
+    await transfer(a.store, b.store);
+    expect(b.store.status().compactionDebtBytes).toBe(0);
+    const gone = KEYS.filter((_, at) => at % 5 > 0);
+    await b.store.transact({ operations: gone.map((key) => del(key)) });
+    expect(b.store.status().compactionDebtBytes).toBe(gone.length * 3000);
+    await a.store.close();
+    await b.store.close();
+  });
+
   test('is restored from a backup that is taken before anything is written behind it', async () => {
     const [a, b] = [await openNode('a'), await openNode('b')];
     for (const { store } of [a, b]) await store.transact({ operations: [put('old', 9000)] });
