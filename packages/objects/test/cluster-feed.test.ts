@@ -1,4 +1,5 @@
 /** The feed of changes where several nodes make them, and are started with it and without it, one after the other. */
+import type { KvStore } from '@holdfast/kv';
 import { createMemoryStore } from '@holdfast/kv/testing';
 import { expect, test } from 'vitest';
 import { type ChangeFeed, closeChangeFeed, type FeedPlace, openChangeFeed } from '../src/index.ts';
@@ -17,7 +18,7 @@ async function openCluster() {
     const { store } = makeFixture(kv, fixture.env, { journal });
     const put = (key: string) => putBytes(store, key, pattern(1));
     if (keepsChanges) return { put, feed: await openChangeFeed(kv, nodes) };
-    await closeChangeFeed(kv, nodeId);
+    await closeChangeFeed(kv, nodes);
     return { put, feed: undefined };
   };
   return { kv, members, start };
@@ -81,4 +82,30 @@ test('a node that is removed is waited for no longer, and what was written down 
   await feed.begin();
   await put('2');
   expect(await keysAfter(feed, (await feed.oldest()) as FeedPlace)).toEqual(['2']);
+});
+
+test('a node that is added and started without it is not missed by another one that is just about to begin it', async () => {
+  const { kv, members, start } = await openCluster();
+  members.pop();
+  const added: Promise<unknown>[] = [];
+  const slow: KvStore = {
+    valueSizeLimitBytes: kv.valueSizeLimitBytes,
+    get: (key) => kv.get(key),
+    getInto: (key, target) => kv.getInto(key, target),
+    cursor: (range) => kv.cursor(range),
+    scan: (range) => kv.scan(range),
+    readView: () => kv.readView(),
+    close: () => kv.close(),
+    transact: async (transaction) => {
+      const begins = transaction.operations.some(({ key }) => key.length === 1);
+      if (begins && members.push('b') === 2) added.push(start('b', false));
+      await Promise.all(added);
+      return await kv.transact(transaction);
+    },
+  };
+  const feed = await openChangeFeed(slow, { nodeId: 'a', members: () => [...members] });
+  expect(added).toHaveLength(1);
+  expect(await feed.oldest()).toBeUndefined();
+  await start('b', true);
+  expect(await feed.oldest()).toBeDefined();
 });

@@ -6,7 +6,7 @@
  * them down, and moves in the transaction that removes older changes: so a reader is told of a gap, and never led over it. Of a
  * cluster each node says so in a record of its own before it serves, and one that does not takes both records away.
  */
-import { concatBytes, utf8 } from '@holdfast/bytes';
+import { concatBytes, toHex, utf8 } from '@holdfast/bytes';
 import type { Condition, KvEntryWithValue, KvStore, Operation } from '@holdfast/kv';
 import { keyAfter } from '../key-range.ts';
 import { KEY_SPACE, spaceRange } from '../keys.ts';
@@ -79,10 +79,12 @@ async function beginFeed(kv: KvStore, nodes: FeedNodes | undefined): Promise<voi
   // Why asked first: on a full volume the store takes no such transaction, though it would change nothing.
   if ((await kv.get(FEED_KEY)) !== undefined) return;
   const conditions: Condition[] = [unchanged(FEED_KEY, undefined)];
+  const said = new Map((await nodeEntries(kv)).map(({ key, version }) => [toHex(key), version]));
+  // Safety: only now. Who was added since then, and does not write changes down, has written what was read anew.
   for (const member of nodes?.members() ?? []) {
-    const said = await kv.get(nodeKey(member));
-    if (said === undefined) return;
-    conditions.push(unchanged(nodeKey(member), said.version));
+    const version = said.get(toHex(nodeKey(member)));
+    if (version === undefined) return;
+    conditions.push(unchanged(nodeKey(member), version));
   }
   await kv.transact({
     conditions,
@@ -92,17 +94,32 @@ async function beginFeed(kv: KvStore, nodes: FeedNodes | undefined): Promise<voi
 }
 
 /**
- * Turns the feed off, before this node makes a change: from then on changes may be missing, so what was kept goes. `nodeId`: of a
- * cluster.
+ * Turns the feed off, before this node makes a change: from then on changes may be missing, so what was kept goes. `nodes`: of
+ * a cluster.
  */
-export async function closeChangeFeed(kv: KvStore, nodeId?: string): Promise<void> {
-  const keys = [FEED_KEY, ...(nodeId === undefined ? [] : [nodeKey(nodeId)])];
-  const operations: Operation[] = [];
-  for (const key of keys) {
-    if ((await kv.get(key)) !== undefined) operations.push(remove(key));
-  }
-  if (operations.length > 0) await kv.transact({ operations });
+export async function closeChangeFeed(kv: KvStore, nodes?: FeedNodes): Promise<void> {
+  while (!(await takeAway(kv, nodes)));
   await removeChanges(kv);
+}
+
+/** False where another node has said something else meanwhile. */
+async function takeAway(kv: KvStore, nodes: FeedNodes | undefined): Promise<boolean> {
+  const conditions: Condition[] = [];
+  const operations: Operation[] = [];
+  if ((await kv.get(FEED_KEY)) !== undefined) operations.push(remove(FEED_KEY));
+  if (nodes !== undefined) {
+    const own = toHex(nodeKey(nodes.nodeId));
+    const said = await nodeEntries(kv);
+    const members = new Set(nodes.members().map((member) => toHex(nodeKey(member))));
+    for (const { key, value, version } of said) {
+      const name = toHex(key);
+      if (name !== own && !members.has(name)) continue;
+      conditions.push(unchanged(key, version));
+      // Safety: what the others have said is said anew, so a node that is about to begin the feed by members of before fails.
+      operations.push(name === own ? remove(key) : put(key, value));
+    }
+  }
+  return operations.length === 0 || (await kv.transact({ conditions, operations })).committed;
 }
 
 /** Also what an earlier process has left that turned the feed off and died. How many; nothing of a feed that has begun. */
@@ -118,6 +135,12 @@ async function removeChanges(kv: KvStore): Promise<number> {
     if (!committed) return removed;
     removed += entries.length;
   }
+}
+
+/** What the nodes have said that write changes down. */
+async function nodeEntries(kv: KvStore): Promise<readonly KvEntryWithValue[]> {
+  const { to } = spaceRange(KEY_SPACE.feed);
+  return (await kv.scan({ from: keyAfter(FEED_KEY), to, limit: BATCH })).entries;
 }
 
 /** Says that the node writes changes down. */

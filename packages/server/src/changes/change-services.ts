@@ -99,7 +99,7 @@ export function openChangeServices(options: ChangeServicesOptions): ChangeServic
         answers = new ChangeAnswers({ clock, feed, storeId: kv.identity.clusterId });
         const trimming = startTrimming(options, feed, keepChangesMs);
         ending.defer(() => trimming.stop());
-      } else await closeChangeFeed(kv, options.nodes?.nodeId);
+      } else await closeChangeFeed(kv, options.nodes);
       if (stopping.signal.aborted) return;
       delivery = startDelivery(options, targets);
       ending.defer(() => delivery?.stop());
