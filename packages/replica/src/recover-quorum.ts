@@ -103,8 +103,7 @@ export async function finishRecovery(
   { clusterId, filesClusterId }: Member,
   name: string,
 ): Promise<void> {
-  const notes = await readClusterNotes(folder.engine);
-  const found = await readStoredState(folder, notes);
+  const found = await readStoredState(folder, await readClusterNotes(folder.engine));
   if (found.clusterId === clusterId) return;
   if (filesClusterId === clusterId) {
     if (found.clusterId === undefined) return;
@@ -113,7 +112,7 @@ export async function finishRecovery(
       `the log is of cluster ${found.clusterId}, not of ${clusterId}: the folder's member.json is lost or another one's; put it back, or begin with an empty folder`,
     );
   }
-  const others = [...notes.addresses.keys()].filter((other) => other !== name);
+  const others = [...found.addresses.keys()].filter((other) => other !== name);
   await appendAll(folder, [
     [MEMBERSHIP_KIND, encodeConfiguration(configurationOf([nodeId(name)]))],
     ...others.map((other) => [ADDRESS_KIND, encodeAddress(other, undefined)] as const),

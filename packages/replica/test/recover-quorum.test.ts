@@ -1,4 +1,4 @@
-import { fromUtf8, utf8 } from '@holdfast/bytes';
+import { fromUtf8, logIndex, term, utf8 } from '@holdfast/bytes';
 import type { Address } from '@holdfast/env';
 import type { CrashSubject, MemoryFiles } from '@holdfast/env/memory';
 import {
@@ -8,8 +8,12 @@ import {
   MemoryNetwork,
   QUICK,
 } from '@holdfast/env/memory';
-import { openLocalStore } from '@holdfast/kv';
+import type { OpenedFolder } from '@holdfast/kv';
+import { openFolder, openLocalStore, readIdentity } from '@holdfast/kv';
 import { describe, expect, test } from 'vitest';
+import { encodeAddress, readClusterNotes } from '../src/cluster-notes.ts';
+import { markDiverged } from '../src/divergence-mark.ts';
+import { ADDRESS_KIND } from '../src/entry-format.ts';
 import type { RecoverQuorumRequest, Replica, Survivor } from '../src/index.ts';
 import {
   clusterIdOf,
@@ -18,6 +22,7 @@ import {
   readClusterId,
   recoverQuorum,
 } from '../src/index.ts';
+import { MEMBER_LOG, readStoredState } from '../src/stored-state.ts';
 import { MemoryCluster } from './fixtures/memory-cluster.ts';
 
 const SETTINGS = {
@@ -51,6 +56,33 @@ async function survivingDisk(): Promise<MemoryFiles> {
 async function requestOn(files: MemoryFiles, seed = 1): Promise<RecoverQuorumRequest> {
   const env = await createMemoryEnv({ files, seed });
   return { env, directory: '/data', settings: SETTINGS };
+}
+
+/** The node's log, open as the node has it. */
+async function withFolder<Result>(
+  { env, directory }: RecoverQuorumRequest,
+  use: (folder: OpenedFolder) => Promise<Result>,
+): Promise<Result> {
+  const identity = await readIdentity(env, directory);
+  if (identity === undefined) throw new Error('there is no store');
+  const folder = await openFolder({ env, directory, identity, settings: SETTINGS }, MEMBER_LOG);
+  try {
+    return await use(folder);
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Cuts a recovery off when the new cluster's name is in the folder, and nothing of it in the log. */
+async function halfRecovered(files: MemoryFiles, lost: string): Promise<MemoryFiles> {
+  files.failWhen({
+    when: ({ kind, path }) => kind.startsWith('write') && path.includes('/wal/'),
+    code: 'FILE_IO',
+    times: Number.POSITIVE_INFINITY,
+    applied: 'none',
+  });
+  await expect(recoverQuorum(await requestOn(files), lost)).rejects.toThrow();
+  return files.clone();
 }
 
 /** Starts the node with nobody else there; time moves by itself until `use` is done. */
@@ -162,6 +194,92 @@ describe('a node that is left alone', () => {
     await expect(old).rejects.toMatchObject({ code: 'KV_INCOMPATIBLE' });
   });
 
+  test('that was cut off on the way goes on with what it had begun, whatever is confirmed', async () => {
+    const begun = await survivingDisk();
+    const { clusterId: lost } = await examineSurvivor(await requestOn(begun));
+    const files = await halfRecovered(begun, lost);
+    const request = await requestOn(files, 2);
+    const survivor = await examineSurvivor(request);
+    expect(survivor).toMatchObject({ isUnfinished: true, voters: ['n1', 'n2', 'n3'] });
+    expect(survivor.clusterId).not.toBe(lost);
+    const { clusterId } = await recoverQuorum(request, lost);
+    expect(clusterId).toBe(survivor.clusterId);
+    expect(await readClusterId(request.env, '/data')).toBe(clusterId);
+    expect(await startedOn(files, lost)).toBe(NEW);
+  });
+
+  test('forgets in a later term where the others are, those too that it knows of from its log alone', async () => {
+    const files = await survivingDisk();
+    const request = await requestOn(files);
+    const termBefore = await withFolder(request, async ({ wal }) => {
+      const { hardState } = wal;
+      const later = term(hardState.term + 3);
+      await wal.saveHardState({ ...hardState, term: later, votedFor: 'n2' });
+      const head = encodeAddress('n4', { ...HERE, port: 7004 });
+      const index = logIndex(wal.lastIndex + 1);
+      wal.append({ term: hardState.term, kind: ADDRESS_KIND, head, index });
+      await wal.whenDurable(index);
+      return hardState.term;
+    });
+    const { clusterId: lost, lastTerm } = await examineSurvivor(request);
+    // Of its last entry, and not the newest that it has heard of.
+    expect(lastTerm).toBe(termBefore);
+    await recoverQuorum(request, lost);
+    await withFolder(request, async (folder) => {
+      const { hardState, lastIndex } = folder.wal;
+      expect(hardState).toMatchObject({ term: termBefore + 4, votedFor: undefined });
+      expect(folder.wal.termAt(lastIndex)).toBe(hardState.term);
+      const { addresses } = await readStoredState(folder, await readClusterNotes(folder.engine));
+      expect([...addresses]).toEqual([]);
+    });
+    expect(await startedOn(files, lost)).toBe(NEW);
+  });
+
+  test('says of both halves of a change who its voters were', async () => {
+    const cluster = await MemoryCluster.open({ settings: { store: SETTINGS } });
+    const leader = await cluster.leader();
+    const name = cluster.nameOf(leader);
+    await cluster.until(leader.store.transact(put('key', 'value')));
+    const [away = '', ...others] = ['n1', 'n2', 'n3'].filter((one) => one !== name);
+    cluster.network.partition([name], [away, ...others]);
+    const removal = Promise.allSettled([leader.cluster.remove(away)]);
+    await cluster.untilTrue(
+      () => leader.cluster.status().configuration.votersOutgoing.length > 0,
+      'the removal in its log',
+    );
+    await cluster.run(100);
+    await cluster.crash(name, true);
+    const { env } = cluster.node(name);
+    const survivor = await cluster.until(
+      examineSurvivor({ env, directory: '/data', settings: SETTINGS }),
+    );
+    expect(survivor).toMatchObject({ isVoter: true, voters: ['n1', 'n2', 'n3'] });
+    await cluster.until(removal);
+    await cluster.close();
+  });
+
+  test('may be a learner of a cluster of one, which is a voter then', async () => {
+    const cluster = await MemoryCluster.open({ size: 1, settings: { store: SETTINGS } });
+    const address = { ...HERE, port: 7004 };
+    await cluster.start('n4', { address });
+    const { cluster: control, store } = await cluster.leader();
+    await cluster.until(control.add('n4', address));
+    await cluster.until(store.transact(put('key', 'value')));
+    const { lastIndex } = control.status();
+    const { cluster: learner, store: learned } = cluster.replica('n4');
+    await cluster.untilTrue(() => learner.status().appliedIndex >= lastIndex, 'all of it');
+    await cluster.until(learned.flush());
+    for (const name of ['n1', 'n4']) await cluster.crash(name, true);
+    const { survivor } = await recoverOn(cluster, 'n4');
+    expect(survivor).toMatchObject({ isVoter: false, voters: ['n1'], learners: ['n4'] });
+    expect(survivor.commitIndex).toBeGreaterThanOrEqual(survivor.appliedIndex);
+    const alone = await cluster.start('n4', { address });
+    await cluster.leader();
+    expect(alone.cluster.status().configuration.voters).toEqual(['n4']);
+    expect(await cluster.until(contentsOf(alone))).toBe('key=value');
+    await cluster.close();
+  });
+
   test('takes nodes in again, and one of them can be recovered when the others are lost once more', async () => {
     const cluster = await MemoryCluster.open({ settings: { store: SETTINGS } });
     await cluster.until((await cluster.leader()).store.transact(put('key', 'first')));
@@ -189,6 +307,10 @@ describe('a node that is left alone', () => {
     for (const name of ['n1', 'n4', 'n5']) {
       expect(await cluster.until(contentsOf(cluster.replica(name)))).toBe('key=second');
     }
+    // A start that finds the recovery done makes nobody the only voter again.
+    await cluster.stop('n1');
+    await cluster.start('n1');
+    expect(cluster.replica('n1').cluster.status().configuration.voters).toEqual(['n1', 'n4', 'n5']);
     for (const name of ['n1', 'n4', 'n5']) await cluster.crash(name, true);
     const again = await recoverOn(cluster, 'n5');
     expect(again.survivor).toMatchObject({ clusterId, voters: ['n1', 'n4', 'n5'] });
@@ -202,8 +324,10 @@ describe('a node that is left alone', () => {
 
   test('is not taken from another cluster than the one that was confirmed', async () => {
     const files = await survivingDisk();
+    const { operationCount } = files;
     const refused = recoverQuorum(await requestOn(files), 'f'.repeat(32));
     await expect(refused).rejects.toMatchObject({ code: 'KV_INVALID_ARGUMENT' });
+    expect(files.operationCount).toBe(operationCount);
     const { env } = await requestOn(files);
     expect(await startedOn(files, (await readClusterId(env, '/data')) ?? '')).toBe(OLD);
   });
@@ -220,6 +344,21 @@ describe('what is no survivor is refused, with nothing changed', () => {
     await expect(examineSurvivor(request)).rejects.toMatchObject({ code: 'KV_UNAVAILABLE' });
     await alone.close();
     await expect(examineSurvivor(request)).rejects.toMatchObject({ code: 'KV_INCOMPATIBLE' });
+  });
+
+  test("a node's that waits to be taken in, and one whose state is not its cluster's", async () => {
+    const cluster = await MemoryCluster.open({ settings: { store: SETTINGS } });
+    await cluster.start('n4', { address: { ...HERE, port: 7004 } });
+    await cluster.stop('n4');
+    const request = { env: cluster.node('n4').env, directory: '/data', settings: SETTINGS };
+    await expect(cluster.until(examineSurvivor(request))).rejects.toThrow(/no member of its/);
+    await cluster.close();
+    const diverged = await requestOn(await survivingDisk());
+    const { clusterId } = await examineSurvivor(diverged);
+    await markDiverged(diverged.env.files, '/data', 'it is not the same');
+    for (const refused of [examineSurvivor(diverged), recoverQuorum(diverged, clusterId)]) {
+      await expect(refused).rejects.toMatchObject({ code: 'KV_CORRUPTION' });
+    }
   });
 
   test('a folder that a process has open', async () => {
