@@ -95,7 +95,6 @@ export class ImageSource {
 
   /** Lets the node let go of an image. */
   letGo(imageId: number): void {
-    if (this.#failure !== undefined) return;
     this.#connection.send(encodeQuestion(this.#nextId++, { type: 'close', imageId }));
   }
 

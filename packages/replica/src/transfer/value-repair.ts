@@ -52,6 +52,7 @@ export class ValueRepair {
     nodeId: string,
     address: Address,
     name: ValueName,
+    isAgain: boolean = false,
   ): Promise<Uint8Array | undefined> {
     const known = this.#connected.get(nodeId);
     const { network, clock, answerLimitMs } = this.#options;
@@ -64,8 +65,10 @@ export class ValueRepair {
     } catch (error) {
       if (this.#connected.get(nodeId) === connected) this.#connected.delete(nodeId);
       await connected.then((one) => one.close()).catch(ignore);
-      // It may have ended long ago, and the member be well.
-      if (known !== undefined && !this.#isClosed) return this.#findAt(nodeId, address, name);
+      // It may have ended long ago, and the member be well. Why once: the next one is shared too, by all who have waited.
+      if (known !== undefined && !isAgain && !this.#isClosed) {
+        return this.#findAt(nodeId, address, name, true);
+      }
       if (!this.#isClosed) this.#options.onTrouble(nodeId, error);
       return undefined;
     }
