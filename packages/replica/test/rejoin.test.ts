@@ -182,6 +182,23 @@ test('where no leader can take it out, the start is refused, and nothing is chan
   await cluster.close();
 });
 
+test('a node that is not surely out of its cluster keeps its files, however often it asks', async () => {
+  const cluster = await damaged(/kv\/MANIFEST$/);
+  const leader = await cluster.leader();
+  const other = leader === cluster.replica('n1') ? 'n3' : 'n1';
+  // It answers heartbeats, so there is a leader, and writes nothing, so nothing is agreed on.
+  const { stop } = cluster.slowDown(other, 45_000);
+  const before = pathsOf(cluster);
+  await expect(cluster.until(cluster.start('n2'), 120_000)).rejects.toMatchObject({
+    code: 'KV_CORRUPTION',
+    message: expect.stringMatching(/is damaged.*nothing was changed/s),
+  });
+  expect(leader.cluster.status().role).toBe('leader');
+  expect(pathsOf(cluster)).toEqual(before);
+  stop();
+  await cluster.close();
+});
+
 test.each([
   ['as it is', false],
   ['after all others have started anew from their tables', true],

@@ -104,6 +104,8 @@ export class Asking {
         const answerLimitMs = ANSWER_LIMIT_MS;
         const source = { network, clock, nodeId, address, answerLimitMs };
         this.#source = await ImageSource.connect(source);
+        // Who stopped this had nothing to close yet, and waits for it.
+        if (this.#isStopped) break;
         return await this.#source.askOfMember(question);
       } catch (error) {
         // That is an answer; others only say that they have none.
