@@ -28,6 +28,7 @@ export const FAULTS = [
   'transfer across a cut',
   'change of members',
   'removal of the leader',
+  'moments without room',
 ] as const;
 type FaultName = (typeof FAULTS)[number];
 
@@ -154,6 +155,8 @@ export class Nemesis {
         return this.#cluster.changeMembers(this.#random);
       case 'removal of the leader':
         return this.#cluster.removeLeader();
+      case 'moments without room':
+        return this.#refuseRoom(node);
     }
   }
 
@@ -225,6 +228,19 @@ export class Nemesis {
     const { files } = node;
     files.setCapacity(files.usedBytes() + this.#random.below(2 * 1024 * 1024));
     this.#later(() => node.files.setCapacity(Number.POSITIVE_INFINITY));
+  }
+
+  /** Some writes to the log find no room, one after the other or all for a while. It is waited out: the node lives. */
+  #refuseRoom(node: SimulatedNode): void {
+    const where = this.#pick([/\/wal\//, /\/wal\/state/, /\/wal\/(?!state)/]);
+    const chance = 1 + this.#random.below(4);
+    const fault = node.files.failWhen({
+      when: ({ kind, path }) =>
+        kind === 'writeSynced' && where.test(path) && this.#random.below(chance) === 0,
+      code: 'NO_SPACE',
+      times: Number.POSITIVE_INFINITY,
+    });
+    this.#later(() => fault.cancel());
   }
 
   #later(end: () => void): void {
