@@ -1,5 +1,7 @@
 /** Backups of one node whose log is not the one that the folder holds backups of. */
+import { logIndex } from '@holdfast/bytes';
 import { createMemoryEnv, type MemoryEnv } from '@holdfast/env/memory';
+import { openWal } from '@holdfast/wal';
 import { expect, test } from 'vitest';
 import {
   type LocalStore,
@@ -71,6 +73,35 @@ test.each([
     await back.close();
   },
 );
+
+test('a log whose end was taken back, as in a cluster, says when it can be backed up again', async () => {
+  const env = await createMemoryEnv();
+  const store = await open(env);
+  await write(store, 'a', 3);
+  await store.backup({ to: TARGET });
+  const { identity } = store;
+  await store.close();
+  const wal = await openWal({ env, directory: `${DIRECTORY}/wal`, identity });
+  await wal.truncateSuffix(logIndex(2));
+  await wal.close();
+  const cut = await open(env);
+  await expect(cut.backup({ to: TARGET })).rejects.toMatchObject({
+    code: 'KV_INCOMPATIBLE',
+    message: expect.stringMatching(
+      /entries .* were taken back .* when it has come to index 3/,
+    ) as string,
+  });
+  expect((await cut.backup({ to: '/others' })).index).toBe(1);
+  await write(cut, 'b', 2);
+  expect((await cut.backup({ to: TARGET })).index).toBe(3);
+  expect((await verifyBackups(env, TARGET)).flatMap(({ problems }) => problems)).toEqual([]);
+  const contents = await contentsOf(cut);
+  await cut.close();
+  await restoreBackup(env, { from: TARGET, directory: '/restored' });
+  const restored = await openLocalStore({ env, directory: '/restored', settings: TINY });
+  expect(await contentsOf(restored)).toEqual(contents);
+  await restored.close();
+});
 
 test('a folder that begins anew under the same identity is refused beside the backups of the one before', async () => {
   const env = await createMemoryEnv();

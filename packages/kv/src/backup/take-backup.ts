@@ -106,8 +106,14 @@ class BackupWriter {
     const startMs = env.clock.monotonicMs();
     this.#earlier = await listBackups(env, this.#directory);
     this.#refuseForeign();
-    this.#refuseOlder();
-    await this.#refuseOtherLog();
+    const isSameLog = await this.#isSameLog();
+    this.#refuseOlder(isSameLog);
+    if (!isSameLog) {
+      throw new KvError(
+        'KV_INCOMPATIBLE',
+        `${this.#directory} holds backups of another log than this node has now: an older copy of its folder was put back, or it was taken in anew. Give it another folder of backups`,
+      );
+    }
     this.#known = new Map(this.#earlier.flatMap(filesOf).map((file) => [keyOf(file), file]));
     await unlinkIfThere(env, this.#temporary());
     const manifest = await this.#writeFiles();
@@ -145,33 +151,31 @@ class BackupWriter {
 
   /**
    * Why: an older copy of the node's folder that was put back has another history from there on. By their indexes its
-   * backups would be the older ones: the first to be removed, and not what a restore takes.
+   * backups would be the older ones: the first to be removed, and not what a restore takes. So would be those of a member whose
+   * last entries nobody had agreed on when they were backed up, and who has taken them back for a new leader.
    */
-  #refuseOlder(): void {
-    const later = this.#earlier.find(({ index }) => index > this.#pinned.index);
+  #refuseOlder(isSameLog: boolean): void {
+    const later = this.#earlier.findLast(({ index }) => index > this.#pinned.index);
     if (later === undefined) return;
-    throw new KvError(
-      'KV_INCOMPATIBLE',
-      `${this.#directory} holds a backup of index ${later.index}, and the log of this node ends at ${this.#pinned.index}: an older copy of its folder was put back. Give it another folder of backups`,
-    );
+    const found = `${this.#directory} holds a backup of index ${later.index}, and the log of this node ends at ${this.#pinned.index}`;
+    const reason =
+      isSameLog && this.#pinned.segments.length > 0
+        ? `entries that the cluster had not agreed on were taken back since. Back up again when it has come to index ${later.index}, or give it another folder of backups`
+        : 'an older copy of its folder was put back, or it was taken in anew. Give it another folder of backups';
+    throw new KvError('KV_INCOMPATIBLE', `${found}: ${reason}`);
   }
 
   /** Once it is longer than theirs only the files tell: a restore would put segments of two logs together. */
-  async #refuseOtherLog(): Promise<void> {
+  async #isSameLog(): Promise<boolean> {
     const own = this.#pinned.segments;
     // A log that begins behind a state that was sent has none yet; they are told apart when it has.
-    if (own.length === 0) return;
+    if (own.length === 0) return true;
     const segments = this.#earlier.findLast((each) => each.segments.length > 0)?.segments ?? [];
     const stored = new Map(segments.map((segment) => [segment.segmentId, segment]));
     const ours = own.findLast(({ segmentId }) => stored.has(segmentId));
     const common = ours && stored.get(ours.segmentId);
-    if (ours !== undefined && common !== undefined) {
-      if (await this.#continues(common, ours)) return;
-    } else if ((own.at(-1)?.segmentId ?? 0) >= (segments.at(-1)?.segmentId ?? 0)) return;
-    throw new KvError(
-      'KV_INCOMPATIBLE',
-      `${this.#directory} holds backups of another log than this node has now: an older copy of its folder was put back, or it was taken in anew. Give it another folder of backups`,
-    );
+    if (ours !== undefined && common !== undefined) return await this.#continues(common, ours);
+    return (own.at(-1)?.segmentId ?? 0) >= (segments.at(-1)?.segmentId ?? 0);
   }
 
   /** Whether the node's segment is what was backed up, or begins with it. WAL_CORRUPTION where it is neither for it is damaged. */
