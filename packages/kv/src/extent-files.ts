@@ -67,6 +67,8 @@ export class ExtentFiles {
   readonly directory: string;
   readonly #handles: ReadHandles;
   readonly #files = new Map<number, ExtentFile>();
+  /** No file of the store any more. */
+  readonly #toUnlink = new Set<string>();
 
   private constructor(env: Env, directory: string) {
     this.#env = env;
@@ -111,15 +113,21 @@ export class ExtentFiles {
     return `${this.directory}/${extentsFileName(fileId)}`;
   }
 
-  /** Unlinks files that no MANIFEST lists any more and nobody reads. */
+  /** Unlinks files that no MANIFEST lists any more and nobody reads. Those that it fails with are left to the next call. */
   async remove(fileIds: readonly number[]): Promise<void> {
+    // Safety: all of them at once, whichever cannot be unlinked. What the MANIFEST does not list is not taken off it again.
     for (const fileId of fileIds) {
       const id = segmentIdOfFile(fileId);
       this.#files.delete(id);
       this.#handles.drop(id);
-      await this.#env.files.unlink(this.pathOf(fileId));
+      this.#toUnlink.add(this.pathOf(fileId));
     }
-    if (fileIds.length > 0) await this.#env.files.syncDirectory(this.directory);
+    if (this.#toUnlink.size === 0) return;
+    for (const path of this.#toUnlink) {
+      await this.#env.files.unlink(path);
+      this.#toUnlink.delete(path);
+    }
+    await this.#env.files.syncDirectory(this.directory);
   }
 
   /** As `Wal.readExtent`, for extents that are in these files. */

@@ -110,6 +110,30 @@ describe('a run of compaction', () => {
     expect(openFiles()).toEqual([]);
   });
 
+  test('that finds no room to remove files leaves that to the next', async () => {
+    const env = await createMemoryEnv();
+    const store = await halfDead(env);
+    await store.compact();
+    const files = store.status().extentFiles.length;
+    expect(files).toBe(2);
+    await store.transact({ operations: KEYS.map(del) });
+    env.files.failWhen({
+      when: (operation) => operation.kind === 'unlink' && isExtents(operation),
+      code: 'NO_SPACE',
+    });
+    await expect(store.compact()).rejects.toMatchObject({ code: 'KV_NO_SPACE' });
+    expect(await extentNames(env)).toHaveLength(files);
+    await store.transact({ operations: [put('new', 4000), put('gone', 6000)] });
+    await store.transact({ operations: [put('last', 9000), del('gone')] });
+    await store.compact();
+    await store.transact({ operations: [del('new')] });
+    await store.compact();
+    const listed = store.status().extentFiles.map(({ path }) => path);
+    expect((await extentNames(env)).map((name) => `${DIRECTORY}/kv/${name}`)).toEqual(listed);
+    expect((await store.get(utf8('last')))?.valueSizeBytes).toBe(9000);
+    await store.close();
+  });
+
   test('whose list could not be synced leaves its file, which may be listed all the same', async () => {
     const env = await createMemoryEnv();
     const store = await halfDead(env);

@@ -45,6 +45,10 @@ export function isFileError(error: unknown, code: FileError['code']): boolean {
   return error instanceof FileError && error.code === code;
 }
 
+export function ignoreNoSpace(error: unknown): void {
+  if (!isFileError(error, 'NO_SPACE')) throw error;
+}
+
 export function noSpace(cause: unknown): WalError {
   return new WalError(
     'WAL_NO_SPACE',

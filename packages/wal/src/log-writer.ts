@@ -1,7 +1,7 @@
 import { invariant } from '@holdfast/bytes';
 import type { FileHandle } from '@holdfast/env';
 import { AppendQueue, type QueueItem, type Truncation, truncated } from './append-queue.ts';
-import { isFileError, noSpace, poisoned } from './damage.ts';
+import { ignoreNoSpace, isFileError, noSpace, poisoned } from './damage.ts';
 import { WalError } from './errors.ts';
 import { Histogram } from './histogram.ts';
 import { BATCHES_IN_FLIGHT, BLOCK_BYTES } from './layout.ts';
@@ -410,17 +410,14 @@ export class LogWriter {
     // Safety: before it, or a crash just after it would look like the loss of what was cut.
     if (this.#state.current.durableIndex > durableIndex) await this.#state.save({ durableIndex });
     await this.#moveTo(segment);
-    try {
-      await this.#name(segment);
-    } catch (cause) {
-      // The truncation has happened, so it cannot be withdrawn. On a full disk the next batch names the segment.
-      if (!isFileError(cause, 'NO_SPACE')) return this.#poison(cause, truncation);
-    }
+    // Safety: the truncation has happened, so a full disk cannot withdraw it. The next batch names the segment then, and the
+    // next open removes the files.
+    await this.#name(segment).catch(ignoreNoSpace);
     const { files } = this.#settings.env;
     for (const old of voided) {
       if (old.state === 'planned') continue;
       this.onUnlink(old);
-      await files.unlink(old.path);
+      await files.unlink(old.path).catch(ignoreNoSpace);
     }
     if (voided.length > 0) await files.syncDirectory(this.#settings.directory);
     settled.resolve();

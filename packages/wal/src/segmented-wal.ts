@@ -45,6 +45,8 @@ export class SegmentedWal implements Wal {
   readonly recovery: RecoveryReport;
   readonly #parts: WalParts;
   readonly #durable: Promise<void> = Promise.resolve();
+  /** Of segments that were removed from the log. */
+  readonly #toUnlink = new Set<string>();
   #writableWaiters: PromiseWithResolvers<void>[] = [];
   #closing: Promise<void> | undefined;
   #idleTimer: Timer | undefined;
@@ -214,7 +216,14 @@ export class SegmentedWal implements Wal {
     list.replace(list.all.filter((segment) => !segments.includes(segment)));
     for (const segment of segments) {
       reader.drop(segment);
-      await files.unlink(segment.path);
+      this.#toUnlink.add(segment.path);
+    }
+    for (const path of this.#toUnlink) {
+      this.#toUnlink.delete(path);
+      await files.unlink(path).catch((error: unknown) => {
+        this.#toUnlink.add(path);
+        throw error;
+      });
     }
     await files.syncDirectory(settings.directory);
   }

@@ -216,7 +216,7 @@ export interface Wal {
   restartAfter(index: LogIndex, termBefore: Term): Promise<void>;
   /**
    * Unlinks released segments. Persist first, truncate second: the caller no longer refers to them. Rejects with the FileError of
-   * one that cannot be unlinked: the log goes on without it, and the next open finds it again.
+   * one that cannot be unlinked: the log goes on without it, and the next call, or the next open, tries again.
    */
   removeSegments(segmentIds: readonly number[]): Promise<void>;
   segments(): readonly SegmentInfo[];

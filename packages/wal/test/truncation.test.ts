@@ -4,6 +4,24 @@ import { codeOf, contents, envOn, memoryEnv, open, put, T1 } from './fixtures/lo
 
 const LOG = { segmentSizeBytes: 1024 * 1024, preallocate: false };
 
+describe('removal on a volume that is full', () => {
+  it('of segments that could not be removed is done by the next one', async () => {
+    const env = await memoryEnv();
+    const wal = await open(env, { segmentSizeBytes: 16384, preallocate: false });
+    for (const text of ['a', 'b', 'c', 'd', 'e']) await put(wal, text, new Uint8Array(5000));
+    const paths = wal.segments().map(({ path }) => path);
+    await wal.releasePrefix(logIndex(4));
+    const [first, second, ...others] = wal.segments().filter((segment) => segment.released);
+    env.files.failWhen({ when: ({ kind }) => kind === 'unlink', code: 'NO_SPACE' });
+    const removed = wal.removeSegments([first?.segmentId ?? 0, second?.segmentId ?? 0]);
+    await expect(removed).rejects.toMatchObject({ code: 'NO_SPACE' });
+    await wal.removeSegments(others.map(({ segmentId }) => segmentId));
+    const there = await Promise.all(paths.map((path) => env.files.stat(path)));
+    expect(there.filter((stat) => stat !== undefined)).toHaveLength(1);
+    await wal.close();
+  });
+});
+
 describe('truncation while records wait for the disk', () => {
   it('rejects the waiters of records that it takes away, and resolves those that stay', async () => {
     const env = await memoryEnv();
@@ -40,6 +58,26 @@ describe('truncation while records wait for the disk', () => {
     await wal.close();
     const again = await open(await envOn(env.files.clone()), LOG);
     expect([...(await contents(again)).values()]).toEqual(['stays', 'new']);
+    await again.close();
+  });
+
+  it('has happened though a file of what it takes away cannot be removed: the next open does that', async () => {
+    const env = await memoryEnv();
+    const log = { segmentSizeBytes: 16384, preallocate: false };
+    const wal = await open(env, log);
+    for (const text of ['a', 'b', 'c', 'd']) await put(wal, text, new Uint8Array(5000));
+    const paths = wal.segments().map(({ path }) => path);
+    // A file system that writes nothing in place needs room for that too.
+    env.files.failWhen({ when: ({ kind }) => kind === 'unlink', code: 'NO_SPACE' });
+    await wal.truncateSuffix(logIndex(2));
+    expect([wal.lastIndex, wal.durableIndex]).toEqual([1, 1]);
+    await put(wal, 'new b');
+    expect([...(await contents(wal)).values()]).toEqual(['a', 'new b']);
+    await wal.close();
+    const again = await open(env, log);
+    expect([...(await contents(again)).values()]).toEqual(['a', 'new b']);
+    const there = await Promise.all(paths.map((path) => env.files.stat(path)));
+    expect(there.map((stat) => stat !== undefined)).toEqual(paths.map((_, at) => at === 0));
     await again.close();
   });
 
