@@ -168,9 +168,14 @@ export class AppendQueue {
   #cut(from: number, termBefore: number, restarts: boolean): Truncation {
     this.#closeGathering();
     const list = this.#list;
-    const before = list.all.map((segment) => ({ segment, clipIndex: segment.clipIndex }));
+    const replaces = this.#takeCutsAbove(from);
+    const before =
+      replaces[0]?.before ?? list.all.map((segment) => ({ segment, clipIndex: segment.clipIndex }));
     this.#dropUnwritten(from);
-    const voided = list.all.filter(({ baseIndex }) => baseIndex >= from);
+    const voided = [
+      ...replaces.flatMap((cut) => cut.voided),
+      ...list.all.filter(({ baseIndex }) => baseIndex >= from),
+    ];
     const kept = list.all.filter(({ baseIndex }) => baseIndex < from);
     for (const segment of kept) segment.clipIndex = Math.min(segment.clipIndex, from - 1);
     list.replace(kept);
@@ -179,9 +184,23 @@ export class AppendQueue {
     const segment = this.#planSegment();
     segment.truncates = true;
     segment.restarts = restarts;
-    const truncation = { from, segment, voided, before, settled: Promise.withResolvers<void>() };
+    const settled = Promise.withResolvers<void>();
+    for (const cut of replaces) settled.promise.then(cut.settled.resolve, cut.settled.reject);
+    const truncation = { from, segment, voided, before, settled };
     this.#items.push(truncation);
     return truncation;
+  }
+
+  /**
+   * Safety: what such a cut stands on is cut too, and perhaps never written. Its segment would begin behind a gap, and no
+   * open would take it.
+   */
+  #takeCutsAbove(from: number): Truncation[] {
+    const isAbove = (item: QueueItem): item is Truncation =>
+      !(item instanceof PendingBatch) && item.from > from;
+    const cuts = this.#items.filter(isAbove);
+    this.#items = this.#items.filter((item) => !isAbove(item));
+    return cuts;
   }
 
   /**

@@ -97,6 +97,64 @@ describe('truncation while records wait for the disk', () => {
     await again.close();
   });
 
+  it('cuts off what a cut that is not begun stands on, wherever a crash stops it', async () => {
+    const base = await memoryEnv();
+    const first = await open(base, LOG);
+    await put(first, 'a');
+    await first.close();
+    let states = 0;
+    for (let stop = 1; ; stop++) {
+      const env = await envOn(base.files.clone());
+      const wal = await open(env, LOG);
+      env.files.stopAt(env.files.operationCount + stop);
+      for (const text of ['x', 'y', 'z']) wal.append({ term: T1, kind: 1, head: utf8(text) });
+      // Behind "y", of which nothing is written, and which the second cut takes away.
+      const cuts = [wal.truncateSuffix(logIndex(4))];
+      wal.append({ term: T1, kind: 1, head: utf8('new z') });
+      cuts.push(wal.truncateSuffix(logIndex(2)));
+      const replaced = codeOf(put(wal, 'new x'));
+      const codes = await Promise.all([...cuts.map((cut) => codeOf(cut)), replaced]);
+      const isDone = !env.files.stopped;
+      if (isDone) expect(codes).toEqual(['no error', 'no error', 'no error']);
+      const found = isDone ? [{ label: 'done', files: env.files }] : env.files.crashStates();
+      for (const { label, files } of found) {
+        states++;
+        const again = await open(await envOn(files.clone()), LOG);
+        const texts = [...(await contents(again)).values()];
+        const allowed = isDone ? [] : [['a']];
+        expect([...allowed, ['a', 'new x']], `${stop}, ${label}`).toContainEqual(texts);
+        await again.close();
+      }
+      await wal.close().catch(() => undefined);
+      if (isDone) break;
+    }
+    expect(states).toBeGreaterThan(20);
+  });
+
+  it('takes both cuts back where there is no room for them', async () => {
+    const env = await memoryEnv();
+    const wal = await open(env, LOG);
+    for (const text of ['a', 'b', 'c']) await put(wal, text);
+    env.files.failWhen({
+      when: ({ kind }) => kind === 'create',
+      code: 'NO_SPACE',
+      applied: 'none',
+    });
+    const cuts = [codeOf(wal.truncateSuffix(logIndex(3)))];
+    wal.append({ term: T1, kind: 1, head: utf8('new c') });
+    cuts.push(codeOf(wal.truncateSuffix(logIndex(2))));
+    const replaced = codeOf(put(wal, 'new b'));
+    expect(await Promise.all([...cuts, replaced])).toEqual(Array(3).fill('WAL_NO_SPACE'));
+    expect([...(await contents(wal)).values()]).toEqual(['a', 'b', 'c']);
+    expect(wal.termAt(wal.lastIndex)).toBe(T1);
+    await wal.truncateSuffix(logIndex(2));
+    await put(wal, 'new b');
+    await wal.close();
+    const again = await open(await envOn(env.files.clone()), LOG);
+    expect([...(await contents(again)).values()]).toEqual(['a', 'new b']);
+    await again.close();
+  });
+
   it('below what was durable at the last close is no loss to the next open, wherever a crash stops it', async () => {
     const base = await memoryEnv();
     const first = await open(base, LOG);
