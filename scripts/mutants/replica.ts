@@ -135,7 +135,7 @@ export const replicaMutants: readonly Mutant[] = [
     rule: 'Durable is what was synced.',
     broken: {
       file: 'packages/replica/src/persist-queue.ts',
-      from: 'const outcome = await outcomeOf(first.durable);',
+      from: 'const outcome = await outcomeOf(durable);',
       to: "await Promise.resolve(); const outcome = 'done' as 'done' | 'cut' | 'noSpace';",
     },
     pinned: story('termAndVoteComeFirst'),
@@ -163,6 +163,34 @@ export const replicaMutants: readonly Mutant[] = [
     pinned: test(
       'packages/replica/test/persist-queue.test.ts',
       'what a full log took back is not promised where a later leader has put its own there',
+    ),
+    hunts,
+  },
+  {
+    name: 'a request whose end a later one cuts is done with the cut',
+    rule: 'Nothing is called durable before what stands before it is.',
+    broken: {
+      file: 'packages/replica/src/persist-queue.ts',
+      from: 'this.#noteCut(truncateFrom);',
+      to: '',
+    },
+    pinned: test(
+      'packages/replica/test/persist-queue.test.ts',
+      'what is cut of a request does not make the rest of it durable, nor what came behind it',
+    ),
+    hunts,
+  },
+  {
+    name: 'a request is written behind what a full log put back in place of what was to be cut',
+    rule: 'What the log took back is written again before anything behind it.',
+    broken: {
+      file: 'packages/replica/src/persist-queue.ts',
+      from: 'return wal.lastIndex === index && wal.termAt(index) === term;',
+      to: 'return wal.lastIndex === index;',
+    },
+    pinned: test(
+      'packages/replica/test/persist-queue.test.ts',
+      'where a full log took a cut back, nothing is written behind what was to be cut',
     ),
     hunts,
   },

@@ -6,7 +6,7 @@
  * an entry of a term that the state does not know. Entries of several requests may be in flight at once; the log keeps
  * their order. A full volume is waited out: what the log took back is appended again.
  */
-import { type BodyChecksum, invariant } from '@holdfast/bytes';
+import { type BodyChecksum, invariant, type LogIndex, logIndex, type Term } from '@holdfast/bytes';
 import type { Clock } from '@holdfast/env';
 import type { Entry, PersistRequest } from '@holdfast/raft';
 import type { Extent, Wal } from '@holdfast/wal';
@@ -23,8 +23,8 @@ export interface PersistQueueOptions {
   /** The entry was handed to the log; its body is there from now on, and durable when the request is. */
   readonly onAppended: (entry: Entry, body: Extent | undefined) => void;
   /**
-   * The request and all before it are durable. `isVoid`: its entries were cut by a later request before they were: its
-   * messages promise what is not so, and must not leave.
+   * The request and all before it are durable. `isVoid`: a later request has cut the end of the log that this one knew, and
+   * only what is left of it is durable: its messages promise what is not so, and must not leave.
    */
   readonly onDurable: (request: PersistRequest, isVoid: boolean) => void;
   /** Switches log and state to the snapshot. */
@@ -38,9 +38,12 @@ export interface PersistQueueOptions {
 interface Write {
   readonly request: PersistRequest;
   readonly startedMs: number;
+  isInstalled: boolean;
   isStateSaved: boolean;
-  /** Resolves when it is on disk; undefined before it was handed to the log. */
+  /** Resolves when what is left of it is on disk; undefined before it was handed to the log. */
   durable: Promise<void> | undefined;
+  /** The end of the log as of this request, less what later ones have cut off. */
+  keptIndex: LogIndex;
 }
 
 export class PersistQueue {
@@ -67,7 +70,8 @@ export class PersistQueue {
   submit(request: PersistRequest): void {
     if (this.#isStopped) return;
     const startedMs = this.#options.clock.monotonicMs();
-    this.#waiting.push({ request, startedMs, isStateSaved: false, durable: undefined });
+    const begun = { isInstalled: false, isStateSaved: false, durable: undefined };
+    this.#waiting.push({ request, startedMs, ...begun, keptIndex: request.ack.index });
     this.#startIssuing();
   }
 
@@ -109,10 +113,11 @@ export class PersistQueue {
   async #issue(write: Write): Promise<boolean> {
     const { wal } = this.#options;
     const { snapshot, hardState, truncateFrom, entries } = write.request;
-    if (snapshot !== undefined) {
+    if (snapshot !== undefined && !write.isInstalled) {
       await this.#settling;
       if (!this.#isNext(write)) return false;
       await this.#options.install(write.request);
+      write.isInstalled = true;
     }
     if (hardState !== undefined && !write.isStateSaved) {
       if (!(await this.#hasRoom(() => wal.saveHardState(hardState)))) return false;
@@ -120,14 +125,19 @@ export class PersistQueue {
     }
     if (!this.#isNext(write)) return false;
     let durable: Promise<void> | undefined;
-    if (truncateFrom !== undefined) durable = observed(wal.truncateSuffix(truncateFrom));
+    if (truncateFrom !== undefined) {
+      this.#noteCut(truncateFrom);
+      durable = observed(wal.truncateSuffix(truncateFrom));
+    }
     for (const entry of entries) {
       // What was taken back is appended again; what was not is there.
       if (entry.index <= wal.lastIndex) continue;
       while (!this.#append(entry)) {
+        const { lastIndex } = wal;
+        const lastTerm = wal.termAt(lastIndex);
         if (!(await this.#hasRoom(() => wal.whenWritable()))) return false;
-        if (this.#isStopped || entry.index !== wal.lastIndex + 1) return false;
-        if (this.#waiting[0] !== write) return false;
+        if (this.#isStopped || this.#waiting[0] !== write) return false;
+        if (!endsWith(wal, lastIndex, lastTerm)) return false;
       }
     }
     const last = entries.at(-1);
@@ -146,10 +156,23 @@ export class PersistQueue {
    * it would be promised.
    */
   #isNext(write: Write): boolean {
-    const before = this.#issued.at(-1);
-    const isWhole =
-      before === undefined || before.request.ack.index === this.#options.wal.lastIndex;
+    const before = this.#issued.at(-1)?.request.ack;
+    const isWhole = before === undefined || endsWith(this.#options.wal, before.index, before.term);
     return this.#waiting[0] === write && isWhole;
+  }
+
+  /**
+   * The log is about to be cut. Safety: the log forgets at once what it has not begun to write, and what stands before the cut
+   * may not be durable yet, nor ever find room: who is cut waits for that.
+   */
+  #noteCut(from: LogIndex): void {
+    const before = logIndex(from - 1);
+    const durable = observed(this.#options.wal.whenDurable(before));
+    for (const write of this.#issued) {
+      if (write.keptIndex < from) continue;
+      write.keptIndex = before;
+      write.durable = durable;
+    }
   }
 
   /** False where the log takes nothing now. */
@@ -174,17 +197,21 @@ export class PersistQueue {
   async #settleAll(): Promise<void> {
     try {
       for (let first = this.#issued[0]; first !== undefined; first = this.#issued[0]) {
-        const outcome = await outcomeOf(first.durable);
+        const { durable } = first;
+        const outcome = await outcomeOf(durable);
         if (this.#isStopped) return;
+        if (first.durable !== durable) continue;
         if (outcome === 'noSpace') {
           this.#options.onNoSpace();
           await this.#options.clock.sleep(NO_SPACE_RETRY_MS);
+          for (const write of this.#issued) write.keptIndex = write.request.ack.index;
           this.#waiting.unshift(...this.#issued.splice(0));
           this.#startIssuing();
           return;
         }
         this.#issued.shift();
-        this.#options.onDurable(first.request, outcome === 'cut');
+        const isVoid = outcome === 'cut' || first.keptIndex < first.request.ack.index;
+        this.#options.onDurable(first.request, isVoid);
       }
     } catch (cause) {
       this.#fail(cause);
@@ -208,6 +235,11 @@ export class PersistQueue {
     this.#isStopped = true;
     this.#options.onFailure(cause);
   }
+}
+
+/** Safety: an entry of this index and term has the same before it, wherever it is. Source: Raft, section 5.3. */
+function endsWith(wal: Wal, index: LogIndex, term: Term | undefined): boolean {
+  return wal.lastIndex === index && wal.termAt(index) === term;
 }
 
 /** `cut`: the records were truncated before they were durable. Throws what neither is nor a lack of room. */

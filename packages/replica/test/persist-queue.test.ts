@@ -1,8 +1,8 @@
 import { logIndex, term } from '@holdfast/bytes';
 import { createMemoryEnv, type DiskOperation, ManualClock } from '@holdfast/env/memory';
 import type { Entry, PersistRequest } from '@holdfast/raft';
-import { contentSizeBytes, nodeId } from '@holdfast/raft';
-import { openWal, type Wal } from '@holdfast/wal';
+import { configurationOf, contentSizeBytes, nodeId } from '@holdfast/raft';
+import { openWal, type Wal, type WalOptions } from '@holdfast/wal';
 import { expect, test } from 'vitest';
 import { PersistQueue } from '../src/persist-queue.ts';
 
@@ -10,7 +10,13 @@ const IDENTITY = { clusterId: '0'.repeat(32), nodeId: '1'.repeat(32) };
 /** A segment, also under the name that it is made under. */
 const LOG_FILE = /\/wal\/(?!state)/;
 
-async function openQueue() {
+/** Of a log that writes every `largeOf` entry in a batch of its own. */
+const SMALL_BATCHES = { batchSizeLimitBytes: 4096 };
+/** So large that two of them are no batch. */
+const LARGE_BYTES = 3000;
+
+/** `log`: of the log, where it is another one than the usual. */
+async function openQueue(log: Partial<WalOptions> = {}) {
   const disk = { stateMs: 0 };
   const latencyMs = ({ kind, path }: DiskOperation): number =>
     kind === 'writeSynced' && path.startsWith('/wal/state') ? disk.stateMs : 0;
@@ -22,8 +28,12 @@ async function openQueue() {
     identity: IDENTITY,
     segmentSizeBytes: 65_536,
     preallocate: false,
+    ...log,
   });
   const durable: number[] = [];
+  /** How far the log was durable when each was said to be. */
+  const durableTo: number[] = [];
+  const installed: number[] = [];
   /** Those whose messages may leave, and whose last entry is another one in the log. */
   const broken: number[] = [];
   const failures: unknown[] = [];
@@ -35,13 +45,18 @@ async function openQueue() {
     onAppended: () => undefined,
     onDurable: ({ ack }, isVoid) => {
       durable.push(ack.write);
+      durableTo.push(wal.durableIndex);
       if (!isVoid && wal.termAt(ack.index) !== ack.term) broken.push(ack.write);
     },
-    install: () => Promise.resolve(),
+    install: ({ ack }) => {
+      installed.push(ack.write);
+      return Promise.resolve();
+    },
     onNoSpace: () => noSpace++,
     onFailure: (cause) => failures.push(cause),
   });
-  return { env, clock, disk, wal, queue, durable, broken, failures, noSpace: () => noSpace };
+  const told = { durable, durableTo, broken, installed, failures, noSpace: () => noSpace };
+  return { env, clock, disk, wal, queue, ...told };
 }
 
 /** Term `write`, a vote, and so many entries of that term. */
@@ -60,6 +75,29 @@ function requestOf(write: number, first: number, count: number): PersistRequest 
     messages: [],
     ack: { write, index, term: term(write) },
   };
+}
+
+/** More entries of that term, and no vote. */
+function moreOf(write: number, ofTerm: number, first: number, count: number): PersistRequest {
+  const request = requestOf(ofTerm, first, count);
+  return { ...request, hardState: undefined, ack: { ...request.ack, write } };
+}
+
+/** As `requestOf`, without a vote, and of entries that have a batch each in a log of `SMALL_BATCHES`. */
+function largeOf(write: number, first: number, count: number): PersistRequest {
+  const request = requestOf(write, first, count);
+  const command = { kind: 200, head: new Uint8Array(1), body: [new Uint8Array(LARGE_BYTES)] };
+  const content = { type: 'command', command } as const;
+  const entries = request.entries.map((entry) => ({ ...entry, content }));
+  return { ...request, entries, hardState: undefined };
+}
+
+async function pass(clock: ManualClock, durationMs: number): Promise<void> {
+  for (let elapsedMs = 0; elapsedMs < durationMs; elapsedMs += 50) {
+    await turns();
+    clock.advance(50);
+  }
+  await turns();
 }
 
 /** Lets everything run that needs no time. */
@@ -113,9 +151,9 @@ test('what a full log took back is written again, in order, with what came meanw
     applied: 'none',
   });
   queue.submit(requestOf(1, 1, 2));
-  queue.submit({ ...requestOf(1, 3, 2), hardState: undefined, ack: requestOf(2, 3, 2).ack });
+  queue.submit(moreOf(2, 1, 3, 2));
   await turns();
-  queue.submit({ ...requestOf(1, 5, 1), hardState: undefined, ack: requestOf(3, 5, 1).ack });
+  queue.submit(moreOf(3, 1, 5, 1));
   for (let tries = 0; tries < 4; tries++) {
     await turns();
     clock.advance(200);
@@ -168,7 +206,7 @@ test('what a full log took back is not promised where a later leader has put its
     times: 1,
     applied: 'none',
   });
-  queue.submit({ ...requestOf(1, 3, 1), hardState: undefined, ack: requestOf(2, 3, 1).ack });
+  queue.submit(moreOf(2, 1, 3, 1));
   await turns();
   queue.submit({ ...requestOf(3, 3, 1), truncateFrom: logIndex(3) });
   for (let elapsedMs = 0; elapsedMs < 1000; elapsedMs += 50) {
@@ -198,6 +236,111 @@ test('what a full log took back is written again though a later request has cut 
   }
   expect([durable.at(-1), failures, broken]).toEqual([2, [], []]);
   expect([wal.lastIndex, wal.termAt(logIndex(2)), wal.termAt(logIndex(3))]).toEqual([3, 1, 2]);
+  await queue.stop();
+  await wal.close();
+});
+
+test('what is cut of a request is not the end of it: what stays is written again where it found no room', async () => {
+  const { env, clock, wal, queue, durable, failures, broken } = await openQueue(SMALL_BATCHES);
+  env.files.failWhen({
+    when: ({ kind, path }) => kind === 'writeSynced' && LOG_FILE.test(path),
+    code: 'NO_SPACE',
+    times: 1,
+    applied: 'none',
+  });
+  queue.submit(largeOf(1, 1, 4));
+  queue.submit({ ...requestOf(2, 4, 1), hardState: undefined, truncateFrom: logIndex(4) });
+  await pass(clock, 1000);
+  expect([failures, durable, broken]).toEqual([[], [1, 2], []]);
+  expect([1, 2, 3, 4].map((at) => wal.termAt(logIndex(at)))).toEqual([1, 1, 1, 2]);
+  await queue.stop();
+  await wal.close();
+});
+
+test('what is cut of a request does not make the rest of it durable, nor what came behind it', async () => {
+  const { clock, wal, queue, durable, durableTo, broken } = await openQueue(SMALL_BATCHES);
+  queue.submit(largeOf(1, 1, 4));
+  queue.submit(moreOf(2, 1, 5, 0));
+  queue.submit({ ...requestOf(3, 4, 1), hardState: undefined, truncateFrom: logIndex(4) });
+  await pass(clock, 100);
+  expect([durable, broken]).toEqual([[1, 2, 3], []]);
+  expect(durableTo[0]).toBeGreaterThanOrEqual(3);
+  await queue.stop();
+  await wal.close();
+});
+
+test('what was cut once waits for nothing that a later cut leaves', async () => {
+  const { env, clock, wal, queue, durable, failures, broken } = await openQueue(SMALL_BATCHES);
+  let files = 0;
+  env.files.failWhen({
+    // The first one takes what comes before the cuts.
+    when: ({ kind }) => kind === 'create' && ++files === 2,
+    code: 'NO_SPACE',
+  });
+  queue.submit(largeOf(1, 1, 3));
+  queue.submit(moreOf(2, 1, 4, 2));
+  queue.submit({ ...requestOf(3, 3, 1), hardState: undefined, truncateFrom: logIndex(3) });
+  queue.submit(moreOf(4, 3, 4, 2));
+  queue.submit({ ...requestOf(5, 5, 1), hardState: undefined, truncateFrom: logIndex(5) });
+  await pass(clock, 1000);
+  expect([failures, durable, broken]).toEqual([[], [1, 2, 3, 4, 5], []]);
+  expect([1, 2, 3, 4, 5].map((at) => wal.termAt(logIndex(at)))).toEqual([1, 1, 3, 3, 5]);
+  await queue.stop();
+  await wal.close();
+});
+
+test('where a full log took a cut back, nothing is written behind what was to be cut', async () => {
+  const { env, clock, wal, queue, durable, failures, broken } = await openQueue();
+  queue.submit(requestOf(1, 1, 3));
+  await turns();
+  env.files.failWhen({ when: ({ kind }) => kind === 'create', code: 'NO_SPACE' });
+  // As many as are cut, so that the log is as long as before.
+  queue.submit({ ...requestOf(2, 2, 2), hardState: undefined, truncateFrom: logIndex(2) });
+  await turns();
+  queue.submit(moreOf(3, 2, 4, 1));
+  await turns();
+  expect([durable, wal.lastIndex]).toEqual([[1], 3]);
+  await pass(clock, 400);
+  expect([durable, failures]).toEqual([[1, 2, 3], []]);
+  expect([1, 2, 3, 4].map((at) => wal.termAt(logIndex(at)))).toEqual([1, 2, 2, 2]);
+  expect(broken).toEqual([]);
+  await queue.stop();
+  await wal.close();
+});
+
+test('where a full log took a cut back while the rest of the request waited, the rest is not written behind what was to be cut', async () => {
+  const { env, clock, wal, queue, durable, failures } = await openQueue({
+    ...SMALL_BATCHES,
+    pendingSizeLimitBytes: 8192,
+  });
+  queue.submit(requestOf(1, 1, 3));
+  await turns();
+  const seen: unknown[] = [];
+  env.files.failWhen({ when: ({ kind }) => kind === 'create', code: 'NO_SPACE' });
+  env.files.watch(() => {
+    if (wal.lastIndex > 3) seen.push(wal.termAt(logIndex(3)));
+  });
+  queue.submit({ ...largeOf(2, 2, 4), truncateFrom: logIndex(2) });
+  await pass(clock, 1000);
+  expect([durable, failures]).toEqual([[1, 2], []]);
+  expect(new Set(seen)).toEqual(new Set([2]));
+  await queue.stop();
+  await wal.close();
+});
+
+test('a snapshot is installed once, though its vote finds no room', async () => {
+  const { env, clock, wal, queue, durable, installed, failures } = await openQueue();
+  env.files.failWhen({
+    when: ({ kind, path }) => kind === 'writeSynced' && path.startsWith('/wal/state'),
+    code: 'NO_SPACE',
+    times: 2,
+    applied: 'none',
+  });
+  const configuration = configurationOf([nodeId('n2')]);
+  const snapshot = { index: logIndex(0), term: term(0), configuration };
+  queue.submit({ ...requestOf(1, 1, 1), snapshot });
+  await pass(clock, 1000);
+  expect([installed, durable, failures]).toEqual([[1], [1], []]);
   await queue.stop();
   await wal.close();
 });
