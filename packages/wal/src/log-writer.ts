@@ -419,7 +419,9 @@ export class LogWriter {
       this.onUnlink(old);
       await files.unlink(old.path).catch(ignoreNoSpace);
     }
-    if (voided.length > 0) await files.syncDirectory(this.#settings.directory);
+    if (voided.length > 0) {
+      await files.syncDirectory(this.#settings.directory).catch(ignoreNoSpace);
+    }
     settled.resolve();
   }
 

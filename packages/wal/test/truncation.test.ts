@@ -1,4 +1,5 @@
 import { logIndex, utf8 } from '@holdfast/bytes';
+import type { DiskOperation } from '@holdfast/env/memory';
 import { describe, expect, it } from 'vitest';
 import { codeOf, contents, envOn, memoryEnv, open, put, T1 } from './fixtures/logs.ts';
 
@@ -61,25 +62,33 @@ describe('truncation while records wait for the disk', () => {
     await again.close();
   });
 
-  it('has happened though a file of what it takes away cannot be removed: the next open does that', async () => {
-    const env = await memoryEnv();
-    const log = { segmentSizeBytes: 16384, preallocate: false };
-    const wal = await open(env, log);
-    for (const text of ['a', 'b', 'c', 'd']) await put(wal, text, new Uint8Array(5000));
-    const paths = wal.segments().map(({ path }) => path);
-    // A file system that writes nothing in place needs room for that too.
-    env.files.failWhen({ when: ({ kind }) => kind === 'unlink', code: 'NO_SPACE' });
-    await wal.truncateSuffix(logIndex(2));
-    expect([wal.lastIndex, wal.durableIndex]).toEqual([1, 1]);
-    await put(wal, 'new b');
-    expect([...(await contents(wal)).values()]).toEqual(['a', 'new b']);
-    await wal.close();
-    const again = await open(env, log);
-    expect([...(await contents(again)).values()]).toEqual(['a', 'new b']);
-    const there = await Promise.all(paths.map((path) => env.files.stat(path)));
-    expect(there.map((stat) => stat !== undefined)).toEqual(paths.map((_, at) => at === 0));
-    await again.close();
-  });
+  it.each(['unlink', 'syncDirectory'])(
+    'has happened though there is no room to remove a file of what it takes away: %s',
+    async (failing) => {
+      const env = await memoryEnv();
+      const log = { segmentSizeBytes: 16384, preallocate: false };
+      const wal = await open(env, log);
+      for (const text of ['a', 'b', 'c', 'd']) await put(wal, text, new Uint8Array(5000));
+      const paths = wal.segments().map(({ path }) => path);
+      // A file system that writes nothing in place needs room for that too.
+      let isRemoving = false;
+      const when = ({ kind }: DiskOperation): boolean => {
+        isRemoving ||= kind === 'unlink';
+        return isRemoving && kind === failing;
+      };
+      env.files.failWhen({ when, code: 'NO_SPACE', applied: 'none' });
+      await wal.truncateSuffix(logIndex(2));
+      expect([wal.lastIndex, wal.durableIndex]).toEqual([1, 1]);
+      await put(wal, 'new b');
+      expect([...(await contents(wal)).values()]).toEqual(['a', 'new b']);
+      await wal.close();
+      const again = await open(env, log);
+      expect([...(await contents(again)).values()]).toEqual(['a', 'new b']);
+      const there = await Promise.all(paths.map((path) => env.files.stat(path)));
+      expect(there.map((stat) => stat !== undefined)).toEqual(paths.map((_, at) => at === 0));
+      await again.close();
+    },
+  );
 
   it('cuts twice before the first cut is durable', async () => {
     const env = await memoryEnv();
