@@ -1,4 +1,4 @@
-import { SettingsError } from '../settings-error.ts';
+import { pageAddress } from '../page-address.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 
 const LIMIT_MS = 5_000;
@@ -8,11 +8,7 @@ export async function healthcheck(
   terminal: Terminal,
   options: { readonly url: string },
 ): Promise<ExitCode> {
-  if (!URL.canParse(options.url)) {
-    throw new SettingsError(`"${options.url}" is not an address such as http://127.0.0.1:9000.`);
-  }
-  const url = new URL(options.url);
-  if (url.pathname === '/') url.pathname = '/_/health/ready';
+  const url = pageAddress(options.url, '/_/health/ready');
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(LIMIT_MS) });
     const text = (await response.text()).slice(0, 200).trim();

@@ -1,7 +1,7 @@
 import { openOverlayStore } from '@holdfast/kv';
 import { Metrics } from '../metrics.ts';
 import { MetricsText } from '../metrics-text.ts';
-import { SettingsError } from '../settings-error.ts';
+import { pageAddress } from '../page-address.ts';
 import { statsReport } from '../stats-report.ts';
 import { sampleStorage } from '../storage-sample.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
@@ -20,11 +20,7 @@ export function stats(
 }
 
 async function statsOfServer(terminal: Terminal, address: string): Promise<ExitCode> {
-  if (!URL.canParse(address)) {
-    throw new SettingsError(`"${address}" is not an address such as http://127.0.0.1:9000.`);
-  }
-  const url = new URL(address);
-  if (url.pathname === '/') url.pathname = '/_/metrics';
+  const url = pageAddress(address, '/_/metrics');
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(LIMIT_MS) });
     const metrics = new MetricsText(response.ok ? await response.text() : '');
