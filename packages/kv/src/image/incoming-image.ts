@@ -134,7 +134,10 @@ export class IncomingImage {
     if (this.#closed) return;
     this.#closed = true;
     await this.#running.catch(() => undefined);
-    if (this.#prepared !== undefined) await discardPrepared(this.#parts, this.#prepared);
+    // What cannot be removed is left over: no MANIFEST lists it, and the next start removes it.
+    if (this.#prepared !== undefined) {
+      await discardPrepared(this.#parts, this.#prepared).catch(() => undefined);
+    }
     this.#snapshot.release();
     this.#parts.pins.release(this.#pin);
   }
