@@ -175,7 +175,7 @@ export class Proposals {
     proposal.forward = undefined;
     this.#isRefused = !outcome.accepted && !MAY_COMMIT.has(outcome.code);
     // What was refused is in no log, so nobody speaks of the request again.
-    if (this.#isRefused) this.#forget(proposal, outcome.requestId);
+    if (this.#isRefused) this.#kept.delete(outcome.requestId);
     if (outcome.accepted && outcome.term >= this.#term) proposal.term = outcome.term;
     else this.#requeue([proposal]);
   }
@@ -260,16 +260,10 @@ export class Proposals {
     return true;
   }
 
-  #forget({ requests }: Proposal, requestId: number): void {
-    this.#kept.delete(requestId);
-    requests.splice(requests.indexOf(requestId), 1);
-  }
-
   /** Puts them where they were in the order of calls. */
   #requeue(proposals: readonly Proposal[]): void {
-    const open = proposals.filter(({ isAnswered }) => !isAnswered);
-    if (open.length === 0) return;
-    this.#queue = [...open, ...this.#queue].sort((left, right) => left.order - right.order);
+    if (proposals.length === 0) return;
+    this.#queue = [...proposals, ...this.#queue].sort((left, right) => left.order - right.order);
     this.#options.onWaiting();
   }
 

@@ -1,13 +1,11 @@
-import { logIndex, term } from '@holdfast/bytes';
 import { createNodeEnv } from '@holdfast/env/node';
 import type { Transaction, TransactResult } from '@holdfast/kv';
 import { encodeEntry } from '@holdfast/kv';
-import type { StoredState } from '@holdfast/raft';
-import { configurationOf, nodeId, Raft } from '@holdfast/raft';
 import { afterAll, expect, test } from 'vitest';
 import { Proposals } from '../src/proposals.ts';
 import type { SlotSession } from '../src/session-slots.ts';
 import { SessionSlots } from '../src/session-slots.ts';
+import { leaderAlone } from './fixtures/lone-raft.ts';
 
 const { bodyChecksum, clock, digests, random } = await createNodeEnv();
 
@@ -30,25 +28,6 @@ function open(): { readonly proposals: Proposals; readonly slots: SessionSlots }
   return { proposals: new Proposals({ clock, bodyChecksum, slots, ...limits, onWaiting }), slots };
 }
 
-/** A node that leads nobody but itself. */
-function leaderAlone(): Raft {
-  const self = nodeId('n1');
-  const stored: StoredState = {
-    hardState: { term: term(0), votedFor: undefined, commitIndex: logIndex(0) },
-    base: { index: logIndex(0), term: term(0) },
-    configuration: configurationOf([self]),
-    entries: [],
-    memberships: [],
-    appliedIndex: logIndex(0),
-  };
-  const raft = new Raft({ nodeId: self, random: () => 0.5 }, stored);
-  raft.campaign();
-  for (let ready = raft.ready(); ready !== undefined; ready = raft.ready()) {
-    if (ready.persist !== undefined) raft.persisted(ready.persist.ack);
-  }
-  return raft;
-}
-
 test('what was applied of an earlier transaction of a slot is no answer to its next one', async () => {
   const { proposals, slots } = open();
   const earlier = slots.take() as SlotSession;
@@ -61,6 +40,19 @@ test('what was applied of an earlier transaction of a slot is no answer to its n
   expect([proposals.count, proposals.waitingBytes]).toEqual([0, 0]);
   // The slot is free again, and its next sequence is a later one.
   expect(slots.take()).toEqual({ ...earlier, sequence: earlier.sequence + 2 });
+});
+
+test('a copy that is applied after the answer ends nothing twice: no two transactions get one name', async () => {
+  const { proposals, slots } = open();
+  const first = slots.take() as SlotSession;
+  slots.giveBack(first);
+  const waiting = proposals.submit({ operations });
+  const head = headOf({ ...first, sequence: first.sequence + 1 });
+  for (let copy = 0; copy < 2; copy++) proposals.answer(head, committedAt(7));
+  expect(await waiting).toEqual(committedAt(7));
+  expect([proposals.count, proposals.waitingBytes]).toEqual([0, 0]);
+  const [one, other] = [slots.take(), slots.take()];
+  expect(one?.clientId).not.toBe(other?.clientId);
 });
 
 test('each transaction gets the answer of its own slot', async () => {

@@ -56,4 +56,8 @@ test('what other nodes, earlier starts and clients name is none of the own', () 
     expect(slots.ownOf(headOf({ clientId: name, sequence: 1 })), name).toBeUndefined();
   }
   expect(slots.ownOf(headOf())).toBeUndefined();
+  // The second byte says whether there is a name.
+  const unnamed = headOf(own);
+  unnamed[1] = (unnamed[1] ?? 0) & ~1;
+  expect([slots.ownOf(unnamed), sessionOf(unnamed)]).toEqual([undefined, undefined]);
 });
