@@ -116,11 +116,10 @@ export class MemberGuard {
   }
 
   /**
-   * The message, where it may be looked at. Throws a KvError KV_INCOMPATIBLE where a leader knows this node by another
-   * folder, and a MalformedBytesError where there is no envelope.
+   * The message, where it may be looked at. Throws a KvError KV_INCOMPATIBLE where a leader knows this node by another folder.
+   * `envelope` may have the message behind it.
    */
   admit(envelope: Uint8Array, message: Message, status: GuardStatus): Message | undefined {
-    if (envelope.length < ENVELOPE_BYTES) throw new MalformedBytesError('no envelope');
     const { type, from } = message;
     if (OF_A_LEADER.has(type)) {
       if (startsWithBytes(envelope, this.#ownBytes, INCARNATION_BYTES)) return message;

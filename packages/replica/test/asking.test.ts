@@ -79,6 +79,24 @@ test.each([
   await peer.close();
 });
 
+test('who is stopped waits for what has begun', async () => {
+  const peer = await RawPeer.open();
+  const voting = Promise.withResolvers<void>();
+  const rejoining = rejoiningTo(peer, () => voting.promise);
+  peer.react = () => isA('voter');
+  rejoining.start();
+  await peer.run(50);
+  let isStopped = false;
+  const stopped = rejoining.stop().then(() => {
+    isStopped = true;
+  });
+  await peer.run(50);
+  expect(isStopped).toBe(false);
+  voting.resolve();
+  await stopped;
+  await peer.close();
+});
+
 test('a leader that says that the node was removed by hand is believed, and nobody else asked', async () => {
   const peer = await RawPeer.open();
   peer.react = () => REMOVED;
@@ -152,6 +170,19 @@ test('a node without a leader asks what it is each five seconds, and each minute
   expect(peer.asked.length).toBe(told);
   await peer.run(15_000);
   expect(peer.asked.length).toBe(told + 1);
+  await watch.stop();
+  await peer.close();
+});
+
+test('a node that hears of a leader asks nobody what it is', async () => {
+  const peer = await RawPeer.open();
+  const raft = followerWith(4);
+  const said = { from: nodeId('a'), to: nodeId('b'), term: term(3), leaderCommit: logIndex(0) };
+  raft.step({ type: 'heartbeat', ...said, readRound: 0 });
+  const watch = watchOf(peer, raft);
+  watch.start();
+  await peer.run(20_000);
+  expect(peer.connections).toEqual([]);
   await watch.stop();
   await peer.close();
 });

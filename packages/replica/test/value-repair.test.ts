@@ -122,5 +122,7 @@ test('what waits when it is closed is answered at once, and nobody else is asked
   await peer.turn();
   expect([isOver, troubles, peer.connections.length]).toEqual([true, [], 1]);
   await asked;
+  expect((await peer.until(repair.find(NAME))).value).toBeUndefined();
+  expect(peer.connections.length).toBe(1);
   await peer.close();
 });

@@ -176,10 +176,7 @@ export class ImageSource {
 
   #fail(error: ReplicaError): void {
     this.#failure ??= error;
-    for (const { answer } of this.#waiting.values()) {
-      answer.promise.catch(() => undefined);
-      answer.reject(this.#failure);
-    }
+    for (const { answer } of this.#waiting.values()) answer.reject(this.#failure);
   }
 
   #unexpected(answer: Answer): ReplicaError {

@@ -33,7 +33,7 @@ interface Held {
   usedMs: number;
 }
 
-/** The bytes of values in one answer. One value may exceed it. */
+/** The bytes of values in one answer, at most: more than any one value has. */
 const ANSWER_SIZE_BYTES: number = 2 * 1024 * 1024;
 
 /**
@@ -107,11 +107,9 @@ export class ImageServer {
     const sizeBytes = parts.reduce((sum, part) => sum + part.length, 0);
     await this.#pace.spend(sizeBytes);
     this.#sentBytes += sizeBytes;
-    for (let tries = 0; tries < 2; tries++) {
-      if (this.#isClosed) return false;
-      if (connection.send(...parts)) return true;
-      await connection.drained();
-    }
+    if (connection.send(...parts)) return true;
+    // Then half of the queue is free, or the connection has ended.
+    await connection.drained();
     return connection.send(...parts);
   }
 
@@ -205,7 +203,7 @@ function isOfMembers(question: Question): question is MemberQuestion {
 /** Safety: an answer is in memory as a whole. */
 function checkSize({ names }: Extract<Question, { type: 'values' }>): void {
   const sizeBytes = names.reduce((sum, { length }) => sum + length, 0);
-  if (names.length > 1 && sizeBytes > ANSWER_SIZE_BYTES) {
+  if (sizeBytes > ANSWER_SIZE_BYTES) {
     throw new KvError('KV_INVALID_ARGUMENT', 'too many values are asked for at once');
   }
 }

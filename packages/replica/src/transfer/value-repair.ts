@@ -44,7 +44,6 @@ export class ValueRepair {
   async close(): Promise<void> {
     this.#isClosed = true;
     const connected = [...this.#connected.values()];
-    this.#connected.clear();
     await Promise.all(connected.map((source) => source.then((one) => one.close()).catch(ignore)));
   }
 
