@@ -224,6 +224,35 @@ describe('members', () => {
     await cluster.close();
   });
 
+  test('a change that only a cut-off leader has in its log is not said to be done', async () => {
+    const cluster = await MemoryCluster.open();
+    const leader = await cluster.leader();
+    const name = cluster.nameOf(leader);
+    const [other = '', third = ''] = NAMES.filter((each) => each !== name);
+    await cluster.until(leader.store.transact(put('key', 'before')));
+    cluster.network.partition([name], [other, third]);
+    const removal = Promise.allSettled([leader.cluster.remove(third)]);
+    const { lastIndex } = leader.cluster.status();
+    const next = () =>
+      [other, third].find((each) => cluster.replica(each).cluster.status().role === 'leader');
+    await cluster.untilTrue(() => next() !== undefined, 'another leader');
+    // Behind where the change stood.
+    for (let at = 0; at < 5; at++) {
+      await cluster.until(cluster.replica(next() ?? '').store.transact(put('key', `${at}`)));
+    }
+    cluster.network.heal();
+    await cluster.untilTrue(
+      () => leader.cluster.status().appliedIndex > lastIndex,
+      'what the others have agreed on',
+    );
+    expect(await cluster.until(removal)).toMatchObject([
+      { status: 'rejected', reason: { code: 'KV_UNAVAILABLE' } },
+    ]);
+    const { voters } = cluster.replica(other).cluster.status().configuration;
+    expect(voters).toEqual([...NAMES]);
+    await cluster.close();
+  });
+
   test('all are restarted one after the other under load: every write is answered in the end', async () => {
     const cluster = await MemoryCluster.open();
     const client = keepWriting(cluster);
