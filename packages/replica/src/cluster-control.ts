@@ -233,7 +233,7 @@ const REASONS: Readonly<Record<string, string>> = {
   LEARNER_BEHIND: 'the learner lacks too much still, or was not heard of lately',
   UNCOMMITTED_LIMIT: 'too much waits to be agreed on',
   ALREADY_MEMBER: 'the node is a member already',
-  NOT_LEARNER: 'the node is no learner; add it first',
+  NOT_LEARNER: 'the node is no learner: it is a voter already, or has to be added first',
   NOT_VOTER: 'the node is no voter',
   NOT_MEMBER: 'the node is no member',
   NO_VOTERS: 'the last voter cannot go',

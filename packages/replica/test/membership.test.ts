@@ -98,6 +98,7 @@ describe('members', () => {
     const { cluster: control } = leader;
     const refusal = { code: 'REPLICA_CHANGE_REFUSED' };
     await expect(cluster.until(control.promote('n9'))).rejects.toMatchObject(refusal);
+    await expect(cluster.until(control.promote('n2'))).rejects.toThrow('it is a voter already');
     await expect(cluster.until(control.remove('n9'))).rejects.toMatchObject(refusal);
     await expect(cluster.until(control.add('n1', FOURTH))).rejects.toMatchObject(refusal);
     await cluster.close();
