@@ -146,8 +146,9 @@ export class SpareFiles {
     } catch {
       const file = this.#file;
       this.#file = undefined;
-      await file?.handle.close();
-      if (file !== undefined) await this.#remove(file.path);
+      if (file === undefined) return false;
+      await file.handle.close().catch(() => undefined);
+      await this.#remove(file.path);
       return false;
     }
   }

@@ -1,3 +1,4 @@
+import { FileError, type Files } from '@holdfast/env';
 import { createMemoryEnv, type MemoryEnv, MemoryFiles } from '@holdfast/env/memory';
 import { describe, expect, it } from 'vitest';
 import type { Wal } from '../src/index.ts';
@@ -55,6 +56,33 @@ describe('the spare segment', () => {
     expect(wal.stats().spareBytes).toBeLessThan(LOG.segmentSizeBytes);
     await wal.close();
     expect(closed.toSorted()).toEqual(opened.toSorted());
+    expect((await env.files.list(DIRECTORY)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
+
+  it('whose file cannot be closed is given up, and the log goes on without it', async () => {
+    const env = await memoryEnv();
+    let failed = 0;
+    const openSpare: Files['open'] = async (path, mode, options) => {
+      const handle = await env.files.open(path, mode, options);
+      if (failed > 0 || !path.endsWith('spare-00000001.tmp')) return handle;
+      const close = async (): Promise<void> => {
+        failed++;
+        await handle.close();
+        throw new FileError('FILE_IO', path, 'close failed');
+      };
+      return new Proxy(handle, {
+        get: (target, name) => {
+          if (name === 'close') return close;
+          const value: unknown = Reflect.get(target, name);
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      });
+    };
+    const plain = mutantFiles(env.files, { onWriteSynced: () => undefined });
+    const wal = await open({ ...env, files: { ...plain, open: openSpare } }, LOG);
+    while (wal.segments().length < 2) await put(wal, 'record', new Uint8Array(1024));
+    expect(failed).toBeGreaterThan(0);
+    await wal.close();
     expect((await env.files.list(DIRECTORY)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
 

@@ -1,7 +1,20 @@
 import { logIndex, term } from '@holdfast/bytes';
 import type { DiskOperation } from '@holdfast/env/memory';
 import { describe, expect, it } from 'vitest';
-import { codeOf, contents, envOn, memoryEnv, open, put } from './fixtures/logs.ts';
+import { settingsOf } from '../src/settings.ts';
+import { openState } from '../src/state-recovery.ts';
+import { StateSaver } from '../src/state-saver.ts';
+import { decodeStateSlot, type WalState } from '../src/state-slots.ts';
+import {
+  codeOf,
+  contents,
+  DIRECTORY,
+  envOn,
+  IDENTITY,
+  memoryEnv,
+  open,
+  put,
+} from './fixtures/logs.ts';
 
 const isSave = ({ kind, path }: DiskOperation): boolean =>
   kind === 'writeSynced' && path.includes('/state-');
@@ -35,6 +48,62 @@ describe('a state that could not be saved, for want of room', () => {
     expect(await codeOf(refused)).toBe('WAL_NO_SPACE');
     expect(wal.hardState).toEqual(first);
     await wal.close();
+  });
+});
+
+describe('a vote', () => {
+  const vote = { term: term(5), votedFor: 'b', commitIndex: logIndex(0) };
+
+  it('is in both slots, though it shares its write with what is saved in one', async () => {
+    const env = await memoryEnv();
+    await env.files.makeDirectory(DIRECTORY);
+    const hardState = { term: term(0), votedFor: undefined, commitIndex: logIndex(0) };
+    const before: WalState = {
+      hardState,
+      firstIndex: 1,
+      termBefore: 0,
+      newest: undefined,
+      durableIndex: 0,
+    };
+    const settings = settingsOf({ env, directory: DIRECTORY, identity: IDENTITY });
+    const slots = await openState(settings, { state: before, versions: [0, 0] }, undefined);
+    const saver = new StateSaver(slots, before);
+    // The first is being written while the others come.
+    await Promise.all([
+      saver.saveOnce({ durableIndex: 1 }),
+      saver.saveOnce({ durableIndex: 2 }),
+      saver.save({ hardState: vote }),
+    ]);
+    for (const name of ['state-a', 'state-b']) {
+      const file = await env.files.open(`${DIRECTORY}/${name}`, 'read');
+      const block = new Uint8Array(4096);
+      await file.read(block, 0);
+      await file.close();
+      expect(decodeStateSlot(block, env.crc32c)).toMatchObject({ state: { hardState: vote } });
+    }
+    await saver.close();
+  });
+
+  it('that was found in one slot is in both before the log is used', async () => {
+    const env = await memoryEnv();
+    const wal = await open(env);
+    env.files.failWhen({
+      when: ({ kind, path }) => kind === 'writeSynced' && path.endsWith('state-b'),
+      code: 'FILE_IO',
+      applied: 'none',
+    });
+    expect(await codeOf(wal.saveHardState(vote))).toBe('WAL_POISONED');
+    await wal.close();
+    const again = await open(env);
+    expect(again.hardState).toEqual(vote);
+    for (const name of ['state-a', 'state-b']) {
+      const { files } = await envOn(env.files.clone());
+      files.corrupt(`${DIRECTORY}/${name}`, { offset: 20 });
+      const third = await open(await envOn(files));
+      expect(third.hardState, name).toEqual(vote);
+      await third.close();
+    }
+    await again.close();
   });
 });
 

@@ -60,6 +60,17 @@ describe('an open log', () => {
     await again.close();
   });
 
+  it('knows the sizes of its files', async () => {
+    const env = await memoryEnv();
+    const wal = await open(env);
+    for (let number = 1; number <= 60; number++) {
+      await put(wal, `record ${number}`, new Uint8Array(900));
+      const { path, sizeBytes } = wal.segments().at(-1) ?? { path: '' };
+      expect(sizeBytes).toBe((await env.files.stat(path))?.sizeBytes);
+    }
+    await wal.close();
+  });
+
   it('keeps hard state over a restart, and begins where the prefix was released', async () => {
     const env = await memoryEnv();
     const wal = await open(env, SMALL);
