@@ -76,6 +76,40 @@ describe('the state of another node', () => {
     await b.store.close();
   });
 
+  test('is taken over while the tables of before are merged: they and what comes of them are gone', async () => {
+    const [a, b] = [await openNode('a'), await openNode('b')];
+    for (const key of KEYS) await a.store.transact({ operations: [put(key, 3000)] });
+    for (const key of ['x', 'y', 'z']) {
+      const operations = Array.from({ length: 600 }, (_, at) => put(`${key}-${at}`, 1000));
+      await b.store.transact({ operations });
+      await b.store.flush();
+    }
+    const image = a.store.images.pin();
+    const incoming = b.store.images.incoming();
+    await incoming.receive(new CountingFeed(image));
+    await incoming.prepare();
+    let hasBegun = false;
+    b.env.files.failWhen({
+      when: ({ kind, path }) => {
+        hasBegun ||= kind === 'create' && path.endsWith('.table');
+        return false;
+      },
+      code: 'FILE_IO',
+    });
+    const merging = b.store.compact();
+    while (!hasBegun) await Promise.resolve();
+    expect(await incoming.install()).toMatchObject({ index: image.index });
+    await merging;
+    await incoming.close();
+    image.close();
+    expect(await contentsOf(b.store)).toEqual(await contentsOf(a.store));
+    expect(b.store.status().tableCount).toBe(1);
+    await b.store.close();
+    const names = await b.env.files.list(`${DIRECTORY}/kv`);
+    expect(names.filter((name) => name.endsWith('.table'))).toHaveLength(1);
+    await a.store.close();
+  });
+
   test('is restored from a backup that is taken before anything is written behind it', async () => {
     const [a, b] = [await openNode('a'), await openNode('b')];
     for (const { store } of [a, b]) await store.transact({ operations: [put('old', 9000)] });
