@@ -2,7 +2,12 @@ import { fromHex, logIndex, term, toHex } from '@holdfast/bytes';
 import { type Message, nodeId, type PersistRequest } from '@holdfast/raft';
 import { expect, test } from 'vitest';
 import { INCARNATION_KIND } from '../src/entry-format.ts';
-import { encodeIncarnation, MemberGuard, NO_FOLDER } from '../src/member-guard.ts';
+import {
+  decodeIncarnation,
+  encodeIncarnation,
+  MemberGuard,
+  NO_FOLDER,
+} from '../src/member-guard.ts';
 
 const OWN = '1'.repeat(16);
 const FIRST = 'a'.repeat(16);
@@ -155,4 +160,59 @@ test('a vote of a member that the log does not know counts until it knows more t
     [true, true, false],
     [true, true, true, false],
   ]);
+});
+
+test('a leader proposes the folders that it has heard of from a log that is begun, its own too, and each once', () => {
+  const guard = new MemberGuard({ own: OWN, records: [], onRefused: () => undefined });
+  const [self, learner, stranger] = [nodeId('n1'), nodeId('n3'), nodeId('n4')];
+  const voters = [self, peer];
+  const configuration = { voters, votersOutgoing: [], learners: [learner], learnersNext: [] };
+  const status = { nodeId: self, role: 'leader', term: term(1), configuration } as const;
+  const proposed = (role: 'leader' | 'follower' = 'leader') =>
+    guard.unrecorded({ ...status, role }).map(({ head }) => {
+      const { nodeId: member, incarnation } = decodeIncarnation(head);
+      return `${member} ${incarnation}`;
+    });
+  const say = (type: Message['type'], from: typeof self, incarnation: string): void => {
+    const said = { type, from, to: self, term: term(1) } as Message;
+    guard.admit(fromHex(incarnation + OWN), said, status);
+  };
+  expect(proposed()).toEqual([`n1 ${OWN}`]);
+  expect(proposed('follower')).toEqual([]);
+  // Who only answers has promised nothing yet, and may begin another folder.
+  say('heartbeatReply', peer, FIRST);
+  expect(proposed()).toEqual([`n1 ${OWN}`]);
+  say('appendAccepted', peer, FIRST);
+  say('appendAccepted', learner, SECOND);
+  say('appendAccepted', stranger, SECOND);
+  expect(proposed()).toEqual([`n1 ${OWN}`, `n2 ${FIRST}`, `n3 ${SECOND}`]);
+  guard.follow({ truncateFrom: undefined, entries: [recordOf(1, FIRST)] });
+  expect(proposed()).toEqual([`n1 ${OWN}`, `n3 ${SECOND}`]);
+  // The name is given to another one: what was heard under it before counts for nothing.
+  guard.follow({ truncateFrom: undefined, entries: [recordOf(2, undefined)] });
+  expect(proposed()).toEqual([`n1 ${OWN}`, `n3 ${SECOND}`]);
+  say('requestVote', peer, SECOND);
+  expect(proposed()).toEqual([`n1 ${OWN}`, `n2 ${SECOND}`, `n3 ${SECOND}`]);
+});
+
+test('a state that came from elsewhere takes the place of what the log said up to there, and of nothing behind it', () => {
+  const guard = new MemberGuard({ own: OWN, records: [], onRefused: () => undefined });
+  guard.follow({ truncateFrom: undefined, entries: [recordOf(4, FIRST), recordOf(6, SECOND)] });
+  guard.restart([{ index: 0, nodeId: peer, incarnation: OWN }], 5);
+  expect(guard.incarnationOf(peer)).toBe(SECOND);
+  guard.follow({ truncateFrom: logIndex(6), entries: [] });
+  expect(guard.incarnationOf(peer)).toBe(OWN);
+});
+
+test('a folder that does not count is spoken of once, however often it speaks', () => {
+  const refused: unknown[] = [];
+  const onRefused = (_: unknown, error: unknown) => refused.push(error);
+  const guard = new MemberGuard({ own: OWN, records: [], onRefused });
+  guard.follow({ truncateFrom: undefined, entries: [recordOf(1, FIRST)] });
+  const none = { voters: [], votersOutgoing: [], learners: [], learnersNext: [] };
+  const self = nodeId('n1');
+  const status = { nodeId: self, role: 'leader', term: term(1), configuration: none } as const;
+  const said = { type: 'heartbeatReply', from: peer, to: self, term: term(1) } as Message;
+  for (let at = 0; at < 3; at++) guard.admit(fromHex(SECOND + OWN), said, status);
+  expect(refused).toMatchObject([{ code: 'KV_INCOMPATIBLE' }]);
 });
