@@ -61,6 +61,29 @@ describe('leadership', () => {
     await cluster.close();
   });
 
+  test('goes to the voter that has most, where none is named, and nowhere where it is already', async () => {
+    const cluster = await MemoryCluster.open();
+    const leader = await cluster.leader();
+    const name = cluster.nameOf(leader);
+    const [behind = '', whole = ''] = NAMES.filter((other) => other !== name);
+    for (const away of [behind, whole]) {
+      const other = away === behind ? whole : behind;
+      const now = await cluster.leader();
+      await cluster.until(now.cluster.transferLeader(name));
+      await cluster.untilTrue(() => leader.cluster.status().role === 'leader', 'the first again');
+      cluster.network.partition([away], [name, other]);
+      await cluster.until(leader.store.transact(put('key', away)));
+      await cluster.until(leader.cluster.transferLeader(name));
+      expect(leader.cluster.status().role).toBe('leader');
+      await cluster.until(leader.cluster.transferLeader());
+      const next = cluster.replica(other).cluster;
+      await cluster.untilTrue(() => next.status().role === 'leader', 'who has most');
+      cluster.network.heal();
+      await cluster.run(500);
+    }
+    await cluster.close();
+  });
+
   test('is not given to a node that does not answer, and stays', async () => {
     const cluster = await MemoryCluster.open();
     const leader = await cluster.leader();
