@@ -1,5 +1,9 @@
 import { utf8 } from '@holdfast/bytes';
+import { readIdentity, viewFolder } from '@holdfast/kv';
+import type { WalIdentity } from '@holdfast/wal';
 import { describe, expect, test } from 'vitest';
+import { readClusterNotes } from '../src/cluster-notes.ts';
+import { MEMBER_LOG, readStoredState } from '../src/stored-state.ts';
 import { MemoryCluster } from './fixtures/memory-cluster.ts';
 
 const NAMES = ['n1', 'n2', 'n3'] as const;
@@ -140,6 +144,29 @@ describe('members', () => {
     await cluster.until(store.transact(put('key', 'value')));
     await cluster.until(control.remove('m1'));
     await add(62);
+    await cluster.close();
+  });
+
+  test('that are removed are forgotten with where they were', async () => {
+    const cluster = await MemoryCluster.open();
+    await cluster.start('n4', { address: FOURTH });
+    const { cluster: control } = await cluster.leader();
+    await cluster.until(control.add('n4', FOURTH));
+    const known = async (): Promise<string[]> => {
+      const name = cluster.nameOf(await cluster.leader());
+      await cluster.crash(name, true);
+      const { env } = cluster.node(name);
+      const identity = (await readIdentity(env, '/data')) as WalIdentity;
+      const settings = { reserveSizeBytes: 0, wal: { preallocate: false } };
+      const folder = await viewFolder({ env, directory: '/data', identity, settings }, MEMBER_LOG);
+      const { addresses } = await readStoredState(folder, await readClusterNotes(folder.engine));
+      await folder.close();
+      await cluster.start(name);
+      return [...addresses.keys()];
+    };
+    expect(await known()).toEqual(['n4']);
+    await cluster.until((await cluster.leader()).cluster.remove('n4'));
+    expect(await known()).toEqual([]);
     await cluster.close();
   });
 
