@@ -161,7 +161,7 @@ export class Maintenance {
     return report;
   }
 
-  /** Writes the values in damaged segments anew, from other nodes where they must. One run at a time. */
+  /** Writes the values in damaged segments anew, from other nodes where they must. One run at a time. KV_NO_SPACE. */
   async heal(segmentIds: ReadonlySet<number>): Promise<HealReport> {
     const { env, engine, pins, readExtent, compaction } = this.#options;
     const options = {
@@ -184,7 +184,9 @@ export class Maintenance {
       () => undefined,
       () => undefined,
     );
-    return healing;
+    return healing.catch((cause: unknown) => {
+      throw isFull(cause) ? noRoom(cause) : cause;
+    });
   }
 
   /** As `heal`, in the background; what fails is tried again when the damage is met again. */

@@ -151,9 +151,18 @@ export class Manifest {
     } catch (error) {
       if (!(error instanceof FileError) || error.code !== 'NO_SPACE') throw error;
       // Safety: what the edit lists is removed now. It may be in the file all the same, whole, where a sync found no room.
+      await this.#cutBack(file);
+      throw error;
+    }
+  }
+
+  /** Safety: where that finds no room either, the edit is perhaps listed: it must not pass for one that is not. */
+  async #cutBack(file: FileHandle): Promise<void> {
+    try {
       await file.truncate(this.#sizeBytes);
       await file.sync();
-      throw error;
+    } catch (cause) {
+      throw new KvError('KV_UNAVAILABLE', 'the MANIFEST cannot be written', { cause });
     }
   }
 

@@ -170,6 +170,58 @@ describe('the state of another node', () => {
     },
   );
 
+  test('is installed when there is room for it; until then all is as it was', async () => {
+    const [a, b] = [await openNode('a'), await openNode('b')];
+    await b.store.transact({ operations: [put('old', 3000)] });
+    for (const key of ['new', 'newer']) await a.store.transact({ operations: [put(key, 3000)] });
+    const before = await contentsOf(b.store);
+    const image = a.store.images.pin();
+    const incoming = b.store.images.incoming();
+    await incoming.receive(image);
+    await incoming.prepare();
+    for (const kind of ['write', 'sync']) {
+      const isCommit = (each: DiskOperation): boolean =>
+        each.kind === kind && each.path.endsWith('MANIFEST');
+      b.env.files.failWhen({ when: isCommit, code: 'NO_SPACE' });
+      await expect(incoming.install()).rejects.toMatchObject({ code: 'KV_NO_SPACE' });
+      expect(await contentsOf(b.store)).toEqual(before);
+      const files = b.env.files.killed();
+      const killed = await openNode('b', await createMemoryEnv({ files }));
+      expect(await contentsOf(killed.store)).toEqual(before);
+      await killed.store.close();
+    }
+    expect(await incoming.install()).toMatchObject({ index: 2 });
+    await incoming.close();
+    expect(await contentsOf(b.store)).toEqual(await contentsOf(a.store));
+    await b.store.close();
+    const again = await openNode('b', await createMemoryEnv({ files: b.env.files.killed() }));
+    expect(await contentsOf(again.store)).toEqual(await contentsOf(a.store));
+    image.close();
+    for (const store of [again.store, a.store]) await store.close();
+  });
+
+  test('that the MANIFEST perhaps lists is not taken for one without room, nor removed', async () => {
+    const [a, b] = [await openNode('a'), await openNode('b')];
+    await a.store.transact({ operations: [put('new', 3000)] });
+    const image = a.store.images.pin();
+    const incoming = b.store.images.incoming();
+    await incoming.receive(image);
+    await incoming.prepare();
+    // Neither the sync of the edit nor its removal finds room.
+    for (const kind of ['sync', 'truncate']) {
+      const when = (each: DiskOperation): boolean =>
+        each.kind === kind && each.path.endsWith('MANIFEST');
+      b.env.files.failWhen({ when, code: 'NO_SPACE', applied: 'none' });
+    }
+    await expect(incoming.install()).rejects.toMatchObject({ code: 'KV_UNAVAILABLE' });
+    await incoming.close();
+    await b.store.close().catch(() => undefined);
+    const again = await openNode('b', await createMemoryEnv({ files: b.env.files.killed() }));
+    expect(await contentsOf(again.store)).toEqual(await contentsOf(a.store));
+    image.close();
+    for (const store of [again.store, a.store]) await store.close();
+  });
+
   test('is there, or what was before it, where a kill in its install is followed by a power cut at any operation of the next start', async () => {
     const [a, b] = [await openNode('a'), await openNode('b')];
     await b.store.transact({ operations: [put('old', 3000)] });

@@ -56,7 +56,7 @@ test('a healing that finds no room leaves no file, and is done when there is som
     when: ({ kind, path }) => kind === 'sync' && path.endsWith('.extents'),
     code: 'NO_SPACE',
   });
-  await expect(store.heal({ file })).rejects.toMatchObject({ code: 'NO_SPACE' });
+  await expect(store.heal({ file })).rejects.toMatchObject({ code: 'KV_NO_SPACE' });
   const names = await env.files.list('/data/kv');
   expect(names.filter((name) => name.endsWith('.extents'))).toEqual([]);
   expect((await store.heal({ file })).movedBytes).toBeGreaterThan(0);

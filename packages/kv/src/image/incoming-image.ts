@@ -115,16 +115,19 @@ export class IncomingImage {
 
   /**
    * Makes a received image the store's state, durably, and lets the log go on behind it. Nothing may be applied or
-   * appended meanwhile. undefined where no image is whole, or the store's own state is as new.
+   * appended meanwhile. undefined where no image is whole, or the store's own state is as new. KV_NO_SPACE: nothing has changed,
+   * and it may be called again.
    */
   async install(): Promise<WholeImage | undefined> {
     if (!(await this.prepare()) || this.#prepared === undefined) return undefined;
     const prepared = this.#prepared;
     // Safety: from here on the MANIFEST may list its files, whatever fails. What it does not list the next start removes.
     this.#prepared = undefined;
-    if (await installImage(this.#parts, prepared)) {
-      return { index: prepared.index, term: prepared.term };
-    }
+    const isInstalled = await installImage(this.#parts, prepared).catch((cause: unknown) => {
+      if (cause instanceof KvError && cause.code === 'KV_NO_SPACE') this.#prepared = prepared;
+      throw cause;
+    });
+    if (isInstalled) return { index: prepared.index, term: prepared.term };
     this.#prepared = prepared;
     return undefined;
   }

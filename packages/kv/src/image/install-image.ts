@@ -1,5 +1,7 @@
 import { fromUtf8, type LogIndex, type Term } from '@holdfast/bytes';
+import { FileError } from '@holdfast/env';
 import type { Wal } from '@holdfast/wal';
+import { KvError } from '../errors.ts';
 import type { ExtentListing } from '../extent-format.ts';
 import { extentsFileName } from '../extent-format.ts';
 import type { IndexRecord } from '../index-record.ts';
@@ -52,7 +54,8 @@ export async function prepareImage(
 /**
  * Makes a prepared image this node's state. Durability: the MANIFEST's edit is the one commit point. Before it the files of
  * the image lie beside the old state, and are removed at the next open; after it the old state is gone, and the next open
- * does what is left to do. False where the store's own state has become as new meanwhile.
+ * does what is left to do. False where the store's own state has become as new meanwhile. KV_NO_SPACE where the MANIFEST finds no
+ * room: nothing has changed then, and it may be called again.
  */
 export async function installImage(parts: ImageParts, prepared: PreparedImage): Promise<boolean> {
   const { env, engine, wal, quiesced } = parts;
@@ -67,6 +70,10 @@ export async function installImage(parts: ImageParts, prepared: PreparedImage): 
       await restartLog(wal, logStart);
     });
   } catch (cause) {
+    if (cause instanceof FileError && cause.code === 'NO_SPACE' && index > engine.appliedIndex) {
+      table.release();
+      throw new KvError('KV_NO_SPACE', 'the volume has no room to list a state', { cause });
+    }
     // Safety: nobody knows whether the edit is listed, or where the log goes on.
     parts.onFailure(cause);
     throw cause;
