@@ -162,7 +162,7 @@ export const replicaMutants: readonly Mutant[] = [
     },
     pinned: test(
       'packages/replica/test/persist-queue.test.ts',
-      'what a full log took back is not promised where a later leader has put its own there',
+      'what a full log took back is written again, in order, with what came meanwhile',
     ),
     hunts,
   },

@@ -197,6 +197,7 @@ export class ReplicaDriver implements Committer {
     this.#timer?.cancel();
     this.#raft.stop(cause);
     this.#sayLast();
+    void this.#persist.stop();
     this.#proposals.failAll(this.#failure);
     this.#reads.failAll(this.#failure);
     for (const { settled } of this.#watchers.splice(0)) settled.reject(this.#failure);
@@ -221,8 +222,8 @@ export class ReplicaDriver implements Committer {
     for (const { settled } of this.#watchers.splice(0)) settled.reject(closed);
     if (this.#failure === undefined) await this.#leave();
     this.#timer?.cancel();
-    await this.#transfers.close();
     await this.#persist.stop();
+    await this.#transfers.close();
     await this.#applier.stop();
     await this.#sender.stop();
     await this.#options.links.close();

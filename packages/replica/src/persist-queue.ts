@@ -8,6 +8,7 @@
  */
 import { type BodyChecksum, invariant, type LogIndex, logIndex, type Term } from '@holdfast/bytes';
 import type { Clock } from '@holdfast/env';
+import { KvError } from '@holdfast/kv';
 import type { Entry, PersistRequest } from '@holdfast/raft';
 import type { Extent, Wal } from '@holdfast/wal';
 import { WalError } from '@holdfast/wal';
@@ -27,7 +28,7 @@ export interface PersistQueueOptions {
    * only what is left of it is durable: its messages promise what is not so, and must not leave.
    */
   readonly onDurable: (request: PersistRequest, isVoid: boolean) => void;
-  /** Switches log and state to the snapshot. */
+  /** Switches log and state to the snapshot. KV_NO_SPACE: nothing has changed, and it is called again. */
   readonly install: (request: PersistRequest) => Promise<void>;
   readonly onNoSpace: () => void;
   /** The disk has failed: nothing more becomes durable. */
@@ -116,7 +117,7 @@ export class PersistQueue {
     if (snapshot !== undefined && !write.isInstalled) {
       await this.#settling;
       if (!this.#isNext(write)) return false;
-      await this.#options.install(write.request);
+      if (!(await this.#hasRoom(() => this.#options.install(write.request)))) return false;
       write.isInstalled = true;
     }
     if (hardState !== undefined && !write.isStateSaved) {
@@ -186,10 +187,7 @@ export class PersistQueue {
       onAppended(entry, appended.body);
       return true;
     } catch (cause) {
-      const code = cause instanceof WalError ? cause.code : undefined;
-      if (code === 'WAL_BUSY') return false;
-      // A gap: the log has just taken records back.
-      if (code === 'WAL_INDEX_GAP' && this.#issued.length > 0) return false;
+      if (cause instanceof WalError && cause.code === 'WAL_BUSY') return false;
       throw cause;
     }
   }
@@ -249,6 +247,7 @@ async function outcomeOf(write: Promise<void> | undefined): Promise<'done' | 'cu
     return 'done';
   } catch (cause) {
     if (cause instanceof WalError && cause.code === 'WAL_NO_SPACE') return 'noSpace';
+    if (cause instanceof KvError && cause.code === 'KV_NO_SPACE') return 'noSpace';
     if (cause instanceof WalError && cause.code === 'WAL_INDEX_NOT_FOUND') return 'cut';
     throw cause;
   }

@@ -1,5 +1,6 @@
 import { logIndex, term } from '@holdfast/bytes';
 import { createMemoryEnv, type DiskOperation, ManualClock } from '@holdfast/env/memory';
+import { KvError } from '@holdfast/kv';
 import type { Entry, PersistRequest } from '@holdfast/raft';
 import { configurationOf, contentSizeBytes, nodeId } from '@holdfast/raft';
 import { openWal, type Wal, type WalOptions } from '@holdfast/wal';
@@ -17,7 +18,7 @@ const LARGE_BYTES = 3000;
 
 /** `log`: of the log, where it is another one than the usual. */
 async function openQueue(log: Partial<WalOptions> = {}) {
-  const disk = { stateMs: 0 };
+  const disk = { stateMs: 0, isFull: false };
   const latencyMs = ({ kind, path }: DiskOperation): number =>
     kind === 'writeSynced' && path.startsWith('/wal/state') ? disk.stateMs : 0;
   const clock = new ManualClock();
@@ -50,7 +51,8 @@ async function openQueue(log: Partial<WalOptions> = {}) {
     },
     install: ({ ack }) => {
       installed.push(ack.write);
-      return Promise.resolve();
+      if (!disk.isFull) return Promise.resolve();
+      return Promise.reject(new KvError('KV_NO_SPACE', 'the volume is full'));
     },
     onNoSpace: () => noSpace++,
     onFailure: (cause) => failures.push(cause),
@@ -91,6 +93,12 @@ function largeOf(write: number, first: number, count: number): PersistRequest {
   const entries = request.entries.map((entry) => ({ ...entry, content }));
   return { ...request, entries, hardState: undefined };
 }
+
+const SNAPSHOT = {
+  index: logIndex(0),
+  term: term(0),
+  configuration: configurationOf([nodeId('n2')]),
+};
 
 async function pass(clock: ManualClock, durationMs: number): Promise<void> {
   for (let elapsedMs = 0; elapsedMs < durationMs; elapsedMs += 50) {
@@ -336,12 +344,31 @@ test('a snapshot is installed once, though its vote finds no room', async () => 
     times: 2,
     applied: 'none',
   });
-  const configuration = configurationOf([nodeId('n2')]);
-  const snapshot = { index: logIndex(0), term: term(0), configuration };
-  queue.submit({ ...requestOf(1, 1, 1), snapshot });
+  queue.submit({ ...requestOf(1, 1, 1), snapshot: SNAPSHOT });
   await pass(clock, 1000);
   expect([installed, durable, failures]).toEqual([[1], [1], []]);
   await queue.stop();
+  await wal.close();
+});
+
+test('a snapshot that finds no room is installed when there is some, and not once the queue is stopped', async () => {
+  const { clock, disk, wal, queue, durable, installed, failures, noSpace } = await openQueue();
+  disk.isFull = true;
+  queue.submit({ ...requestOf(1, 1, 1), snapshot: SNAPSHOT });
+  await pass(clock, 500);
+  expect([durable, wal.lastIndex, noSpace() > 1]).toEqual([[], 0, true]);
+  disk.isFull = false;
+  await pass(clock, 500);
+  expect([durable, wal.lastIndex]).toEqual([[1], 1]);
+  disk.isFull = true;
+  queue.submit({ ...requestOf(2, 2, 1), snapshot: SNAPSHOT });
+  await turns();
+  const stopped = queue.stop();
+  installed.length = 0;
+  disk.isFull = false;
+  await pass(clock, 1000);
+  await stopped;
+  expect([installed, durable, failures]).toEqual([[], [1], []]);
   await wal.close();
 });
 

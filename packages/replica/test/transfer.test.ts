@@ -74,31 +74,46 @@ test('a node that was away until the log was released gets the state of another,
   await cluster.close();
 });
 
-test('a node that finds no room to list a state that is ready stops, writes nothing more, and has it after a start', async () => {
+/** n3 has the state of another, and no room to list it. */
+async function withoutRoomToList(): Promise<{ cluster: MemoryCluster; giveRoom: () => void }> {
   const cluster = await MemoryCluster.open({ settings: SHORT_LOG });
   await load(cluster, 'n1', 'early', 20);
   await cluster.crash('n3');
   await load(cluster, 'n1', 'late', 120);
   await cluster.start('n3');
-  const { env, failures } = cluster.node('n3');
   let isReady = false;
-  const full = env.files.failWhen({
+  let tries = 0;
+  const full = cluster.node('n3').env.files.failWhen({
     when: ({ kind, path }) => {
       isReady ||= kind === 'link';
-      return isReady && kind === 'write' && path.endsWith('/MANIFEST');
+      const isCommit = isReady && kind === 'write' && path.endsWith('/MANIFEST');
+      if (isCommit) tries++;
+      return isCommit;
     },
     code: 'NO_SPACE',
     times: Number.POSITIVE_INFINITY,
     applied: 'none',
   });
-  await cluster.untilTrue(() => failures.length > 0, 'failure');
-  full.cancel();
-  await cluster.run(100);
-  const { operationCount } = env.files;
+  await cluster.untilTrue(() => tries > 2, 'third try');
+  return { cluster, giveRoom: () => full.cancel() };
+}
+
+test('a node that finds no room to list a state that is ready waits for it', async () => {
+  const { cluster, giveRoom } = await withoutRoomToList();
+  giveRoom();
+  await mustAgree(cluster, ['n1', 'n2', 'n3']);
+  expect(cluster.node('n3').failures).toEqual([]);
+  await cluster.close();
+});
+
+test('a node is stopped while it waits for room to list a state, and has it after a start', async () => {
+  const { cluster, giveRoom } = await withoutRoomToList();
+  const { files } = cluster.node('n3').env;
+  await cluster.stop('n3');
+  giveRoom();
+  const { operationCount } = files;
   await cluster.run(3000);
-  expect(env.files.operationCount).toBe(operationCount);
-  await cluster.crash('n3');
-  failures.length = 0;
+  expect([files.operationCount, cluster.node('n3').failures]).toEqual([operationCount, []]);
   await cluster.start('n3');
   await mustAgree(cluster, ['n1', 'n2', 'n3']);
   await cluster.close();

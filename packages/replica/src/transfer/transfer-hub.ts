@@ -85,8 +85,8 @@ export class TransferHub {
   }
 
   /**
-   * Durability: the state that `restore` was called with is the store's when it resolves. Where it rejects nobody knows, and
-   * the node stops: it is not tried again, on a full volume neither.
+   * Durability: the state that `restore` was called with is the store's when it resolves. KV_NO_SPACE: it is not, and may be
+   * tried again. Where it rejects otherwise nobody knows, and the node stops.
    */
   async install(): Promise<void> {
     await this.#transfer.install();
