@@ -109,6 +109,34 @@ export const walMutants: readonly Mutant[] = [
     ],
   },
   {
+    name: 'a slot is written over while the other may be in a cache only',
+    rule: 'The newest state is durable in one slot before the other is written.',
+    broken: {
+      file: 'packages/wal/src/state-slots.ts',
+      from: 'if (!this.#isSafe && this.#versions[kept] > 0) await this.#handles[kept].sync();',
+      to: 'if (!this.#isSafe && this.#versions[kept] < 0) await this.#handles[kept].sync();',
+    },
+    pinned: test(
+      'packages/wal/test/state-slots.test.ts',
+      'where writes are direct > what a save that failed has left in state-b is no state to build on, wherever a power cut comes',
+    ),
+    hunts,
+  },
+  {
+    name: 'a slot that a cache shows is relied on, where no write is direct',
+    rule: 'A sync that failed is never repeated.',
+    broken: {
+      file: 'packages/wal/src/state-recovery.ts',
+      from: 'if (version === 1 || there.every((slot) => slot?.direct !== false)) return undefined;',
+      to: 'if (version > 0 || there.every((slot) => slot?.direct !== false)) return undefined;',
+    },
+    pinned: test(
+      'packages/wal/test/state-slots.test.ts',
+      'where writes are cached > what a save that failed has left in state-b is no state to build on, wherever a power cut comes',
+    ),
+    hunts,
+  },
+  {
     name: 'a record is acknowledged before the state names its segment',
     rule: 'A missing segment is noticed.',
     broken: {

@@ -2,11 +2,12 @@ import { logIndex, term, utf8 } from '@holdfast/bytes';
 import type { FileHandle } from '@holdfast/env';
 import { allEnded } from './all-ended.ts';
 import { corruption, foreign, isFileError, newerFormat } from './damage.ts';
-import { pathIn, STATE_NAMES } from './file-names.ts';
+import { pathIn, STATE_NAMES, spareName } from './file-names.ts';
 import { BLOCK_BYTES, STATE_FORMAT_VERSION } from './layout.ts';
 import type { Settings } from './settings.ts';
 import {
   decodeStateSlot,
+  encodeStateSlot,
   type NewestSegment,
   type StateSlot,
   StateSlots,
@@ -66,28 +67,71 @@ export async function openState(
   there: SlotFiles = [undefined, undefined],
 ): Promise<StateSlots> {
   const { files, crc32c } = settings.env;
+  const replaced = await replaceOlder(settings, state, versions, there);
   const made: FileHandle[] = [];
   const slotAt = async (at: 0 | 1): Promise<FileHandle> => {
-    const found = there[at];
+    const isReplaced = replaced?.at === at;
+    const found = isReplaced ? undefined : there[at];
     if (found !== undefined) return found;
     const path = pathIn(settings.directory, STATE_NAMES[at]);
-    const slot = await files.open(path, 'create', { direct: true, mode: 0o600 });
+    const mode = isReplaced ? 'write' : 'create';
+    const slot = await files.open(path, mode, { direct: true, mode: 0o600 });
     made.push(slot);
     return slot;
   };
   try {
     const handles = [await slotAt(0), await slotAt(1)] as const;
-    const slots = new StateSlots(files, handles, crc32c, identityTag(settings), versions);
+    const known = replaced?.versions ?? versions;
+    const slots = new StateSlots(files, handles, crc32c, identityTag(settings), known);
     const isNamed = newest?.segmentId === state.newest?.segmentId;
-    if (versions[0] === 0 || versions[0] !== versions[1] || !isNamed || isAmended) {
+    if (known[0] === 0 || known[0] !== known[1] || !isNamed || isAmended) {
       await slots.save({ ...state, newest });
       await files.syncDirectory(settings.directory);
     }
+    if (replaced !== undefined) await there[replaced.at]?.close();
     return slots;
   } catch (error) {
     await Promise.all(made.map((slot) => slot.close()));
     throw error;
   }
+}
+
+/** A slot whose file another has taken the place of, and what is in the slots then. */
+interface ReplacedSlot {
+  readonly at: 0 | 1;
+  readonly versions: readonly [number, number];
+}
+
+/**
+ * Where no write is direct: makes the state durable in a file that takes the place of the older slot's, so that it is in both when
+ * the other is written. undefined where that is not needed.
+ *
+ * Safety: there a cache may show, as clean, what the disk failed to write. Neither slot is to be relied on, by a vote that is told
+ * again or by writing over the other: for the disk may have the state in one of them alone.
+ */
+async function replaceOlder(
+  settings: Settings,
+  state: WalState,
+  versions: readonly [number, number],
+  there: SlotFiles,
+): Promise<ReplacedSlot | undefined> {
+  const { directory, env } = settings;
+  const { files, crc32c } = env;
+  const version = Math.max(...versions) + 1;
+  if (version === 1 || there.every((slot) => slot?.direct !== false)) return undefined;
+  const at = versions[0] <= versions[1] ? 0 : 1;
+  const block = files.allocate(BLOCK_BYTES);
+  encodeStateSlot(block, version, state, identityTag(settings), crc32c);
+  const temporary = pathIn(directory, spareName(0));
+  const copy = await files.open(temporary, 'create', { direct: true, mode: 0o600 });
+  try {
+    await copy.writeSynced(block, 0);
+  } finally {
+    await copy.close();
+  }
+  await files.rename(temporary, pathIn(directory, STATE_NAMES[at]));
+  await files.syncDirectory(directory);
+  return { at, versions: at === 0 ? [version, versions[1]] : [versions[0], version] };
 }
 
 async function openSlot(settings: Settings, name: string): Promise<FileHandle | undefined> {

@@ -135,6 +135,8 @@ export class StateSlots {
   /** Version in each slot; 0 where it may be damaged. */
   readonly #versions: [number, number];
   #version: number;
+  /** What the slots held when they were opened is durable in the one that is not written next. */
+  #isSafe = false;
 
   constructor(
     files: Files,
@@ -179,6 +181,10 @@ export class StateSlots {
   /** Invariant: the slot that is damaged or older is written first, so the newest is always whole in one. */
   async #writeOlder(): Promise<void> {
     const slot = this.#versions[0] <= this.#versions[1] ? 0 : 1;
+    const kept = slot === 0 ? 1 : 0;
+    // Safety: a process that was killed may have left it in a cache of the device. Torn, the other would be gone with it.
+    if (!this.#isSafe && this.#versions[kept] > 0) await this.#handles[kept].sync();
+    this.#isSafe = true;
     this.#versions[slot] = 0;
     await this.#handles[slot].writeSynced(this.#block, 0);
     this.#versions[slot] = this.#version;

@@ -37,6 +37,8 @@ export class LogModel {
   }
   /** Being cut off from here on. */
   #cuts: number[] = [];
+  /** Where it was cut, all that was ever asked for. */
+  readonly #begun: number[] = [];
 
   get leastCut(): number {
     return Math.min(Number.MAX_SAFE_INTEGER, ...this.#cuts);
@@ -147,14 +149,16 @@ export class LogModel {
       one.cut ||= one.index >= from;
     }
     this.#cuts.push(from);
+    const begun = this.#begun.push(from);
     try {
       await wal.truncateSuffix(logIndex(from));
       for (const [index, text] of gone) this.#allowed.get(index)?.delete(text);
     } catch (error) {
       this.#isUnsure = true;
       if (codeOf(error) !== 'WAL_NO_SPACE') throw error;
-      // It is as if it had never been asked for.
-      for (const [index, record] of before) if (index <= durable) this.#required.set(index, record);
+      // It is as if it had never been asked for; what came after it may have cut deeper.
+      const end = Math.min(durable, ...this.#begun.slice(begun).map((later) => later - 1));
+      for (const [index, record] of before) if (index <= end) this.#required.set(index, record);
     } finally {
       this.#cuts.splice(this.#cuts.indexOf(from), 1);
     }
