@@ -1,6 +1,7 @@
 import type { FileHandle } from '@holdfast/env';
 import { isFileError } from './damage.ts';
-import { isSpareName, pathIn, spareName, tornName } from './file-names.ts';
+import { isSpareName, pathIn, tornName } from './file-names.ts';
+import { replaceFile } from './file-replacement.ts';
 import type { LastFile } from './last-file.ts';
 import { roundUpToBlock } from './layout.ts';
 import type { Findings } from './recovery.ts';
@@ -55,25 +56,18 @@ export async function repairFolder(
  * old one whole. Why not in place: the batches may have been acknowledged, and a write that is cut off may garble what it meets.
  */
 async function prove(
-  { env, directory }: Settings,
+  settings: Settings,
   { path }: Segment,
   last: LastFile | undefined,
 ): Promise<void> {
-  const { files } = env;
+  const { files } = settings.env;
   if (await last?.synced()) return;
   const handle = last?.handle ?? (await files.open(path, 'write', { direct: true }));
   try {
     if (handle.direct) return await handle.sync();
-    const temporary = pathIn(directory, spareName(0));
-    const copy = await files.open(temporary, 'create');
-    try {
+    await replaceFile(settings, path, {}, async (copy) => {
       await copyBytes(handle, copy, 0, await handle.sizeBytes());
-      await copy.sync();
-    } finally {
-      await copy.close();
-    }
-    await files.rename(temporary, path);
-    await files.syncDirectory(directory);
+    });
   } finally {
     if (handle !== last?.handle) await handle.close();
   }

@@ -2,7 +2,8 @@ import { logIndex, term, utf8 } from '@holdfast/bytes';
 import type { FileHandle } from '@holdfast/env';
 import { allEnded } from './all-ended.ts';
 import { corruption, foreign, isFileError, newerFormat } from './damage.ts';
-import { pathIn, STATE_NAMES, spareName } from './file-names.ts';
+import { pathIn, STATE_NAMES } from './file-names.ts';
+import { replaceFile } from './file-replacement.ts';
 import { BLOCK_BYTES, STATE_FORMAT_VERSION } from './layout.ts';
 import type { Settings } from './settings.ts';
 import {
@@ -115,22 +116,13 @@ async function replaceOlder(
   versions: readonly [number, number],
   there: SlotFiles,
 ): Promise<ReplacedSlot | undefined> {
-  const { directory, env } = settings;
-  const { files, crc32c } = env;
   const version = Math.max(...versions) + 1;
   if (version === 1 || there.every((slot) => slot?.direct !== false)) return undefined;
   const at = versions[0] <= versions[1] ? 0 : 1;
-  const block = files.allocate(BLOCK_BYTES);
-  encodeStateSlot(block, version, state, identityTag(settings), crc32c);
-  const temporary = pathIn(directory, spareName(0));
-  const copy = await files.open(temporary, 'create', { direct: true, mode: 0o600 });
-  try {
-    await copy.writeSynced(block, 0);
-  } finally {
-    await copy.close();
-  }
-  await files.rename(temporary, pathIn(directory, STATE_NAMES[at]));
-  await files.syncDirectory(directory);
+  const block = new Uint8Array(BLOCK_BYTES);
+  encodeStateSlot(block, version, state, identityTag(settings), settings.env.crc32c);
+  const path = pathIn(settings.directory, STATE_NAMES[at]);
+  await replaceFile(settings, path, { mode: 0o600 }, (copy) => copy.write(block, 0));
   return { at, versions: at === 0 ? [version, versions[1]] : [versions[0], version] };
 }
 
