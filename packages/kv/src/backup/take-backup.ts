@@ -47,6 +47,10 @@ export interface BackupReport {
   readonly durationMs: number;
 }
 
+/** How a folder of backups comes to have those of another log. */
+const OTHER_LOG =
+  'an older copy of its folder was put back, or it was taken in anew. Give it another folder of backups';
+
 /** Why: names would be in common, and what takes the folder would take its backups with it. KV_INVALID_ARGUMENT. */
 export function refuseOwnFolder(directory: string, to: string): void {
   if (!`${to}/`.startsWith(`${directory}/`)) return;
@@ -111,7 +115,7 @@ class BackupWriter {
     if (!isSameLog) {
       throw new KvError(
         'KV_INCOMPATIBLE',
-        `${this.#directory} holds backups of another log than this node has now: an older copy of its folder was put back, or it was taken in anew. Give it another folder of backups`,
+        `${this.#directory} holds backups of another log than this node has now: ${OTHER_LOG}`,
       );
     }
     this.#known = new Map(this.#earlier.flatMap(filesOf).map((file) => [keyOf(file), file]));
@@ -161,7 +165,7 @@ class BackupWriter {
     const reason =
       isSameLog && this.#pinned.segments.length > 0
         ? `entries that the cluster had not agreed on were taken back since. Back up again when it has come to index ${later.index}, or give it another folder of backups`
-        : 'an older copy of its folder was put back, or it was taken in anew. Give it another folder of backups';
+        : OTHER_LOG;
     throw new KvError('KV_INCOMPATIBLE', `${found}: ${reason}`);
   }
 
