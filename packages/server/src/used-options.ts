@@ -7,13 +7,11 @@ import { SettingsError } from './settings-error.ts';
  * SettingsError.
  */
 export function refuseUnusedOptions(command: Command): void {
-  const names: string[] = [command.name()];
-  for (let above = command.parent; above !== null; above = above.parent)
-    names.unshift(above.name());
-  for (let above = command.parent; above !== null; above = above.parent) {
-    for (const { long } of givenOptions(above)) {
-      throw new SettingsError(`"${names.join(' ')}" takes no ${long}.`);
-    }
+  const above: Command[] = [];
+  for (let { parent } = command; parent !== null; { parent } = parent) above.push(parent);
+  for (const { long } of above.flatMap(givenOptions)) {
+    const words = [...above.toReversed(), command].map((each) => each.name());
+    throw new SettingsError(`"${words.join(' ')}" takes no ${long}.`);
   }
   for (const { long, value } of givenOptions(command)) {
     if (value === '') throw new SettingsError(`${long} is empty.`);
