@@ -161,14 +161,20 @@ test('a question that stands behind much that is answered slowly is not asked ag
   await peer.close();
 });
 
-test('where the node takes nothing, what does not leave is given up as what is not answered is', async () => {
-  const peer = await RawPeer.open();
+/** One whose questions hardly leave: there is room for a single one. */
+async function narrowSource(peer: RawPeer): Promise<ImageSource> {
   const limits = { frameBytes: 4096, sendQueueBytes: 64, receiveBytes: 1 };
   const network = peer.network.node('b', {
     limits: { control: limits, log: limits, bulk: limits },
   });
   const { value: source, error } = await peer.until(ImageSource.connect(peer.target(network)));
   if (source === undefined) throw error;
+  return source;
+}
+
+test('where the node takes nothing, what does not leave is given up as what is not answered is', async () => {
+  const peer = await RawPeer.open();
+  const source = await narrowSource(peer);
   peer.network.pause('a');
   const name = { ...NAME, key: new Uint8Array(60).fill(1) };
   const asked = Promise.allSettled([source.find([name]), source.find([name])]);
@@ -183,12 +189,7 @@ test('where the node takes nothing, what does not leave is given up as what is n
 
 test('what did not leave is asked again as soon as there is room', async () => {
   const peer = await RawPeer.open();
-  const limits = { frameBytes: 4096, sendQueueBytes: 64, receiveBytes: 1 };
-  const network = peer.network.node('b', {
-    limits: { control: limits, log: limits, bulk: limits },
-  });
-  const { value: source, error } = await peer.until(ImageSource.connect(peer.target(network)));
-  if (source === undefined) throw error;
+  const source = await narrowSource(peer);
   peer.react = () => ({ type: 'values', values: [undefined] });
   const name = { ...NAME, key: new Uint8Array(60).fill(1) };
   const asked = Promise.all([source.find([name]), source.find([name])]);
