@@ -147,7 +147,7 @@ export class ReplicaDriver implements Committer {
       restore: (snapshot) => this.act((current) => current.restoreSnapshot(snapshot)),
       members: () => membersOf(this.#status.configuration),
     });
-    this.#followMembers();
+    this.followMembers();
     this.#tickLater();
   }
 
@@ -409,7 +409,7 @@ export class ReplicaDriver implements Committer {
   #followStatus(): void {
     const before = this.#noteStatus();
     const { role, configuration } = this.#status;
-    if (configuration !== before.configuration) this.#followMembers();
+    if (configuration !== before.configuration) this.followMembers();
     const hasLeader = this.#status.leaderId !== undefined;
     // What waited for a leader goes on.
     if (hasLeader && (this.#status.leaderId !== before.leaderId || role !== before.role)) {
@@ -431,9 +431,9 @@ export class ReplicaDriver implements Committer {
     return before;
   }
 
-  #followMembers(): void {
+  /** Makes ways to all members, and to those whose address only is known: a node that joins learns from them that it belongs. */
+  followMembers(): void {
     const { configuration, nodeId: self } = this.#status;
-    // Why also those whose address only is known: a node that joins learns from them that it belongs.
     const known = [...membersOf(configuration), ...this.#options.addresses.keys()];
     this.#options.links.setPeers([...new Set(known)].filter((peer) => peer !== self));
   }
@@ -476,7 +476,7 @@ export class ReplicaDriver implements Committer {
     this.#options.guard.restart(incarnations, snapshot.index);
     for (const [member, address] of addresses) this.#options.addresses.set(member, address);
     this.#applier.goOnBehind(snapshot.term);
-    this.#followMembers();
+    this.followMembers();
     this.#noteApplied(snapshot.index);
   }
 
@@ -486,7 +486,7 @@ export class ReplicaDriver implements Committer {
       if (content?.type !== 'command') continue;
       if (followAddress(this.#options.addresses, content.command)) isChanged = true;
     }
-    if (isChanged) this.#followMembers();
+    if (isChanged) this.followMembers();
   }
 }
 

@@ -20,9 +20,11 @@ import { resolveReplicaSettings } from './settings.ts';
 import { standingFor } from './standing.ts';
 import type { FoundMember } from './stored-state.ts';
 import { beginLog, identityOf, MEMBER_LOG, readStoredState } from './stored-state.ts';
+import { noteToldAddress } from './told-address.ts';
 import type { AskingOptions } from './transfer/rejoining.ts';
 import { beTakenOut, Rejoining } from './transfer/rejoining.ts';
 import { StandingWatch } from './transfer/standing-watch.ts';
+import { Telling } from './transfer/telling.ts';
 import { TransferHub } from './transfer/transfer-hub.ts';
 
 const TWO_TO_32 = 0x1_0000_0000;
@@ -60,13 +62,8 @@ async function openMember(options: ReplicaOptions, rejoins: boolean): Promise<Re
   const filesClusterId = member?.filesClusterId ?? clusterId;
   const identity = identityOf(env.digests, filesClusterId, network.nodeId);
   const addresses = new Map(Object.entries(members));
-  const parts: OpenParts = {
-    driver: undefined,
-    guard: undefined,
-    control: undefined,
-    rejoining: undefined,
-    standing: undefined,
-  };
+  const telling = new Telling({ network, clock: env.clock, addresses });
+  const parts: OpenParts = { telling };
   const links = linksOf(options, addresses, parts);
   const seam: StoreSeam = {
     ...MEMBER_LOG,
@@ -125,11 +122,12 @@ async function openMember(options: ReplicaOptions, rejoins: boolean): Promise<Re
 
 /** What is made on the way. */
 interface OpenParts {
-  driver: ReplicaDriver | undefined;
-  guard: MemberGuard | undefined;
-  control: ClusterControl | undefined;
-  rejoining: Rejoining | undefined;
-  standing: StandingWatch | undefined;
+  driver?: ReplicaDriver;
+  guard?: MemberGuard;
+  control?: ClusterControl;
+  rejoining?: Rejoining;
+  standing?: StandingWatch;
+  readonly telling: Telling;
 }
 
 function linksOf(
@@ -147,6 +145,7 @@ function linksOf(
     },
     onBroken: (peerId, lane) => parts.driver?.noteBroken(peerId, lane),
     onGone: (peerId) => parts.driver?.noteGone(peerId),
+    onSilent: (peerId) => parts.telling.tell(peerId),
     onBulk: (connection) => {
       if (parts.driver === undefined) void connection.close();
       else parts.driver.serve(connection);
@@ -288,13 +287,17 @@ function openDriver(
             if (control === undefined || driver === undefined) {
               throw new KvError('KV_UNAVAILABLE', 'not open yet');
             }
-            if (question.type !== 'standing') {
-              return changeMember(control, parts.guard, peerId, question);
+            if (question.type === 'standing') {
+              return standingFor(driver, parts.guard, peerId, question);
             }
-            return standingFor(driver, parts.guard, peerId, question);
+            if (question.type === 'address') {
+              return noteToldAddress({ ...parts, driver }, peerId, question.address);
+            }
+            return changeMember(control, parts.guard, peerId, question);
           },
-          rejoining: later.rejoining,
-          standing: later.standing,
+          asking: [later.rejoining, later.standing, later.telling].filter(
+            (one) => one !== undefined,
+          ),
           onTrouble: options.onPeerFault ?? (() => undefined),
         }),
       onDiverged: ({ message }) =>

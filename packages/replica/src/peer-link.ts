@@ -17,8 +17,8 @@ export interface PeerLinkOptions {
   readonly clock: Clock;
   readonly peerId: string;
   readonly lane: Lane;
-  /** Where the peer is now; undefined where that is not known. */
-  readonly address: () => Address | undefined;
+  /** Where the peer may be now, by how often it was not reached since it was last; undefined where that is not known. */
+  readonly address: (failures: number) => Address | undefined;
   /** What was sent lately is probably lost. */
   readonly onBroken: () => void;
   /** No process listens there. */
@@ -36,6 +36,7 @@ export class PeerLink {
   /** Another connection is to take the place of the one that there is. */
   #isStale = false;
   #isDialing = false;
+  #failures = 0;
   #retryMs = RETRY_LEAST_MS;
   #retry: Timer | undefined;
   #isClosed = false;
@@ -81,7 +82,7 @@ export class PeerLink {
     const { network, peerId, lane, address } = this.#options;
     if (this.#isClosed || this.#isDialing) return;
     if (this.#connection !== undefined && !this.#isStale) return;
-    const where = address();
+    const where = address(this.#failures);
     if (where === undefined) return this.#retryLater();
     this.#isDialing = true;
     network
@@ -89,6 +90,7 @@ export class PeerLink {
       .then((connection) => this.#connected(connection))
       .catch((error: unknown) => {
         this.#isDialing = false;
+        this.#failures++;
         if (this.#isClosed) return;
         if (error instanceof NetworkError && error.code === 'CONNECT_REFUSED')
           this.#options.onGone();
@@ -102,6 +104,7 @@ export class PeerLink {
     const stale = this.#connection;
     this.#connection = connection;
     this.#isStale = false;
+    this.#failures = 0;
     this.#retryMs = RETRY_LEAST_MS;
     if (stale !== undefined) {
       void stale.close();

@@ -18,6 +18,8 @@ export interface PeerLinksOptions {
   readonly onGone: (peerId: string) => void;
   /** A peer's connection of the bulk lane: the receiver's from here on. */
   readonly onBulk: (connection: Connection) => void;
+  /** Nothing is heard from the peer, which takes what it is sent: it may not know where this node is. */
+  readonly onSilent: (peerId: string) => void;
   /** A peer broke the rules; its connection was closed. */
   readonly onFault: (peerId: string, error: unknown) => void;
 }
@@ -27,6 +29,8 @@ interface Peer {
   readonly lanes: ReadonlyMap<Lane, PeerLink>;
   /** When the first frame left after which nothing was heard from the peer; by the monotonic clock, in milliseconds. */
   unansweredSinceMs: number | undefined;
+  /** Where it says that it is. */
+  told: Address | undefined;
 }
 
 /** The ways to all peers and from them. */
@@ -60,7 +64,8 @@ export class PeerLinks {
     }
     for (const peerId of peerIds) {
       if (this.#peers.has(peerId)) continue;
-      this.#peers.set(peerId, { lanes: this.#openLanes(peerId), unansweredSinceMs: undefined });
+      const lanes = this.#openLanes(peerId);
+      this.#peers.set(peerId, { lanes, unansweredSinceMs: undefined, told: undefined });
     }
   }
 
@@ -84,11 +89,22 @@ export class PeerLinks {
    */
   renewSilent(): void {
     const limitMs = this.#options.clock.monotonicMs() - SILENCE_LIMIT_MS;
-    for (const peer of this.#peers.values()) {
+    for (const [peerId, peer] of this.#peers) {
       if (peer.unansweredSinceMs === undefined || peer.unansweredSinceMs > limitMs) continue;
       peer.unansweredSinceMs = undefined;
+      const isConnected = this.isConnected(peerId);
       for (const link of peer.lanes.values()) link.renew();
+      if (isConnected) this.#options.onSilent(peerId);
     }
+  }
+
+  /** Where a peer says that it is. Where it is not reached there, what `addressOf` says is tried in turn. */
+  noteTold(peerId: string, told: Address): void {
+    const peer = this.#peers.get(peerId);
+    const now = this.#addressOf(peerId, 0);
+    if (peer === undefined || (now?.host === told.host && now.port === told.port)) return;
+    peer.told = told;
+    for (const link of peer.lanes.values()) link.renew();
   }
 
   async close(): Promise<void> {
@@ -99,15 +115,21 @@ export class PeerLinks {
     await Promise.all([...links, ...this.#accepted].map((one) => one.close()));
   }
 
+  #addressOf(peerId: string, failures: number): Address | undefined {
+    const known = this.#options.addressOf(peerId);
+    const told = this.#peers.get(peerId)?.told;
+    return failures % 2 === 0 ? (told ?? known) : (known ?? told);
+  }
+
   #openLanes(peerId: string): ReadonlyMap<Lane, PeerLink> {
-    const { network, clock, addressOf, onBroken, onGone } = this.#options;
+    const { network, clock, onBroken, onGone } = this.#options;
     const open = (lane: Lane): PeerLink =>
       new PeerLink({
         network,
         clock,
         peerId,
         lane,
-        address: () => addressOf(peerId),
+        address: (failures) => this.#addressOf(peerId, failures),
         onBroken: () => onBroken(peerId, lane),
         onGone: () => onGone(peerId),
       });

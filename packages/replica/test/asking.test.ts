@@ -5,6 +5,7 @@ import { configurationOf, nodeId, Raft } from '@holdfast/raft';
 import { expect, test } from 'vitest';
 import { beTakenOut, Rejoining } from '../src/transfer/rejoining.ts';
 import { StandingWatch } from '../src/transfer/standing-watch.ts';
+import { Telling } from '../src/transfer/telling.ts';
 import type { Answer, MemberRole } from '../src/transfer/transfer-codec.ts';
 import { RawPeer } from './fixtures/raw-peer.ts';
 
@@ -195,5 +196,56 @@ test('a node that waits to be taken in asks nobody what it is', async () => {
   expect(peer.connections).toEqual([]);
   await watch.stop();
   expect(peer.clock.pendingTimers).toBe(0);
+  await peer.close();
+});
+
+function tellingTo(peer: RawPeer): Telling {
+  const { network, clock, address } = peer.target();
+  const own = { host: 'memory', port: 7001 };
+  const addresses = new Map([
+    ['a', address],
+    ['x', NOBODY.address],
+    [network.nodeId, own],
+  ]);
+  return new Telling({ network, clock, addresses });
+}
+
+test('who is not answered says where it is, once at a time', async () => {
+  const peer = await RawPeer.open();
+  const telling = tellingTo(peer);
+  peer.react = () => isA('voter');
+  for (let round = 1; round <= 2; round++) {
+    for (let time = 0; time < 3; time++) telling.tell('a');
+    telling.tell('x');
+    await peer.run(100);
+    const question = { type: 'address', address: { host: 'memory', port: 7001 } };
+    expect(peer.asked).toEqual(Array.from({ length: round }, () => question));
+  }
+  expect(peer.ended).toBe(2);
+  await telling.stop();
+  telling.tell('a');
+  await peer.run(100);
+  expect([peer.asked.length, peer.clock.pendingTimers]).toEqual([2, 0]);
+  await peer.close();
+});
+
+test.each([
+  ['while it connects', 30],
+  ['while it waits for an answer', 150],
+])('who says where it is, and is stopped %s, is stopped at once', async (when, afterMs) => {
+  const peer = await RawPeer.open();
+  peer.network.setFaults({ delayMs: [20, 20] });
+  const telling = tellingTo(peer);
+  telling.tell('a');
+  await peer.run(afterMs);
+  const { length } = peer.asked;
+  expect(length).toBe(when === 'while it connects' ? 0 : 1);
+  const { tookMs } = await peer.until(telling.stop());
+  expect(tookMs).toBeLessThan(100);
+  // A connection that is on its way is waited for, and closed.
+  expect(tookMs > 0).toBe(when === 'while it connects');
+  await peer.run(100);
+  expect([peer.asked.length, peer.clock.pendingTimers]).toEqual([length, 0]);
+  expect(peer.ended).toBe(peer.connections.length);
   await peer.close();
 });

@@ -1,9 +1,10 @@
-import type { Connection, Lane, Network } from '@holdfast/env';
+import type { Address, Connection, Lane, Listener, Network } from '@holdfast/env';
 import { ManualClock, MemoryNetwork } from '@holdfast/env/memory';
 import { expect, test } from 'vitest';
 import { PeerLinks } from '../src/peer-links.ts';
 
 const ADDRESS = { host: 'memory', port: 7000 };
+const ELSEWHERE = { host: 'memory', port: 7099 };
 
 /** The ways of `n1` to `n2`, which takes what comes and says only what the test says. */
 class Pair implements AsyncDisposable {
@@ -12,7 +13,11 @@ class Pair implements AsyncDisposable {
   readonly #peer: Network = this.network.node('n2');
   /** Of each connection that reached `n2`, in order. */
   readonly accepted: Lane[] = [];
+  /** Where. */
+  readonly ports: number[] = [];
   readonly broken: Lane[] = [];
+  /** Who was said to be silent, and when. */
+  readonly silent: [string, number][] = [];
   /** Of each connection that ended at `n2`. */
   readonly ended: Lane[] = [];
   readonly links: PeerLinks = new PeerLinks({
@@ -22,16 +27,25 @@ class Pair implements AsyncDisposable {
     onFrames: () => undefined,
     onBroken: (_peer, lane) => this.broken.push(lane),
     onGone: () => undefined,
+    onSilent: (peer) => this.silent.push([peer, this.clock.monotonicMs()]),
     onBulk: () => undefined,
     onFault: () => undefined,
   });
 
   static async open(): Promise<Pair> {
     const pair = new Pair();
-    await pair.#peer.listen(ADDRESS, (connection) => void pair.#take(connection));
+    await pair.listen(ADDRESS);
     pair.links.setPeers(['n2']);
     await pair.until(() => pair.links.isConnected('n2'));
     return pair;
+  }
+
+  /** The peer is there too. */
+  listen(address: Address): Promise<Listener> {
+    return this.#peer.listen(address, (connection) => {
+      this.ports.push(address.port);
+      void this.#take(connection);
+    });
   }
 
   /** A connection of the peer's, to say something on. */
@@ -78,7 +92,7 @@ class Pair implements AsyncDisposable {
 
   async #take(connection: Connection): Promise<void> {
     this.accepted.push(connection.lane);
-    while ((await connection.receive()) !== undefined);
+    while ((await connection.receive().catch(() => undefined)) !== undefined);
     await connection.close();
     this.ended.push(connection.lane);
   }
@@ -135,4 +149,48 @@ test('a connection is used until another one has taken its place', async () => {
   expect(pair.send('control')).toBe(true);
   await pair.pass(4000);
   expect(pair.broken).toHaveLength(2);
+});
+
+test('a peer that takes what it is sent and says nothing is said to be silent, each five seconds', async () => {
+  await using pair = await Pair.open();
+  await pair.pass(20_000);
+  const startMs = pair.clock.monotonicMs();
+  for (let round = 0; round < 11; round++) {
+    pair.send('log');
+    await pair.pass(1000);
+  }
+  const times = pair.silent.map(([peer, atMs]) => [peer, atMs - startMs]);
+  expect(times).toEqual([
+    ['n2', 5000],
+    ['n2', 10_000],
+  ]);
+});
+
+test('one that is not reached is not', async () => {
+  await using pair = await Pair.open();
+  pair.send('log');
+  pair.network.stop('n2');
+  await pair.pass(20_000);
+  expect([pair.links.isConnected('n2'), pair.silent]).toEqual([false, []]);
+});
+
+test('a peer is looked for where it says that it is, and else where it is known to be', async () => {
+  await using pair = await Pair.open();
+  pair.links.noteTold('n2', ADDRESS);
+  await pair.pass(1000);
+  expect(pair.accepted).toHaveLength(2);
+  const elsewhere = await pair.listen(ELSEWHERE);
+  pair.links.noteTold('n2', ELSEWHERE);
+  await pair.until(() => pair.ended.length === 2 && pair.links.isConnected('n2'));
+  pair.links.noteTold('n2', ELSEWHERE);
+  await pair.pass(1000);
+  expect(pair.ports).toEqual([7000, 7000, 7099, 7099]);
+  await elsewhere.close();
+  pair.network.breakConnections('n1', 'n2');
+  await pair.until(() => pair.ports.length === 6);
+  expect(pair.ports.slice(4)).toEqual([7000, 7000]);
+  await pair.listen(ELSEWHERE);
+  pair.network.breakConnections('n1', 'n2');
+  await pair.until(() => pair.ports.length === 8);
+  expect(pair.ports.slice(6)).toEqual([7099, 7099]);
 });

@@ -269,6 +269,10 @@ const name = fc.record({
   length: fc.integer({ min: 1025, max: 2 ** 20 }),
   crc: fc.nat(0xffff_ffff),
 });
+const address = fc.record({
+  host: fc.string({ minLength: 1 }),
+  port: fc.integer({ min: 1, max: 65_535 }),
+});
 const question: fc.Arbitrary<Question> = fc.oneof(
   fc.record({ type: fc.constant('open' as const), leastIndex: fc.nat() }),
   fc.record({ type: fc.constant('close' as const), imageId: fc.nat() }),
@@ -276,11 +280,9 @@ const question: fc.Arbitrary<Question> = fc.oneof(
   fc.record({
     type: fc.constant('enter' as const),
     incarnation: fc.string(),
-    address: fc.record({
-      host: fc.string({ minLength: 1 }),
-      port: fc.integer({ min: 1, max: 65_535 }),
-    }),
+    address,
   }),
+  fc.record({ type: fc.constant('address' as const), address }),
   fc.record({
     type: fc.constant('standing' as const),
     incarnation: fc.string(),
@@ -382,13 +384,14 @@ test('a frame that is cut off, or has a byte more, is malformed, whatever is in 
 
 test.each([
   [decodeQuestion, '02 01 00000001 05', 'a transfer of format 2'],
-  [decodeQuestion, '01 08 00000001 00000009', 'unknown question 8'],
+  [decodeQuestion, '01 09 00000001 00000009', 'unknown question 9'],
   [decodeQuestion, '01 03 00000001 00000009 8102', '257 is more than 256'],
   [decodeQuestion, '01 02 00000001 00000009 00 00 00 00', 'a list of nothing'],
   [decodeQuestion, '01 02 00000001 00000009 00 00 00 11', '17 is more than 16'],
   [decodeQuestion, '01 06 00000001 00 00 01', 'no address'],
   [decodeQuestion, '01 06 00000001 00 0161 00', 'no address'],
   [decodeQuestion, '01 06 00000001 00 0161 808004', '65536 is more than 65535'],
+  [decodeQuestion, '01 08 00000001 00 01', 'no address'],
   [decodeAnswer, '02 84 00000001 00', 'a transfer of format 2'],
   [decodeAnswer, '01 86 00000001 00', 'unknown answer 134'],
   [decodeAnswer, '01 84 00000001 07', 'an unknown refusal'],

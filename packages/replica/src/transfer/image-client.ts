@@ -2,7 +2,7 @@ import { MalformedBytesError } from '@holdfast/bytes';
 import type { Address, Clock, Connection, Network, Timer } from '@holdfast/env';
 import type { ImageFeed, ImageSection, ListRequest, ValueName } from '@holdfast/kv';
 import { ReplicaError } from '../errors.ts';
-import type { Answer, MemberRole, Question, Refusal } from './transfer-codec.ts';
+import type { Answer, MemberQuestion, MemberRole, Question, Refusal } from './transfer-codec.ts';
 import { decodeAnswer, encodeQuestion, NO_IMAGE } from './transfer-codec.ts';
 
 export interface SourceOptions {
@@ -66,9 +66,7 @@ export class ImageSource {
   }
 
   /** What this node is after it: a change is of the leader alone. REPLICA_TRANSFER_FAILED, REPLICA_REMOVED. */
-  async askOfMember(
-    question: Extract<Question, { type: 'leave' | 'enter' | 'standing' }>,
-  ): Promise<MemberRole> {
+  async askOfMember(question: MemberQuestion): Promise<MemberRole> {
     const answer = await this.#ask(question);
     if (answer.type === 'refused' && answer.refusal === 'REMOVED') {
       throw new ReplicaError('REPLICA_REMOVED', `${this.#options.nodeId} ${SENTENCES.REMOVED}`);

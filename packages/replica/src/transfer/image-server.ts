@@ -3,7 +3,7 @@ import type { PinnedImage, StoreImages } from '@holdfast/kv';
 import { KvError } from '@holdfast/kv';
 import { ReplicaError } from '../errors.ts';
 import { SendPace } from './send-pace.ts';
-import type { Answer, MemberRole, Question, Refusal } from './transfer-codec.ts';
+import type { Answer, MemberQuestion, MemberRole, Question, Refusal } from './transfer-codec.ts';
 import { decodeQuestion, encodeAnswer, NO_IMAGE } from './transfer-codec.ts';
 
 export interface ImageServerOptions {
@@ -17,15 +17,13 @@ export interface ImageServerOptions {
   /** Images that are held at once. */
   readonly imageLimit: number;
   /**
-   * A node whose files are damaged asks to be taken out, or in anew; or one that hears of nobody what it is. REPLICA_NOT_LEADER,
-   * REPLICA_REMOVED, and what a change is refused with.
+   * A node whose files are damaged asks to be taken out, or in anew; one that hears of nobody what it is; one that is not answered
+   * says where it is. REPLICA_NOT_LEADER, REPLICA_REMOVED, and what a change is refused with.
    */
   readonly answerMember: (peerId: string, question: MemberQuestion) => Promise<MemberRole>;
   /** Bytes of a question, or a question, that break the rules: the connection is closed. */
   readonly onFault: (peerId: string, error: unknown) => void;
 }
-
-export type MemberQuestion = Extract<Question, { type: 'leave' | 'enter' | 'standing' }>;
 
 interface Held {
   readonly image: PinnedImage;
@@ -197,7 +195,7 @@ export class ImageServer {
 }
 
 function isOfMembers(question: Question): question is MemberQuestion {
-  return ['leave', 'enter', 'standing'].includes(question.type);
+  return ['leave', 'enter', 'standing', 'address'].includes(question.type);
 }
 
 /** Safety: an answer is in memory as a whole. */

@@ -1,9 +1,8 @@
 import type { Address, Clock, Network } from '@holdfast/env';
 import { ReplicaError } from '../errors.ts';
 import { ImageSource } from './image-client.ts';
-import type { MemberQuestion } from './image-server.ts';
 import { Pause } from './pause.ts';
-import type { MemberRole } from './transfer-codec.ts';
+import type { MemberQuestion, MemberRole } from './transfer-codec.ts';
 
 export interface AskingOptions {
   readonly network: Network;

@@ -27,6 +27,7 @@ const CLOSE = 4;
 const LEAVE = 5;
 const ENTER = 6;
 const STANDING = 7;
+const ADDRESS = 8;
 const OPENED = 0x81;
 const LISTED = 0x82;
 const VALUES_FOUND = 0x83;
@@ -53,7 +54,15 @@ export type Question =
       readonly incarnation: string;
       readonly lastIndex: number;
       readonly lastTerm: number;
-    };
+    }
+  /** Where who asks is reached. Answered by what it is, as far as is known there. */
+  | { readonly type: 'address'; readonly address: Address };
+
+/** Questions that members ask as such. */
+export type MemberQuestion = Extract<
+  Question,
+  { type: 'leave' | 'enter' | 'standing' | 'address' }
+>;
 
 /** What a node is for the members. */
 export const ROLES = ['none', 'learner', 'voter'] as const;
@@ -120,6 +129,10 @@ export function encodeQuestion(requestId: number, question: Question): Uint8Arra
       const { incarnation, address } = question;
       writer.u8(ENTER).u32(requestId).text(incarnation);
       return writer.text(address.host).varint(address.port).finish();
+    }
+    case 'address': {
+      const { host, port } = question.address;
+      return writer.u8(ADDRESS).u32(requestId).text(host).varint(port).finish();
     }
     case 'standing': {
       const { incarnation, lastIndex, lastTerm } = question;
@@ -191,12 +204,9 @@ function questionOf(reader: ByteReader, kind: number): Question {
   if (kind === OPEN) return { type: 'open', leastIndex: reader.varint() };
   if (kind === LEAVE) return { type: 'leave' };
   if (kind === ENTER) {
-    const incarnation = reader.text();
-    const address = { host: reader.text(), port: reader.varint() };
-    if (address.host === '' || address.port === 0) throw new MalformedBytesError('no address');
-    counted(address.port, PORT_LIMIT);
-    return { type: 'enter', incarnation, address };
+    return { type: 'enter', incarnation: reader.text(), address: addressOf(reader) };
   }
+  if (kind === ADDRESS) return { type: 'address', address: addressOf(reader) };
   if (kind === STANDING) {
     const [incarnation, lastIndex, lastTerm] = [reader.text(), reader.varint(), reader.varint()];
     return { type: 'standing', incarnation, lastIndex, lastTerm };
@@ -246,6 +256,13 @@ function sectionOf(reader: ByteReader): ImageSection {
   const digest = reader.bytes(DIGEST_SIZE_BYTES);
   const count = counted(reader.varint(), SECTION_ENTRY_LIMIT);
   return { end, digest, fresh: times(count, () => decodeImageEntry(reader)) };
+}
+
+function addressOf(reader: ByteReader): Address {
+  const address = { host: reader.text(), port: reader.varint() };
+  if (address.host === '' || address.port === 0) throw new MalformedBytesError('no address');
+  counted(address.port, PORT_LIMIT);
+  return address;
 }
 
 function keyOf(reader: ByteReader): Uint8Array | undefined {

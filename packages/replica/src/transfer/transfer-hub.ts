@@ -6,8 +6,6 @@ import { clusterNotesOf } from '../cluster-notes.ts';
 import type { ResolvedReplicaSettings } from '../settings.ts';
 import type { ImageServerOptions } from './image-server.ts';
 import { ImageServer } from './image-server.ts';
-import type { Rejoining } from './rejoining.ts';
-import type { StandingWatch } from './standing-watch.ts';
 import { StateTransfer } from './state-transfer.ts';
 import { ValueRepair } from './value-repair.ts';
 
@@ -26,10 +24,8 @@ export interface TransferHubOptions {
   readonly settings: ResolvedReplicaSettings;
   readonly hooks: TransferHooks;
   readonly answerMember: ImageServerOptions['answerMember'];
-  /** Of a node whose damaged files were set aside; stopped with the hub. */
-  readonly rejoining: Rejoining | undefined;
-  /** Stopped with the hub. */
-  readonly standing: StandingWatch | undefined;
+  /** What else asks other nodes on the bulk lane; stopped with the hub. */
+  readonly asking: readonly { stop(): Promise<void> }[];
   readonly onTrouble: (nodeId: string, error: unknown) => void;
 }
 
@@ -99,8 +95,7 @@ export class TransferHub {
 
   /** Idempotent. */
   async close(): Promise<void> {
-    await this.#options.rejoining?.stop();
-    await this.#options.standing?.stop();
+    await Promise.all(this.#options.asking.map((one) => one.stop()));
     await this.#repair.close();
     await this.#transfer.stop();
     await this.#server.close();
