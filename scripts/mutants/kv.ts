@@ -266,9 +266,9 @@ export const kvMutants: readonly Mutant[] = [
     name: 'the name of a folder that a killed process has made is not synced',
     rule: 'What is built upon is on the disk.',
     broken: {
-      file: 'packages/kv/src/durable-directory.ts',
-      from: 'if (missing.length === 0) return syncName(files, path);',
-      to: 'if (missing.length === 0) return;',
+      file: 'packages/env/src/durable-directory.ts',
+      from: 'if (parentOf(there) !== there) await keepNames(files, parentOf(there));',
+      to: '',
     },
     pinned: test(
       'packages/kv/test/killed.test.ts',

@@ -23,6 +23,7 @@ export type {
   Digests,
 } from './digests.ts';
 export { DigestError } from './digests.ts';
+export { keepNames, makeDurableDirectory } from './durable-directory.ts';
 export type { Env } from './env.ts';
 export type { FileErrorCode, FileHandle, FileLock, FileStat, Files, OpenOptions } from './files.ts';
 export { FileError, findFileError } from './files.ts';

@@ -1,10 +1,9 @@
 import { NewerBytesError } from '@holdfast/bytes';
 import type { Clock, Env } from '@holdfast/env';
-import { FileError } from '@holdfast/env';
+import { FileError, makeDurableDirectory } from '@holdfast/env';
 import type { RecoveryReport, Wal, WalIdentity, WalOptions, WalRecord } from '@holdfast/wal';
 import { openWal } from '@holdfast/wal';
 import type { StoreSeam } from './committer.ts';
-import { makeDurableDirectory } from './durable-directory.ts';
 import { KV_ENTRY_KIND, NEWEST_ENTRY_KIND } from './entry-codec.ts';
 import { corruption, KvError, newerRecord } from './errors.ts';
 import { completeInstall, tidyIncoming } from './image/install-image.ts';

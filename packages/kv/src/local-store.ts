@@ -1,11 +1,11 @@
 import type { Env } from '@holdfast/env';
+import { makeDurableDirectory } from '@holdfast/env';
 import type { WalIdentity } from '@holdfast/wal';
 import { removePins } from './backup/pinned-files.ts';
 import type { BackupReport, BackupRequest } from './backup/take-backup.ts';
 import { CommitPipeline } from './commit-pipeline.ts';
 import type { StoreSeam } from './committer.ts';
 import type { CompactionProgress, CompactionReport } from './compactor.ts';
-import { makeDurableDirectory } from './durable-directory.ts';
 import { EngineStore } from './engine-store.ts';
 import type { KvError } from './errors.ts';
 import type { StoreImages } from './image/store-images.ts';

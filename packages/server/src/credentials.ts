@@ -1,7 +1,8 @@
 import type { Env } from '@holdfast/env';
+import { keepNames, makeDurableDirectory } from '@holdfast/env';
 import { z } from 'zod';
 import { randomText } from './random-text.ts';
-import { keepNames, writeSecretOnce } from './secret-file.ts';
+import { writeSecretOnce } from './secret-file.ts';
 import { SettingsError } from './settings-error.ts';
 import { parseJson, readTextFile } from './text-file.ts';
 
@@ -100,7 +101,7 @@ export async function resolveCredentials(
   const path = file ?? `${directory}/${FILE_NAME}`;
   const saved = await readCredentialsFile(env, path);
   // Safety: a process that was killed may have left its name in a cache only, and clients keep the pair.
-  if (saved && file === undefined) await keepNames(env, directory);
+  if (saved && file === undefined) await keepNames(env.files, directory);
   if (saved) return { ...saved, origin: 'file', ...(file !== undefined && { secretFile: file }) };
   if (file !== undefined) throw noFile(file);
   if (mayGenerate) return generateCredentials(env, directory, path);
@@ -201,7 +202,7 @@ async function generateCredentials(
       'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789',
     ),
   };
-  await env.files.makeDirectory(directory);
+  await makeDurableDirectory(env.files, directory);
   const text = `${JSON.stringify(credentials, undefined, 2)}\n`;
   const won = await writeSecretOnce(env, directory, path, text);
   if (won) return { ...credentials, origin: 'generated' };

@@ -1,6 +1,6 @@
 import { toHex, utf8 } from '@holdfast/bytes';
 import type { Env } from '@holdfast/env';
-import { FileError } from '@holdfast/env';
+import { FileError, keepNames } from '@holdfast/env';
 
 /**
  * Writes a small file that only its owner may read (mode 0600), durable when this resolves, unless there is one already:
@@ -39,26 +39,8 @@ export async function ensureSecret(
   if ((await env.files.stat(path)) === undefined) {
     return await writeSecretOnce(env, directory, path, text);
   }
-  await keepNames(env, directory);
+  await keepNames(env.files, directory);
   return false;
-}
-
-/**
- * Makes the names in a folder durable, of which one was read: who wrote it may have been killed before it was. Not in a folder that
- * this user cannot look into, or on a file system that is only read.
- */
-export async function keepNames(env: Env, directory: string): Promise<void> {
-  try {
-    await env.files.syncDirectory(directory);
-  } catch (error) {
-    if (!(error instanceof FileError) || !isOfOthers(error)) throw error;
-  }
-}
-
-/** Why EINVAL: so says Linux of a sync in an image, such as SquashFS, whose files are only read. */
-function isOfOthers({ code, cause }: FileError): boolean {
-  if (code === 'FILE_ACCESS_DENIED') return true;
-  return cause instanceof Error && 'code' in cause && cause.code === 'EINVAL';
 }
 
 function keepExisting(error: unknown): false {

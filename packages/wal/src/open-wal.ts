@@ -1,4 +1,5 @@
 import type { FileHandle, FileLock } from '@holdfast/env';
+import { keepNames, makeDurableDirectory } from '@holdfast/env';
 import { AppendQueue } from './append-queue.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { isFileError, noSpace } from './damage.ts';
@@ -30,48 +31,30 @@ import type { RecoveryReport, Wal, WalOptions } from './wal.ts';
  */
 export async function openWal(options: WalOptions): Promise<Wal> {
   const settings = settingsOf(options);
-  const { lock, parents } = await lockFolder(settings);
+  const lock = await lockFolder(settings);
   try {
-    return await openLocked(settings, lock, parents);
+    return await openLocked(settings, lock);
   } catch (cause) {
     await lock.release();
     throw isFileError(cause, 'NO_SPACE') ? noSpace(cause) : cause;
   }
 }
 
-/** Takes the lock, in a folder that is made for it where there is none. `parents`: the folders to sync, outermost first. */
-async function lockFolder(settings: Settings): Promise<{ lock: FileLock; parents: string[] }> {
+/** Takes the lock, in a folder that is made for it where there is none. */
+async function lockFolder(settings: Settings): Promise<FileLock> {
   try {
-    // The last name is synced always: a process that made it may have been killed before it did.
-    return { lock: await takeLock(settings), parents: [parentOf(settings.directory)] };
+    return await takeLock(settings);
   } catch (cause) {
     if (!isFileError(cause, 'FILE_NOT_FOUND')) throw cause;
   }
-  const parents = await makeFolder(settings);
-  return { lock: await takeLock(settings), parents };
+  await makeDurableDirectory(settings.env.files, settings.directory);
+  return await takeLock(settings);
 }
 
-/** Makes the log's folder where it is not there. Returns the folders to sync, outermost first. */
-async function makeFolder({ env, directory }: Settings): Promise<string[]> {
-  const parents: string[] = [parentOf(directory)];
-  if ((await env.files.stat(directory))?.kind === 'directory') return parents;
-  for (
-    let path = parentOf(directory);
-    (await env.files.stat(path)) === undefined;
-    path = parentOf(path)
-  ) {
-    parents.push(parentOf(path));
-  }
-  await env.files.makeDirectory(directory);
-  return parents.reverse();
-}
-
-/** Makes the names on the way to the log durable: a power cut that takes its folder's name takes the log. */
-async function syncFolders(
-  { env, directory }: Settings,
-  parents: readonly string[],
-): Promise<void> {
-  await Promise.all([...parents, directory].map((folder) => env.files.syncDirectory(folder)));
+/** Makes the log's name and those in its folder durable: a power cut that takes its folder's name takes the log. */
+async function syncFolders({ env, directory }: Settings): Promise<void> {
+  const { files } = env;
+  await Promise.all([keepNames(files, parentOf(directory)), files.syncDirectory(directory)]);
 }
 
 function parentOf(path: string): string {
@@ -94,17 +77,13 @@ async function takeLock(settings: Settings): Promise<FileLock> {
   }
 }
 
-async function openLocked(
-  settings: Settings,
-  lock: FileLock,
-  parents: readonly string[],
-): Promise<Wal> {
+async function openLocked(settings: Settings, lock: FileLock): Promise<Wal> {
   const { env } = settings;
   const startedMs = env.clock.monotonicMs();
   const examining = examineFolder(settings);
   // Durability: a process that was killed may have left names that it had not synced. What is built on
   // them from now on must not be lost with them. It takes place while the files are read.
-  const syncing = syncFolders(settings, parents).then(
+  const syncing = syncFolders(settings).then(
     () => undefined,
     (error: unknown) => ({ error }),
   );

@@ -1,9 +1,8 @@
 import { logIndex, term, toHex, utf8 } from '@holdfast/bytes';
 import type { Env, FileLock } from '@holdfast/env';
-import { FileError } from '@holdfast/env';
+import { FileError, makeDurableDirectory } from '@holdfast/env';
 import type { SegmentEnd, WalIdentity } from '@holdfast/wal';
 import { copySegment, openWal, writeRestoredState } from '@holdfast/wal';
-import { makeDurableDirectory } from '../durable-directory.ts';
 import { KvError } from '../errors.ts';
 import { replaceFile } from '../file-replacement.ts';
 import { encodeWholeManifest } from '../manifest.ts';

@@ -1,7 +1,6 @@
 import type { Env } from '@holdfast/env';
-import { FileError } from '@holdfast/env';
+import { FileError, makeDurableDirectory } from '@holdfast/env';
 import { copySegment } from '@holdfast/wal';
-import { makeDurableDirectory } from '../durable-directory.ts';
 import { KvError } from '../errors.ts';
 import { replaceFile } from '../file-replacement.ts';
 import {

@@ -1,5 +1,5 @@
 import type { Env } from '@holdfast/env';
-import { makeDurableDirectory } from '../durable-directory.ts';
+import { makeDurableDirectory } from '@holdfast/env';
 import type { DirectoryEntry, ExtentListing } from '../extent-format.ts';
 import { extentsFileName, fileIdOf, segmentIdOfFile } from '../extent-format.ts';
 import { ExtentWriter } from '../extent-writer.ts';

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { toHex } from '@holdfast/bytes';
 import type { Env } from '@holdfast/env';
+import { makeDurableDirectory } from '@holdfast/env';
 import { z } from 'zod';
 import type { ResolvedCredentials } from '../credentials.ts';
 import { resolveCredentials } from '../credentials.ts';
@@ -63,7 +64,7 @@ export async function openClusterFolder(
 ): Promise<ClusterFolder> {
   const { directory, environment, nodeCount } = options;
   await refuseFolderOfStore(env, directory);
-  await env.files.makeDirectory(directory);
+  await makeDurableDirectory(env.files, directory);
   const secretFile = join(directory, 'cluster-secret');
   const masterKeyFile = join(directory, 'master.key');
   for (const path of [secretFile, masterKeyFile]) {

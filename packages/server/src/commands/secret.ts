@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { toHex } from '@holdfast/bytes';
+import { makeDurableDirectory } from '@holdfast/env';
 import { createNodeEnv, SharedSecret } from '@holdfast/env/node';
 import { ensureSecret } from '../secret-file.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
@@ -11,7 +12,7 @@ export async function secret(terminal: Terminal, path: string): Promise<ExitCode
   const file = resolve(terminal.workingDirectory, path);
   const env = await createNodeEnv();
   try {
-    await env.files.makeDirectory(dirname(file));
+    await makeDurableDirectory(env.files, dirname(file));
     const text = `${toHex(env.random.bytes(SECRET_BYTES))}\n`;
     const isNew = await ensureSecret(env, dirname(file), file, text);
     if (!isNew) await SharedSecret.fromFile(file);

@@ -1,6 +1,6 @@
 import { fromHex, toHex, utf8 } from '@holdfast/bytes';
-import { CIPHER_KEY_BYTES, type Env } from '@holdfast/env';
-import { keepNames, writeSecretOnce } from '../secret-file.ts';
+import { CIPHER_KEY_BYTES, type Env, keepNames } from '@holdfast/env';
+import { writeSecretOnce } from '../secret-file.ts';
 import { SettingsError } from '../settings-error.ts';
 import { readTextFile } from '../text-file.ts';
 
@@ -84,7 +84,7 @@ async function readKeyFile(place: MasterKeyPlace): Promise<readonly Uint8Array[]
   if (text === undefined) return undefined;
   const keys = parseKeys(path, text);
   // Safety: a process that was killed may have left its name in a cache only, and nothing opens what was sealed with a lost key.
-  await keepNames(env, folderOf(path));
+  await keepNames(env.files, folderOf(path));
   return keys;
 }
 
