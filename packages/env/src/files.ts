@@ -33,7 +33,10 @@ export interface Files {
   list(path: string): Promise<string[]>;
   /** undefined where there is no such file. */
   stat(path: string): Promise<FileStat | undefined>;
-  /** Makes the folder's entries durable. A no-op where the platform has no such thing (Windows). */
+  /**
+   * Makes the folder's entries durable. A no-op where the platform has no such thing (Windows). Where it rejects, nobody knows which
+   * of them are: so NO_SPACE, which says that nothing has changed, is FILE_IO here too.
+   */
   syncDirectory(path: string): Promise<void>;
   /**
    * Takes an exclusive lock that the operating system gives back when the process ends, however it

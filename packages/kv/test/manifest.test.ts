@@ -89,4 +89,21 @@ describe('a MANIFEST', () => {
     expect(await reopened(env)).toBe(3);
     expect(await env.files.list(DIRECTORY)).toEqual(['MANIFEST']);
   });
+
+  test('whose new name could not be synced may be either after a power cut: that is no want of room', async () => {
+    const env = await createMemoryEnv();
+    await (await made(env)).close();
+    await env.files.syncDirectory('/');
+    const manifest = await Manifest.open(env, DIRECTORY, IDENTITY);
+    env.files.failWhen({ when: ({ kind }) => kind === 'create', code: 'NO_SPACE' });
+    await expect(manifest.complete()).rejects.toMatchObject({ code: 'NO_SPACE' });
+    env.files.failWhen({ when: ({ kind }) => kind === 'syncDirectory', code: 'FILE_IO' });
+    await expect(manifest.commit(editAt(2))).rejects.toMatchObject({ code: 'FILE_IO' });
+    const found = new Set<number>();
+    for (const { files } of env.files.crashStates()) {
+      found.add(await reopened(await createMemoryEnv({ files })));
+    }
+    expect(found).toEqual(new Set([1, 2]));
+    await manifest.close();
+  });
 });
