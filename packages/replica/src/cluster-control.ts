@@ -136,6 +136,23 @@ export class ClusterControl implements Cluster {
     );
   }
 
+  /**
+   * Resolves when all that the leader had in its log when this was called is agreed on, who belongs to the cluster among it, and
+   * it leads still. KV_UNAVAILABLE. Why both: members count from their entry on, which may be lost yet; and who was paused,
+   * and does not know that another one leads, has nothing that is not agreed on.
+   */
+  async confirm(): Promise<void> {
+    const { driver } = this.#options;
+    const { lastIndex, term } = driver.status;
+    await driver.whenCurrent();
+    await driver.watch(
+      'what is to be agreed on before',
+      CHANGE_LIMIT_MS,
+      (status) => status.appliedIndex >= lastIndex || status.term !== term,
+    );
+    if (driver.status.term !== term) throw new KvError('KV_UNAVAILABLE', 'the leader changed');
+  }
+
   /** Safety: which folder counts is open only for a name that is no member's. */
   #noteFolder(member: NodeId, incarnation: string | undefined): Promise<void> {
     return this.#agree((raft) => {

@@ -21,19 +21,22 @@ export async function changeMember(
     throw new ReplicaError('REPLICA_NOT_LEADER', 'members are changed by the leader alone');
   }
   const member = members.find(({ nodeId }) => nodeId === peerId);
-  if (member === undefined && guard.isBarred(peerId)) {
-    throw new ReplicaError(
-      'REPLICA_REMOVED',
-      `${peerId} was removed by hand: on the leader, "holdfast cluster add ${peerId}=HOST:PORT" lets it in again`,
-    );
-  }
-  if (question.type === 'leave') {
-    if (member !== undefined) await cluster.takeOut(peerId);
-    return 'none';
-  }
   if (member === undefined) {
+    // Safety: who hears that it is none sets its files aside, and a leader that was paused has missed who was taken in since.
+    if (question.type === 'leave') await cluster.confirm();
+    if (guard.isBarred(peerId)) {
+      throw new ReplicaError(
+        'REPLICA_REMOVED',
+        `${peerId} was removed by hand: on the leader, "holdfast cluster add ${peerId}=HOST:PORT" lets it in again`,
+      );
+    }
+    if (question.type === 'leave') return 'none';
     await cluster.add(peerId, question.address);
     return 'learner';
+  }
+  if (question.type === 'leave') {
+    await cluster.takeOut(peerId);
+    return 'none';
   }
   const counted = guard.incarnationOf(peerId);
   // Of a learner it is open which folder counts until it has acknowledged something.
@@ -43,5 +46,6 @@ export async function changeMember(
     return 'none';
   }
   if (member.role === 'learner') await cluster.promote(peerId);
+  else await cluster.confirm();
   return 'voter';
 }
