@@ -40,6 +40,20 @@ test('a slot that is free again gives a later sequence, however long that is', (
   expect(slots.ownOf(headOf(next))).toEqual({ slot: 0, sequence: 2 ** 40 + 1 });
 });
 
+test('the slot that was free last is taken next: few are used as long as little is under way', () => {
+  const slots = new SessionSlots(random, 100);
+  for (const session of taken(slots, 50)) slots.giveBack(session);
+  const used = new Set<number>();
+  for (let round = 0; round < 100; round++) {
+    const [first, second] = taken(slots, 2);
+    for (const session of [first, second]) {
+      used.add(session?.slot ?? -1);
+      slots.giveBack(session as NonNullable<typeof session>);
+    }
+  }
+  expect(used.size).toBe(2);
+});
+
 test('what other nodes, earlier starts and clients name is none of the own', () => {
   const slots = new SessionSlots(random, 1);
   const [own] = taken(slots, 1);

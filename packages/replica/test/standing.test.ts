@@ -2,6 +2,8 @@
 import { utf8 } from '@holdfast/bytes';
 import { createMemoryEnv } from '@holdfast/env/memory';
 import { expect, test } from 'vitest';
+import { readMember } from '../src/member-file.ts';
+import { askMember } from './fixtures/ask-member.ts';
 import { MemoryCluster } from './fixtures/memory-cluster.ts';
 
 const ELSEWHERE = { host: 'memory', port: 7099 };
@@ -144,5 +146,19 @@ test('members without a leader tell each other nothing, and go on when there is 
   cluster.network.heal();
   await cluster.leader();
   expect(areMembers()).toBe(true);
+  await cluster.close();
+});
+
+test('a member says what is agreed on, and nothing to who may know more', async () => {
+  const cluster = await MemoryCluster.open();
+  const { lastIndex, term: lastTerm } = statusOf(cluster, 'n1');
+  const asked = { type: 'standing', incarnation: '1'.repeat(16), lastIndex, lastTerm } as const;
+  expect(await askMember(cluster, 'n4', 'n1', asked)).toContain('was removed');
+  for (const more of [{ lastTerm: 99 }, { lastIndex: 99 }]) {
+    const answer = await askMember(cluster, 'n4', 'n1', { ...asked, ...more });
+    expect(answer).toContain('has an older state');
+  }
+  const { incarnation = '' } = (await readMember(cluster.node('n2').env, '/data')) ?? {};
+  expect(await askMember(cluster, 'n2', 'n1', { ...asked, incarnation })).toBe('voter');
   await cluster.close();
 });
