@@ -127,10 +127,11 @@ export class KvEngine {
     try {
       sessions.load(await readSessions(index));
       const { env, directory } = options;
-      const extents = await ExtentFiles.open(env, directory, index.extentFiles);
       const hashOf = options.hashesState === true ? () => openHash(index, env.crc32c) : undefined;
-      const slices = new WorkSlices(env.clock);
-      return new KvEngine(index, sessions, extents, slices, await hashOf?.(), hashOf);
+      const hash = await hashOf?.();
+      // Why last: what fails behind it would leave its files open.
+      const extents = await ExtentFiles.open(env, directory, index.extentFiles);
+      return new KvEngine(index, sessions, extents, new WorkSlices(env.clock), hash, hashOf);
     } catch (error) {
       await index.close();
       throw error;
