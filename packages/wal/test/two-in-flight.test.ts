@@ -1,4 +1,4 @@
-import type { Files } from '@holdfast/env';
+import { FileError, type Files } from '@holdfast/env';
 import { describe, expect, it } from 'vitest';
 import type { Wal } from '../src/index.ts';
 import { codeOf, contents, envOn, memoryEnv, open, put } from './fixtures/logs.ts';
@@ -13,18 +13,21 @@ async function heldLog(): Promise<{
   readonly env: Awaited<ReturnType<typeof memoryEnv>>;
   readonly wal: Wal;
   readonly begun: number[];
-  readonly letGo: Map<number, () => void>;
+  /** By position; with an error the write fails with it. */
+  readonly letGo: Map<number, (error?: Error) => void>;
   readonly stopHolding: () => void;
 }> {
   const env = await memoryEnv();
   const begun: number[] = [];
-  const letGo = new Map<number, () => void>();
+  const letGo = new Map<number, (error?: Error) => void>();
   let holds = false;
   const files: Files = mutantFiles(env.files, {
     onWriteSynced: (event, position) => {
       if (!holds || event === 'ends') return undefined;
       begun.push(position);
-      return new Promise((resolve) => letGo.set(position, resolve));
+      return new Promise((resolve, reject) => {
+        letGo.set(position, (error) => (error === undefined ? resolve() : reject(error)));
+      });
     },
   });
   const wal = await open({ ...env, files }, PAIRS);
@@ -118,4 +121,25 @@ describe('two batches in flight', () => {
     expect(await codes).toEqual(['WAL_POISONED', 'WAL_POISONED']);
     await closing;
   });
+
+  it.each([
+    ['are written then', undefined],
+    ['find no space then', new FileError('NO_SPACE', '/wal', 'no room')],
+  ])(
+    'are both refused where the hard state cannot be saved meanwhile, though %s',
+    async (_, end) => {
+      const { env, wal, begun, letGo } = await heldLog();
+      const codes = Promise.all([codeOf(put(wal, 'a', BODY)), codeOf(put(wal, 'b', BODY))]);
+      await until(() => begun.length === 2);
+      env.files.failWhen({ when: ({ path }) => path.includes('state-'), code: 'FILE_IO' });
+      expect(await codeOf(wal.saveHardState(wal.hardState))).toBe('WAL_POISONED');
+      const { operationCount } = env.files;
+      for (const position of begun.slice(0, 2)) letGo.get(position)?.(end);
+      expect(await codes).toEqual(['WAL_POISONED', 'WAL_POISONED']);
+      // Nothing of them counts as acknowledged, what was on its way is waited for, and nothing is written any more.
+      await wal.close();
+      expect(wal.durableIndex).toBe(1);
+      expect(env.files.operationCount).toBe(operationCount);
+    },
+  );
 });
