@@ -80,6 +80,28 @@ test('a port in use is one sentence and exit code 1', async () => {
   );
 });
 
+test('a first start that is refused for what else it was told leaves no data folder behind', async () => {
+  await using folder = await temporaryFolder();
+  const bad = join(folder.path, 'bad');
+  await writeFile(bad, 'no key');
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const { port } = other.address() as AddressInfo;
+  const data = join(folder.path, 'new', 'data');
+  for (const words of [
+    ['--port', String(port)],
+    ['--host', '192.0.2.1'],
+    ['--master-key-file', bad],
+    ['--kms-key-file', bad],
+    ['--init', bad],
+  ]) {
+    const result = await serve(data, words);
+    expect(result.exitCode, words.join(' ')).toBeGreaterThan(0);
+    expect(await readdir(folder.path), words.join(' ')).toEqual(['bad']);
+  }
+  other.close();
+});
+
 test('an address of another machine is one sentence and exit code 1', async () => {
   await using folder = await temporaryFolder();
   const result = await serve(folder.path, ['--host', '192.0.2.1']);

@@ -6,10 +6,10 @@ import { z } from 'zod';
 import type { ResolvedCredentials } from '../credentials.ts';
 import { resolveCredentials } from '../credentials.ts';
 import { PORTS_FILE, refuseFolderOfStore } from '../folder-use.ts';
+import { freePorts } from '../free-ports.ts';
 import { ensureSecret, writeSecretOnce } from '../secret-file.ts';
 import { SettingsError } from '../settings-error.ts';
 import { parseJson, readTextFile } from '../text-file.ts';
-import { freePorts } from './free-ports.ts';
 
 const SECRET_BYTES = 32;
 const FILE_LIMIT_BYTES = 64 * 1024;

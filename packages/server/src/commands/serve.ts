@@ -9,6 +9,7 @@ import type { ResolvedCredentials } from '../credentials.ts';
 import { refuseWeakCredentials, resolveCredentials } from '../credentials.ts';
 import type { FailureContext } from '../failure.ts';
 import { reportFailure } from '../failure.ts';
+import { refuseVainFirstStart } from '../first-start.ts';
 import { collectLessOften } from '../heap-growth.ts';
 import type { Log } from '../log.ts';
 import { createLogger } from '../logger.ts';
@@ -86,20 +87,21 @@ async function start(
   const backupFolder = backupFolderOf(terminal, settings, directory);
   // Why not only where the folder is opened: no key pair is made in a folder that is refused.
   if (cluster === undefined) await refuseMember(env, directory);
-  const { credentialsFile } = settings;
+  const { credentialsFile, host, port } = settings;
+  const users = await userOptions(terminal, env, settings);
+  await refuseVainFirstStart({ env, directory, host, port, ...users });
   const credentials = await resolveCredentials(env, directory, terminal.environment, {
     file: credentialsFile && resolve(terminal.workingDirectory, credentialsFile),
     mayGenerate: cluster === undefined,
   });
-  refuseWeakCredentials(credentials, settings.host);
-  const users = await userOptions(terminal, env, settings);
+  refuseWeakCredentials(credentials, host);
   const server = await startServer({
     env,
     directory,
     credentials,
     ...(cluster !== undefined && { cluster }),
-    host: settings.host,
-    port: settings.port,
+    host,
+    port,
     region: settings.region,
     openFileLimit: terminal.openFileLimit(),
     buckets: settings.buckets,

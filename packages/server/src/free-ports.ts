@@ -8,17 +8,28 @@ import { createServer } from 'node:net';
 export async function freePorts(count: number, host = '127.0.0.1'): Promise<number[]> {
   const servers: Server[] = [];
   try {
-    for (let number = 0; number < count; number++) servers.push(await listen(host));
+    for (let number = 0; number < count; number++) servers.push(await listen(host, 0));
     return servers.map((server) => (server.address() as AddressInfo).port);
   } finally {
-    await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+    await Promise.all(servers.map(close));
   }
 }
 
-function listen(host: string): Promise<Server> {
+/** Rejects with the error of `listen` where nobody could listen there at the moment. */
+export async function refuseTakenPort(host: string, port: number): Promise<void> {
+  await close(await listen(host, port));
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+  });
+}
+
+function listen(host: string, port: number): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
-    server.listen({ host, port: 0 }, () => resolve(server));
+    server.listen({ host, port }, () => resolve(server));
   });
 }
