@@ -142,6 +142,31 @@ test('a rolling restart under load loses no request of clients that repeat', asy
   await all;
 });
 
+test('a node that is started at another address tells the others, which were not started anew', async () => {
+  await using folder = await temporaryFolder();
+  await using cluster = await Cluster.start({ directory: folder.path, ...options });
+  const leader = await cluster.leader();
+  const [moved = 0, other = 0] = cluster.all.filter((at) => at !== leader);
+  expect(await cluster.node(moved).stop()).toBe(0);
+  await cluster.move(moved);
+  await cluster.restart(moved);
+  await waitUntil('all have their ways to it', async () => {
+    const words = ['cluster', 'status', '--json', '--data'];
+    const views = [leader, other].map((at) => runHoldfast([...words, cluster.folder(at)]));
+    return (await Promise.all(views)).every(({ output }) => {
+      const view = JSON.parse(output) as { readonly members: { readonly isConnected: boolean }[] };
+      return view.members.every(({ isConnected }) => isConnected);
+    });
+  });
+  // Nothing is agreed on without it.
+  await cluster.node(other).kill();
+  const put = new PutObjectCommand({ Bucket: BUCKET, Key: 'moved', Body: 'there' });
+  await cluster.client(leader).send(put);
+  const get = new GetObjectCommand({ Bucket: BUCKET, Key: 'moved' });
+  const got = await cluster.client(moved).send(get);
+  expect(await got.Body?.transformToString()).toBe('there');
+});
+
 test('a follower that was away while the others wrote and compacted has everything when it is back', async () => {
   await using folder = await temporaryFolder();
   await using cluster = await Cluster.start({ directory: folder.path, ...options });

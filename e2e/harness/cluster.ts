@@ -49,11 +49,11 @@ export interface NodeView {
 /** Real `holdfast serve` processes that are one store, named n1, n2, and so on. Killed at the end of its scope. */
 export class Cluster implements AsyncDisposable {
   readonly #options: ClusterOptions;
-  readonly #places: readonly Place[];
+  readonly #places: Place[];
   readonly #processes: (HoldfastProcess | undefined)[];
   readonly #clients: ClusterClients;
 
-  private constructor(options: ClusterOptions, places: readonly Place[]) {
+  private constructor(options: ClusterOptions, places: Place[]) {
     this.#options = options;
     this.#places = places;
     this.#processes = places.map(() => undefined);
@@ -154,6 +154,12 @@ export class Cluster implements AsyncDisposable {
   /** Starts it again and waits until it answers. */
   async restart(at: number): Promise<void> {
     await this.spawn(at).ready();
+  }
+
+  /** From its next start on the node takes its peers' connections at another port. Only lists of nodes that are started later say so. */
+  async move(at: number): Promise<void> {
+    const [{ peerPort } = { peerPort: 0 }] = await freePlaces(1);
+    this.#places[at] = { ...(this.#places[at] as Place), peerPort };
   }
 
   /** A client of one node. It repeats what fails, as SDKs do: a write of it may be there twice. */

@@ -145,7 +145,6 @@ export class ReplicaDriver implements Committer {
     });
     this.#transfers = options.openTransfers(context.images, {
       restore: (snapshot) => this.act((current) => current.restoreSnapshot(snapshot)),
-      members: () => membersOf(this.#status.configuration),
     });
     this.followMembers();
     this.#tickLater();

@@ -62,8 +62,7 @@ async function openMember(options: ReplicaOptions, rejoins: boolean): Promise<Re
   const filesClusterId = member?.filesClusterId ?? clusterId;
   const identity = identityOf(env.digests, filesClusterId, network.nodeId);
   const addresses = new Map(Object.entries(members));
-  const telling = new Telling({ network, clock: env.clock, addresses });
-  const parts: OpenParts = { telling };
+  const parts: OpenParts = {};
   const links = linksOf(options, addresses, parts);
   const seam: StoreSeam = {
     ...MEMBER_LOG,
@@ -82,7 +81,8 @@ async function openMember(options: ReplicaOptions, rejoins: boolean): Promise<Re
       });
       parts.guard = guard;
       if (rejoins) parts.rejoining = rejoiningOf(options, own.incarnation);
-      parts.standing = standingOf(options, own.incarnation, addresses, parts);
+      const sources = sourcesOf(addresses, links, network.nodeId);
+      parts.standing = standingOf(options, own.incarnation, sources, parts);
       return (context) => {
         parts.driver = openDriver(options, context, { raft, guard, links, addresses }, parts);
         return parts.driver;
@@ -127,7 +127,7 @@ interface OpenParts {
   control?: ClusterControl;
   rejoining?: Rejoining;
   standing?: StandingWatch;
-  readonly telling: Telling;
+  telling?: Telling;
 }
 
 function linksOf(
@@ -135,7 +135,7 @@ function linksOf(
   addresses: ReadonlyMap<string, Address>,
   parts: OpenParts,
 ): PeerLinks {
-  return new PeerLinks({
+  const links = new PeerLinks({
     network,
     clock: env.clock,
     addressOf: (peerId) => addresses.get(peerId),
@@ -145,13 +145,32 @@ function linksOf(
     },
     onBroken: (peerId, lane) => parts.driver?.noteBroken(peerId, lane),
     onGone: (peerId) => parts.driver?.noteGone(peerId),
-    onSilent: (peerId) => parts.telling.tell(peerId),
+    onSilent: (peerId) => parts.telling?.tell(peerId),
     onBulk: (connection) => {
       if (parts.driver === undefined) void connection.close();
       else parts.driver.serve(connection);
     },
     onFault: (peerId, error) => onPeerFault?.(peerId, error),
   });
+  parts.telling = new Telling({
+    network,
+    clock: env.clock,
+    addressesOf: (peerId) => links.addressesOf(peerId),
+    ownAddress: () => addresses.get(network.nodeId),
+  });
+  return links;
+}
+
+/** All other nodes, and where they may be. */
+function sourcesOf(
+  addresses: ReadonlyMap<string, Address>,
+  links: PeerLinks,
+  self: string,
+): AskingOptions['sources'] {
+  return () =>
+    [...addresses.keys()]
+      .filter((name) => name !== self)
+      .flatMap((name) => links.addressesOf(name).map((address) => ({ nodeId: name, address })));
 }
 
 function othersOf({ members, network }: ReplicaOptions): (readonly [string, Address])[] {
@@ -191,15 +210,12 @@ function rejoiningOf(options: ReplicaOptions, incarnation: string): Rejoining {
 function standingOf(
   options: ReplicaOptions,
   incarnation: string,
-  addresses: ReadonlyMap<string, Address>,
+  sources: AskingOptions['sources'],
   parts: OpenParts,
 ): StandingWatch {
   return new StandingWatch({
     ...askingOf(options),
-    sources: () =>
-      [...addresses]
-        .filter(([name]) => name !== options.network.nodeId)
-        .map(([name, address]) => ({ nodeId: name, address })),
+    sources,
     incarnation,
     status: () => parts.driver?.status,
     onAnswer: ({ lastIndex: index, lastTerm: term }, role) =>
@@ -279,7 +295,7 @@ function openDriver(
           env,
           network: options.network,
           images,
-          addresses: parts.addresses,
+          sources: sourcesOf(parts.addresses, parts.links, options.network.nodeId),
           settings: resolveReplicaSettings(settings),
           hooks,
           answerMember: async (peerId, question) => {

@@ -29,8 +29,6 @@ interface Peer {
   readonly lanes: ReadonlyMap<Lane, PeerLink>;
   /** When the first frame left after which nothing was heard from the peer; by the monotonic clock, in milliseconds. */
   unansweredSinceMs: number | undefined;
-  /** Where it says that it is. */
-  told: Address | undefined;
 }
 
 /** The ways to all peers and from them. */
@@ -38,6 +36,8 @@ export class PeerLinks {
   readonly #options: PeerLinksOptions;
   readonly #peers = new Map<string, Peer>();
   readonly #accepted = new Set<Connection>();
+  /** Where peers say that they are, other than is known. */
+  readonly #told = new Map<string, Address>();
   #listener: Listener | undefined;
   #isClosed = false;
 
@@ -60,12 +60,13 @@ export class PeerLinks {
     for (const [peerId, { lanes }] of this.#peers) {
       if (peerIds.includes(peerId)) continue;
       this.#peers.delete(peerId);
+      this.#told.delete(peerId);
       for (const link of lanes.values()) void link.close();
     }
     for (const peerId of peerIds) {
       if (this.#peers.has(peerId)) continue;
       const lanes = this.#openLanes(peerId);
-      this.#peers.set(peerId, { lanes, unansweredSinceMs: undefined, told: undefined });
+      this.#peers.set(peerId, { lanes, unansweredSinceMs: undefined });
     }
   }
 
@@ -75,6 +76,12 @@ export class PeerLinks {
     if (peer?.lanes.get(lane)?.send(parts) !== true) return false;
     peer.unansweredSinceMs ??= this.#options.clock.monotonicMs();
     return true;
+  }
+
+  /** Where a peer may be: where it says that it is, then where it is known to be. */
+  addressesOf(peerId: string): Address[] {
+    const addresses = [this.#told.get(peerId), this.#options.addressOf(peerId)];
+    return addresses.filter((one) => one !== undefined);
   }
 
   isConnected(peerId: string): boolean {
@@ -101,9 +108,9 @@ export class PeerLinks {
   /** Where a peer says that it is. Where it is not reached there, what `addressOf` says is tried in turn. */
   noteTold(peerId: string, told: Address): void {
     const peer = this.#peers.get(peerId);
-    const now = this.#addressOf(peerId, 0);
-    if (peer === undefined || (now?.host === told.host && now.port === told.port)) return;
-    peer.told = told;
+    const [first] = this.addressesOf(peerId);
+    if (peer === undefined || (first?.host === told.host && first.port === told.port)) return;
+    this.#told.set(peerId, told);
     for (const link of peer.lanes.values()) link.renew();
   }
 
@@ -116,9 +123,8 @@ export class PeerLinks {
   }
 
   #addressOf(peerId: string, failures: number): Address | undefined {
-    const known = this.#options.addressOf(peerId);
-    const told = this.#peers.get(peerId)?.told;
-    return failures % 2 === 0 ? (told ?? known) : (known ?? told);
+    const addresses = this.addressesOf(peerId);
+    return addresses[failures % Math.max(1, addresses.length)];
   }
 
   #openLanes(peerId: string): ReadonlyMap<Lane, PeerLink> {

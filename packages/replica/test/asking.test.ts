@@ -201,13 +201,9 @@ test('a node that waits to be taken in asks nobody what it is', async () => {
 
 function tellingTo(peer: RawPeer): Telling {
   const { network, clock, address } = peer.target();
-  const own = { host: 'memory', port: 7001 };
-  const addresses = new Map([
-    ['a', address],
-    ['x', NOBODY.address],
-    [network.nodeId, own],
-  ]);
-  return new Telling({ network, clock, addresses });
+  const ownAddress = () => ({ host: 'memory', port: 7001 });
+  const addressesOf = (name: string) => [NOBODY.address, ...(name === 'a' ? [address] : [])];
+  return new Telling({ network, clock, addressesOf, ownAddress });
 }
 
 test('who is not answered says where it is, once at a time', async () => {

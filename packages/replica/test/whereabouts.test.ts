@@ -44,8 +44,10 @@ function leads(cluster: MemoryCluster, name: string): boolean {
   return cluster.replica(name).cluster.status().role === 'leader';
 }
 
-/** n3 comes back, and gets all that the leader has. */
+/** n3 comes back, reaches the leader alone, and gets all that it has. */
 async function caughtUp(cluster: MemoryCluster, leader: string): Promise<void> {
+  const others = cluster.running.map(({ name }) => name).filter((name) => name !== leader);
+  cluster.network.partition(['n3'], others);
   const { cluster: away } = await cluster.start('n3');
   const { lastIndex } = cluster.replica(leader).cluster.status();
   await cluster.untilTrue(() => away.status().appliedIndex >= lastIndex, 'all of it', 10_000);
@@ -84,6 +86,24 @@ test('so it does where a leader has moved meanwhile', async () => {
   await takenIn(cluster, 'n2');
   await led(cluster, 'n2');
   await caughtUp(cluster, 'n2');
+  await cluster.close();
+});
+
+test('a node that comes back at another address is found there by those that knew it elsewhere', async () => {
+  const cluster = await MemoryCluster.open();
+  const name = cluster.nameOf(await cluster.follower());
+  await cluster.stop(name);
+  await cluster.start(name, { address: ELSEWHERE });
+  const others = cluster.running.filter((node) => node.name !== name);
+  const isFound = (): boolean =>
+    others.every(({ replica }) =>
+      replica?.cluster.status().members.every(({ isConnected }) => isConnected),
+    );
+  await cluster.run(1000);
+  expect(isFound()).toBe(false);
+  await cluster.untilTrue(isFound, 'way to it', 10_000);
+  await cluster.until((await cluster.leader()).cluster.transferLeader(name));
+  await cluster.untilTrue(() => leads(cluster, name), 'that leader');
   await cluster.close();
 });
 

@@ -4,8 +4,10 @@ import { Asking } from './rejoining.ts';
 export interface TellingOptions {
   readonly network: Network;
   readonly clock: Clock;
-  /** Where nodes are, this one too. */
-  readonly addresses: ReadonlyMap<string, Address>;
+  /** Where a peer may be. */
+  readonly addressesOf: (peerId: string) => readonly Address[];
+  /** Where others reach this node; undefined where that is not known. */
+  readonly ownAddress: () => Address | undefined;
 }
 
 /**
@@ -23,12 +25,11 @@ export class Telling {
   }
 
   tell(peerId: string): void {
-    const { network, clock, addresses } = this.#options;
-    const address = addresses.get(peerId);
-    const own = addresses.get(network.nodeId);
-    if (this.#isStopped || this.#running.has(peerId)) return;
-    if (address === undefined || own === undefined) return;
-    const asking = new Asking({ network, clock, sources: () => [{ nodeId: peerId, address }] });
+    const { network, clock, addressesOf, ownAddress } = this.#options;
+    const own = ownAddress();
+    if (this.#isStopped || own === undefined || this.#running.has(peerId)) return;
+    const sources = addressesOf(peerId).map((address) => ({ nodeId: peerId, address }));
+    const asking = new Asking({ network, clock, sources: () => sources });
     const done = asking
       .ask({ type: 'address', address: own })
       .then(

@@ -1,7 +1,7 @@
 import { invariant, logIndex, term } from '@holdfast/bytes';
 import type { Address, Connection, Env, Network } from '@holdfast/env';
 import type { StoreImages, ValueName, WholeImage } from '@holdfast/kv';
-import type { NodeId, Ready, SnapshotMetadata } from '@holdfast/raft';
+import type { Ready, SnapshotMetadata } from '@holdfast/raft';
 import { clusterNotesOf } from '../cluster-notes.ts';
 import type { ResolvedReplicaSettings } from '../settings.ts';
 import type { ImageServerOptions } from './image-server.ts';
@@ -13,14 +13,14 @@ import { ValueRepair } from './value-repair.ts';
 export interface TransferHooks {
   /** `Raft.restoreSnapshot`: false where the snapshot is not needed any more. */
   readonly restore: (snapshot: SnapshotMetadata) => boolean;
-  readonly members: () => readonly NodeId[];
 }
 
 export interface TransferHubOptions {
   readonly env: Pick<Env, 'clock' | 'random'>;
   readonly network: Network;
   readonly images: StoreImages;
-  readonly addresses: ReadonlyMap<string, Address>;
+  /** Other nodes, and where they may be. */
+  readonly sources: () => readonly { readonly nodeId: string; readonly address: Address }[];
   readonly settings: ResolvedReplicaSettings;
   readonly hooks: TransferHooks;
   readonly answerMember: ImageServerOptions['answerMember'];
@@ -39,7 +39,7 @@ export class TransferHub {
   readonly #repair: ValueRepair;
 
   constructor(options: TransferHubOptions) {
-    const { env, network, images, settings, answerMember, onTrouble } = options;
+    const { env, network, images, settings, sources, answerMember, onTrouble } = options;
     const { clock, random } = env;
     this.#options = options;
     this.#server = new ImageServer({
@@ -56,7 +56,7 @@ export class TransferHub {
       network,
       clock,
       answerLimitMs: settings.transferAnswerLimitMs,
-      sources: () => this.#sources(),
+      sources,
       onTrouble,
     });
     this.#transfer = new StateTransfer({
@@ -65,7 +65,7 @@ export class TransferHub {
       images,
       settings: settings.transfer,
       answerLimitMs: settings.transferAnswerLimitMs,
-      sources: () => this.#sources(),
+      sources,
       onWhole: (image, notes) => this.#restore(image, notes),
       onTrouble,
     });
@@ -99,17 +99,6 @@ export class TransferHub {
     await this.#repair.close();
     await this.#transfer.stop();
     await this.#server.close();
-  }
-
-  #sources(): { readonly nodeId: string; readonly address: Address }[] {
-    const { network, addresses, hooks } = this.#options;
-    // Why also those whose address only is known: a node that joins knows no configuration yet.
-    const names = new Set<string>([...hooks.members(), ...addresses.keys()]);
-    names.delete(network.nodeId);
-    return [...names].flatMap((nodeId) => {
-      const address = addresses.get(nodeId);
-      return address === undefined ? [] : [{ nodeId, address }];
-    });
   }
 
   #restore({ index, term: ofIndex }: WholeImage, notes: ReadonlyMap<string, Uint8Array>): void {
