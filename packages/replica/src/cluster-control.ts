@@ -209,12 +209,12 @@ export class ClusterControl implements Cluster {
   }
 
   #memberInfo(member: NodeId): MemberInfo {
-    const { driver, links, addresses } = this.#options;
+    const { driver, links } = this.#options;
     const { configuration, nodeId: self, progress } = driver.status;
     return {
       nodeId: member,
       role: isVoter(configuration, member) ? 'voter' : 'learner',
-      address: addresses.get(member),
+      address: links.addressesOf(member)[0],
       isConnected: member === self || links.isConnected(member),
       matchIndex: progress.get(member)?.matchIndex,
     };

@@ -46,6 +46,7 @@ export interface ReplicaOptions {
 export interface MemberInfo {
   readonly nodeId: NodeId;
   readonly role: 'voter' | 'learner';
+  /** Where it says that it is, or is known to be. */
   readonly address: Address | undefined;
   /** Whether this node has its ways to it. true for itself. */
   readonly isConnected: boolean;

@@ -102,6 +102,10 @@ test('a node that comes back at another address is found there by those that kne
   await cluster.run(1000);
   expect(isFound()).toBe(false);
   await cluster.untilTrue(isFound, 'way to it', 10_000);
+  for (const { replica } of others) {
+    const { members = [] } = replica?.cluster.status() ?? {};
+    expect(members.find(({ nodeId }) => nodeId === name)?.address).toEqual(ELSEWHERE);
+  }
   await cluster.until((await cluster.leader()).cluster.transferLeader(name));
   await cluster.untilTrue(() => leads(cluster, name), 'that leader');
   await cluster.close();
