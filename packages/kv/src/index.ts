@@ -73,7 +73,7 @@ export type { LocalStore, LocalStoreOptions } from './local-store.ts';
 export { openLocalStore, openStore } from './local-store.ts';
 export { IDENTITY_FILE, readIdentity } from './node-identity.ts';
 export type { ClosableFolder } from './open-folder.ts';
-export { openFolder, viewFolder } from './open-folder.ts';
+export { lockStopped, openFolder, viewFolder } from './open-folder.ts';
 export type { OverlayStore } from './overlay-store.ts';
 export { openOverlayStore } from './overlay-store.ts';
 export type { CommittedRecord } from './prepared-record.ts';

@@ -7,7 +7,7 @@
  */
 import { fromUtf8, utf8 } from '@holdfast/bytes';
 import type { Env, Files } from '@holdfast/env';
-import { IDENTITY_FILE, KvError, readWholeFile, replaceFile } from '@holdfast/kv';
+import { IDENTITY_FILE, KvError, lockStopped, readWholeFile, replaceFile } from '@holdfast/kv';
 import { WalError } from '@holdfast/wal';
 import { drawIncarnation, writeMember } from './member-file.ts';
 
@@ -47,7 +47,7 @@ export async function isRejoining(
  */
 export async function setAside(env: Env, directory: string, clusterId: string): Promise<string> {
   const { files } = env;
-  const lock = await files.lock(`${directory}/LOCK`);
+  const lock = await lockStopped(env, directory);
   try {
     let number = 1;
     while ((await files.stat(`${directory}/damaged-${number}`)) !== undefined) number++;
@@ -56,7 +56,7 @@ export async function setAside(env: Env, directory: string, clusterId: string): 
     await moveAll(env, directory, aside, clusterId);
     return `${directory}/${aside}`;
   } finally {
-    await lock.release();
+    await lock?.release();
   }
 }
 
