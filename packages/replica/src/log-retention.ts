@@ -55,7 +55,7 @@ function retainedFromOf(wal: Wal, retainedLogBytes: number): number {
       break;
     }
     keptBytes += segment.sizeBytes;
-    from = Math.min(from, segment.firstIndex);
+    from = segment.firstIndex;
   }
   invariant(from > 0, 'a log begins at 1');
   return from;
