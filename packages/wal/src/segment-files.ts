@@ -59,7 +59,12 @@ export class SegmentFiles {
       await this.#discard(prepared, error);
       throw error;
     }
-    await this.#settings.env.files.syncDirectory(this.#settings.directory);
+    try {
+      await this.#settings.env.files.syncDirectory(this.#settings.directory);
+    } catch (error) {
+      await prepared.handle.close();
+      throw error;
+    }
     segment.state = 'active';
     segment.fileSizeBytes = prepared.fileSizeBytes;
     return prepared;

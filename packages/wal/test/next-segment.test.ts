@@ -1,4 +1,5 @@
 import type { Files } from '@holdfast/env';
+import type { Fault } from '@holdfast/env/memory';
 import { expect, test } from 'vitest';
 import type { Wal } from '../src/index.ts';
 import { codeOf, contents, DIRECTORY, envOn, memoryEnv, open, put } from './fixtures/logs.ts';
@@ -78,22 +79,28 @@ test.each([
   },
 );
 
-test('a failed seal poisons the log, and no file stays open', async () => {
-  const env = await memoryEnv();
-  const { files, opened, closed } = watchedFiles(env.files);
-  const wal = await open({ ...env, files });
-  const texts = await fill(wal);
-  env.files.failWhen({
-    when: ({ kind, position }) => kind === 'writeSynced' && position !== 0,
-    code: 'FILE_IO',
-  });
-  expect(await codeOf(put(wal, 'next', BODY))).toBe('WAL_POISONED');
-  await wal.close();
-  expect(closed.toSorted()).toEqual(opened.toSorted());
-  const again = await open(await envOn(env.files.killed(1)));
-  expect([...(await contents(again)).values()]).toEqual(texts);
-  await again.close();
-});
+test.each([
+  ['the seal of the one before', ({ kind, position }) => kind === 'writeSynced' && position !== 0],
+  ['the file of the next one', ({ kind }) => kind === 'create'],
+  ['its header', ({ kind, position }) => kind === 'writeSynced' && position === 0],
+  ['its name', ({ kind }) => kind === 'rename'],
+  ['the sync of its name', ({ kind }) => kind === 'syncDirectory'],
+] satisfies [string, Fault['when']][])(
+  'what fails between two segments poisons the log, and no file stays open: %s',
+  async (_, when) => {
+    const env = await memoryEnv();
+    const { files, opened, closed } = watchedFiles(env.files);
+    const wal = await open({ ...env, files });
+    const texts = await fill(wal);
+    env.files.failWhen({ when, code: 'FILE_IO' });
+    expect(await codeOf(put(wal, 'next', BODY))).toBe('WAL_POISONED');
+    await wal.close();
+    expect(closed.toSorted()).toEqual(opened.toSorted());
+    const again = await open(await envOn(env.files.killed(1)));
+    expect([...(await contents(again)).values()]).toEqual(texts);
+    await again.close();
+  },
+);
 
 test('a sealed segment is cut behind its end, and stays so after every crash: what a backup links does not change', async () => {
   const log = { segmentSizeBytes: 65536, preallocate: true };
