@@ -118,7 +118,11 @@ function unsavedEntries({ log, disk }: RaftState): Entry[] {
   return entries;
 }
 
-/** What is durable and handed out can be read from the disk by whoever still needs it. */
-function dropUnneeded({ log, disk, handedIndex }: RaftState): void {
-  dropContents(log, Math.min(disk.persistedIndex, handedIndex));
+/**
+ * What is durable can be read from the disk by whoever still needs it, and what is not handed out yet is needed soon. Why not where no
+ * more may be handed out: a node that writes faster than it applies would hold all that lies between.
+ */
+function dropUnneeded({ log, disk, settings, handedIndex, applyingBytes }: RaftState): void {
+  const isFull = applyingBytes >= settings.maxApplyingBytes;
+  dropContents(log, isFull ? disk.persistedIndex : Math.min(disk.persistedIndex, handedIndex));
 }

@@ -28,7 +28,10 @@ export interface RaftSettings {
   readonly maxInFlightMessages: number;
   /** Bytes proposed and not yet committed beyond which proposals are refused. Default 64 MiB. */
   readonly maxUncommittedBytes: number;
-  /** Bytes handed out to be applied and not yet reported as applied beyond which no more are. Default 64 MiB. */
+  /**
+   * Bytes handed out to be applied and not yet reported as applied beyond which no more are, and what is durable behind them is
+   * not held in memory. Default 64 MiB.
+   */
   readonly maxApplyingBytes: number;
   /** Reads waiting on one node beyond which more are refused. Default 65,536. */
   readonly maxPendingReads: number;

@@ -70,6 +70,25 @@ describe('limits of applying', () => {
     raft.applied(logIndex(1));
     expect(raft.ready()?.committed).toHaveLength(1);
   });
+  it('while that many are under way, what is durable behind them is not held in memory', () => {
+    for (const [maxApplyingBytes, isHeld] of [
+      [68, false],
+      [69, true],
+    ] as const) {
+      const disk = diskWith([1, 1], { commit: 2 });
+      const raft = new Raft({ nodeId: n2, random: () => 0, maxApplyingBytes }, storedStateOf(disk));
+      expect(raft.ready()?.committed).toHaveLength(2);
+      const told = append([2, 1], [storedEntry(3, 1), storedEntry(4, 1)], 4);
+      raft.step({ from: n3, to: n2, term: term(1), ...told } as never);
+      const persist = raft.ready()?.persist;
+      expect(persist?.entries.map(({ content }) => content !== undefined)).toEqual([true, true]);
+      if (persist !== undefined) raft.persisted(persist.ack);
+      raft.applied(logIndex(2));
+      const committed = raft.ready()?.committed ?? [];
+      expect(committed.map(({ index }) => index)).toEqual([3, 4]);
+      expect(committed.map(({ content }) => content !== undefined)).toEqual([isHeld, isHeld]);
+    }
+  });
   it('nothing is reported as applied that was not handed out', () => {
     expect(() => lone([1]).raft.applied(logIndex(1))).toThrow(/never handed out/);
   });
