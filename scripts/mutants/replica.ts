@@ -8,6 +8,8 @@ const hunts: readonly Hunt[] = [
   { module: 'packages/server/test/trials.ts', trial: 'simulation', seeds: 8, more: ['30'] },
 ];
 
+const full: readonly Hunt[] = [{ module, trial: 'persist', seeds: 2000 }];
+
 export const replicaMutants: readonly Mutant[] = [
   {
     name: 'what promises something leaves before its write is durable',
@@ -178,7 +180,7 @@ export const replicaMutants: readonly Mutant[] = [
       'packages/replica/test/persist-queue.test.ts',
       'what is cut of a request does not make the rest of it durable, nor what came behind it',
     ),
-    hunts,
+    hunts: full,
   },
   {
     name: 'a request is written behind what a full log put back in place of what was to be cut',
@@ -192,7 +194,7 @@ export const replicaMutants: readonly Mutant[] = [
       'packages/replica/test/persist-queue.test.ts',
       'where a full log took a cut back, nothing is written behind what was to be cut',
     ),
-    hunts,
+    hunts: full,
   },
   {
     name: 'a checkpoint is not compared',
