@@ -98,3 +98,25 @@ test('what its owner makes again with another ACL is a bucket that exists', asyn
   const again = await ask('PUT', '/again', { headers: { 'x-amz-acl': 'public-read' } });
   expect([again.status, again.code]).toEqual([409, 'BucketAlreadyExists']);
 });
+
+test('without a signature nothing is copied and no upload begun, whatever policy and ACL allow', async () => {
+  await ask('PUT', '/everyone', { headers: { 'x-amz-acl': 'public-read-write' } });
+  const Resource = ['arn:aws:s3:::everyone', 'arn:aws:s3:::everyone/*'];
+  const Statement = [{ Effect: 'Allow', Principal: '*', Action: 's3:*', Resource }];
+  const body = JSON.stringify({ Version: '2012-10-17', Statement });
+  expect((await ask('PUT', '/everyone?policy', { body })).status).toBe(204);
+  await ask('PUT', '/everyone/source', { body: 'text' });
+  expect((await ask('GET', '/everyone/source', { anonymous: true })).body).toBe('text');
+  expect((await ask('PUT', '/everyone/put', { anonymous: true, body: 'x' })).status).toBe(200);
+  const copy = { anonymous: true, headers: { 'x-amz-copy-source': 'everyone/source' } };
+  const refused = [
+    await ask('PUT', '/everyone/copy', copy),
+    await ask('POST', '/everyone/big?uploads', { anonymous: true }),
+  ];
+  for (const { status, code, element } of refused) {
+    expect([status, code]).toEqual([403, 'AccessDenied']);
+    expect(element('Message')).toMatch(/^Anonymous users cannot .* Please authenticate\.$/);
+  }
+  expect((await ask('GET', '/everyone/copy')).status).toBe(404);
+  expect((await ask('GET', '/everyone?uploads')).body).not.toContain('<Upload>');
+});

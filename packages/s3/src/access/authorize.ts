@@ -54,6 +54,19 @@ const SAYS_IN_DOCUMENT: ReadonlyMap<string, RegExp> = new Map([
   ['PutObjectLegalHold', /^s3:object-lock-/i],
 ]);
 
+/**
+ * What nobody may do without a signature, whatever policies and ACLs allow.
+ *
+ * Source: Amazon S3 User Guide, "Multipart upload API and permissions"; for copies, what S3 answers.
+ */
+const NEEDS_SIGNATURE: ReadonlyMap<string, string> = new Map([
+  [
+    'CreateMultipartUpload',
+    'Anonymous users cannot initiate multipart uploads.  Please authenticate.',
+  ],
+  ['CopyObject', 'Anonymous users cannot copy objects.  Please authenticate.'],
+]);
+
 /** Operations on an open upload that need no write of its object. */
 const OF_OPEN_UPLOADS: ReadonlySet<string> = new Set(['AbortMultipartUpload', 'ListParts']);
 
@@ -77,6 +90,8 @@ export async function authorize(call: S3Call, operation: string): Promise<void> 
   // Why before the decision: a page must be able to read its refusal.
   if (call.headers.has('origin')) call.corsHeaders = corsAnswerHeaders(call);
   checkExpectedOwner(call, 'x-amz-expected-bucket-owner', bucket);
+  const unsigned = call.authentication.kind === 'anonymous' && NEEDS_SIGNATURE.get(operation);
+  if (unsigned) throw new S3Error('AccessDenied', unsigned);
   if (SELF_DECIDING.has(operation) || asksForDocument(call, operation, access)) return;
   const { level } = call.target;
   const key = level === 'object' ? call.key : undefined;
