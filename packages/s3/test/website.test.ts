@@ -150,6 +150,34 @@ test('rules, objects and whole sites redirect', async () => {
   });
 });
 
+test('a redirect keeps the query, and may be to an address that has one', async () => {
+  const resize = { HostName: 'api.test', Protocol: 'https', HttpRedirectCode: '307' } as const;
+  await newSite('queries', {
+    ...INDEX,
+    RoutingRules: [
+      { Condition: { KeyPrefixEquals: 'old/' }, Redirect: { ReplaceKeyPrefixWith: 'a/' } },
+      { Condition: { KeyPrefixEquals: 'app/' }, Redirect: { ReplaceKeyPrefixWith: '#!/' } },
+      { Condition: { KeyPrefixEquals: 'one' }, Redirect: { ReplaceKeyWith: 'a new one?b=c&d=é' } },
+      {
+        Condition: { HttpErrorCodeReturnedEquals: '404' },
+        Redirect: { ...resize, ReplaceKeyPrefixWith: 'prod/resize?key=' },
+      },
+    ],
+  });
+  const sentTo = async (path: string) => (await visit('queries', path)).location;
+  expect(await sentTo('/old/page.html?x=1&y=%2F')).toBe(
+    'http://queries.web.test/a/page.html?x=1&y=%2F',
+  );
+  expect(await sentTo('/old/page.html?')).toBe('http://queries.web.test/a/page.html');
+  expect(await sentTo('/app/a%20b')).toBe('http://queries.web.test/#!/a%20b');
+  expect(await sentTo('/one?e=f')).toBe('http://queries.web.test/a%20new%20one?b=c&d=%C3%A9&e=f');
+  expect(await sentTo('/300x300/a%3Fb.jpg')).toBe(
+    'https://api.test/prod/resize?key=300x300/a%3Fb.jpg',
+  );
+  await newSite('away', { RedirectAllRequestsTo: { HostName: 'new.test' } });
+  expect((await visit('away', '/a?x=1')).location).toBe('http://new.test/a?x=1');
+});
+
 test('a configuration comes back as it was put, and can be taken away', async () => {
   const configuration: WebsiteConfiguration = {
     ...INDEX,

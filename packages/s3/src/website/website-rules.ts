@@ -32,6 +32,8 @@ export interface Page {
   readonly protocol: string;
   readonly host: string;
   readonly key: string;
+  /** With its question mark, as it was sent; empty where there is none. */
+  readonly search: string;
 }
 
 /**
@@ -47,7 +49,7 @@ export function findRedirect(
   const { redirectAll } = website;
   if (redirectAll !== undefined) {
     const { hostName, protocol = page.protocol } = redirectAll;
-    return { status: 301, location: `${protocol}://${hostName}/${encodePath(page.key)}` };
+    return redirectTo(301, `${protocol}://${hostName}/${encodePath(page.key)}`, page);
   }
   const rule = website.rules.find(
     (one) =>
@@ -59,12 +61,27 @@ export function findRedirect(
 
 function follow({ keyPrefix = '', redirect }: RoutingRule, page: Page): Redirect {
   const { hostName = page.host, protocol = page.protocol, status = 301 } = redirect;
-  let { key } = page;
-  if (redirect.replaceKey !== undefined) key = redirect.replaceKey;
-  else if (redirect.replacePrefix !== undefined) {
-    key = redirect.replacePrefix + key.slice(keyPrefix.length);
-  }
-  return { status, location: `${protocol}://${hostName}/${encodePath(key)}` };
+  return redirectTo(
+    status,
+    `${protocol}://${hostName}/${newPath(redirect, keyPrefix, page)}`,
+    page,
+  );
+}
+
+/** What a rule says may hold a query (`resize?key=`) or a fragment (`#!/`), as rules of single-page sites do. */
+function newPath(
+  { replaceKey, replacePrefix }: RoutingRule['redirect'],
+  keyPrefix: string,
+  { key }: Page,
+): string {
+  if (replaceKey !== undefined) return encodeURI(replaceKey);
+  if (replacePrefix === undefined) return encodePath(key);
+  return encodeURI(replacePrefix) + encodePath(key.slice(keyPrefix.length));
+}
+
+function redirectTo(status: number, address: string, { search }: Page): Redirect {
+  const further = address.includes('?') ? search.replace('?', '&') : search;
+  return { status, location: address + further };
 }
 
 /** A key as a path: every segment escaped, the slashes kept. */
