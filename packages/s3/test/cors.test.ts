@@ -73,6 +73,18 @@ test('a configuration comes back as it was put, and can be taken away', async ()
   );
 });
 
+test('an age below zero is taken and told, so that nothing is remembered', async () => {
+  const rule = { AllowedMethods: ['GET'], AllowedOrigins: ['*'], MaxAgeSeconds: -1 };
+  const url = await newBucket('cors-forget', [rule]);
+  const got = await client.send(new GetBucketCorsCommand({ Bucket: 'cors-forget' }));
+  expect(got.CORSRules).toEqual([rule]);
+  const answer = await fetch(`${url}/k`, {
+    method: 'OPTIONS',
+    headers: { Origin: 'http://a', 'Access-Control-Request-Method': 'GET' },
+  });
+  expect(answer.headers.get('access-control-max-age')).toBe('-1');
+});
+
 test.each<[string, CORSRule]>([
   ['two wildcards', { AllowedMethods: ['GET'], AllowedOrigins: ['*.*'] }],
   ['unsupported HTTP method', { AllowedMethods: ['PATCH'], AllowedOrigins: ['*'] }],
@@ -85,10 +97,10 @@ test.each<[string, CORSRule]>([
 });
 
 test('what no header can say is not exposed', async () => {
-  for (const [index, name] of ['x\r\ny: z', '漢', 'a\u0000'].entries()) {
+  for (const [index, name] of ['x\r\ny: z', '漢', 'a\u0000', 'x y', 'x: y', 'x(y)'].entries()) {
     const bucket = `cors-unsendable-${index}`;
     const rule = { AllowedMethods: ['GET'], AllowedOrigins: ['*'], ExposeHeaders: [name] };
-    await expect(newBucket(bucket, [rule])).rejects.toThrow('is not a name of a header');
+    await expect(newBucket(bucket, [rule])).rejects.toThrow('contains invalid character');
     const url = `${server.endpoint}/${bucket}/k`;
     expect((await ask(url, 'GET', { Origin: 'http://a' })).status).toBe(200);
   }

@@ -1,4 +1,4 @@
-import { isHeaderValue } from '../header-text.ts';
+import { isHeaderName } from '../header-text.ts';
 import { invalidArgument, S3Error } from '../s3-error.ts';
 import { checkChildren, malformed, type XmlElement } from '../xml-reader.ts';
 import { element, xmlDocument } from '../xml-writer.ts';
@@ -46,12 +46,12 @@ function readRule(rule: XmlElement): CorsRule {
   if (exposeHeaders.some((name) => name.includes('*'))) {
     throw new S3Error('InvalidRequest', 'ExposeHeader can not contain wildcards.');
   }
-  const unsendable = exposeHeaders.find((name) => !isHeaderValue(name));
-  if (unsendable !== undefined) {
-    throw new S3Error('InvalidRequest', `ExposeHeader "${unsendable}" is not a name of a header.`);
+  const noName = exposeHeaders.find((name) => !isHeaderName(name));
+  if (noName !== undefined) {
+    throw new S3Error('InvalidRequest', `ExposeHeader "${noName}" contains invalid character.`);
   }
   const maxAge = children.text('MaxAgeSeconds')?.trim();
-  if (maxAge !== undefined && !/^\d{1,9}$/.test(maxAge)) throw malformed();
+  if (maxAge !== undefined && !/^-?\d{1,9}$/.test(maxAge)) throw malformed();
   const id = children.text('ID');
   if (id !== undefined && id.length > 255) throw invalidArgument('The ID is too long', 'ID', id);
   return {
