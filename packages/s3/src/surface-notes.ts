@@ -106,8 +106,7 @@ export const OPERATION_NOTES: Notes = {
       'With ACLs off, `private` from the bucket’s owner is accepted too: many clients always send it',
   },
   PutBucketPolicy: {
-    difference:
-      'Account and user names in principals need not exist; an action that fits no resource of its statement is accepted',
+    difference: 'Account and user names in principals need not exist',
   },
   PutBucketVersioning: { difference: 'No MFA delete: `501 NotImplemented`' },
   PutObject: {

@@ -4,16 +4,18 @@ import type { Asker, Document } from './policy-judge.ts';
 
 export const BUCKET = 'judged';
 
-const ACTIONS = [
-  ['s3:*'],
-  ['*'],
-  ['s3:Get*'],
-  ['S3:getobject', 's3:PUTOBJECT'],
-  ['s3:GetObject', 's3:ListBucket'],
-  ['s3:*Tagging'],
-  ['s3:?etObject*'],
-  ['s3:Put*', 's3:DeleteObject'],
-  ['s3:List*', 's3:GetBucketLocation'],
+/** What the resources of a bucket policy's statement must have, so that each of its actions is for one of them. */
+type Kind = 'any' | 'bucket' | 'objects' | 'both';
+const ACTIONS: readonly (readonly [Kind, ...string[]])[] = [
+  ['any', 's3:*'],
+  ['any', '*'],
+  ['any', 's3:Get*'],
+  ['objects', 'S3:getobject', 's3:PUTOBJECT'],
+  ['both', 's3:GetObject', 's3:ListBucket'],
+  ['any', 's3:*Tagging'],
+  ['objects', 's3:?etObject*'],
+  ['objects', 's3:Put*', 's3:DeleteObject'],
+  ['bucket', 's3:List*', 's3:GetBucketLocation'],
 ];
 const RESOURCES = [
   ['*'],
@@ -152,17 +154,26 @@ function statementOf(random: SeededRandom, named: readonly Asker[] | undefined):
   const Effect = random.below(3) === 0 ? 'Deny' : 'Allow';
   const action = random.below(8) === 0 ? 'NotAction' : 'Action';
   const resource = random.below(10) === 0 ? 'NotResource' : 'Resource';
+  const [kind, ...actions] = pick(random, ACTIONS);
+  const free = named === undefined || action === 'NotAction' || resource === 'NotResource';
+  const paths = pick(random, free ? RESOURCES : RESOURCES.filter((some) => has(some, kind)));
   const Condition = conditionOf(random);
   return {
     Effect,
     ...(named !== undefined && principalOf(random, Effect, named)),
-    [action]: oneOrMany(random, pick(random, ACTIONS)),
+    [action]: oneOrMany(random, actions),
     [resource]: oneOrMany(
       random,
-      pick(random, RESOURCES).map((path) => `arn:aws:s3:::${path === '*' ? '*' : BUCKET + path}`),
+      paths.map((path) => `arn:aws:s3:::${path === '*' ? '*' : BUCKET + path}`),
     ),
     ...(Condition !== undefined && { Condition }),
   };
+}
+
+function has(paths: readonly string[], kind: Kind): boolean {
+  const bucket = paths.some((path) => !path.includes('/'));
+  const objects = paths.some((path) => path !== '');
+  return kind === 'any' || (kind === 'both' ? bucket && objects : { bucket, objects }[kind]);
 }
 
 function principalOf(random: SeededRandom, effect: string, named: readonly Asker[]): Document {

@@ -191,6 +191,10 @@ const ACTIONS: readonly string[] = [
   'UpdateStorageLensGroup',
 ].map((name) => `s3:${name.toLowerCase()}`);
 
+/** Actions on objects; those on buckets and on accounts are the others. */
+const OF_OBJECTS =
+  /^s3:((delete|get|put|update|restore)object|abortmultipartupload|bypassgovernance|initiatereplication|list(multipartuploadparts|object)|objectowneroverride|replicate)/;
+
 /**
  * Why refused, and not taken as an action that nobody asks for: a denial of it would deny nothing.
  *
@@ -200,5 +204,26 @@ export function checkActions({ actions }: Statement): void {
   for (const pattern of actions.items) {
     if (pattern === '*' || ACTIONS.some((action) => matchesPattern(pattern, action))) continue;
     throw new PolicyError('Policy has invalid action');
+  }
+}
+
+/**
+ * Why refused: `s3:GetObject` of a bucket, or `s3:ListBucket` of objects, would allow nothing and deny nothing.
+ *
+ * @throws PolicyError for an action that none of the statement's resources is of the kind of
+ */
+export function checkKinds({ actions, resources }: Statement): void {
+  if (actions.not || resources.not) return;
+  // No bucket has a slash in its name, and a wildcard or a variable may stand for one.
+  const ofBucket = resources.items.some((resource) => /^[^/]*$|\$\{/.test(resource));
+  const ofObjects = resources.items.some((resource) => /[/*?]|\$\{/.test(resource));
+  for (const pattern of actions.items) {
+    const fits =
+      pattern === '*' ||
+      ACTIONS.some(
+        (action) =>
+          (OF_OBJECTS.test(action) ? ofObjects : ofBucket) && matchesPattern(pattern, action),
+      );
+    if (!fits) throw new PolicyError('Action does not apply to any resource(s) in statement');
   }
 }

@@ -51,6 +51,34 @@ test.each([
   expect(() => check(statement(more))).toThrow(message);
 });
 
+const BUCKET = 'arn:aws:s3:::b';
+test.each([
+  { Action: 's3:GetObject', Resource: BUCKET },
+  { Action: 's3:ListBucket', Resource: `${BUCKET}/*` },
+  { Action: ['s3:ListBucket', 's3:PutObjectTagging'], Resource: BUCKET },
+  { Action: ['s3:GetObject', 's3:GetBucketLocation'], Resource: [`${BUCKET}/a`, `${BUCKET}/b`] },
+  { Action: 's3:GetObject*', Resource: BUCKET },
+  { Action: 's3:*Upload', Resource: BUCKET },
+  { Effect: 'Allow', Action: 's3:ListMultipartUploadParts', Resource: BUCKET },
+])('an action on what it is not for is refused: %o', (more) => {
+  expect(() => check(statement(more))).toThrow(
+    'Action does not apply to any resource(s) in statement',
+  );
+});
+
+test.each([
+  { Action: ['s3:GetObject', 's3:ListBucket'], Resource: [BUCKET, `${BUCKET}/*`] },
+  { Action: ['s3:GetObject', 's3:ListBucket'], Resource: `${BUCKET}*` },
+  { Action: 's3:Get*', Resource: BUCKET },
+  { Action: '*', Resource: `${BUCKET}/k` },
+  { Action: 's3:GetObject', Resource: `${BUCKET}?k` },
+  { Action: ['s3:GetObject', 's3:ListBucket'], Resource: 'arn:aws:s3:::${aws:username}*' },
+  { Action: undefined, NotAction: 's3:GetObject', Resource: BUCKET },
+  { Action: 's3:GetObject', Resource: undefined, NotResource: BUCKET },
+])('an action on something that it may be for is taken: %o', (more) => {
+  expect(() => check(statement(more))).not.toThrow();
+});
+
 test.each([
   {},
   { Principal: { AWS: ['*', '111', 'arn:aws:iam::111:root', 'arn:aws:iam::111:user/a/b'] } },
