@@ -219,6 +219,59 @@ test.each(REFUSED)(
   },
 );
 
+/** The fields of a signed form without these. */
+function without(fields: Fields, ...names: readonly string[]): Fields {
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name)));
+}
+
+test.each<[string, () => Fields, string]>([
+  ['no signature', () => without(signed(policyText()), 'signature'), 'Signature'],
+  ['no access key', () => without(signed(policyText()), 'AWSAccessKeyId'), 'AWSAccessKeyId'],
+  ['no Version 4 signature', () => without(signedV4(), 'x-amz-signature'), 'X-Amz-Signature'],
+  [
+    'neither algorithm nor credential',
+    () => without(signedV4(), 'x-amz-algorithm', 'x-amz-credential'),
+    'X-Amz-Algorithm',
+  ],
+  ['no credential', () => without(signedV4(), 'x-amz-credential'), 'X-Amz-Credential'],
+  ['no date', () => without(signedV4(), 'x-amz-date'), 'X-Amz-Date'],
+  ['no policy', () => without(signedV4(), 'policy'), 'policy'],
+])(
+  'a form that is half signed, with %s, is told which field it lacks',
+  async (_name, fields, field) => {
+    const { status, text } = await post('forms', fields());
+    expect([status, text]).toEqual([400, expect.stringContaining('<Code>InvalidArgument</Code>')]);
+    expect(text).toContain(`must contain a field named '${field}'.`);
+    expect(text).toContain(`<ArgumentName>${field}</ArgumentName><ArgumentValue></ArgumentValue>`);
+  },
+);
+
+test('a policy that nobody signed is that of nobody', async () => {
+  const { status, text } = await post('forms', { key: 'up/a', policy: policyText() });
+  expect([status, text]).toEqual([403, expect.stringContaining('<Message>Access Denied<')]);
+});
+
+test.each([
+  ['x-amz-algorithm', 'AWS4-HMAC-SHA1', 'Only AWS4-HMAC-SHA256 is supported', 'X-Amz-Algorithm'],
+  ['x-amz-credential', 'x', 'the Credential is mal-formed', 'X-Amz-Credential'],
+  [
+    'x-amz-credential',
+    `${ACCESS_KEY}/20261124/eu-west-1/s3/aws4_request`,
+    "the region 'eu-west-1' is wrong; expecting 'us-east-1'",
+    'X-Amz-Credential',
+  ],
+  ['x-amz-date', 'today', 'X-Amz-Date must be in the ISO8601 Long Format', 'X-Amz-Date'],
+  ['x-amz-date', '20000101T000000Z', 'Invalid credential date', 'X-Amz-Credential'],
+])(
+  'a form that is signed for something else, %s %s, is told so',
+  async (field, value, why, name) => {
+    const { status, text } = await post('forms', signedV4({ [field]: value }));
+    expect([status, text]).toEqual([400, expect.stringContaining('<Code>InvalidArgument</Code>')]);
+    expect(text).toContain(`<Message>${why}`);
+    expect(text).toContain(`<ArgumentName>${name}</ArgumentName>`);
+  },
+);
+
 test.each([
   ['a name with a space', 'x-amz-meta-a b', '1'],
   ['a name that is no ASCII', 'x-amz-meta-ü', '1'],
