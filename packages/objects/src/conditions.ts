@@ -66,15 +66,18 @@ export function checkWriteConditions(
   }
 }
 
-/** Delete: as a write, and what S3 calls `x-amz-if-match-size` and `-last-modified-time`. */
+/**
+ * Delete of what is shown: as a write, and what S3 calls `x-amz-if-match-size` and `-last-modified-time`. Why only an ETag
+ * is asked for where nothing is there: AWS answers NoSuchKey to it, and success to the other two.
+ */
 export function checkDeleteConditions(
   conditions: DeleteObjectRequest['conditions'],
   current: Validators | undefined,
   key: string,
 ): void {
-  // What is not there is deleted already: S3 answers success whatever the conditions are.
-  if (conditions === undefined || current === undefined) return;
+  if (conditions === undefined) return;
   checkWriteConditions(conditions, current, key);
+  if (current === undefined) return;
   const { ifSizeBytes, ifLastModifiedMs } = conditions;
   if (ifSizeBytes !== undefined && ifSizeBytes !== current.sizeBytes) {
     throw preconditionFailed('x-amz-if-match-size');

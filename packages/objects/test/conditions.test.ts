@@ -115,9 +115,10 @@ test('a delete judges ETag, size and time', async () => {
   expect(await refusalCode(remove({ ifSizeBytes: 9 }))).toBe('PreconditionFailed');
   expect(await refusalCode(remove({ ifLastModifiedMs: 99_000 }))).toBe('PreconditionFailed');
   await remove({ ifMatch: [etag], ifSizeBytes: 10, ifLastModifiedMs: 100_000 });
-  // What is not there is deleted already.
-  await remove({ ifMatch: [etag] });
+  expect(await refusalCode(remove({ ifMatch: [etag] }))).toBe('NoSuchKey');
+  expect(await refusalCode(remove({ ifMatch: '*' }))).toBe('NoSuchKey');
   await remove({ ifSizeBytes: 9 });
+  await remove({ ifLastModifiedMs: 99_000 });
 });
 
 test('a copy judges the source and the destination', async () => {

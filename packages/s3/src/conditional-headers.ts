@@ -48,11 +48,11 @@ export function parseETags(value: string): '*' | readonly string[] {
   return tags.includes('*') ? '*' : tags;
 }
 
-/** One ETag without its quotes. Clients that leave them out are understood too. */
+/** One ETag without its quotes. Clients that leave them out, or one of them, are understood too, as AWS understands them. */
 export function unquoteETag(value: string): string {
   const tag = value.trim();
   const bare = tag.startsWith('W/') ? tag.slice(2) : tag;
-  return bare.startsWith('"') && bare.endsWith('"') && bare.length >= 2 ? bare.slice(1, -1) : bare;
+  return bare.replace(/^"/, '').replace(/"$/, '');
 }
 
 /**

@@ -17,20 +17,34 @@ const CHARACTERS = /^[\p{L}\p{Z}\p{N}_.:/=+@-]*$/u;
 /** The setting of a bucket that has its tags. */
 export const TAGGING_SETTING = 'tagging';
 
-/** Most tags that an object has. */
-export const OBJECT_TAG_LIMIT = 10;
-/** Most tags that a bucket has. */
-export const BUCKET_TAG_LIMIT = 50;
+/** What has tags: how many at most, and the words of AWS where there are more of them, or one of its own. */
+interface Tagged {
+  readonly limit: number;
+  readonly tooMany: string;
+  readonly system: string;
+}
 
-/** The tags of `x-amz-tagging`, as they are kept; undefined where there are none. @throws S3Error InvalidTag, InvalidArgument */
+export const OBJECT_TAGS: Tagged = {
+  limit: 10,
+  tooMany: 'Object tags cannot be greater than 10',
+  system: 'Your TagKey cannot be prefixed with aws:',
+};
+
+export const BUCKET_TAGS: Tagged = {
+  limit: 50,
+  tooMany: 'Bucket tag count cannot be greater than 50',
+  system: 'System tags cannot be added/updated by requester',
+};
+
+/** The tags of `x-amz-tagging`, as they are kept; undefined where there are none. @throws S3Error InvalidTag, InvalidArgument, BadRequest */
 export function readTaggingHeader(call: S3Call): string | undefined {
   return readTags(call.headers.get('x-amz-tagging'));
 }
 
-/** Tags as a query string, as they are kept; undefined where there are none. @throws S3Error InvalidTag, InvalidArgument */
+/** Tags as a query string, as they are kept; undefined where there are none. @throws S3Error InvalidTag, InvalidArgument, BadRequest */
 export function readTags(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
-  const tags = checkTags(readQuery(text), OBJECT_TAG_LIMIT);
+  const tags = checkTags(readQuery(text), OBJECT_TAGS);
   return tags.length === 0 ? undefined : encodeTags(tags);
 }
 
@@ -44,18 +58,29 @@ export function tagsInHeader(text: string): TagList {
   }
 }
 
+/** Source: what AWS answers, which takes no `=` in a value that is not escaped. */
 function readQuery(text: string): TagList {
+  let pairs: (readonly [name: string, value: string, raw: string])[];
   try {
-    return [...queryPairs(text)].map(([name, value]) => [name, decodeQueryPart(value)]);
+    pairs = Array.from(queryPairs(text), ([name, raw]) => [name, decodeQueryPart(raw), raw]);
   } catch (cause) {
-    throw new S3Error(
-      'InvalidArgument',
-      "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
-      { ArgumentName: 'x-amz-tagging', ArgumentValue: text },
-      [],
-      { cause },
-    );
+    throw notAQuery(text, cause);
   }
+  const tags = new Map(pairs.map(([name, value]) => [name, value]));
+  if (tags.size < pairs.length || pairs.some(([name, , raw]) => name === '' || raw.includes('='))) {
+    throw notAQuery(text);
+  }
+  return [...tags];
+}
+
+function notAQuery(text: string, cause?: unknown): S3Error {
+  return new S3Error(
+    'InvalidArgument',
+    "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
+    { ArgumentName: 'x-amz-tagging', ArgumentValue: text },
+    [],
+    { cause },
+  );
 }
 
 /** How tags are kept: as a query string. */
@@ -73,8 +98,8 @@ export function countTags(tagging: string | undefined): number {
   return tagging === undefined || tagging === '' ? 0 : tagging.split('&').length;
 }
 
-/** The tags of a `Tagging` document. @throws S3Error MalformedXML, InvalidTag */
-export async function readTagging(call: S3Call, limit: number): Promise<TagList> {
+/** The tags of a `Tagging` document. @throws S3Error MalformedXML, InvalidTag, BadRequest */
+export async function readTagging(call: S3Call, tagged: Tagged): Promise<TagList> {
   const root = await readXmlBody(call, {
     root: 'Tagging',
     limitBytes: call.service.limits.xmlSizeBytes,
@@ -82,13 +107,13 @@ export async function readTagging(call: S3Call, limit: number): Promise<TagList>
   });
   if (root === undefined) throw malformed();
   const set = checkChildren(root, { TagSet: 'one' }).one('TagSet');
-  return readTagSet(set, limit);
+  return readTagSet(set, tagged);
 }
 
-/** The `Tag` elements of a set. @throws S3Error MalformedXML, InvalidTag */
-export function readTagSet(set: XmlElement, limit: number): TagList {
+/** The `Tag` elements of a set. @throws S3Error MalformedXML, InvalidTag, BadRequest */
+export function readTagSet(set: XmlElement, tagged: Tagged): TagList {
   const tags = checkChildren(set, { Tag: 'many' }).all('Tag').map(readTag);
-  return checkTags(tags, limit);
+  return checkTags(tags, tagged);
 }
 
 /** One `Tag` element. */
@@ -106,22 +131,19 @@ export function taggingDocument(tags: TagList): string {
 }
 
 /** The tags in the order of their names, which is how they are shown. */
-function checkTags(tags: TagList, limit: number): TagList {
-  if (tags.length > limit) {
-    throw new S3Error('InvalidTag', `Object tags cannot be greater than ${limit}`);
-  }
+function checkTags(tags: TagList, { limit, tooMany, system }: Tagged): TagList {
+  if (tags.length > limit) throw new S3Error('BadRequest', tooMany);
   const names = new Set<string>();
   for (const [name, value] of tags) {
     if (name === '' || name.length > KEY_LIMIT || !CHARACTERS.test(name)) {
       throw new S3Error('InvalidTag', 'The TagKey you have provided is invalid', { TagKey: name });
     }
     if (name.toLowerCase().startsWith('aws:')) {
-      throw new S3Error('InvalidTag', 'System tags cannot be added/updated by requester', {
-        TagKey: name,
-      });
+      throw new S3Error('InvalidTag', system, { TagKey: name });
     }
     if (value.length > VALUE_LIMIT || !CHARACTERS.test(value)) {
       throw new S3Error('InvalidTag', 'The TagValue you have provided is invalid', {
+        TagKey: name,
         TagValue: value,
       });
     }

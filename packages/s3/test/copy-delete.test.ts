@@ -137,11 +137,13 @@ test('a copy source that is none is refused', async () => {
   }
 });
 
-test('deleting what is not there is 204, under a condition too; deleting something else is not', async () => {
+test('deleting what is not there is 204, and 404 where an ETag was asked for; deleting something else is 412', async () => {
   const path = '/bucket/deleted';
   expect((await send(server, { method: 'DELETE', path })).status).toBe(204);
   const missing = await send(server, { method: 'DELETE', path, headers: { 'if-match': '"x"' } });
-  expect(missing.status).toBe(204);
+  expect([missing.status, missing.code]).toEqual([404, 'NoSuchKey']);
+  const size = { 'x-amz-if-match-size': '3' };
+  expect((await send(server, { method: 'DELETE', path, headers: size })).status).toBe(204);
   const ETag = await put('deleted', 'v');
   const stale = await send(server, { method: 'DELETE', path, headers: { 'if-match': '"x"' } });
   expect([stale.status, stale.code, stale.element('Condition')]).toEqual([
@@ -166,6 +168,7 @@ test('DeleteObjects deletes each key for itself and reports what failed', async 
           { Key: 'many/2', ETag: '"stale"' },
           { Key: 'many/3' },
           { Key: 'many/absent' },
+          { Key: 'many/absent-too', ETag },
           { Key: 'many/3', VersionId: 'foreign' },
           { Key: 'line\nbreak &<' },
         ],
@@ -180,6 +183,7 @@ test('DeleteObjects deletes each key for itself and reports what failed', async 
   ]);
   expect(result.Errors).toMatchObject([
     { Key: 'many/2', Code: 'PreconditionFailed' },
+    { Key: 'many/absent-too', Code: 'NoSuchKey' },
     { Key: 'many/3', VersionId: 'foreign', Code: 'NoSuchVersion' },
   ]);
   const quiet = await s3.send(
@@ -255,4 +259,9 @@ test('conditional puts are decided: If-None-Match * and If-Match', async () => {
   expect((await send(server, swap)).status).toBe(412);
   const absent = await send(server, { ...swap, path: '/bucket/conditional-absent' });
   expect([absent.status, absent.code]).toEqual([404, 'NoSuchKey']);
+  // One quote is enough.
+  const two = createHash('md5').update('two').digest('hex');
+  const half = { method: 'PUT', path, body: 'two' };
+  expect((await send(server, { ...half, headers: { 'if-match': `${two}"` } })).status).toBe(200);
+  expect((await send(server, { ...half, headers: { 'if-match': `"${two}` } })).status).toBe(200);
 });

@@ -24,6 +24,7 @@ import {
   PutObjectRetentionCommand,
   PutObjectTaggingCommand,
   type S3Client,
+  type Tag,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -223,8 +224,8 @@ test('a conditional delete looks at the latest version, of many keys for each', 
   await s3.send(new DeleteObjectCommand({ Bucket, Key, IfMatch: ETag }));
   const hidden = s3.send(new DeleteObjectCommand({ Bucket, Key, IfMatch: ETag }));
   expect(await refusal(hidden)).toEqual([412, 'PreconditionFailed']);
-  const absent = await s3.send(new DeleteObjectCommand({ Bucket, Key: 'no', IfMatch: '"x"' }));
-  expect(absent.$metadata.httpStatusCode).toBe(204);
+  const absent = s3.send(new DeleteObjectCommand({ Bucket, Key: 'no', IfMatch: '"x"' }));
+  expect(await refusal(absent)).toEqual([404, 'NoSuchKey']);
 });
 
 test('an ETag in If-None-Match of a put refuses exactly that content', async () => {
@@ -267,18 +268,48 @@ test('tags of a bucket are there until they are deleted', async () => {
   const Bucket = await newBucket('plain');
   const read = () => s3.send(new GetBucketTaggingCommand({ Bucket }));
   expect(await refusal(read())).toEqual([404, 'NoSuchTagSet']);
+  const CreateBucketConfiguration = { Tags: [] };
+  await s3.send(new CreateBucketCommand({ Bucket: 'no-tags', CreateBucketConfiguration }));
+  expect(await refusal(s3.send(new GetBucketTaggingCommand({ Bucket: 'no-tags' })))).toEqual([
+    404,
+    'NoSuchTagSet',
+  ]);
   const TagSet = [{ Key: 'a', Value: 'b' }];
   await s3.send(new PutBucketTaggingCommand({ Bucket, Tagging: { TagSet } }));
   expect((await read()).TagSet).toEqual(TagSet);
   await send(server, { method: 'DELETE', path: `/${Bucket}?tagging` });
   expect(await refusal(read())).toEqual([404, 'NoSuchTagSet']);
+  const write = (set: Tag[]) =>
+    s3.send(new PutBucketTaggingCommand({ Bucket, Tagging: { TagSet: set } }));
+  await write(TagSet);
+  await write([]);
+  expect(await refusal(read())).toEqual([404, 'NoSuchTagSet']);
+  const many = Array.from({ length: 51 }, (_, index) => ({ Key: `k${index}`, Value: '' }));
+  await expect(write(many)).rejects.toMatchObject({
+    name: 'BadRequest',
+    message: 'Bucket tag count cannot be greater than 50',
+  });
+  await expect(write([{ Key: 'aws:k', Value: '' }])).rejects.toMatchObject({
+    name: 'InvalidTag',
+    message: 'System tags cannot be added/updated by requester',
+  });
 });
 
 test('too many tags, long ones, double ones and those with other characters are refused, and change nothing', async () => {
   const Bucket = await newBucket('plain');
   await put(Bucket, '1');
+  const write = (TagSet: Tag[]) =>
+    s3.send(new PutObjectTaggingCommand({ Bucket, Key, Tagging: { TagSet } }));
+  const many = Array.from({ length: 11 }, (_, index) => ({ Key: `k${index}`, Value: '' }));
+  await expect(write(many)).rejects.toMatchObject({
+    name: 'BadRequest',
+    message: 'Object tags cannot be greater than 10',
+  });
+  await expect(write([{ Key: 'aws:k', Value: '' }])).rejects.toMatchObject({
+    name: 'InvalidTag',
+    message: 'Your TagKey cannot be prefixed with aws:',
+  });
   const sets = [
-    Array.from({ length: 11 }, (_, index) => ({ Key: `k${index}`, Value: '' })),
     [{ Key: 'k'.repeat(129), Value: '' }],
     [{ Key: 'k', Value: 'v'.repeat(257) }],
     [{ Key: 'k&', Value: '' }],
@@ -289,8 +320,7 @@ test('too many tags, long ones, double ones and those with other characters are 
     ],
   ];
   for (const TagSet of sets) {
-    const refused = s3.send(new PutObjectTaggingCommand({ Bucket, Key, Tagging: { TagSet } }));
-    expect(await refusal(refused)).toEqual([400, 'InvalidTag']);
+    expect(await refusal(write(TagSet))).toEqual([400, 'InvalidTag']);
   }
   const { TagSet } = await s3.send(new GetObjectTaggingCommand({ Bucket, Key }));
   expect(TagSet).toEqual([]);

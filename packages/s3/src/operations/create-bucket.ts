@@ -5,7 +5,7 @@ import { newBucketAccess } from '../access/new-bucket-access.ts';
 import { sendEmpty } from '../answer.ts';
 import { refuseUnsupportedHeaders } from '../object-metadata.ts';
 import {
-  BUCKET_TAG_LIMIT,
+  BUCKET_TAGS,
   encodeTags,
   readTagSet,
   TAGGING_SETTING,
@@ -30,7 +30,9 @@ export async function createBucket(call: S3Call): Promise<void> {
   const all = new Map<string, string>([
     ...settings,
     ...(locked ? OBJECT_LOCK_SETTINGS : []),
-    ...(tags === undefined ? [] : [[TAGGING_SETTING, encodeTags(tags)] as const]),
+    ...(tags === undefined || tags.length === 0
+      ? []
+      : [[TAGGING_SETTING, encodeTags(tags)] as const]),
   ]);
   try {
     await call.store.createBucket(bucket, { ownerId, region, settings: all });
@@ -79,7 +81,7 @@ async function readConfiguration(call: S3Call): Promise<BucketConfiguration> {
     }
   }
   const tagSet = configuration.all('Tags')[0];
-  const tags = tagSet === undefined ? {} : { tags: readTagSet(tagSet, BUCKET_TAG_LIMIT) };
+  const tags = tagSet === undefined ? {} : { tags: readTagSet(tagSet, BUCKET_TAGS) };
   return { location: configuration.text('LocationConstraint') || undefined, ...tags };
 }
 
