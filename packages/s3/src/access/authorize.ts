@@ -54,10 +54,12 @@ const SAYS_IN_DOCUMENT: ReadonlyMap<string, RegExp> = new Map([
   ['PutObjectLegalHold', /^s3:object-lock-/i],
 ]);
 
+const AUTHENTICATE = 'Anonymous users cannot invoke this API. Please authenticate.';
+
 /**
- * What nobody may do without a signature, whatever policies and ACLs allow.
+ * What nobody may do without a signature, whatever policies and ACLs allow, and what S3 says then.
  *
- * Source: Amazon S3 User Guide, "Multipart upload API and permissions"; for copies, what S3 answers.
+ * Source: Amazon S3 User Guide, "Multipart upload API and permissions"; for the others, what S3 answers.
  */
 const NEEDS_SIGNATURE: ReadonlyMap<string, string> = new Map([
   [
@@ -65,6 +67,11 @@ const NEEDS_SIGNATURE: ReadonlyMap<string, string> = new Map([
     'Anonymous users cannot initiate multipart uploads.  Please authenticate.',
   ],
   ['CopyObject', 'Anonymous users cannot copy objects.  Please authenticate.'],
+  ['PutBucketAcl', AUTHENTICATE],
+  ['PutObjectAcl', AUTHENTICATE],
+  ...['PutBucketOwnershipControls', 'DeleteBucketOwnershipControls'].map(
+    (name) => [name, 's3:PutBucketOwnershipControls does not support Anonymous requests!'] as const,
+  ),
 ]);
 
 /** Operations on an open upload that need no write of its object. */
