@@ -20,7 +20,7 @@ export function selectOperation(call: S3Call): NamedOperation {
   const subresource = query.size === 0 ? '' : findSubresource(call);
   const entry = methods.get(`${call.method} ${subresource}`);
   if (entry === undefined) {
-    throw methodNotAllowed(call, subresource);
+    throw notOfKeys(call, subresource) ?? methodNotAllowed(call, subresource);
   }
   const copy = call.headers.has('x-amz-copy-source') ? entry.copy : undefined;
   const named = copy ?? entry;
@@ -110,6 +110,22 @@ function findSubresource(call: S3Call): string {
     }
   }
   return found;
+}
+
+/** What S3 says to who asks a key for a list that only its bucket has. */
+function notOfKeys({ method, target }: S3Call, subresource: string): S3Error | undefined {
+  if (target.level !== 'object' || method !== 'GET') return undefined;
+  if (subresource === 'uploads') {
+    return new S3Error(
+      'InvalidRequest',
+      'Key is not expected for the GET method ?uploads subresource',
+    );
+  }
+  if (subresource !== 'versions') return undefined;
+  return new S3Error(
+    'InvalidRequest',
+    'There is no such thing as the ?versions sub-resource for a key',
+  );
 }
 
 /** MethodNotAllowed, with the methods that the resource has in `Allow` (RFC 9110 section 15.5.6). */

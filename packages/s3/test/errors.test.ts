@@ -181,6 +181,20 @@ test('known operations that do not exist yet are NotImplemented by their names',
   expect((await send(server, { method: 'HEAD', path: '/bucket' })).status).toBe(200);
 });
 
+test('a key that is asked for a list of its bucket says that it has none', async () => {
+  for (const list of ['uploads', 'versions']) {
+    const { status, code, body } = await send(server, {
+      method: 'GET',
+      path: `/bucket/key?${list}`,
+    });
+    expect([status, code, body]).toEqual([
+      400,
+      'InvalidRequest',
+      expect.stringContaining(`?${list}`),
+    ]);
+  }
+});
+
 test('a method that a resource does not have is MethodNotAllowed', async () => {
   const cases: [string, string][] = [
     ['POST', '/'],

@@ -3,6 +3,7 @@ import {
   CreateBucketCommand,
   DeleteBucketWebsiteCommand,
   GetBucketWebsiteCommand,
+  PutBucketCorsCommand,
   PutBucketPolicyCommand,
   PutBucketWebsiteCommand,
   PutObjectCommand,
@@ -25,13 +26,14 @@ interface Page {
   readonly status: number;
   readonly location: string | undefined;
   readonly type: string | undefined;
+  readonly origin: string | undefined;
   readonly text: string;
 }
 
 /** Asks as a browser does, at the website's own host. */
-function visit(site: string, path: string, method = 'GET'): Promise<Page> {
+function visit(site: string, path: string, method = 'GET', more: object = {}): Promise<Page> {
   return new Promise((resolve, reject) => {
-    const headers = { Host: `${site}.web.test` };
+    const headers = { Host: `${site}.web.test`, ...more };
     const options = { host: '127.0.0.1', port: server.port, path, method, headers, agent: false };
     request(options, (answer) => {
       let text = '';
@@ -39,8 +41,12 @@ function visit(site: string, path: string, method = 'GET'): Promise<Page> {
         text += piece;
       });
       answer.on('end', () => {
-        const { location, 'content-type': type } = answer.headers;
-        resolve({ status: answer.statusCode ?? 0, location, type, text });
+        const {
+          location,
+          'content-type': type,
+          'access-control-allow-origin': origin,
+        } = answer.headers;
+        resolve({ status: answer.statusCode ?? 0, location, type, origin, text });
       });
     })
       .on('error', reject)
@@ -94,6 +100,25 @@ test('what is not there is 404, or 403 where nobody may know, and a page for peo
   expect((await visit('nosite', '/')).status).toBe(404);
   await client.send(new CreateBucketCommand({ Bucket: 'plain' }));
   expect((await visit('plain', '/')).text).toContain('NoSuchWebsiteConfiguration');
+});
+
+test('a page of another origin may ask what it may do with a website', async () => {
+  await newSite('asked', INDEX);
+  const ask = (Origin?: string): Promise<Page> =>
+    visit('asked', '/index.html', 'OPTIONS', {
+      ...(Origin !== undefined && { Origin }),
+      'Access-Control-Request-Method': 'GET',
+    });
+  expect((await ask('http://a.test')).status).toBe(403);
+  const CORSRules = [{ AllowedMethods: ['GET'], AllowedOrigins: ['http://a.test'] }];
+  await client.send(
+    new PutBucketCorsCommand({ Bucket: 'asked', CORSConfiguration: { CORSRules } }),
+  );
+  expect(await ask('http://a.test')).toMatchObject({ status: 200, origin: 'http://a.test' });
+  const refused = await ask('http://b.test');
+  expect([refused.status, refused.origin]).toEqual([403, undefined]);
+  expect(refused.text).toContain('<li>Code: AccessForbidden</li>');
+  expect((await ask()).status).toBe(400);
 });
 
 test('a page that nobody was let in to is not shown', async () => {

@@ -7,6 +7,7 @@ import { isHeaderValue } from '../header-text.ts';
 import { objectHeaders } from '../object-metadata.ts';
 import { getObject } from '../operations/get-object.ts';
 import { headObject } from '../operations/head-object.ts';
+import { preflight } from '../operations/preflight.ts';
 import type { S3Call } from '../s3-call.ts';
 import { S3Error } from '../s3-error.ts';
 import {
@@ -17,6 +18,8 @@ import {
   type Website,
 } from './website-rules.ts';
 
+const METHODS: readonly string[] = ['GET', 'HEAD', 'OPTIONS'];
+
 /**
  * Answers a request to a bucket's website: pages for browsers, to everybody whom policy or ACL lets read them.
  *
@@ -24,15 +27,16 @@ import {
  */
 export async function serveWebsite(call: S3Call): Promise<void> {
   call.operation = 'WebsiteGet';
-  if (call.method !== 'GET' && call.method !== 'HEAD') {
+  if (!METHODS.includes(call.method)) {
     throw new S3Error('MethodNotAllowed', undefined, { Method: call.method }, [
       'Allow',
-      'GET, HEAD',
+      METHODS.join(', '),
     ]);
   }
   const open = await openBucket(call, call.bucket);
   call.openBucket = open;
   if (call.headers.has('origin')) call.corsHeaders = corsAnswerHeaders(call);
+  if (call.method === 'OPTIONS') return preflight(call);
   const text = open.bucket.settings.get(WEBSITE_SETTING);
   if (text === undefined) {
     throw new S3Error('NoSuchWebsiteConfiguration', undefined, { BucketName: call.bucket });
