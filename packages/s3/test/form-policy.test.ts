@@ -32,7 +32,11 @@ test.each([
   ['with a condition that is null', { expiration, conditions: [null] }, 'Invalid Condition.'],
   ['with a condition that is a text', { expiration, conditions: ['eq'] }, 'Invalid Condition.'],
   ['with another operator', { expiration, conditions: [['ends-with', '$key', 'a']] }, 'Invalid'],
-  ['with a field that is none', { expiration, conditions: [['eq', 'key', 'a']] }, 'Invalid'],
+  [
+    'with a condition of four',
+    { expiration, conditions: [['eq', '$key', 'a', 'b']] },
+    'Invalid eq: wrong number of arguments.',
+  ],
   ['with a field that is no text', { expiration, conditions: [['eq', 1, 'a']] }, 'Invalid'],
   ['with a value that is no text', { expiration, conditions: [['eq', '$key', 1]] }, 'Invalid'],
   ['with an object of two', { expiration, conditions: [{ a: 'b', c: 'd' }] }, 'exactly one'],
@@ -60,6 +64,21 @@ test.each([
 ])('a policy that is, or comes, %s is refused', (_what, document, message) => {
   expect(() => parsed(document)).toThrow(message);
 });
+
+test.each([
+  [['eq', 'key', 'a']],
+  [['starts-with', 'key', '']],
+  [['content-length-range', 'test', '10']],
+  [['content-length-range', '1', '']],
+])(
+  'a condition that names no field, or no number, is one that no form fulfils: %o',
+  (condition) => {
+    const policy = parsed({ expiration, conditions: [{ key: 'a' }, condition] });
+    expect(() => checkFormPolicy(policy, new Map([['key', 'a']]), 0)).toThrow(
+      `Policy Condition failed: ["${condition.join('", "')}"]`,
+    );
+  },
+);
 
 test('numbers of a range may be texts, and all ranges of a policy hold', () => {
   const range = (...ranges: readonly unknown[]) =>

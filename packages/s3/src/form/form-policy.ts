@@ -9,6 +9,9 @@ export interface FieldCondition {
   readonly value: string;
 }
 
+/** A condition that names no field, or a range of what is no number: it can be read, and never holds. */
+type EmptyCondition = readonly [string, string, string];
+
 /** Bytes that a file may have, both ends included. */
 interface SizeRange {
   readonly minimum: number;
@@ -21,6 +24,8 @@ export interface FormPolicy {
   readonly conditions: readonly FieldCondition[];
   /** What is in all ranges that it has. */
   readonly sizeRange: SizeRange | undefined;
+  /** The first condition that no form fulfils. */
+  readonly empty: EmptyCondition | undefined;
 }
 
 /** Fields that no condition need name: they sign the policy, are the file, or are said to be ignored. */
@@ -51,14 +56,28 @@ export function parseFormPolicy(text: string): FormPolicy {
   if (!Array.isArray(conditions)) throw invalid('Policy missing conditions.');
   const fields: FieldCondition[] = [];
   let sizeRange: FormPolicy['sizeRange'];
+  let empty: FormPolicy['empty'];
   for (const condition of conditions as readonly unknown[]) {
-    if (Array.isArray(condition) && lower(condition[0]) === 'content-length-range') {
+    if (isEmpty(condition)) {
+      empty ??= condition;
+    } else if (Array.isArray(condition) && lower(condition[0]) === 'content-length-range') {
       sizeRange = narrowed(sizeRange, readSizeRange(condition));
     } else {
       fields.push(...readCondition(condition));
     }
   }
-  return { expirationMs, conditions: fields, sizeRange };
+  return { expirationMs, conditions: fields, sizeRange, empty };
+}
+
+function isEmpty(condition: unknown): condition is EmptyCondition {
+  if (!Array.isArray(condition) || condition.length !== 3) return false;
+  const texts = condition.every((part) => typeof part === 'string');
+  if (!texts) return false;
+  const [operator, field, value] = condition as readonly string[];
+  if (lower(operator) === 'content-length-range') {
+    return [field, value].some((number) => !/^-?\d+$/.test(number ?? ''));
+  }
+  return ['eq', 'starts-with'].includes(lower(operator)) && field?.startsWith('$') === false;
 }
 
 /** All conditions of a policy must hold, so the range is what is in all of them. */
@@ -88,6 +107,7 @@ function readCondition(condition: unknown): FieldCondition[] {
     const [operator, field, value] = condition as readonly unknown[];
     const known = lower(operator);
     if (known !== 'eq' && known !== 'starts-with') throw invalid('Invalid Condition.');
+    if (condition.length !== 3) throw invalid(`Invalid ${known}: wrong number of arguments.`);
     if (typeof field !== 'string' || !field.startsWith('$') || typeof value !== 'string') {
       throw invalid('Invalid Condition.');
     }
@@ -124,14 +144,23 @@ export function checkFormPolicy(
     const given = fields.get(field) ?? '';
     const holds = operator === 'eq' ? given === value : startsWith(field, given, value);
     if (!holds) {
-      const shown = shownValue(field, value);
-      throw refuse(`Policy Condition failed: ["${operator}", "$${field}", "${shown}"]`);
+      const shown = [operator, `$${field}`, shownValue(field, value)];
+      throw refuse(`Policy Condition failed: ${conditionText(shown)}`);
     }
+  }
+  if (policy.empty !== undefined) {
+    const [operator, field, value] = policy.empty;
+    const shown = [operator, field, shownValue(field.toLowerCase(), value)];
+    throw refuse(`Policy Condition failed: ${conditionText(shown)}`);
   }
   for (const field of fields.keys()) {
     if (named.has(field) || FREE_FIELDS.test(field)) continue;
     throw refuse(`Extra input fields: ${field}`);
   }
+}
+
+function conditionText(parts: readonly string[]): string {
+  return `[${parts.map((part) => `"${part}"`).join(', ')}]`;
 }
 
 /** Content-Type may be a list, each member of which must begin so. */
