@@ -137,11 +137,16 @@ function asNoSuchKeyId(keyId: string): (error: unknown) => never {
 }
 
 function noSuchKeyId(keyId: string | undefined, cause?: KeyServiceError): ObjectStoreError {
-  const message =
-    keyId === undefined
-      ? 'The request names no key, and there is no default key.'
-      : `Key '${keyId}' does not exist`;
-  return new ObjectStoreError('KMS.NotFoundException', message, {}, { cause });
+  return new ObjectStoreError('KMS.NotFoundException', whyNoKey(keyId), {}, { cause });
+}
+
+/** In the words of AWS, which tells an id that could be one from one that could not. */
+function whyNoKey(keyId: string | undefined): string {
+  if (keyId === undefined) return 'The request names no key, and there is no default key.';
+  if (/^arn:|^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(keyId)) {
+    return `Key '${keyId}' does not exist`;
+  }
+  return `Invalid keyId '${keyId}'`;
 }
 
 function noMasterKey(): ObjectStoreError {

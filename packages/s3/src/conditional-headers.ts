@@ -3,9 +3,13 @@ import type { RequestHeaders } from './auth/index.ts';
 import { parseHttpDate } from './http-date.ts';
 import type { S3Call } from './s3-call.ts';
 
+/** How far a client's clock may be ahead of ours. Source: AWS, RequestTimeTooSkewed. */
+const MAX_SKEW_MS = 15 * 60 * 1000;
+
 /**
  * The conditional headers, or those of the source of a copy or a rename with their prefix. undefined where there is none.
- * Malformed dates are ignored, as AWS does, and so is an If-Modified-Since in the future.
+ * Malformed dates are ignored, as AWS does, and so is an If-Modified-Since in the future, but for what clocks may differ: AWS
+ * ignores one of tomorrow, and answers 304 to one of the next minute.
  */
 export function readConditions(
   { headers, service }: Pick<S3Call, 'headers' | 'service'>,
@@ -14,7 +18,8 @@ export function readConditions(
   const match = headers.get(`${prefix}if-match`);
   const noneMatch = headers.get(`${prefix}if-none-match`);
   const since = parseHttpDate(headers.get(`${prefix}if-modified-since`));
-  const modified = since !== undefined && since <= service.env.clock.nowMs() ? since : undefined;
+  const latest = service.env.clock.nowMs() + MAX_SKEW_MS;
+  const modified = since !== undefined && since <= latest ? since : undefined;
   const unmodified = parseHttpDate(headers.get(`${prefix}if-unmodified-since`));
   if (match === undefined && noneMatch === undefined && modified === undefined) {
     if (unmodified === undefined) return undefined;

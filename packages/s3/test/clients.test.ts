@@ -55,12 +55,19 @@ test('virtual-host style names the bucket in the host, the longest domain first'
     const got = await send(server, { method: 'GET', path, headers: host(name) });
     expect([name, got.body]).toEqual([name, 'in a host']);
   }
-  const root = await send(server, {
-    method: 'GET',
-    path: '/?list-type=2',
-    headers: host('photos.s3.localhost'),
-  });
+  const inHost = { headers: host('photos.s3.localhost') };
+  const root = await send(server, { method: 'GET', path: '/?list-type=2', ...inHost });
   expect(root.element('Key')).toBe('photos/a');
+  const path = '/photos/parts';
+  const begun = await send(server, { method: 'POST', path: `${path}?uploads`, ...inHost });
+  const id = `uploadId=${begun.element('UploadId')}`;
+  const part = { method: 'PUT', path: `${path}?partNumber=1&${id}`, body: 'x', ...inHost };
+  const ETag = (await send(server, part)).headers.etag;
+  const body = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${ETag}</ETag></Part></CompleteMultipartUpload>`;
+  const whole = await send(server, { method: 'POST', path: `${path}?${id}`, body, ...inHost });
+  expect(whole.element('Location')).toBe(
+    `http://photos.s3.localhost:${server.port}/photos%2Fparts`,
+  );
 });
 
 test('presigned URLs put and get without credentials, until they expire', async () => {

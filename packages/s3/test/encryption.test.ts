@@ -158,11 +158,15 @@ test('the unknown key is named as AWS names it, and dual-layer encryption is ref
   const Bucket = await newBucket();
   const put = (headers: Readonly<Record<string, string>>) =>
     send(server, { method: 'PUT', path: `/${Bucket}/k`, headers, body: 'x' });
-  const unknown = await put({ [METHOD]: 'aws:kms', [`${METHOD}-aws-kms-key-id`]: 'nobody' });
-  expect([unknown.code, unknown.message]).toEqual([
-    'KMS.NotFoundException',
-    "Key 'nobody' does not exist",
-  ]);
+  const id = '134f2428-cec1-4b25-a1ae-9048164dba47';
+  for (const [keyId, message] of [
+    ['nobody', "Invalid keyId 'nobody'"],
+    [id, `Key '${id}' does not exist`],
+    [`arn:aws:kms:us-east-1:1:key/${id}`, `Key 'arn:aws:kms:us-east-1:1:key/${id}' does not exist`],
+  ] as const) {
+    const unknown = await put({ [METHOD]: 'aws:kms', [`${METHOD}-aws-kms-key-id`]: keyId });
+    expect([unknown.code, unknown.message]).toEqual(['KMS.NotFoundException', message]);
+  }
   expect((await put({ [METHOD]: 'aws:kms:dsse' })).message).toContain('second layer');
 });
 

@@ -78,7 +78,7 @@ test('parts are uploaded, copied, listed and completed into one object', async (
     }),
   );
   expect(completed.ETag).toMatch(/^"[0-9a-f]{32}-2"$/);
-  expect(completed.Location).toBe(`${server.endpoint}/${Bucket}/${Key}`);
+  expect(completed.Location).toBe(`${server.endpoint}/${Bucket}/dir%2Fwhole`);
   const got = await s3.send(new GetObjectCommand({ Bucket, Key, Range: 'bytes=-4' }));
   expect(await got.Body?.transformToString()).toBe('acde');
   expect(got.ContentType).toBe('text/parts');

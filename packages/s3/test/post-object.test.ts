@@ -116,7 +116,7 @@ test('the answer is as the form asks', async () => {
   const created = await post('open', { ...fields, success_action_status: '201' });
   expect(created.status).toBe(201);
   expect(created.text).toContain('<Bucket>open</Bucket><Key>answers/1</Key><ETag>&quot;');
-  expect(created.headers.get('location')).toBe(`${server.endpoint}/open/answers/1`);
+  expect(created.headers.get('location')).toBe(`${server.endpoint}/open/answers%2F1`);
   expect((await post('open', { ...fields, success_action_status: '200' })).status).toBe(200);
   expect((await post('open', { ...fields, success_action_status: '404' })).status).toBe(204);
   const next = await post('open', { ...fields, success_action_redirect: 'http://h/p?q=1' });

@@ -9,6 +9,7 @@ import { readWriteConditions, unquoteETag } from '../conditional-headers.ts';
 import { customerKeyField } from '../encryption/customer-key.ts';
 import { encryptionHeaders } from '../encryption/encryption-headers.ts';
 import { expirationHeaders } from '../lifecycle/lifecycle-headers.ts';
+import { objectAddress } from '../object-address.ts';
 import { newVersionHeaders } from '../object-metadata.ts';
 import { MAX_PARTS } from '../open-object.ts';
 import type { S3Call } from '../s3-call.ts';
@@ -94,11 +95,9 @@ function readPart(part: XmlElement): CompletedPart {
 }
 
 function resultDocument(call: S3Call, info: ObjectInfo): string {
-  const host = call.headers.get('host') ?? 'localhost';
-  const location = `http://${host}${call.target.path}`;
   return xmlDocument(
     'CompleteMultipartUploadResult',
-    element('Location', location) +
+    element('Location', objectAddress(call, info.bucket, info.key)) +
       element('Bucket', info.bucket) +
       element('Key', info.key) +
       element('ETag', `"${info.etag}"`) +

@@ -13,6 +13,7 @@ import { checkFormPolicy, type FormPolicy, parseFormPolicy } from '../form/form-
 import { taggingHeader } from '../form/form-tagging.ts';
 import { isHeaderName, isHeaderValue } from '../header-text.ts';
 import { expirationHeaders } from '../lifecycle/lifecycle-headers.ts';
+import { objectAddress } from '../object-address.ts';
 import { newVersionHeaders, readMetadata, refuseUnsupportedHeaders } from '../object-metadata.ts';
 import { checkKeyLength } from '../request-target.ts';
 import type { S3Call } from '../s3-call.ts';
@@ -162,9 +163,7 @@ async function answer(
   result: PutObjectResult,
 ): Promise<void> {
   const { bucket, key } = call;
-  const host = call.headers.get('host') ?? 'localhost';
-  const path = call.target.path.replace(/\/$/, '');
-  const location = `http://${host}${path}/${encodeURIComponent(key).replaceAll('%2F', '/')}`;
+  const location = objectAddress(call, bucket, key);
   const etag = `"${result.etag}"`;
   const headers = [
     'ETag',
