@@ -128,3 +128,13 @@ test('without a signature nothing is copied, no upload begun and nobody let in, 
   expect((await ask('GET', '/everyone/copy')).status).toBe(404);
   expect((await ask('GET', '/everyone?uploads')).body).not.toContain('<Upload>');
 });
+
+test('two ACLs in one request are refused, also where a grantee is none', async () => {
+  await ask('PUT', '/two-acls');
+  for (const grantee of ['uri="http://acs.amazonaws.com/groups/global/AllUsers"', 'nobody']) {
+    const headers = { 'x-amz-acl': 'private', 'x-amz-grant-read': grantee };
+    const { status, code, element } = await ask('PUT', '/two-acls?acl', { headers });
+    expect([status, code]).toEqual([400, 'InvalidRequest']);
+    expect(element('Message')).toContain('both Canned ACLs and Header Grants');
+  }
+});

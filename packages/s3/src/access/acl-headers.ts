@@ -41,16 +41,17 @@ export function hasAclHeaders(call: S3Call): boolean {
  */
 export function readAclHeaders(call: S3Call, owners: AclOwners): Acl | undefined {
   const canned = call.headers.get('x-amz-acl');
-  const grants = GRANT_HEADERS.flatMap(([name, permission]) =>
-    readGrants(call, name).map((grantee): Grant => ({ grantee, permission })),
-  );
-  if (canned === undefined) return grants.length === 0 ? undefined : grants;
-  if (grants.length > 0) {
+  // Why first: a request that asks for two ACLs is wrong, whoever is named in the second.
+  if (canned !== undefined && GRANT_HEADERS.some(([name]) => call.headers.has(name))) {
     throw new S3Error(
       'InvalidRequest',
       'Specifying both Canned ACLs and Header Grants is not allowed',
     );
   }
+  const grants = GRANT_HEADERS.flatMap(([name, permission]) =>
+    readGrants(call, name).map((grantee): Grant => ({ grantee, permission })),
+  );
+  if (canned === undefined) return grants.length === 0 ? undefined : grants;
   const acl = cannedAcl(canned, owners.ownerId, owners.bucketOwnerId);
   if (acl === undefined) throw invalidArgument('', 'x-amz-acl', canned);
   return acl;

@@ -116,7 +116,9 @@ function otherAlgorithm(algorithm: string, authorization: string): AuthError {
   const message =
     algorithm === 'AWS'
       ? 'AWS authorization header is invalid.  Expected AwsAccessKeyId:signature'
-      : 'Unsupported Authorization Type';
+      : authorization.includes(' ')
+        ? 'Unsupported Authorization Type'
+        : "Authorization header is invalid -- one and only one ' ' (space) required";
   return new AuthError('InvalidArgument', message, {
     ArgumentName: 'Authorization',
     ArgumentValue: authorization,

@@ -337,6 +337,12 @@ describe('region, keys and algorithms', () => {
     }
   });
 
+  test('what is one word is no authorization', () => {
+    const error = refusal(withHeader(signedRequest(), 'authorization', 'secret'));
+    expect(error.code).toBe('InvalidArgument');
+    expect(error.message).toContain("one and only one ' ' (space) required");
+  });
+
   test.each([
     ['AWS4-ECDSA-P256-SHA256 Credential=a, SignedHeaders=host, Signature=b', 'NotImplemented'],
     ['AWS HAHAHA', 'InvalidArgument'],
