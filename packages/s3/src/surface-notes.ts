@@ -99,7 +99,7 @@ export const OPERATION_NOTES: Notes = {
   },
   PutBucketNotificationConfiguration: {
     difference:
-      'Targets are webhooks that the operator named, `arn:holdfast:webhook::name`; no EventBridge, no test event; rules may overlap. See [changes](changes.md)',
+      'Targets are webhooks that the operator named, `arn:holdfast:webhook::name` or `arn:minio:sqs::name:webhook`; no EventBridge, no test event; rules may overlap. See [changes](changes.md)',
   },
   PutBucketOwnershipControls: {
     difference:

@@ -72,6 +72,19 @@ test('a configuration without an id gets one', async () => {
   await write({});
 });
 
+test('a target has the ARN of MinIO too, which its clients can read, and is given back by it', async () => {
+  const configuration: NotificationConfiguration = {
+    QueueConfigurations: [
+      { Id: 'a', QueueArn: 'arn:minio:sqs::hook:webhook', Events: ['s3:ObjectCreated:*'] },
+      { Id: 'b', QueueArn: 'arn:minio:sqs:us-east-1:hook:webhook', Events: ['s3:ObjectAcl:Put'] },
+      { Id: 'c', QueueArn: HOOK, Events: ['s3:ObjectRemoved:*'] },
+    ],
+  };
+  await write(configuration);
+  expect(await read()).toEqual(configuration);
+  await write({});
+});
+
 const rule = (change: object): NotificationConfiguration => ({
   TopicConfigurations: [{ Id: 'x', TopicArn: HOOK, Events: ['s3:ObjectCreated:*'], ...change }],
 });
@@ -80,6 +93,8 @@ const filter = (...FilterRules: { Name: string; Value: string }[]): Notification
 
 const REFUSED: readonly (readonly [string, NotificationConfiguration, string])[] = [
   ['another target', rule({ TopicArn: 'arn:holdfast:webhook::other' }), 'Unable to validate'],
+  ['another of MinIO', rule({ TopicArn: 'arn:minio:sqs::other:webhook' }), 'Unable to validate'],
+  ['another kind', rule({ TopicArn: 'arn:minio:sqs::hook:kafka' }), 'Unable to validate'],
   ['an ARN of AWS', rule({ TopicArn: 'arn:aws:sns:us-east-1:1:hook' }), 'Unable to validate'],
   ['an address', rule({ TopicArn: 'http://127.0.0.1/' }), 'Unable to validate'],
   ['an unknown event', rule({ Events: ['s3:ObjectEaten'] }), 'The event is not supported'],

@@ -11,6 +11,8 @@ export interface NotificationRule {
   readonly kind?: string;
   /** Name of a target that the operator has set up. */
   readonly target: string;
+  /** What S3's API shows for the target, where that is not its usual ARN. */
+  readonly arn?: string;
   /** `ObjectCreated:*`, `ObjectRemoved:Delete`, … */
   readonly events: readonly string[];
   /** The key begins and ends so. */

@@ -7,6 +7,8 @@ import { element, xmlDocument } from '../xml-writer.ts';
 const MAX_RULES = 100;
 const MAX_ID_LENGTH = 255;
 const ARN = /^arn:holdfast:webhook::([a-z0-9-]{1,64})$/;
+/** Why: clients of MinIO read ARNs before they send them, take those of queues only, and take ours for none. */
+const MINIO_ARN = /^arn:minio:sqs:[a-z0-9-]{0,64}:([a-z0-9-]{1,64}):webhook$/;
 
 /** The three kinds of configuration that S3 has, and the element that names the target of each. */
 const KINDS = {
@@ -89,12 +91,12 @@ interface RuleContext {
 }
 
 function readRule(
-  given: XmlElement,
+  source: XmlElement,
   kind: string,
   targetElement: string,
   { newId, isTarget }: RuleContext,
 ): NotificationRule {
-  const children = checkChildren(given, {
+  const children = checkChildren(source, {
     Id: 'optional',
     [targetElement]: 'one',
     Event: 'many',
@@ -103,14 +105,15 @@ function readRule(
   const id = children.text('Id') ?? newId();
   if (id.length > MAX_ID_LENGTH) throw invalidArgument('The ID is too long', 'Id', id);
   const arn = (children.text(targetElement) ?? '').trim();
-  const target = ARN.exec(arn)?.[1];
+  const target = (ARN.exec(arn) ?? MINIO_ARN.exec(arn))?.[1];
   if (target === undefined || !isTarget(target)) {
     const message = 'Unable to validate the following destination configurations';
     throw invalidArgument(message, arn, 'The destination is not one of this server');
   }
   const events = children.all('Event').map(readEvent);
   if (events.length === 0) throw malformed();
-  return { id, kind, target, events, ...readFilter(children.all('Filter')[0]) };
+  const given = arn === webhookArn(target) ? {} : { arn };
+  return { id, kind, target, ...given, events, ...readFilter(children.all('Filter')[0]) };
 }
 
 function readEvent({ text }: XmlElement): string {
@@ -161,7 +164,7 @@ export function notificationDocument(rules: readonly NotificationRule[]): string
 }
 
 function ruleElement(rule: NotificationRule): string {
-  const { id, kind = 'TopicConfiguration', target, events, prefix, suffix } = rule;
+  const { id, kind = 'TopicConfiguration', target, arn, events, prefix, suffix } = rule;
   const filters = [
     ['Prefix', prefix],
     ['Suffix', suffix],
@@ -174,7 +177,7 @@ function ruleElement(rule: NotificationRule): string {
   const targetElement = Object.entries(KINDS).find(([name]) => name === kind)?.[1] ?? 'Topic';
   const inner =
     element('Id', id) +
-    element(targetElement, webhookArn(target)) +
+    element(targetElement, arn ?? webhookArn(target)) +
     events.map((event) => element('Event', `s3:${event}`)).join('') +
     filter;
   return `<${kind}>${inner}</${kind}>`;
