@@ -194,5 +194,6 @@ export function errorDocument(call: S3Call, error: S3Error): string {
   }
   inner += element('Resource', call.knownTarget?.path ?? call.req.url?.split('?')[0] ?? '/');
   inner += element('RequestId', call.requestId) + element('HostId', call.service.hostId);
-  return `${XML_DECLARATION}<Error>${inner}</Error>`;
+  // Why: S3 leaves quotes as they are in this document, and some clients look for them in the text of it.
+  return `${XML_DECLARATION}<Error>${inner.replaceAll('&quot;', '"')}</Error>`;
 }

@@ -312,8 +312,15 @@ test('what is no form, or lacks a part, is refused', async () => {
   const large = await post('open', { key: 'k', 'x-amz-meta-a': 'x'.repeat(30_000) });
   expect([large.status, large.text]).toEqual([
     400,
-    expect.stringContaining('MaxMessageLengthExceeded'),
+    expect.stringMatching(
+      /<Code>MaxPostPreDataLengthExceeded<.*<MaxPostPreDataLengthBytes>20480</s,
+    ),
   ]);
+});
+
+test('the condition that does not hold is named with its quotes as they are', async () => {
+  const { text } = await post('forms', signed(policyText(), { key: 'b' }));
+  expect(text).toContain('failed: ["starts-with", "$key", "up/"]</Message>');
 });
 
 test('a form in another encoding than UTF-8 is refused', async () => {

@@ -18,7 +18,8 @@ export interface OpenForm {
  * Reads a form up to its file. A part named `file` is the file, whatever else it says, and no other is: some clients
  * send a file name with every field.
  *
- * @throws S3Error PreconditionFailed (not a form), MalformedPOSTRequest, InvalidArgument (no file), EntityTooLarge
+ * @throws S3Error PreconditionFailed (not a form), MalformedPOSTRequest, InvalidArgument (no file),
+ *   MaxPostPreDataLengthExceeded
  */
 export async function openForm(
   source: AsyncIterable<Uint8Array>,
@@ -48,10 +49,9 @@ async function readValue(reader: FormReader, limitBytes: number): Promise<Buffer
   for await (const piece of reader.content()) {
     size += piece.length;
     if (size > limitBytes) {
-      throw new S3Error(
-        'MaxMessageLengthExceeded',
-        'Your POST request fields preceding the upload file were too large.',
-      );
+      throw new S3Error('MaxPostPreDataLengthExceeded', undefined, {
+        MaxPostPreDataLengthBytes: FIELDS_LIMIT_BYTES,
+      });
     }
     pieces.push(piece);
   }
