@@ -138,3 +138,24 @@ test('two ACLs in one request are refused, also where a grantee is none', async 
     expect(element('Message')).toContain('both Canned ACLs and Header Grants');
   }
 });
+
+test('a default retention of no days, or of more than a hundred years, is no argument', async () => {
+  const headers = { 'x-amz-bucket-object-lock-enabled': 'true' };
+  await ask('PUT', '/retained', { headers });
+  for (const [name, value] of Object.entries({ Days: '0', Years: '-1' })) {
+    const period = `<${name}>${value}</${name}>`;
+    const { status, code, element } = await putRetention(period);
+    expect([status, code, element('ArgumentName')]).toEqual([400, 'InvalidArgument', name]);
+    expect(element('Message')).toContain('must be a positive integer');
+  }
+  for (const period of ['<Days>36501</Days>', '<Years>101</Years>']) {
+    expect((await putRetention(period)).element('Message')).toContain('too large');
+  }
+  expect((await putRetention('<Days>36500</Days>')).status).toBe(200);
+});
+
+function putRetention(period: string): Promise<RawAnswer> {
+  const rule = `<Rule><DefaultRetention><Mode>GOVERNANCE</Mode>${period}</DefaultRetention></Rule>`;
+  const body = `<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>${rule}</ObjectLockConfiguration>`;
+  return ask('PUT', '/retained?object-lock', { body });
+}
