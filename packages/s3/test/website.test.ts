@@ -236,3 +236,40 @@ test('a configuration comes back as it was put, and can be taken away', async ()
     }
   }
 });
+
+const rule = (Redirect: object, Condition?: object): object => ({
+  ...INDEX,
+  RoutingRules: [{ ...(Condition !== undefined && { Condition }), Redirect }],
+});
+const HOST = { HostName: 'h.test' };
+
+test.each<[string, object, string, string]>([
+  ['a redirect to nowhere', rule({}), 'MalformedXML', 'not well-formed'],
+  ['code 300', rule({ ...HOST, HttpRedirectCode: '300' }), 'InvalidRequest', '3XX except 300'],
+  ['code 200', rule({ ...HOST, HttpRedirectCode: '200' }), 'InvalidRequest', 'redirect code (200)'],
+  [
+    'an error 399',
+    rule(HOST, { HttpErrorCodeReturnedEquals: '399' }),
+    'InvalidRequest',
+    'error code (399) is not valid. Valid codes are 4XX or 5XX.',
+  ],
+  ['no code', rule({ ...HOST, HttpRedirectCode: 'x' }), 'MalformedXML', 'not well-formed'],
+  [
+    '51 rules',
+    { ...INDEX, RoutingRules: Array.from({ length: 51 }, () => ({ Redirect: HOST })) },
+    'InvalidRequest',
+    '51 routing rules provided',
+  ],
+  [
+    'more than 128 KiB',
+    rule({ ...HOST, ReplaceKeyWith: 'a'.repeat(128 * 1024) }),
+    'MaxMessageLengthExceeded',
+    '',
+  ],
+])('a configuration with %s is refused', async (_what, WebsiteConfiguration, name, message) => {
+  const put = { Bucket: 'pages', WebsiteConfiguration };
+  await expect(client.send(new PutBucketWebsiteCommand(put))).rejects.toMatchObject({
+    name,
+    message: expect.stringContaining(message),
+  });
+});

@@ -5,11 +5,14 @@ import { WEBSITE_SETTING } from '../website/website-rules.ts';
 import { readXmlBody } from '../xml-body.ts';
 import { malformed } from '../xml-reader.ts';
 
+/** S3 takes no larger document. */
+const LIMIT_BYTES = 128 * 1024;
+
 /** Source: AWS API reference, "PutBucketWebsite". */
 export async function putBucketWebsite(call: S3Call): Promise<void> {
   const root = await readXmlBody(call, {
     root: 'WebsiteConfiguration',
-    limitBytes: call.service.limits.xmlSizeBytes,
+    limitBytes: LIMIT_BYTES,
     maxTags: 2000,
   });
   if (root === undefined) throw malformed();

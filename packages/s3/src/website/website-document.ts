@@ -5,6 +5,19 @@ import type { RoutingRule, Website } from './website-rules.ts';
 
 const MAX_RULES = 50;
 
+interface Codes {
+  readonly allowed: RegExp;
+  readonly what: string;
+  readonly valid: string;
+}
+
+const ERROR_CODES: Codes = { allowed: /^[45]\d\d$/, what: 'error', valid: '4XX or 5XX' };
+const REDIRECT_CODES: Codes = {
+  allowed: /^3(?!00)\d\d$/,
+  what: 'redirect',
+  valid: '3XX except 300',
+};
+
 /**
  * Reads a `<WebsiteConfiguration>`.
  *
@@ -41,7 +54,12 @@ export function readWebsiteDocument(root: XmlElement): Website {
   const [list] = children.all('RoutingRules');
   const rules =
     list === undefined ? [] : checkChildren(list, { RoutingRule: 'many' }).all('RoutingRule');
-  if (rules.length > MAX_RULES) throw malformed();
+  if (rules.length > MAX_RULES) {
+    throw new S3Error(
+      'InvalidRequest',
+      `${rules.length} routing rules provided, the number of routing rules in a website configuration is limited to ${MAX_RULES}.`,
+    );
+  }
   return { indexSuffix, ...(errorKey !== undefined && { errorKey }), rules: rules.map(readRule) };
 }
 
@@ -54,6 +72,8 @@ function readRule(rule: XmlElement): RoutingRule {
       KeyPrefixEquals: 'optional',
       HttpErrorCodeReturnedEquals: 'optional',
     });
+  // Why: it would send every browser to where it is.
+  if (children.one('Redirect').children.length === 0) throw malformed();
   const to = checkChildren(children.one('Redirect'), {
     HostName: 'optional',
     HttpRedirectCode: 'optional',
@@ -62,8 +82,8 @@ function readRule(rule: XmlElement): RoutingRule {
     ReplaceKeyWith: 'optional',
   });
   const keyPrefix = when && text(when, 'KeyPrefixEquals');
-  const errorCode = when && number(when, 'HttpErrorCodeReturnedEquals', /^[45]\d\d$/);
-  const status = number(to, 'HttpRedirectCode', /^30[12378]$/);
+  const errorCode = when && code(when, 'HttpErrorCodeReturnedEquals', ERROR_CODES);
+  const status = code(to, 'HttpRedirectCode', REDIRECT_CODES);
   const hostName = hostOf(to);
   const replacePrefix = text(to, 'ReplaceKeyPrefixWith');
   const replaceKey = text(to, 'ReplaceKeyWith');
@@ -95,11 +115,19 @@ function hostOf(children: CheckedChildren): string | undefined {
   throw invalidArgument('The HostName is not well formed', 'HostName', host);
 }
 
-function number(children: CheckedChildren, name: string, allowed: RegExp): number | undefined {
+function code(
+  children: CheckedChildren,
+  name: string,
+  { allowed, what, valid }: Codes,
+): number | undefined {
   const value = text(children, name);
   if (value === undefined) return undefined;
-  if (!allowed.test(value)) throw malformed();
-  return Number(value);
+  if (!/^-?\d{1,9}$/.test(value)) throw malformed();
+  if (allowed.test(value)) return Number(value);
+  throw new S3Error(
+    'InvalidRequest',
+    `The provided HTTP ${what} code (${value}) is not valid. Valid codes are ${valid}.`,
+  );
 }
 
 function leaf(children: CheckedChildren, parent: string, name: string): string | undefined {
