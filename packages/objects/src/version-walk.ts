@@ -17,7 +17,7 @@ import {
 } from './keys.ts';
 import { decodeObjectRecord, type ObjectRecord } from './object-record.ts';
 import type { ListVersionsRequest } from './object-store.ts';
-import { parseVersionId } from './version-id.ts';
+import { isNullVersion, parseVersionId, sortId, type VersionName } from './version-id.ts';
 
 /** Where a walk begins, and over which keys it goes. */
 export type VersionWalkRequest = Pick<
@@ -182,11 +182,38 @@ async function startsOf(
       older: olderRange(bucketId, commonPrefix).to,
     };
   }
-  const older =
-    afterVersionId === undefined
-      ? versionsOfKey(bucketId, afterKey).to
-      : await olderThan(view, bucketId, afterKey, afterVersionId);
-  return { latest: (keyOf) => keyAfter(keyOf(bucketId, afterKey)), older };
+  if (afterVersionId === undefined) {
+    return {
+      latest: (keyOf) => keyAfter(keyOf(bucketId, afterKey)),
+      older: versionsOfKey(bucketId, afterKey).to,
+    };
+  }
+  const name = parseVersionId(afterVersionId);
+  const begins = (await isLatestAfter(view, bucketId, afterKey, name))
+    ? (kvKey: Uint8Array) => kvKey
+    : keyAfter;
+  return {
+    latest: (keyOf) => begins(keyOf(bucketId, afterKey)),
+    older: await olderThan(view, bucketId, afterKey, name),
+  };
+}
+
+/** Whether the latest version is older than the one named: that one was deleted since, and this one took its place. */
+async function isLatestAfter(
+  view: KvReader,
+  bucketId: Uint8Array,
+  key: string,
+  name: VersionName,
+): Promise<boolean> {
+  const entry =
+    (await view.get(objectKvKey(bucketId, key))) ?? (await view.get(markerKvKey(bucketId, key)));
+  if (entry === undefined) return false;
+  const latest = decodeObjectRecord(entry.value);
+  if (name !== 'null') return compareBytes(sortId(latest), name) < 0;
+  // The null version was deleted since: better to show one twice than to leave one out.
+  return (
+    !isNullVersion(latest.version) && (await view.get(nullVersionKey(bucketId, key))) === undefined
+  );
 }
 
 /** The first older version of a key that comes after the one named. */
@@ -194,9 +221,8 @@ async function olderThan(
   view: KvReader,
   bucketId: Uint8Array,
   key: string,
-  versionId: string,
+  name: VersionName,
 ): Promise<Uint8Array> {
-  const name = parseVersionId(versionId);
   if (name !== 'null') return keyAfter(versionKey(bucketId, key, name));
   const pointer = await view.get(nullVersionKey(bucketId, key));
   // The null version is the latest, or was deleted since: better to show one twice than to leave one out.

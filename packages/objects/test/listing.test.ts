@@ -222,6 +222,41 @@ test('the pages of a pinned listing of versions are of the revision of the first
   expect(names(now)).toContain('b latest marker');
 });
 
+test('a page of versions leaves none out where those before it were deleted', async () => {
+  const { store } = await openFixture();
+  await store.putBucketSetting('bucket', 'versioning', 'Enabled');
+  for (let size = 1; size <= 5; size++) await putBytes(store, 'k', pattern(size));
+  const first = await store.listObjectVersions({ bucket: 'bucket', limit: 3 });
+  for (const { versionId } of first.versions) {
+    await store.deleteObject({ bucket: 'bucket', key: 'k', versionId });
+  }
+  const rest = await store.listObjectVersions({
+    bucket: 'bucket',
+    afterKey: first.lastKey ?? '',
+    afterVersionId: first.lastVersionId ?? '',
+    limit: 9,
+  });
+  // The second oldest is the latest now.
+  expect(rest.versions.map(({ sizeBytes, isLatest }) => [sizeBytes, isLatest])).toEqual([
+    [2, true],
+    [1, false],
+  ]);
+});
+
+test('after a null version that was deleted no version of its key is left out', async () => {
+  const { store } = await openFixture();
+  await store.putBucketSetting('bucket', 'versioning', 'Enabled');
+  for (const size of [1, 2]) await putBytes(store, 'k', pattern(size));
+  await store.putBucketSetting('bucket', 'versioning', 'Suspended');
+  await putBytes(store, 'k', pattern(3));
+  const after = { bucket: 'bucket', afterKey: 'k', afterVersionId: 'null', limit: 9 };
+  const sizes = async () =>
+    (await store.listObjectVersions(after)).versions.map(({ sizeBytes }) => sizeBytes);
+  expect(await sizes()).toEqual([2, 1]);
+  await store.deleteObject({ bucket: 'bucket', key: 'k', versionId: 'null' });
+  expect(await sizes()).toEqual([2, 1]);
+});
+
 test('pinned listings are bounded in number and age, and are of their bucket', async () => {
   const { store, env } = await openFixture({ pinnedListings: 2 });
   for (const key of ['a', 'b']) await putBytes(store, key, pattern(1));
