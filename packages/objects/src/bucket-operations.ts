@@ -105,9 +105,13 @@ async function refuseUnlessEmpty(context: StoreContext, bucket: KnownBucket): Pr
     const range = spaceRange(space, bucket.record.bucketId);
     const { entries } = await context.kv.scan({ ...range, limit: 1, values: false });
     if (entries.length === 0) continue;
-    throw new ObjectStoreError('BucketNotEmpty', 'The bucket you tried to delete is not empty', {
-      bucket: bucket.name,
-    });
+    const versioned = bucket.record.settings.has('versioning');
+    const more = versioned ? '. You must delete all versions in the bucket.' : '';
+    throw new ObjectStoreError(
+      'BucketNotEmpty',
+      `The bucket you tried to delete is not empty${more}`,
+      { bucket: bucket.name },
+    );
   }
 }
 

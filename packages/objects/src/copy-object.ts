@@ -123,7 +123,10 @@ export async function uploadPartCopy(
   const staged = await stageFrom(context, reader, algorithm, () =>
     partEncryption(context, upload, request),
   );
-  const part = await commitPart(context, { address: request, partNumber, upload }, staged);
+  const committed = await commitPart(context, { address: request, partNumber, upload }, staged);
+  const { checksum: _chosen, ...plain } = committed;
+  // What S3 chose by itself it does not show before the object is complete.
+  const part = upload.record.checksumIsDefault ? plain : committed;
   const { versionId: sourceVersionId } = reader.info;
   return sourceVersionId === undefined ? part : { ...part, sourceVersionId };
 }

@@ -16,6 +16,7 @@ const OWN_MESSAGE: ReadonlySet<string> = new Set([
   'BadDigest',
   'AccessDenied',
   'InvalidBucketState',
+  'BucketNotEmpty',
   'KMS.NotFoundException',
   'NotImplemented',
   'EntityTooLarge',

@@ -2,11 +2,12 @@ import type {
   ChecksumAlgorithm,
   CompleteMultipartUploadRequest,
   StoredChecksum,
+  UploadInfo,
 } from '@holdfast/objects';
 import type { HeaderList } from './answer.ts';
 import type { S3Call } from './s3-call.ts';
 import { invalidArgument, S3Error } from './s3-error.ts';
-import { element } from './xml-writer.ts';
+import { element, optionalElement } from './xml-writer.ts';
 
 /** Element names of checksums in documents, without `Checksum`, in their order there. */
 const XML_NAMES: Readonly<Record<ChecksumAlgorithm, string>> = {
@@ -59,6 +60,17 @@ export function checksumElements(checksum: StoredChecksum | undefined): string {
   return (
     element(checksumElementName(checksum.algorithm), checksum.value) +
     element('ChecksumType', checksumTypeName(checksum.type))
+  );
+}
+
+/** The checksum that an upload asked for. */
+export function uploadChecksumElements(
+  upload: Pick<UploadInfo, 'checksumAlgorithm' | 'checksumType'> | undefined,
+): string {
+  const { checksumAlgorithm: algorithm, checksumType: type } = upload ?? {};
+  return (
+    optionalElement('ChecksumAlgorithm', algorithm && checksumName(algorithm)) +
+    optionalElement('ChecksumType', type && checksumTypeName(type))
   );
 }
 

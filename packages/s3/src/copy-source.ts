@@ -8,7 +8,7 @@ const HEADER = 'x-amz-copy-source';
 
 /**
  * `x-amz-copy-source`: `bucket/key` or `/bucket/key`, percent-decoded exactly once, after the `?versionId=` was
- * split off and before anything else.
+ * split off and before anything else. A `+` is a space, as in a form: S3 has it so.
  *
  * @throws S3Error InvalidArgument, KeyTooLongError
  */
@@ -30,7 +30,7 @@ export function readCopySource(call: S3Call): VersionAddress {
 function decodeSource(value: string): string {
   let path: string;
   try {
-    path = percentDecode(value);
+    path = percentDecode(value.replaceAll('+', ' '));
   } catch {
     throw invalidArgument('Invalid copy source encoding.', HEADER, value);
   }

@@ -46,7 +46,7 @@ export type NameEncoder = (name: string) => string;
 /** @throws S3Error InvalidArgument for another encoding than `url` */
 export function readEncoding(call: S3Call): NameEncoder | undefined {
   const type = call.parameter('encoding-type');
-  if (type === undefined || type === '') return undefined;
+  if (type === undefined) return undefined;
   if (type !== 'url') {
     throw invalidArgument('Invalid Encoding Method specified in Request', 'encoding-type', type);
   }

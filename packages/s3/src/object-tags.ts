@@ -98,7 +98,7 @@ export function countTags(tagging: string | undefined): number {
   return tagging === undefined || tagging === '' ? 0 : tagging.split('&').length;
 }
 
-/** The tags of a `Tagging` document. @throws S3Error MalformedXML, InvalidTag, BadRequest */
+/** The tags of a `Tagging` document; without a set there are none. @throws S3Error MalformedXML, InvalidTag, BadRequest */
 export async function readTagging(call: S3Call, tagged: Tagged): Promise<TagList> {
   const root = await readXmlBody(call, {
     root: 'Tagging',
@@ -106,8 +106,8 @@ export async function readTagging(call: S3Call, tagged: Tagged): Promise<TagList
     maxTags: 1000,
   });
   if (root === undefined) throw malformed();
-  const set = checkChildren(root, { TagSet: 'one' }).one('TagSet');
-  return readTagSet(set, tagged);
+  const [set] = checkChildren(root, { TagSet: 'optional' }).all('TagSet');
+  return set === undefined ? [] : readTagSet(set, tagged);
 }
 
 /** The `Tag` elements of a set. @throws S3Error MalformedXML, InvalidTag, BadRequest */

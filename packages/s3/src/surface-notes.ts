@@ -265,7 +265,6 @@ export const ANSWER_NOTES: Notes = {
   vary: { operations: 'all where a CORS rule fits' },
   'x-amz-access-point-alias': { difference: 'Always `false`' },
   'x-amz-archive-status': { state: 'no', difference: 'Nothing is archived' },
-  'x-amz-bucket-arn': { state: 'no', difference: 'Of directory buckets and namespaces' },
   'x-amz-bucket-location-name': { state: 'no', difference: 'Of directory buckets' },
   'x-amz-bucket-location-type': { state: 'no', difference: 'Of directory buckets' },
   'x-amz-expiration': { difference: 'Not in answers to a read by version id' },

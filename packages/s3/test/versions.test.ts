@@ -213,7 +213,7 @@ test('suspended, the version of a put has no id in its answer and is null in a l
   expect(head.VersionId).toBe('null');
   const wrong = { Status: 'Off' as 'Enabled' };
   const asked = new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: wrong });
-  expect(await refusal(s3.send(asked))).toEqual([400, 'IllegalVersioningConfigurationException']);
+  expect(await refusal(s3.send(asked))).toEqual([400, 'MalformedXML']);
 });
 
 test('a conditional delete looks at the latest version, of many keys for each', async () => {

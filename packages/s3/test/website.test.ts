@@ -253,6 +253,13 @@ test.each<[string, object, string, string]>([
     'InvalidRequest',
     'error code (399) is not valid. Valid codes are 4XX or 5XX.',
   ],
+  ['an empty condition', rule(HOST, {}), 'InvalidRequest', 'Condition cannot be empty'],
+  [
+    'two replacements',
+    rule({ ReplaceKeyPrefixWith: 'p', ReplaceKeyWith: 'k' }),
+    'InvalidRequest',
+    'ReplaceKeyPrefix or ReplaceKey but not both',
+  ],
   ['no code', rule({ ...HOST, HttpRedirectCode: 'x' }), 'MalformedXML', 'not well-formed'],
   [
     '51 rules',

@@ -12,6 +12,8 @@ const MAX_EXPIRES_SECONDS = 604_800;
 /** Parameters of the signature itself, and checksums of the empty body that the URL was signed with. */
 const NOT_HOISTED =
   /^x-amz-(algorithm|credential|date|expires|signature|signedheaders|content-sha256|sdk-checksum-algorithm|checksum-(?!algorithm$|type$|mode$).*)$/;
+/** Why the conditions: without its own a write would go over what is there. */
+const HOISTED = /^(x-amz-.*|if-match|if-none-match)$/;
 const MARKS = ['X-Amz-Algorithm', 'X-Amz-Credential', 'X-Amz-Signature'];
 
 export function isPresigned(parameters: readonly QueryParameter[]): boolean {
@@ -74,7 +76,7 @@ export function withHoistedHeaders(
   const all = new Map(headers);
   for (const parameter of parameters) {
     const name = parameter.name.toLowerCase();
-    const hoisted = name.startsWith('x-amz-') && !NOT_HOISTED.test(name) && !all.has(name);
+    const hoisted = HOISTED.test(name) && !NOT_HOISTED.test(name) && !all.has(name);
     if (hoisted) all.set(name, Buffer.from(decodeValue(parameter.value)).toString('latin1'));
   }
   return all;

@@ -3,6 +3,7 @@ import { sameAcl } from '../access/acl.ts';
 import { authorizeCreation, openBucket } from '../access/authorize.ts';
 import { newBucketAccess } from '../access/new-bucket-access.ts';
 import { sendEmpty } from '../answer.ts';
+import { bucketArnHeader } from '../bucket-arn.ts';
 import { refuseUnsupportedHeaders } from '../object-metadata.ts';
 import {
   BUCKET_TAGS,
@@ -44,9 +45,10 @@ export async function createBucket(call: S3Call): Promise<void> {
     if (!sameAcl(access.acl, acl)) {
       throw new S3Error('BucketAlreadyExists', undefined, { BucketName: bucket });
     }
-    if (!service.recreateBuckets) throw error;
+    // Nor that it has these tags.
+    if (!service.recreateBuckets || bucketTags !== undefined) throw error;
   }
-  await sendEmpty(call, 200, ['Location', `/${bucket}`]);
+  await sendEmpty(call, 200, ['Location', `/${bucket}`, ...bucketArnHeader(bucket)]);
 }
 
 /** Object lock needs versioning, and both stay on. */

@@ -62,7 +62,7 @@ function partsElement(
 ): string {
   const marker = readNumberHeader(call, 'x-amz-part-number-marker') ?? 0;
   const limit = Math.min(readNumberHeader(call, 'x-amz-max-parts') ?? MAX_PAGE, MAX_PAGE);
-  const next = parts.at(-1)?.partNumber ?? marker;
+  const next = parts.at(-1)?.partNumber ?? (more ? marker : 0);
   return `<ObjectParts>${
     element('PartsCount', String(count)) +
     element('PartNumberMarker', String(marker)) +

@@ -1,4 +1,5 @@
 import { sendEmpty } from '../answer.ts';
+import { bucketArnHeader } from '../bucket-arn.ts';
 import type { S3Call } from '../s3-call.ts';
 
 /** Source: AWS API reference, "HeadBucket". */
@@ -9,6 +10,7 @@ export async function headBucket(call: S3Call): Promise<void> {
     bucket.region,
     'x-amz-access-point-alias',
     'false',
+    ...bucketArnHeader(bucket.name),
     'Content-Type',
     'application/xml',
   ]);

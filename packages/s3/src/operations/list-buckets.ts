@@ -1,4 +1,5 @@
 import { sendXml } from '../answer.ts';
+import { bucketArn } from '../bucket-arn.ts';
 import { decodeToken, encodeToken } from '../continuation-token.ts';
 import { isoDate } from '../http-date.ts';
 import { readCount } from '../list-parameters.ts';
@@ -23,7 +24,7 @@ export async function listBuckets(call: S3Call): Promise<void> {
   });
   let buckets = '';
   for (const bucket of page.buckets) {
-    buckets += `<Bucket>${element('Name', bucket.name)}${element('CreationDate', isoDate(bucket.createdMs))}${element('BucketRegion', bucket.region)}</Bucket>`;
+    buckets += `<Bucket>${element('Name', bucket.name)}${element('CreationDate', isoDate(bucket.createdMs))}${element('BucketRegion', bucket.region)}${element('BucketArn', bucketArn(bucket.name))}</Bucket>`;
   }
   const last = page.buckets.at(-1);
   const inner =

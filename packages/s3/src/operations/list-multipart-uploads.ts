@@ -1,6 +1,6 @@
 import type { UploadInfo } from '@holdfast/objects';
 import { sendXml } from '../answer.ts';
-import { checksumName, checksumTypeName } from '../checksum-headers.ts';
+import { uploadChecksumElements } from '../checksum-headers.ts';
 import { isoDate } from '../http-date.ts';
 import { MAX_PAGE, type NameEncoder, readCount, readEncoding } from '../list-parameters.ts';
 import { objectOwnerElement, ownerElement } from '../owner-element.ts';
@@ -31,13 +31,15 @@ export async function listMultipartUploads(call: S3Call): Promise<void> {
     ...(keyMarker !== undefined && { afterKey: keyMarker }),
     ...(idMarker !== undefined && { afterUploadId: idMarker }),
   });
+  // S3 does not name a common prefix here, but without it nobody could go on.
+  const nextKey = page.more || page.lastUploadId !== undefined ? page.lastKey : undefined;
   const inner =
     element('Bucket', call.bucket) +
     element('KeyMarker', show(keyMarker ?? '')) +
     element('UploadIdMarker', idMarker ?? '') +
-    (page.more ? optionalElement('NextKeyMarker', page.lastKey && show(page.lastKey)) : '') +
-    (page.more ? element('NextUploadIdMarker', page.lastUploadId ?? '') : '') +
-    element('Prefix', show(prefix ?? '')) +
+    element('NextKeyMarker', show(nextKey ?? '')) +
+    element('NextUploadIdMarker', page.lastUploadId ?? '') +
+    optionalElement('Prefix', prefix && show(prefix)) +
     (delimiter === undefined ? '' : element('Delimiter', show(delimiter))) +
     (encode === undefined ? '' : element('EncodingType', 'url')) +
     element('MaxUploads', String(limit)) +
@@ -50,7 +52,6 @@ export async function listMultipartUploads(call: S3Call): Promise<void> {
 }
 
 function uploadElement(call: S3Call, upload: UploadInfo, show: NameEncoder): string {
-  const { checksumAlgorithm, checksumType } = upload;
   const inner =
     element('Key', show(upload.key)) +
     element('UploadId', upload.uploadId) +
@@ -58,9 +59,6 @@ function uploadElement(call: S3Call, upload: UploadInfo, show: NameEncoder): str
     objectOwnerElement(call, upload.metadata.ownerId) +
     element('StorageClass', upload.metadata.storageClass ?? 'STANDARD') +
     element('Initiated', isoDate(upload.initiatedMs)) +
-    (checksumAlgorithm === undefined
-      ? ''
-      : element('ChecksumAlgorithm', checksumName(checksumAlgorithm))) +
-    (checksumType === undefined ? '' : element('ChecksumType', checksumTypeName(checksumType)));
+    uploadChecksumElements(upload.checksumIsDefault ? undefined : upload);
   return `<Upload>${inner}</Upload>`;
 }

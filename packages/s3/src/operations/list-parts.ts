@@ -1,6 +1,6 @@
 import type { PartInfo } from '@holdfast/objects';
 import { sendXml } from '../answer.ts';
-import { checksumElementName, checksumName, checksumTypeName } from '../checksum-headers.ts';
+import { checksumElementName, uploadChecksumElements } from '../checksum-headers.ts';
 import { isoDate } from '../http-date.ts';
 import { abortHeaders } from '../lifecycle/lifecycle-headers.ts';
 import { MAX_PAGE, readCount, readEncoding, readInteger } from '../list-parameters.ts';
@@ -16,8 +16,9 @@ export async function listParts(call: S3Call): Promise<void> {
   const after = readInteger(call, 'part-number-marker') ?? 0;
   const encode = readEncoding(call) ?? ((name) => name);
   const page = await call.store.listParts({ ...address, limit, after });
-  const { checksumAlgorithm, checksumType } = page.upload;
-  const next = page.more ? (page.parts.at(-1)?.partNumber ?? after) : undefined;
+  // What S3 chose by itself it does not show before the object is complete.
+  const shown = page.upload.checksumIsDefault ? undefined : page.upload;
+  const next = page.parts.at(-1)?.partNumber ?? (page.more ? after : 0);
   const inner =
     element('Bucket', call.bucket) +
     element('Key', encode(call.key)) +
@@ -25,22 +26,19 @@ export async function listParts(call: S3Call): Promise<void> {
     ownerElement(call, page.upload.ownerId, 'Initiator') +
     objectOwnerElement(call, page.upload.metadata.ownerId) +
     element('StorageClass', page.upload.metadata.storageClass ?? 'STANDARD') +
-    (checksumAlgorithm === undefined
-      ? ''
-      : element('ChecksumAlgorithm', checksumName(checksumAlgorithm))) +
-    (checksumType === undefined ? '' : element('ChecksumType', checksumTypeName(checksumType))) +
+    uploadChecksumElements(shown) +
     element('PartNumberMarker', String(after)) +
-    (next === undefined ? '' : element('NextPartNumberMarker', String(next))) +
+    element('NextPartNumberMarker', String(next)) +
     element('MaxParts', String(limit)) +
     element('IsTruncated', String(page.more)) +
-    page.parts.map(partElement).join('');
+    page.parts.map((part) => partElement(part, shown !== undefined)).join('');
   const headers = abortHeaders(call, page.upload);
   await sendXml(call, 200, xmlDocument('ListPartsResult', inner), headers);
 }
 
-function partElement(part: PartInfo): string {
+function partElement(part: PartInfo, withChecksum: boolean): string {
   const checksum =
-    part.checksum === undefined
+    part.checksum === undefined || !withChecksum
       ? ''
       : element(checksumElementName(part.checksum.algorithm), part.checksum.value);
   return `<Part>${element('PartNumber', String(part.partNumber))}${element('LastModified', isoDate(part.modifiedMs))}${element('ETag', `"${part.etag}"`)}${element('Size', String(part.sizeBytes))}${checksum}</Part>`;

@@ -17,12 +17,13 @@ export async function putBucketVersioning(call: S3Call): Promise<void> {
     throw new S3Error('NotImplemented', undefined, { Header: 'x-amz-mfa' });
   }
   const status = children.text('Status')?.trim();
-  if (status !== 'Enabled' && status !== 'Suspended') {
+  if (status === undefined) {
     throw new S3Error(
       'IllegalVersioningConfigurationException',
       'The Versioning element must be specified',
     );
   }
+  if (status !== 'Enabled' && status !== 'Suspended') throw malformed();
   await call.store.putBucketVersioning(call.bucket, status);
   await sendEmpty(call, 200);
 }

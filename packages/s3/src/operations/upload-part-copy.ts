@@ -1,4 +1,4 @@
-import type { PartInfo } from '@holdfast/objects';
+import { ObjectStoreError, type PartInfo } from '@holdfast/objects';
 import { requireSource } from '../access/require-source.ts';
 import { checksumElementName } from '../checksum-headers.ts';
 import { readConditions } from '../conditional-headers.ts';
@@ -6,7 +6,7 @@ import { readCopySource } from '../copy-source.ts';
 import { customerKeyField, sourceKeyField } from '../encryption/customer-key.ts';
 import { isoDate } from '../http-date.ts';
 import type { S3Call } from '../s3-call.ts';
-import { invalidArgument } from '../s3-error.ts';
+import { invalidArgument, S3Error } from '../s3-error.ts';
 import { sendSlowXml } from '../slow-answer.ts';
 import { readUploadAddress, requirePartNumber } from '../upload-address.ts';
 import { element, xmlDocument } from '../xml-writer.ts';
@@ -22,7 +22,7 @@ export async function uploadPartCopy(call: S3Call): Promise<void> {
   const source = readCopySource(call);
   const keys = { ...customerKeyField(call), ...sourceKeyField(call) };
   await requireSource(call, source);
-  const copied = call.store.uploadPartCopy({
+  const copying = call.store.uploadPartCopy({
     ...readUploadAddress(call),
     partNumber,
     source,
@@ -30,6 +30,7 @@ export async function uploadPartCopy(call: S3Call): Promise<void> {
     ...(sourceConditions !== undefined && { sourceConditions }),
     ...(range !== undefined && { range }),
   });
+  const copied = copying.catch((error: unknown) => refuseRange(call, range, error));
   await sendSlowXml(call, copied, resultDocument, (result) => copyHeaders(call, result));
 }
 
@@ -43,6 +44,24 @@ function resultDocument(part: PartInfo): string {
     element('ETag', `"${part.etag}"`) +
     checksum;
   return xmlDocument('CopyPartResult', inner);
+}
+
+/** A range that the source does not have is refused in other words than that of a read. */
+function refuseRange(call: S3Call, range: { first: number } | undefined, error: unknown): never {
+  const { code, details } = error instanceof ObjectStoreError ? error : {};
+  if (code !== 'InvalidRange' || details === undefined || range === undefined) throw error;
+  const { sizeBytes = 0 } = details;
+  if (range.first >= sizeBytes) {
+    throw new S3Error(
+      'InvalidRequest',
+      'The specified copy range is invalid for the source object size',
+    );
+  }
+  throw invalidArgument(
+    `Range specified is not valid for source object of size: ${sizeBytes}`,
+    RANGE_HEADER,
+    call.headers.get(RANGE_HEADER) ?? '',
+  );
 }
 
 /** `bytes=first-last`, both ends given; unlike `Range`, a malformed one is refused. */

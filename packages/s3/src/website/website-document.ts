@@ -81,13 +81,24 @@ function readRule(rule: XmlElement): RoutingRule {
     ReplaceKeyPrefixWith: 'optional',
     ReplaceKeyWith: 'optional',
   });
+  if (condition?.children.length === 0) {
+    throw new S3Error(
+      'InvalidRequest',
+      "Condition cannot be empty. To redirect all requests without a condition, the condition element shouldn't be present.",
+    );
+  }
   const keyPrefix = when && text(when, 'KeyPrefixEquals');
   const errorCode = when && code(when, 'HttpErrorCodeReturnedEquals', ERROR_CODES);
   const status = code(to, 'HttpRedirectCode', REDIRECT_CODES);
   const hostName = hostOf(to);
   const replacePrefix = text(to, 'ReplaceKeyPrefixWith');
   const replaceKey = text(to, 'ReplaceKeyWith');
-  if (replacePrefix !== undefined && replaceKey !== undefined) throw malformed();
+  if (replacePrefix !== undefined && replaceKey !== undefined) {
+    throw new S3Error(
+      'InvalidRequest',
+      'You can only define ReplaceKeyPrefix or ReplaceKey but not both.',
+    );
+  }
   return {
     ...(keyPrefix !== undefined && { keyPrefix }),
     ...(errorCode !== undefined && { errorCode }),

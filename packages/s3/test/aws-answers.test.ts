@@ -1,0 +1,208 @@
+/** What AWS was seen to answer and no other test here asks for: one fact each. */
+import {
+  CreateBucketCommand,
+  type CreateBucketCommandInput,
+  CreateMultipartUploadCommand,
+  DeleteBucketCommand,
+  HeadBucketCommand,
+  ListBucketsCommand,
+  ListMultipartUploadsCommand,
+  ListPartsCommand,
+  PutBucketVersioningCommand,
+  PutObjectCommand,
+  type S3Client,
+  UploadPartCommand,
+  UploadPartCopyCommand,
+} from '@aws-sdk/client-s3';
+import { S3RequestPresigner } from '@aws-sdk/s3-request-presigner';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type RawAnswer, type RawRequest, send } from './raw-client.ts';
+import { startTestServer, type TestServer } from './test-server.ts';
+
+let server: TestServer;
+let client: S3Client;
+
+beforeAll(async () => {
+  server = await startTestServer();
+  client = server.client();
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+const ask = (method: string, path: string, more: Partial<RawRequest> = {}): Promise<RawAnswer> =>
+  send(server, { method, path, ...more });
+
+test('a condition that a presigned URL carries as a parameter is decided', async () => {
+  await ask('PUT', '/presigned');
+  const { credentials, region, sha256 } = client.config;
+  const presigner = new S3RequestPresigner({ credentials, region, sha256 });
+  const url = async (query: Record<string, string>): Promise<string> => {
+    const { path, query: signed = {} } = await presigner.presign(
+      {
+        protocol: 'http:',
+        hostname: '127.0.0.1',
+        port: server.port,
+        method: 'PUT',
+        path: '/presigned/key',
+        query,
+        headers: { host: `127.0.0.1:${server.port}` },
+      },
+      { signingDate: new Date(server.clock.nowMs()) },
+    );
+    return `${server.endpoint}${path}?${String(new URLSearchParams(signed as Record<string, string>))}`;
+  };
+  const put = async (query: Record<string, string>): Promise<number> =>
+    (await fetch(await url(query), { method: 'PUT', body: 'text' })).status;
+  expect(await put({ 'If-None-Match': '*' })).toBe(200);
+  expect(await put({ 'If-None-Match': '*' })).toBe(412);
+  expect(await put({ 'If-Match': 'd41d8cd98f00b204e9800998ecf8427e' })).toBe(412);
+});
+
+test('a plus in the source of a copy is a space', async () => {
+  await ask('PUT', '/plus');
+  await ask('PUT', '/plus/a%20b', { body: 'space' });
+  await ask('PUT', '/plus/a%2Bb', { body: 'plus' });
+  for (const [source, text] of [
+    ['/plus/a+b', 'space'],
+    ['/plus/a%2Bb', 'plus'],
+  ] as const) {
+    await ask('PUT', '/plus/copy', { headers: { 'x-amz-copy-source': source } });
+    expect((await ask('GET', '/plus/copy')).body).toBe(text);
+  }
+});
+
+test('a state of versioning that there is not is malformed', async () => {
+  await ask('PUT', '/states');
+  const put = async (inner: string): Promise<string | undefined> => {
+    const body = `<VersioningConfiguration>${inner}</VersioningConfiguration>`;
+    return (await ask('PUT', '/states?versioning', { body })).code;
+  };
+  expect(await put('<Status>enabled</Status>')).toBe('MalformedXML');
+  expect(await put('')).toBe('IllegalVersioningConfigurationException');
+});
+
+test('an empty encoding type is none that there is', async () => {
+  await ask('PUT', '/encodings');
+  for (const query of ['?encoding-type=', '?versions&encoding-type=', '?uploads&encoding-type=']) {
+    const { code, element } = await ask('GET', `/encodings${query}`);
+    expect([code, element('ArgumentName')]).toEqual(['InvalidArgument', 'encoding-type']);
+  }
+});
+
+test('an empty set of tags is none', async () => {
+  await ask('PUT', '/untagged', {
+    body: '<CreateBucketConfiguration><Tags></Tags></CreateBucketConfiguration>',
+  });
+  expect((await ask('GET', '/untagged?tagging')).code).toBe('NoSuchTagSet');
+  for (const body of ['<Tagging><TagSet></TagSet></Tagging>', '<Tagging></Tagging>']) {
+    expect((await ask('PUT', '/untagged?tagging', { body })).status).toBe(204);
+    expect((await ask('GET', '/untagged?tagging')).code).toBe('NoSuchTagSet');
+  }
+  await ask('PUT', '/untagged/key', { headers: { 'x-amz-tagging': 'a=1' } });
+  expect((await ask('PUT', '/untagged/key?tagging', { body: '<Tagging></Tagging>' })).status).toBe(
+    200,
+  );
+  expect((await ask('GET', '/untagged/key?tagging')).body).toContain('<TagSet></TagSet>');
+});
+
+test('a bucket that is there is not made again with tags', async () => {
+  const make = (
+    Tags?: NonNullable<CreateBucketCommandInput['CreateBucketConfiguration']>['Tags'],
+  ) =>
+    client.send(
+      new CreateBucketCommand({
+        Bucket: 'again',
+        ...(Tags !== undefined && { CreateBucketConfiguration: { Tags } }),
+      }),
+    );
+  await make([{ Key: 'a', Value: '1' }]);
+  await expect(make([{ Key: 'a', Value: '1' }])).rejects.toThrow(
+    expect.objectContaining({ name: 'BucketAlreadyOwnedByYou' }),
+  );
+  expect((await make()).Location).toBe('/again');
+  expect((await make([])).Location).toBe('/again');
+});
+
+test('a bucket says its ARN when it is made, asked for and listed', async () => {
+  const arn = 'arn:aws:s3:::named';
+  expect(await client.send(new CreateBucketCommand({ Bucket: 'named' }))).toMatchObject({
+    BucketArn: arn,
+  });
+  expect(await client.send(new HeadBucketCommand({ Bucket: 'named' }))).toMatchObject({
+    BucketArn: arn,
+  });
+  const { Buckets } = await client.send(new ListBucketsCommand({ Prefix: 'named' }));
+  expect(Buckets?.map(({ BucketArn }) => BucketArn)).toEqual([arn]);
+});
+
+test('a bucket with versions says that all of them are to be deleted', async () => {
+  const Bucket = 'versions';
+  await client.send(new CreateBucketCommand({ Bucket }));
+  await client.send(new PutObjectCommand({ Bucket, Key: 'k' }));
+  const refusal = async (): Promise<unknown> =>
+    await client.send(new DeleteBucketCommand({ Bucket })).catch((error: Error) => error.message);
+  expect(await refusal()).toBe('The bucket you tried to delete is not empty');
+  const VersioningConfiguration = { Status: 'Enabled' } as const;
+  await client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration }));
+  expect(await refusal()).toBe(
+    'The bucket you tried to delete is not empty. You must delete all versions in the bucket.',
+  );
+});
+
+test('lists of uploads and parts always say where they ended', async () => {
+  const address = { Bucket: 'ends', Key: 'key' };
+  await client.send(new CreateBucketCommand({ Bucket: 'ends' }));
+  const uploads = async (more: object = {}): Promise<unknown> => {
+    const page = await client.send(new ListMultipartUploadsCommand({ Bucket: 'ends', ...more }));
+    return [page.NextKeyMarker, page.NextUploadIdMarker, page.Prefix];
+  };
+  expect(await uploads()).toEqual(['', '', undefined]);
+  const { UploadId } = await client.send(new CreateMultipartUploadCommand(address));
+  const parts = async (PartNumberMarker?: string): Promise<unknown> =>
+    (await client.send(new ListPartsCommand({ ...address, UploadId, PartNumberMarker })))
+      .NextPartNumberMarker;
+  expect(await parts()).toBe('0');
+  await client.send(new UploadPartCommand({ ...address, UploadId, PartNumber: 3, Body: 'text' }));
+  expect([await parts(), await parts('7')]).toEqual(['3', '0']);
+  expect(await uploads()).toEqual(['key', UploadId, undefined]);
+  expect(await uploads({ Prefix: 'k', Delimiter: 'e' })).toEqual(['', '', 'k']);
+});
+
+test('an upload without a checksum of its own shows none before it is complete', async () => {
+  const address = { Bucket: 'unnamed', Key: 'key' };
+  await client.send(new CreateBucketCommand({ Bucket: 'unnamed' }));
+  await client.send(new PutObjectCommand({ Bucket: 'unnamed', Key: 'source', Body: 'text' }));
+  const { UploadId } = await client.send(new CreateMultipartUploadCommand(address));
+  const source = { CopySource: 'unnamed/source', PartNumber: 1 };
+  const copied = await client.send(new UploadPartCopyCommand({ ...address, UploadId, ...source }));
+  const shown = JSON.stringify([
+    copied.CopyPartResult,
+    await client.send(new ListPartsCommand({ ...address, UploadId })),
+    await client.send(new ListMultipartUploadsCommand({ Bucket: 'unnamed' })),
+  ]);
+  expect(shown).not.toContain('Checksum');
+});
+
+test('a range of a part that the source does not have is refused in its own words', async () => {
+  const address = { Bucket: 'ranges', Key: 'key' };
+  await client.send(new CreateBucketCommand({ Bucket: 'ranges' }));
+  await client.send(new PutObjectCommand({ Bucket: 'ranges', Key: 'ten', Body: '0123456789' }));
+  const { UploadId } = await client.send(new CreateMultipartUploadCommand(address));
+  const refusal = async (range: string): Promise<unknown> => {
+    const { status, code, message } = await ask(
+      'PUT',
+      `/ranges/key?partNumber=1&uploadId=${UploadId}`,
+      { headers: { 'x-amz-copy-source': '/ranges/ten', 'x-amz-copy-source-range': range } },
+    );
+    return [status, code, message];
+  };
+  expect(await refusal('bytes=0-10')).toEqual([
+    400,
+    'InvalidArgument',
+    'Range specified is not valid for source object of size: 10',
+  ]);
+  expect(await refusal('bytes=10-20')).toEqual([
+    400,
+    'InvalidRequest',
+    'The specified copy range is invalid for the source object size',
+  ]);
+});
