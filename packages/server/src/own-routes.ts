@@ -19,9 +19,11 @@ const ROUTES: ReadonlyMap<string, OwnRoute> = new Map<string, OwnRoute>([
   ['/_/health/ready', 'ready'],
   ['/_/metrics', 'metrics'],
   ['/_/changes', 'changes'],
-  // What health checks written for MinIO ask for.
+  // What health checks written for MinIO ask for, `mc ready` among them.
   ['/minio/health/live', 'live'],
   ['/minio/health/ready', 'ready'],
+  ['/minio/health/cluster', 'ready'],
+  ['/minio/health/cluster/read', 'ready'],
 ]);
 
 /** Which route of ours the request is for; undefined for a request of the S3 API. */
@@ -34,9 +36,11 @@ export function matchOwnRoute(
   if (!url.startsWith(OWN_PREFIX) && !url.startsWith('/minio/health/')) return undefined;
   const host = (request.headers.host ?? '').toLowerCase().replace(/:\d+$/, '');
   if (domains.some((domain) => host.endsWith(`.${domain.toLowerCase()}`))) return undefined;
-  const path = url.split('?', 1)[0] ?? url;
+  const [path = url, query = ''] = url.split('?', 2);
   const route = ROUTES.get(path);
   if (url.startsWith(OWN_PREFIX)) return route ?? 'unknown';
+  // Safety: it asks whether the node may be taken down, and a node that is ready does not say that.
+  if (query.includes('maintenance')) return undefined;
   // A signed request for `/minio/...` means the bucket of that name.
   const signed = request.headers.authorization !== undefined || url.includes('X-Amz-Signature=');
   return signed ? undefined : route;

@@ -14,6 +14,12 @@ test('health and metrics are matched, with or without a query', () => {
 
 test('what looks like MinIO health is health only without a signature', () => {
   expect(match('/minio/health/live')).toBe('live');
+  expect(match('/minio/health/ready')).toBe('ready');
+  // `mc ready` asks for these.
+  expect(match('/minio/health/cluster')).toBe('ready');
+  expect(match('/minio/health/cluster/read')).toBe('ready');
+  // It asks whether the node may be taken down.
+  expect(match('/minio/health/cluster?maintenance=true')).toBeUndefined();
   expect(match('/minio/health/live', { authorization: 'AWS4-HMAC-SHA256 …' })).toBeUndefined();
   expect(match('/minio/health/live?X-Amz-Signature=00')).toBeUndefined();
   expect(match('/minio/health/other')).toBeUndefined();
