@@ -9,7 +9,7 @@ export interface OwnRoutesOptions {
   readonly answerChanges: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 }
 
-export type OwnRoute = 'live' | 'ready' | 'metrics' | 'changes' | 'unknown';
+export type OwnRoute = 'live' | 'ready' | 'metrics' | 'changes' | 'minio-admin' | 'unknown';
 
 /** No bucket can have this name, so the prefix is free in path style. */
 const OWN_PREFIX = '/_/';
@@ -26,6 +26,14 @@ const ROUTES: ReadonlyMap<string, OwnRoute> = new Map<string, OwnRoute>([
   ['/minio/health/cluster/read', 'ready'],
 ]);
 
+const MINIO_ADMIN_PREFIX = '/minio/admin/';
+
+/** A signature for no region: `mc admin` signs so. Nothing of S3 could be asked with it. */
+const SIGNED_FOR_NO_REGION = /Credential=[^,\s]+\/\d{8}\/\/s3\/aws4_request/;
+
+const NO_ADMIN_API =
+  'There is no admin API of MinIO here. Users and policies come from the file of serve --init, metrics are at /_/metrics.';
+
 /** Which route of ours the request is for; undefined for a request of the S3 API. */
 export function matchOwnRoute(
   request: Pick<IncomingMessage, 'url' | 'headers'>,
@@ -33,7 +41,7 @@ export function matchOwnRoute(
 ): OwnRoute | undefined {
   const url = request.url ?? '/';
   // Why first: nearly every request is for S3 and leaves here.
-  if (!url.startsWith(OWN_PREFIX) && !url.startsWith('/minio/health/')) return undefined;
+  if (!url.startsWith(OWN_PREFIX) && !url.startsWith('/minio/')) return undefined;
   const host = (request.headers.host ?? '').toLowerCase().replace(/:\d+$/, '');
   if (domains.some((domain) => host.endsWith(`.${domain.toLowerCase()}`))) return undefined;
   const [path = url, query = ''] = url.split('?', 2);
@@ -41,6 +49,11 @@ export function matchOwnRoute(
   if (url.startsWith(OWN_PREFIX)) return route ?? 'unknown';
   // Safety: it asks whether the node may be taken down, and a node that is ready does not say that.
   if (query.includes('maintenance')) return undefined;
+  if (url.startsWith(MINIO_ADMIN_PREFIX)) {
+    return SIGNED_FOR_NO_REGION.test(request.headers.authorization ?? '')
+      ? 'minio-admin'
+      : undefined;
+  }
   // A signed request for `/minio/...` means the bucket of that name.
   const signed = request.headers.authorization !== undefined || url.includes('X-Amz-Signature=');
   return signed ? undefined : route;
@@ -55,6 +68,7 @@ export async function answerOwnRoute(
 ): Promise<void> {
   if (route === 'changes') return options.answerChanges(request, response);
   request.resume();
+  if (route === 'minio-admin') return refuse(response, 501, 'NotImplemented', NO_ADMIN_API);
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('Allow', 'GET, HEAD');
     answer(response, 405, 'text/plain', 'Only GET and HEAD are answered here.\n');
@@ -83,13 +97,16 @@ export function answerUnready(
   reason: string = 'The node is starting, and the cluster has no leader yet.',
 ): void {
   request.resume();
-  const body =
-    '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>ServiceUnavailable</Code>' +
-    `<Message>${reason}</Message></Error>`;
   response.setHeader('Retry-After', '1');
+  refuse(response, 503, 'ServiceUnavailable', reason);
+}
+
+/** Answers with a document of S3's kind. `message` is XML already. */
+function refuse(response: ServerResponse, status: number, code: string, message: string): void {
   // The body that was announced, or that comes, is not waited for.
   response.setHeader('Connection', 'close');
-  answer(response, 503, 'application/xml', body);
+  const error = `<Error><Code>${code}</Code><Message>${message}</Message></Error>`;
+  answer(response, status, 'application/xml', `<?xml version="1.0" encoding="UTF-8"?>\n${error}`);
 }
 
 async function answerMetrics(
