@@ -136,7 +136,7 @@ type PartList = CompleteMultipartUploadRequest['parts'];
  * Refuses a list that is empty, not ascending, or has numbers that no part can have. Of a number that comes
  * several times in a row, for a client that sent the part again, the last one counts.
  */
-function checkPartList({ parts }: CompleteMultipartUploadRequest): PartList {
+function checkPartList({ parts, uploadId }: CompleteMultipartUploadRequest): PartList {
   if (parts.length === 0) {
     throw new ObjectStoreError('InvalidRequest', 'You must specify at least one part');
   }
@@ -147,7 +147,7 @@ function checkPartList({ parts }: CompleteMultipartUploadRequest): PartList {
       throw new ObjectStoreError(
         'InvalidPartOrder',
         'The list of parts was not in ascending order. The parts list must be specified in order by part number.',
-        { partNumber },
+        { partNumber, uploadId },
       );
     }
     last = partNumber;
@@ -194,7 +194,12 @@ function selectParts(
     throw new ObjectStoreError(
       'EntityTooSmall',
       'Your proposed upload is smaller than the minimum allowed size',
-      { partNumber: part.partNumber, sizeBytes: part.sizeBytes, etag: toHex(part.md5) },
+      {
+        partNumber: part.partNumber,
+        sizeBytes: part.sizeBytes,
+        minSizeBytes: context.limits.minPartSizeBytes,
+        etag: toHex(part.md5),
+      },
     );
   }
   return parts;
@@ -260,7 +265,7 @@ function checkWhole(
   if (request.sizeBytes !== undefined && request.sizeBytes !== sizeBytes) {
     throw new ObjectStoreError(
       'InvalidRequest',
-      `The provided object size ${request.sizeBytes} does not match the size ${sizeBytes} of the parts.`,
+      `The provided 'x-amz-mp-object-size' header value ${request.sizeBytes} does not match what was computed: ${sizeBytes}`,
       { sizeBytes },
     );
   }

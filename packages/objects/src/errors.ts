@@ -51,6 +51,8 @@ export interface ErrorDetails {
   readonly partNumber?: number;
   /** InvalidRange: the object's size. NotModified: its validators. */
   readonly sizeBytes?: number;
+  /** EntityTooSmall: what a part must have. */
+  readonly minSizeBytes?: number;
   readonly etag?: string;
   readonly modifiedMs?: number;
 }

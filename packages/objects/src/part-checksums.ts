@@ -27,10 +27,14 @@ export function checksumTypeOf(
   }
   const type = wanted ?? (algorithm === 'crc64nvme' ? 'full-object' : 'composite');
   if (type === 'full-object' && !isCrc(algorithm)) {
-    throw invalidType(`The FULL_OBJECT checksum type cannot be used with ${algorithm}.`);
+    throw invalidType(
+      `The FULL_OBJECT checksum type cannot be used with the ${algorithm} checksum algorithm.`,
+    );
   }
   if (type === 'composite' && algorithm === 'crc64nvme') {
-    throw invalidType(`The COMPOSITE checksum type cannot be used with ${algorithm}.`);
+    throw invalidType(
+      `The COMPOSITE checksum type cannot be used with the ${algorithm} checksum algorithm.`,
+    );
   }
   return type;
 }

@@ -163,8 +163,13 @@ function storeErrorFields(call: S3Call, code: S3ErrorCode, details: ErrorDetails
         PartNumber: details.partNumber,
         ETag: details.etag,
         UploadId: details.uploadId,
-        ...(code === 'EntityTooSmall' && { ProposedSize: details.sizeBytes }),
+        ...(code === 'EntityTooSmall' && {
+          MinSizeAllowed: details.minSizeBytes,
+          ProposedSize: details.sizeBytes,
+        }),
       };
+    case 'InvalidPartOrder':
+      return { UploadId: details.uploadId };
     default:
       return {};
   }

@@ -97,10 +97,14 @@ function readObjectLock(call: S3Call): Pick<ObjectMetadata, 'retention' | 'legal
   const until = headers.get('x-amz-object-lock-retain-until-date');
   const legalHold = headers.get('x-amz-object-lock-legal-hold');
   if ((mode === undefined) !== (until === undefined)) {
-    throw invalidArgument(
+    throw new S3Error(
+      'InvalidArgument',
       'x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied',
-      mode === undefined ? 'x-amz-object-lock-retain-until-date' : 'x-amz-object-lock-mode',
-      mode ?? until ?? '',
+      // The one that is missing.
+      {
+        ArgumentName:
+          mode === undefined ? 'x-amz-object-lock-mode' : 'x-amz-object-lock-retain-until-date',
+      },
     );
   }
   if (legalHold !== undefined && legalHold !== 'ON' && legalHold !== 'OFF') {

@@ -206,3 +206,102 @@ test('a range of a part that the source does not have is refused in its own word
     'The specified copy range is invalid for the source object size',
   ]);
 });
+
+const CUSTOMER = 'x-amz-server-side-encryption-customer';
+const MODE = 'x-amz-object-lock-mode';
+const UNTIL = 'x-amz-object-lock-retain-until-date';
+
+test.each<[string, Partial<RawRequest> & { path: string }, Record<string, string | undefined>]>([
+  [
+    'an MD5 that is another',
+    { path: '/words/key', headers: { 'content-md5': 'CYketZBSTjX8czcs3cXVlg==' } },
+    { Code: 'BadDigest', ExpectedDigest: '09891eb590524e35fc73372cddc5d596' },
+  ],
+  [
+    "a customer's key without its algorithm",
+    { path: '/words/key', headers: { [`${CUSTOMER}-key`]: 'a' } },
+    {
+      Code: 'InvalidArgument',
+      ArgumentName: 'x-amz-server-side-encryption',
+      ArgumentValue: undefined,
+    },
+  ],
+  [
+    'a retention without a date',
+    { path: '/words/key', headers: { [MODE]: 'GOVERNANCE' } },
+    { Code: 'InvalidArgument', ArgumentName: UNTIL, ArgumentValue: undefined },
+  ],
+  [
+    'a retention without a mode',
+    { path: '/words/key', headers: { [UNTIL]: '2030-01-01T00:00:00Z' } },
+    { Code: 'InvalidArgument', ArgumentName: MODE, ArgumentValue: undefined },
+  ],
+  [
+    'an ownership that there is not',
+    { path: '/owned', headers: { 'x-amz-object-ownership': 'Mine' } },
+    {
+      Code: 'InvalidArgument',
+      Message: 'Invalid x-amz-object-ownership header: Mine',
+      ArgumentValue: undefined,
+    },
+  ],
+  ['a policy of no bytes', { path: '/words?policy', body: '' }, { Code: 'MalformedPolicy' }],
+  [
+    'a minimum size of transitions that there is not',
+    {
+      path: '/words?lifecycle',
+      headers: { 'x-amz-transition-default-minimum-object-size': 'big' },
+      body: '<LifecycleConfiguration></LifecycleConfiguration>',
+    },
+    {
+      Code: 'InvalidRequest',
+      Message: 'Invalid TransitionDefaultMinimumObjectSize found: big',
+    },
+  ],
+  [
+    'a location that is no region',
+    {
+      path: '/somewhere',
+      body: '<CreateBucketConfiguration><LocationConstraint>foo</LocationConstraint></CreateBucketConfiguration>',
+    },
+    { Code: 'InvalidLocationConstraint', LocationConstraint: 'foo' },
+  ],
+])('%s is refused in the words of AWS', async (_what, request, fields) => {
+  await ask('PUT', '/words');
+  const { element } = await ask('PUT', request.path, { body: 'text', ...request });
+  const said = Object.fromEntries(Object.keys(fields).map((name) => [name, element(name)]));
+  expect(said).toEqual(fields);
+});
+
+test('parts that are too small or not in order are named with their limits', async () => {
+  await ask('PUT', '/parts');
+  const uploadId = (await ask('POST', '/parts/key?uploads')).element('UploadId') ?? '';
+  const etags: (string | undefined)[] = [];
+  for (const number of [1, 2]) {
+    const path = `/parts/key?partNumber=${number}&uploadId=${uploadId}`;
+    etags.push((await ask('PUT', path, { body: 'text' })).headers.etag);
+  }
+  const complete = (numbers: readonly number[], headers = {}): Promise<RawAnswer> => {
+    const list = numbers.map(
+      (number) =>
+        `<Part><PartNumber>${number}</PartNumber><ETag>${etags[number - 1]}</ETag></Part>`,
+    );
+    const body = `<CompleteMultipartUpload>${list.join('')}</CompleteMultipartUpload>`;
+    return ask('POST', `/parts/key?uploadId=${uploadId}`, { body, headers });
+  };
+  const small = await complete([1, 2]);
+  expect([small.code, small.element('MinSizeAllowed')]).toEqual(['EntityTooSmall', '5242880']);
+  const unordered = await complete([2, 1]);
+  expect([unordered.code, unordered.element('UploadId')]).toEqual(['InvalidPartOrder', uploadId]);
+  const size = await complete([1], { 'x-amz-mp-object-size': '5' });
+  expect(size.message).toContain('header value 5 does not match what was computed: 4');
+});
+
+test('a preflight of a bucket without CORS is told so, whatever it asks', async () => {
+  await ask('PUT', '/no-cors');
+  const { status, code, element } = await ask('OPTIONS', '/no-cors/key', {
+    anonymous: true,
+    headers: { origin: 'http://a.test' },
+  });
+  expect([status, code, element('Method')]).toEqual([403, 'AccessForbidden', 'OPTIONS']);
+});

@@ -1,5 +1,5 @@
 import type { S3Call } from '../s3-call.ts';
-import { invalidArgument, S3Error } from '../s3-error.ts';
+import { S3Error } from '../s3-error.ts';
 import { type Acl, encodeAcl, ownerOnly, sameAcl } from './acl.ts';
 import { readAclHeaders } from './acl-headers.ts';
 import { ACCESS_SETTINGS } from './bucket-access.ts';
@@ -21,7 +21,9 @@ export function newBucketAccess(call: S3Call, ownerId: string): NewBucketAccess 
   const text = call.headers.get('x-amz-object-ownership');
   const asked = text === undefined ? undefined : readOwnership(text);
   if (text !== undefined && asked === undefined) {
-    throw invalidArgument('Invalid x-amz-object-ownership header', 'x-amz-object-ownership', text);
+    throw new S3Error('InvalidArgument', `Invalid x-amz-object-ownership header: ${text}`, {
+      ArgumentName: 'x-amz-object-ownership',
+    });
   }
   const ownership = asked ?? (call.service.bucketAcls ? undefined : 'BucketOwnerEnforced');
   const acl = readAclHeaders(call, { ownerId, bucketOwnerId: ownerId }) ?? ownerOnly(ownerId);

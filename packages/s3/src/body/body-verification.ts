@@ -83,7 +83,11 @@ function checkContentMd5(expected: string, digests: Digests): void {
   throw new BodyError(
     'BadDigest',
     'The Content-MD5 you specified did not match what we received.',
-    { ExpectedDigest: expected, CalculatedDigest: computed },
+    // The one is hexadecimal on S3, and the other is not.
+    {
+      ExpectedDigest: Buffer.from(expected, 'base64').toString('hex'),
+      CalculatedDigest: computed,
+    },
   );
 }
 

@@ -1,7 +1,7 @@
 /** SSE-C: keys that come with the request and are forgotten after it. */
 import type { HeaderList } from '../answer.ts';
 import type { S3Call } from '../s3-call.ts';
-import { invalidArgument, S3Error } from '../s3-error.ts';
+import { S3Error } from '../s3-error.ts';
 
 const KEY_BYTES = 32;
 const ALGORITHM = 'AES256';
@@ -102,5 +102,5 @@ function mustProvide(what: string): S3Error {
 }
 
 function refused(message: string): S3Error {
-  return invalidArgument(message, ARGUMENT, 'null');
+  return new S3Error('InvalidArgument', message, { ArgumentName: ARGUMENT });
 }

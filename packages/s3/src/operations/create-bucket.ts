@@ -87,10 +87,16 @@ async function readConfiguration(call: S3Call): Promise<BucketConfiguration> {
   return { location: configuration.text('LocationConstraint') || undefined, ...tags };
 }
 
-/** @throws S3Error IllegalLocationConstraintException for another than the server's */
+/** What can be the name of a region of AWS. */
+const REGION = /^[a-z]{2,4}(-[a-z]+)+-\d{1,2}$/;
+
+/** @throws S3Error IllegalLocationConstraintException for another than the server's, InvalidLocationConstraint for what is none */
 function regionOf({ service }: S3Call, location: string | undefined): string {
   const wanted = location === 'EU' ? 'eu-west-1' : location;
   if (wanted === undefined || wanted === service.region) return service.region;
+  if (!REGION.test(wanted)) {
+    throw new S3Error('InvalidLocationConstraint', undefined, { LocationConstraint: location });
+  }
   throw new S3Error(
     'IllegalLocationConstraintException',
     `The ${location} location constraint is incompatible for the region specific endpoint this request was sent to.`,

@@ -13,11 +13,16 @@ export async function preflight(call: S3Call): Promise<void> {
     throw new S3Error('BadRequest', 'Insufficient information. Origin request header needed.');
   }
   const method = call.headers.get('access-control-request-method');
+  const rules = corsRules(call);
+  if (rules === undefined) {
+    throw new S3Error('AccessForbidden', undefined, {
+      Method: method ?? call.method,
+      ResourceType: 'BUCKET',
+    });
+  }
   if (method === undefined || !METHODS.includes(method)) {
     throw new S3Error('BadRequest', `Invalid Access-Control-Request-Method: ${method ?? 'null'}`);
   }
-  const rules = corsRules(call);
-  if (rules === undefined) throw new S3Error('AccessForbidden');
   if (findCorsRule(rules, request) === undefined) {
     throw new S3Error(
       'AccessForbidden',

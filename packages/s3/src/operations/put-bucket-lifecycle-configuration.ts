@@ -3,7 +3,7 @@ import { LIFECYCLE_SETTING } from '@holdfast/objects';
 import { sendEmpty } from '../answer.ts';
 import { readLifecycleDocument } from '../lifecycle/lifecycle-document.ts';
 import type { S3Call } from '../s3-call.ts';
-import { invalidArgument } from '../s3-error.ts';
+import { S3Error } from '../s3-error.ts';
 import { readXmlBody } from '../xml-body.ts';
 import { malformed } from '../xml-reader.ts';
 
@@ -15,10 +15,9 @@ export async function putBucketLifecycleConfiguration(call: S3Call): Promise<voi
   const { store, env, limits } = call.service;
   const transitionMinimumSize = call.headers.get(MINIMUM_SIZE) ?? MINIMUM_SIZES[0] ?? '';
   if (!MINIMUM_SIZES.includes(transitionMinimumSize)) {
-    throw invalidArgument(
-      'Invalid transition default minimum object size',
-      MINIMUM_SIZE,
-      transitionMinimumSize,
+    throw new S3Error(
+      'InvalidRequest',
+      `Invalid TransitionDefaultMinimumObjectSize found: ${transitionMinimumSize}`,
     );
   }
   const root = await readXmlBody(call, {

@@ -11,7 +11,12 @@ const POLICY_LIMIT_BYTES = 20 * 1024;
 /** Source: AWS API reference, "PutBucketPolicy". */
 export async function putBucketPolicy(call: S3Call): Promise<void> {
   const text = await readTextBody(call, { limitBytes: call.service.limits.xmlSizeBytes });
-  if (text === undefined) throw new S3Error('MissingRequestBodyError');
+  if (text === undefined) {
+    throw new S3Error(
+      'MalformedPolicy',
+      "Policies must be valid JSON and the first byte must be '{'",
+    );
+  }
   if (Buffer.byteLength(text) > POLICY_LIMIT_BYTES) {
     throw new S3Error(
       'InvalidArgument',

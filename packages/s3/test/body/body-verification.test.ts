@@ -193,7 +193,10 @@ describe('Content-MD5', () => {
     expect(refusal(() => verify({ headers: { 'content-md5': other(value) } }))).toMatchObject({
       code: 'BadDigest',
       message: 'The Content-MD5 you specified did not match what we received.',
-      details: { ExpectedDigest: other(value), CalculatedDigest: value },
+      details: {
+        ExpectedDigest: Buffer.from(other(value), 'base64').toString('hex'),
+        CalculatedDigest: value,
+      },
     });
   });
 
