@@ -15,6 +15,7 @@ export type ObjectStoreErrorCode =
   | 'InvalidArgument'
   | 'InvalidBucketName'
   | 'InvalidPart'
+  | 'InvalidPartNumber'
   | 'InvalidPartOrder'
   | 'InvalidRange'
   | 'InvalidRequest'
@@ -49,6 +50,8 @@ export interface ErrorDetails {
   /** Of a transaction: the operation that was refused, from 0. */
   readonly operation?: number;
   readonly partNumber?: number;
+  /** InvalidPartNumber: how many parts the object has; 1 where it was put as a whole. */
+  readonly partCount?: number;
   /** InvalidRange: the object's size. NotModified: its validators. */
   readonly sizeBytes?: number;
   /** EntityTooSmall: what a part must have. */

@@ -184,7 +184,10 @@ async function spanOf(
         ? { offset: 0, length: record.sizeBytes, part: undefined }
         : undefined;
   if (part !== undefined) return { ...part, part: part.part && partInfo(part.part) };
-  throw new ObjectStoreError('InvalidPart', 'The requested part is not there.', { partNumber });
+  throw new ObjectStoreError('InvalidPartNumber', 'The requested partnumber is not satisfiable', {
+    partNumber,
+    partCount: Math.max(record.partCount, 1),
+  });
 }
 
 /** An object that is in memory as a whole. */

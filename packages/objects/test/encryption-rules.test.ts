@@ -138,7 +138,7 @@ test('a key that has no name here, or is not given, is refused by the code of a 
   const unknown = await refusal(put({ kind: 'named', keyId: 'nobody' }));
   expect([unknown.code, unknown.message]).toEqual([
     'KMS.NotFoundException',
-    "Key 'nobody' does not exist",
+    "Invalid keyId 'nobody'",
   ]);
   expect(await refusalCode(put({ kind: 'named' }))).toBe('KMS.NotFoundException');
 });

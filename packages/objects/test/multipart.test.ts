@@ -78,7 +78,10 @@ test('an object of parts is read as they were put together, whole and in ranges'
   }
   expect(await getBytes(store, 'k', { partNumber: 3 })).toEqual(bodies[1]);
   const absent = store.getObject({ ...KEY, partNumber: 2 });
-  expect(await refusalCode(absent)).toBe('InvalidPart');
+  expect(await refusal(absent)).toMatchObject({
+    code: 'InvalidPartNumber',
+    details: { partNumber: 2, partCount: 3 },
+  });
   await tasks.runAll();
   expect(await countIn(kv, KEY_SPACE.part)).toBe(0);
   expect(await violations(kv, { swept: true })).toEqual([]);

@@ -157,6 +157,8 @@ function storeErrorFields(call: S3Call, code: S3ErrorCode, details: ErrorDetails
       return { Condition: details.condition, Key: details.key ?? call.key };
     case 'InvalidRange':
       return { RangeRequested: call.headers.get('range'), ActualObjectSize: details.sizeBytes };
+    case 'InvalidPartNumber':
+      return { PartNumberRequested: details.partNumber, ActualPartCount: details.partCount };
     case 'InvalidPart':
     case 'EntityTooSmall':
       return {

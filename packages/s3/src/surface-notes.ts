@@ -66,7 +66,7 @@ export const OPERATION_NOTES: Notes = {
   GetBucketRequestPayment: { state: 'part', difference: SAME_DEFAULT },
   GetObject: {
     difference:
-      'A part number that is not there is `400 InvalidPart`, as the public suite asks; of a plain object 1 is all of it. A part is sent with its own checksum. Of several ranges none is used, as on AWS',
+      'Of a plain object part 1 is all of it. A part is sent with its own checksum. Of several ranges none is used, as on AWS',
   },
   GetObjectAttributes: {
     difference:

@@ -180,6 +180,10 @@ test.each([...COMPOSITES])(
     expect(checksumOf(completed)).toEqual([algorithm, composite]);
     const head = await s3.send(new HeadObjectCommand({ Bucket, Key, ChecksumMode: 'ENABLED' }));
     expect([checksumOf(head), head.ChecksumType]).toEqual([[algorithm, composite], 'COMPOSITE']);
+    const { Checksum = {} } = await s3.send(
+      new GetObjectAttributesCommand({ Bucket, Key, ObjectAttributes: ['Checksum'] }),
+    );
+    expect(checksumOf(Checksum)).toEqual([algorithm, composite.replace(/-\d+$/, '')]);
   },
 );
 

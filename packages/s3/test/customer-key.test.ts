@@ -140,7 +140,7 @@ test('a read without the key, with another, or with a needless one is 400', asyn
   expect(await refused(ask({}))).toBe('400 InvalidRequest');
   expect(await ask(A.args)).toMatchObject({ ObjectSize: 1 });
   // A part that is not there is refused as such, with the key or without.
-  expect(await refused(bytesOf('k', { PartNumber: 2 }))).toBe('400 InvalidPart');
+  expect(await refused(bytesOf('k', { PartNumber: 2 }))).toBe('416 InvalidPartNumber');
   // What is not the bytes needs no key.
   await s3.send(new GetObjectTaggingCommand({ Bucket, Key: 'k' }));
 });

@@ -241,15 +241,20 @@ test('response headers are replaced for a signed request, and never with a line 
   expect([split.status, split.code]).toEqual([400, 'InvalidArgument']);
 });
 
-test('part 1 of a plain object is all of it, part 2 is InvalidPart', async () => {
+test('part 1 of a plain object is all of it, part 2 is not there', async () => {
   const part = await get('/bucket/ten?partNumber=1');
   expect([part.status, part.body]).toEqual([206, '0123456789']);
   const other = await get('/bucket/ten?partNumber=2');
-  expect([other.status, other.code, other.element('PartNumber')]).toEqual([
-    400,
-    'InvalidPart',
-    '2',
+  expect([other.status, other.code, other.message]).toEqual([
+    416,
+    'InvalidPartNumber',
+    'The requested partnumber is not satisfiable',
   ]);
+  expect([other.element('PartNumberRequested'), other.element('ActualPartCount')]).toEqual([
+    '2',
+    '1',
+  ]);
+  expect((await get('/bucket/ten?partNumber=2', {}, 'HEAD')).status).toBe(416);
   const none = await get('/bucket/ten?partNumber=0');
   expect([none.status, none.code]).toEqual([400, 'InvalidArgument']);
 });

@@ -454,7 +454,7 @@ test('an upload that names no checksum gets CRC64NVME, whatever its parts come w
   expect([one.PartsCount, one.ContentLength, one.ChecksumType]).toEqual([2, 1, 'FULL_OBJECT']);
   expect(one.ChecksumCRC64NVME).toBe(attributes.ObjectParts?.Parts?.[0]?.ChecksumCRC64NVME);
   expect(await refusal(s3.send(new GetObjectCommand({ Bucket, Key, PartNumber: 3 })))).toEqual([
-    400,
-    'InvalidPart',
+    416,
+    'InvalidPartNumber',
   ]);
 });

@@ -39,7 +39,9 @@ export async function getObjectAttributes(call: S3Call): Promise<void> {
   let inner = '';
   if (wanted.has('ETag')) inner += element('ETag', info.etag);
   if (wanted.has('Checksum') && info.checksum !== undefined) {
-    inner += `<Checksum>${checksumElements(info.checksum)}</Checksum>`;
+    // As on AWS: without the number of parts that ends it everywhere else.
+    const value = info.checksum.value.replace(/-\d+$/, '');
+    inner += `<Checksum>${checksumElements({ ...info.checksum, value })}</Checksum>`;
   }
   if (wanted.has('ObjectParts') && info.partCount !== undefined) {
     inner += partsElement(call, info.partCount, page);
