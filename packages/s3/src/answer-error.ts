@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import { type ErrorDetails, ObjectStoreError } from '@holdfast/objects';
 import { ClientGoneError, sendEmpty, sendText, sendXml } from './answer.ts';
 import { AuthError } from './auth/index.ts';
@@ -69,16 +70,19 @@ export async function answerError(call: S3Call, error: unknown): Promise<void> {
 
 /** A refusal as a page that a person can read. */
 function errorPage(call: S3Call, refusal: S3Error): string {
-  const title = escapeXml(`${refusal.status} ${refusal.code}`);
-  const facts = [
+  const title = escapeXml(`${refusal.status} ${STATUS_CODES[refusal.status] ?? refusal.code}`);
+  const facts: readonly (readonly [string, string | number | undefined])[] = [
     ['Code', refusal.code],
     ['Message', refusal.message],
+    ...Object.entries(refusal.fields),
     ['RequestId', call.requestId],
+    ['HostId', call.service.hostId],
   ];
   const list = facts
-    .map(([name, value = '']) => `<li>${name}: ${escapeXml(value)}</li>`)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `<li>${name}: ${escapeXml(String(value))}</li>`)
     .join('\n');
-  return `<html>\n<head><title>${title}</title></head>\n<body>\n<h1>${title}</h1>\n<ul>\n${list}\n</ul>\n</body>\n</html>\n`;
+  return `<html>\n<head><title>${title}</title></head>\n<body>\n<h1>${title}</h1>\n<ul>\n${list}\n</ul>\n<hr/>\n</body>\n</html>\n`;
 }
 
 /** The S3 error that stands for `error`. The unknown is logged with its stack and becomes InternalError. */

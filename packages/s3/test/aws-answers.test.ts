@@ -305,3 +305,20 @@ test('a preflight of a bucket without CORS is told so, whatever it asks', async 
   });
   expect([status, code, element('Method')]).toEqual([403, 'AccessForbidden', 'OPTIONS']);
 });
+
+test('who did not sign is not told whose the objects are', async () => {
+  await ask('PUT', '/listed');
+  await ask('PUT', '/listed/key', { body: 'text' });
+  const Statement = [
+    { Effect: 'Allow', Principal: '*', Action: 's3:ListBucket', Resource: 'arn:aws:s3:::listed' },
+  ];
+  const body = JSON.stringify({ Version: '2012-10-17', Statement });
+  await ask('PUT', '/listed?policy', { body });
+  expect((await ask('GET', '/listed')).body).toContain('<Owner>');
+  const { status, body: page } = await ask('GET', '/listed', { anonymous: true });
+  expect([status, page.includes('<Key>key</Key>'), page.includes('<Owner>')]).toEqual([
+    200,
+    true,
+    false,
+  ]);
+});

@@ -91,7 +91,9 @@ test('what is not there is 404, or 403 where nobody may know, and a page for peo
   await newSite('missing', INDEX);
   const page = await visit('missing', '/none');
   expect(page).toMatchObject({ status: 404, type: 'text/html; charset=utf-8' });
+  expect(page.text).toContain('<h1>404 Not Found</h1>');
   expect(page.text).toContain('<li>Code: NoSuchKey</li>');
+  expect(page.text).toContain('<li>Key: none</li>');
   await newSite('secret', INDEX, ['s3:GetObject']);
   expect((await visit('secret', '/none')).status).toBe(403);
   expect((await visit('secret', '/none/')).status).toBe(403);
@@ -141,6 +143,14 @@ test('a folder whose name begins with a slash is no other host', async () => {
 test('the error document is shown with the status of the error', async () => {
   await newSite('errors', { ...INDEX, ErrorDocument: { Key: 'error.html' } });
   expect(await visit('errors', '/none')).toMatchObject({ status: 404, text: 'this is error.html' });
+  await client.send(
+    new PutObjectCommand({
+      Bucket: 'errors',
+      Key: 'error.html',
+      WebsiteRedirectLocation: '/sorry',
+    }),
+  );
+  expect(await visit('errors', '/none')).toMatchObject({ status: 301, location: '/sorry' });
 });
 
 test('rules, objects and whole sites redirect', async () => {

@@ -48,6 +48,7 @@ async function listVersion1(call: S3Call, query: ListQuery): Promise<ListAnswer>
   const marker = call.parameter('marker') ?? '';
   const page = await readPage(call, query, marker, readPin(call));
   const show = query.encode ?? identity;
+  const isSigned = call.authentication.kind !== 'anonymous';
   // Why only with a delimiter: without one the last key is the marker, and AWS does not repeat it.
   const next = page.more && query.delimiter !== undefined ? page.last : undefined;
   const inner =
@@ -56,7 +57,8 @@ async function listVersion1(call: S3Call, query: ListQuery): Promise<ListAnswer>
     head(call, query, page) +
     element('Marker', show(marker)) +
     (next === undefined ? '' : element('NextMarker', show(next))) +
-    contents(page, query.encode, (id) => objectOwnerElement(call, id)) +
+    // Nobody who did not sign is told whose it is.
+    contents(page, query.encode, (id) => (isSigned ? objectOwnerElement(call, id) : '')) +
     commonPrefixes(page, query.encode);
   return { page, inner };
 }

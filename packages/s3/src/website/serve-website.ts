@@ -149,10 +149,12 @@ async function serveRefusal(
 
 /** False where the error document is not there, or not for everybody. */
 async function serveErrorDocument(call: S3Call, key: string, status: number): Promise<boolean> {
-  try {
-    if ((await findPage(call, key)) === undefined) return false;
-  } catch {
-    return false;
+  const info = await findPage(call, key).catch(() => undefined);
+  if (info === undefined) return false;
+  const elsewhere = info.metadata.websiteRedirectLocation;
+  if (elsewhere !== undefined && isHeaderValue(elsewhere)) {
+    await sendEmpty(call, 301, ['Location', elsewhere]);
+    return true;
   }
   call.target = { ...call.target, query: new Map() };
   const reader = await call.store.getObject({ bucket: call.bucket, key });
