@@ -245,6 +245,11 @@ test.each<[string, Partial<RawRequest> & { path: string }, Record<string, string
       ArgumentValue: undefined,
     },
   ],
+  [
+    'a configuration of locks of no bytes',
+    { path: '/words?object-lock', body: '' },
+    { Code: 'MissingRequestBodyError', Message: 'Request Body is empty' },
+  ],
   ['a policy of no bytes', { path: '/words?policy', body: '' }, { Code: 'MalformedPolicy' }],
   [
     'a minimum size of transitions that there is not',

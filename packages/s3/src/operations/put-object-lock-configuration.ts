@@ -12,7 +12,7 @@ export async function putObjectLockConfiguration(call: S3Call): Promise<void> {
     limitBytes: call.service.limits.xmlSizeBytes,
     maxTags: 100,
   });
-  if (root === undefined) throw malformed();
+  if (root === undefined) throw new S3Error('MissingRequestBodyError');
   const children = checkChildren(root, { ObjectLockEnabled: 'optional', Rule: 'optional' });
   if (children.text('ObjectLockEnabled')?.trim() !== 'Enabled') throw malformed();
   const rule = children.all('Rule')[0];
