@@ -71,7 +71,8 @@ async function tryComplete(
   await checkEarly(context, request);
   const listed = checkPartList(request);
   const open = await findUpload(context, request);
-  if (request.customerKey !== undefined || !open.record.checksumIsDefault) {
+  const { customerKey, needsCustomerKey = !open.record.checksumIsDefault } = request;
+  if (customerKey !== undefined || needsCustomerKey) {
     checkCustomerKey(context, open.record.encryption, request.customerKey, UPLOAD_REFUSALS);
   }
   const upload = await seal(context, open);

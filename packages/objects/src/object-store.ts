@@ -464,8 +464,9 @@ export interface CompleteMultipartUploadRequest extends UploadAddress {
   /** The whole object's as the client knows it, composite also without `-N`: another is BadDigest, another type InvalidRequest. */
   readonly checksum?: Partial<StoredChecksum>;
   readonly sizeBytes?: number;
-  /** That the upload was created with; needed only where a checksum algorithm was named then. */
+  /** That the upload was created with; needed only where a checksum algorithm was named then, or `needsCustomerKey` is true. */
   readonly customerKey?: Uint8Array;
+  readonly needsCustomerKey?: true;
 }
 
 export interface ListPartsRequest extends UploadAddress {

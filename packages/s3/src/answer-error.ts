@@ -3,6 +3,7 @@ import { type ErrorDetails, ObjectStoreError } from '@holdfast/objects';
 import { ClientGoneError, sendEmpty, sendText, sendXml } from './answer.ts';
 import { AuthError } from './auth/index.ts';
 import { BodyError } from './body/index.ts';
+import { inAskedWords } from './ceph-answers.ts';
 import { isS3ErrorCode, type S3ErrorCode } from './error-table.ts';
 import { httpDate } from './http-date.ts';
 import { PolicyError } from './policy/index.ts';
@@ -45,7 +46,7 @@ export async function answerError(call: S3Call, error: unknown): Promise<void> {
     res.destroy();
     return;
   }
-  const refusal = explainError(call, error);
+  const refusal = inAskedWords(call, explainError(call, error));
   call.errorCode = refusal.code;
   if (res.headersSent) {
     res.destroy();

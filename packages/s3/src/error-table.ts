@@ -36,6 +36,7 @@ export type S3ErrorCode =
   | 'InvalidRange'
   | 'InvalidRedirectLocation'
   | 'InvalidRequest'
+  | 'InvalidRetentionPeriod'
   | 'InvalidStorageClass'
   | 'InvalidTag'
   | 'InvalidToken'
@@ -211,6 +212,10 @@ export const ERROR_TABLE: Readonly<Record<S3ErrorCode, ErrorTableEntry>> = {
     message: "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.",
   },
   InvalidRequest: { status: 400, message: 'Invalid Request' },
+  InvalidRetentionPeriod: {
+    status: 400,
+    message: 'Default retention period must be a positive integer value.',
+  },
   InvalidStorageClass: { status: 400, message: 'The storage class you specified is not valid' },
   InvalidTag: { status: 400, message: 'The tag provided was not a valid tag.' },
   InvalidToken: {

@@ -24,6 +24,8 @@ export interface S3HandlerOptions {
   readonly bucketAcls?: boolean;
   /** Answers 200 to an owner who makes a bucket again, in every region. Default: in us-east-1 only. */
   readonly recreateBuckets?: boolean;
+  /** Answers as Ceph's object gateway where AWS answers otherwise. Default false. */
+  readonly answersAsCeph?: boolean;
   /** Takes keys of customers (SSE-C) from other machines over HTTP without TLS. Default false. */
   readonly customerKeysOverHttp?: boolean;
   /** Whether the operator has set up a target of notifications by the name. Default: there is none. */
@@ -107,6 +109,7 @@ export interface S3Service {
   readonly lifecycles: LifecycleReader;
   readonly bucketAcls: boolean;
   readonly recreateBuckets: boolean;
+  readonly answersAsCeph: boolean;
   readonly customerKeysOverHttp: boolean;
   readonly region: string;
   readonly domains: readonly string[];
@@ -137,6 +140,7 @@ export function resolveOptions(options: S3HandlerOptions): S3Service {
     customerKeysOverHttp: options.customerKeysOverHttp ?? false,
     // Source: AWS API reference, "CreateBucket", BucketAlreadyOwnedByYou.
     recreateBuckets: region === 'us-east-1' || (options.recreateBuckets ?? false),
+    answersAsCeph: options.answersAsCeph ?? false,
     region,
     domains: (options.domains ?? []).map((domain) => domain.toLowerCase()),
     websiteDomains: (options.websiteDomains ?? []).map((domain) => domain.toLowerCase()),

@@ -69,8 +69,7 @@ export const OPERATION_NOTES: Notes = {
       'Of a plain object part 1 is all of it. A part is sent with its own checksum. Of several ranges none is used, as on AWS',
   },
   GetObjectAttributes: {
-    difference:
-      'Parts are shown also where they have no checksum. A composite checksum has its `-N`, as the public suite asks; AWS leaves that off here',
+    difference: 'Parts are shown also where they have no checksum',
   },
   GetObjectTagging: { difference: 'Tags are in the order of their names' },
   GetPublicAccessBlock: { difference: 'New buckets have none' },
@@ -120,10 +119,6 @@ export const OPERATION_NOTES: Notes = {
   },
   TransactObjects: {
     difference: 'AWS does not have it: [transactions](transactions.md)',
-  },
-  UploadPartCopy: {
-    difference:
-      'A range that ends behind the source is `416 InvalidRange`, as the public suite asks; AWS says 400',
   },
   WebsiteGet: {
     difference: 'GET and HEAD of `bucket.<--website-domain>`: index and error documents, redirects',

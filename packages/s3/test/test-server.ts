@@ -58,6 +58,7 @@ export interface TestServerOptions
     | 'allowSignatureV2'
     | 'bucketAcls'
     | 'recreateBuckets'
+    | 'answersAsCeph'
     | 'isNotificationTarget'
     | 'unavailableBecause'
     | 'websiteDomains'

@@ -150,6 +150,7 @@ function addStoreOptions(serve: Command): void {
       'Answer 200 to an owner who makes a bucket again, as S3 does in us-east-1.',
       false,
     )
+    .option('--answers-as-ceph', "Answer as Ceph's gateway where AWS does otherwise.", false)
     .option(
       '--sse-c-over-http',
       "Take customers' encryption keys from other machines without TLS.",

@@ -37,6 +37,8 @@ export interface ServerConfig extends ChangeConfig {
   readonly bucketAcls?: boolean;
   /** Answers 200 to an owner who makes a bucket again, in every region. Default: in us-east-1 only. */
   readonly recreateBuckets?: boolean;
+  /** Answers as Ceph's object gateway where AWS answers otherwise. Default false. */
+  readonly answersAsCeph?: boolean;
   /** Takes keys of customers (SSE-C) from other machines without TLS. Default false. */
   readonly customerKeysOverHttp?: boolean;
   /** Files and sockets that the process may have open at once: connections of clients leave some for the store. Default: no limit. */

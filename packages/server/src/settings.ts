@@ -24,6 +24,7 @@ export interface ServeSettings {
   /** Whether buckets are made with ACLs on. */
   readonly bucketAcls: boolean;
   readonly recreateBuckets: boolean;
+  readonly answersAsCeph: boolean;
   /** Whether keys of customers are taken from other machines without TLS. */
   readonly sseCOverHttp: boolean;
   readonly logLevel: LogLevel;
@@ -139,6 +140,7 @@ const serveSchema = z.object({
   kmsKeyFile: z.string().min(1, '--kms-key-file needs the path of a file.').optional(),
   bucketAcls: z.boolean().default(false),
   recreateBuckets: z.boolean().default(false),
+  answersAsCeph: z.boolean().default(false),
   sseCOverHttp: z.boolean().default(false),
   collectEvery: z
     .string()

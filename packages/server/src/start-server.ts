@@ -387,6 +387,7 @@ function openListener(state: ServerState, metrics: Metrics | undefined): Promise
     identities: state.users,
     bucketAcls: config.bucketAcls ?? false,
     recreateBuckets: config.recreateBuckets ?? false,
+    answersAsCeph: config.answersAsCeph ?? false,
     customerKeysOverHttp: config.customerKeysOverHttp ?? false,
     region,
     domains,

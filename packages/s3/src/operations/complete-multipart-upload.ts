@@ -43,6 +43,7 @@ export async function completeMultipartUpload(call: S3Call): Promise<void> {
     ...address,
     parts,
     ...key,
+    ...(call.service.answersAsCeph && { needsCustomerKey: true }),
     ...(conditions !== undefined && { conditions }),
     ...(checksum !== undefined && { checksum }),
     ...(sizeBytes !== undefined && { sizeBytes }),

@@ -1,3 +1,4 @@
+import { ObjectStoreError } from '@holdfast/objects';
 import { sendEmpty } from '../answer.ts';
 import { parseETags } from '../conditional-headers.ts';
 import { parseHttpDate } from '../http-date.ts';
@@ -26,7 +27,7 @@ export async function deleteObject(call: S3Call): Promise<void> {
   if (size !== undefined && !/^\d{1,15}$/.test(size)) {
     throw invalidArgument('The size to match must be a number', 'x-amz-if-match-size', size);
   }
-  const deleted = await call.store.deleteObject({
+  const deleting = call.store.deleteObject({
     ...readVersionAddress(call),
     bucketVersion: call.judgedVersion,
     bypassGovernance: await mayBypass(call, call.key, call.parameter('versionId')),
@@ -37,6 +38,12 @@ export async function deleteObject(call: S3Call): Promise<void> {
         ...(modifiedMs !== undefined && { ifLastModifiedMs: modifiedMs }),
       },
     }),
+  });
+  const deleted = await deleting.catch((error: unknown) => {
+    // To Ceph what is not there is deleted already, whatever ETag is asked for.
+    const isGone = error instanceof ObjectStoreError && error.code === 'NoSuchKey';
+    if (!isGone || !call.service.answersAsCeph) throw error;
+    return { deleteMarker: undefined, versionId: undefined };
   });
   const answer = versionHeaders(deleted);
   if (deleted.deleteMarker === true) answer.push('x-amz-delete-marker', 'true');

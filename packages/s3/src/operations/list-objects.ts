@@ -52,8 +52,8 @@ async function listVersion1(call: S3Call, query: ListQuery): Promise<ListAnswer>
   // Why only with a delimiter: without one the last key is the marker, and AWS does not repeat it.
   const next = page.more && query.delimiter !== undefined ? page.last : undefined;
   const inner =
-    // Why encoded: the SDKs for Java decode it, and ask for the next page with what comes of that.
-    element('Prefix', show(query.prefix)) +
+    // Why encoded: the SDKs for Java decode it, and ask for the next page with what comes of that. Ceph does not.
+    element('Prefix', call.service.answersAsCeph ? query.prefix : show(query.prefix)) +
     head(call, query, page) +
     element('Marker', show(marker)) +
     (next === undefined ? '' : element('NextMarker', show(next))) +

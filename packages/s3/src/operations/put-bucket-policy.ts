@@ -24,7 +24,7 @@ export async function putBucketPolicy(call: S3Call): Promise<void> {
     );
   }
   const policy = parseBucketPolicy(text, call.bucket);
-  checkPolicy(text, policy);
+  checkPolicy(text, policy, call.service.answersAsCeph);
   const { publicAccessBlock } = call.openBucket.access;
   if (publicAccessBlock?.blockPublicPolicy === true && isPublicPolicy(policy)) {
     throw new S3Error('AccessDenied');

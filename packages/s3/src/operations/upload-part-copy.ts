@@ -46,8 +46,9 @@ function resultDocument(part: PartInfo): string {
   return xmlDocument('CopyPartResult', inner);
 }
 
-/** A range that the source does not have is refused in other words than that of a read. */
+/** A range that the source does not have is refused in other words than that of a read, but by Ceph. */
 function refuseRange(call: S3Call, range: { first: number } | undefined, error: unknown): never {
+  if (call.service.answersAsCeph) throw error;
   const { code, details } = error instanceof ObjectStoreError ? error : {};
   if (code !== 'InvalidRange' || details === undefined || range === undefined) throw error;
   const { sizeBytes = 0 } = details;

@@ -19,13 +19,13 @@ const VALUES: readonly (readonly [RegExp, RegExp])[] = [
  * What is asked of the policy of a bucket when it is put, beside that it can be read: that it means what it says. Not
  * asked of one that is stored, so that no policy of an earlier version of Holdfast locks its bucket.
  *
- * @throws PolicyError for a name that is there twice in one object, an action of objects on a bucket alone, one of buckets
- * on objects alone, and as `checkStatements`
+ * @throws PolicyError for a name that is there twice in one object, unless `takesOtherKinds` an action of objects on a bucket
+ * alone and one of buckets on objects alone, and as `checkStatements`
  */
-export function checkPolicy(text: string, policy: Policy): void {
+export function checkPolicy(text: string, policy: Policy, takesOtherKinds = false): void {
   if (repeatedName(text) !== undefined) throw new PolicyError('This policy contains invalid Json');
   checkStatements(policy);
-  eachStatement(policy.statements, checkKinds);
+  if (!takesOtherKinds) eachStatement(policy.statements, checkKinds);
 }
 
 /**

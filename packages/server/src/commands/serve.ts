@@ -110,6 +110,7 @@ async function start(
     allowSignatureV2: settings.signatureV2,
     bucketAcls: settings.bucketAcls,
     recreateBuckets: settings.recreateBuckets,
+    answersAsCeph: settings.answersAsCeph,
     customerKeysOverHttp: settings.sseCOverHttp,
     ...users,
     collectIntervalMs: settings.collectEvery * 1000,

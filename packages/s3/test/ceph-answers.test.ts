@@ -1,0 +1,153 @@
+/** Where a server that answers as Ceph's gateway answers otherwise: each beside what it answers as AWS. */
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type RawAnswer, send } from './raw-client.ts';
+import { startTestServer, type TestServer } from './test-server.ts';
+
+type Headers = Readonly<Record<string, string>>;
+type Ask = (method: string, path: string, headers?: Headers, body?: string) => Promise<RawAnswer>;
+
+const CUSTOMER = 'x-amz-server-side-encryption-customer';
+const key = Buffer.alloc(32, 7);
+const withKey: Headers = {
+  [`${CUSTOMER}-algorithm`]: 'AES256',
+  [`${CUSTOMER}-key`]: key.toString('base64'),
+  [`${CUSTOMER}-key-md5`]: createHash('md5').update(key).digest('base64'),
+};
+const SHA256 = { 'x-amz-checksum-algorithm': 'SHA256' };
+let aws: TestServer;
+let ceph: TestServer;
+
+beforeAll(async () => {
+  aws = await startTestServer();
+  ceph = await startTestServer({ answersAsCeph: true });
+  for (const server of [aws, ceph]) {
+    const headers = { 'x-amz-bucket-object-lock-enabled': 'true' };
+    await send(server, { method: 'PUT', path: '/locked', headers });
+    await send(server, { method: 'PUT', path: '/bucket' });
+    const put = await send(server, { method: 'PUT', path: '/bucket/key', body: 'x' });
+    expect(put.status).toBe(200);
+  }
+});
+afterAll(async () => {
+  await aws[Symbol.asyncDispose]();
+  await ceph[Symbol.asyncDispose]();
+});
+
+/** An upload of one part, completed without anything but its list of parts. */
+async function upload(ask: Ask, name: string, first: Headers, each: Headers): Promise<RawAnswer> {
+  const begun = await ask('POST', `/bucket/${name}?uploads`, first);
+  const id = `uploadId=${begun.element('UploadId')}`;
+  const part = await ask('PUT', `/bucket/${name}?partNumber=1&${id}`, each, 'one');
+  const sum = part.headers['x-amz-checksum-sha256'];
+  const sums = sum === undefined ? '' : `<ChecksumSHA256>${sum}</ChecksumSHA256>`;
+  const list = `<Part><PartNumber>1</PartNumber><ETag>${part.headers.etag}</ETag>${sums}</Part>`;
+  const body = `<CompleteMultipartUpload>${list}</CompleteMultipartUpload>`;
+  return await ask('POST', `/bucket/${name}?${id}`, {}, body);
+}
+
+const elevenTags = Array.from({ length: 11 }, (_, at) => `<Tag><Key>${at}</Key><Value/></Tag>`);
+const statement = {
+  Effect: 'Allow',
+  Principal: '*',
+  Action: 's3:PutObject',
+  Resource: 'arn:aws:s3:::bucket',
+};
+
+test.each<[string, (ask: Ask) => Promise<readonly unknown[]>, unknown[], unknown[]]>([
+  [
+    'a part that is not there',
+    async (ask) => {
+      const { status, code } = await ask('GET', '/bucket/key?partNumber=2');
+      return [status, code, (await ask('HEAD', '/bucket/key?partNumber=2')).status];
+    },
+    [416, 'InvalidPartNumber', 416],
+    [400, 'InvalidPart', 400],
+  ],
+  [
+    'too many tags',
+    async (ask) => {
+      const body = `<Tagging><TagSet>${elevenTags.join('')}</TagSet></Tagging>`;
+      const { status, code, message } = await ask('PUT', '/bucket/key?tagging', {}, body);
+      return [status, code, message];
+    },
+    [400, 'BadRequest', 'Object tags cannot be greater than 10'],
+    [400, 'InvalidTag', 'Object tags cannot be greater than 10'],
+  ],
+  [
+    'a retention of no days',
+    async (ask) => {
+      const rule =
+        '<Rule><DefaultRetention><Mode>GOVERNANCE</Mode><Days>0</Days></DefaultRetention></Rule>';
+      const body = `<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>${rule}</ObjectLockConfiguration>`;
+      const { status, code } = await ask('PUT', '/locked?object-lock', {}, body);
+      return [status, code];
+    },
+    [400, 'InvalidArgument'],
+    [400, 'InvalidRetentionPeriod'],
+  ],
+  [
+    'a delete by ETag of what is not there',
+    async (ask) => [(await ask('DELETE', '/bucket/none', { 'if-match': '"x"' })).status],
+    [404],
+    [204],
+  ],
+  [
+    'a policy with an action that none of its resources is of the kind of',
+    async (ask) => {
+      const body = JSON.stringify({ Version: '2012-10-17', Statement: [statement] });
+      return [(await ask('PUT', '/bucket?policy', {}, body)).status];
+    },
+    [400],
+    [204],
+  ],
+  [
+    'the prefix of a listing whose keys are encoded',
+    async (ask) => {
+      const page = await ask('GET', '/bucket?prefix=a%2F%C3%A9%2B&encoding-type=url');
+      return [page.element('Prefix')];
+    },
+    ['a/%C3%A9%2B'],
+    ['a/é+'],
+  ],
+  [
+    'a composite checksum among the attributes',
+    async (ask) => {
+      expect((await upload(ask, 'composite', SHA256, SHA256)).status).toBe(200);
+      const headers = { 'x-amz-object-attributes': 'Checksum' };
+      const shown = await ask('GET', '/bucket/composite?attributes', headers);
+      return [shown.element('ChecksumSHA256')?.replace(/^.*=/, '=')];
+    },
+    ['='],
+    ['=-1'],
+  ],
+  [
+    'the copy of a part that its source does not have',
+    async (ask) => {
+      const begun = await ask('POST', '/bucket/copied?uploads');
+      const id = `uploadId=${begun.element('UploadId')}`;
+      const headers = (range: string) => ({
+        'x-amz-copy-source': 'bucket/key',
+        'x-amz-copy-source-range': range,
+      });
+      const copy = (range: string) =>
+        ask('PUT', `/bucket/copied?partNumber=1&${id}`, headers(range));
+      const [beyond, behind] = [await copy('bytes=0-9'), await copy('bytes=8-9')];
+      return [beyond.status, beyond.code, behind.status, behind.code];
+    },
+    [400, 'InvalidArgument', 400, 'InvalidRequest'],
+    [416, 'InvalidRange', 416, 'InvalidRange'],
+  ],
+  [
+    'an upload under the key of a customer, completed without it',
+    async (ask) => [(await upload(ask, 'sealed', withKey, withKey)).status],
+    [200],
+    [400],
+  ],
+])('%s', async (_name, answers, asAws, asCeph) => {
+  const askOf =
+    (server: TestServer): Ask =>
+    (method, path, headers = {}, body = '') =>
+      send(server, { method, path, headers, ...(body !== '' && { body }) });
+  expect([await answers(askOf(aws)), await answers(askOf(ceph))]).toEqual([asAws, asCeph]);
+});
