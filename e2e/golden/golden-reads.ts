@@ -24,6 +24,17 @@ export async function ask(client: s3.S3Client, command: string, input: object): 
   return JSON.parse(JSON.stringify({ ...answer, ...body })) as unknown;
 }
 
+/**
+ * Lists of uploads and parts have changed in what says nothing of the store: where the next page begins, and the checksum that Holdfast
+ * chooses for an upload that named none, which is shown when the object is complete.
+ */
+function ofStore(command: string, answer: unknown): unknown {
+  if (command !== 'ListParts' && command !== 'ListMultipartUploads') return answer;
+  const isOfPage = (name: string) => /^(Next.*Marker|Prefix|Checksum.*)$/.test(name);
+  const text = JSON.stringify(answer, (name, value) => (isOfPage(name) ? undefined : value));
+  return JSON.parse(text) as unknown;
+}
+
 /** What is not answered as it was, in words. */
 export async function differences(
   client: s3.S3Client,
@@ -32,7 +43,7 @@ export async function differences(
   const found: string[] = [];
   for (const { command, input, answer } of reads) {
     const now = await ask(client, command, input).catch(String);
-    if (isDeepStrictEqual(now, answer)) continue;
+    if (isDeepStrictEqual(ofStore(command, now), ofStore(command, answer))) continue;
     const [before, after] = [JSON.stringify(answer), JSON.stringify(now)];
     found.push(`${command} ${JSON.stringify(input)}: ${after}, and was ${before}`);
   }
