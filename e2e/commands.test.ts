@@ -69,7 +69,7 @@ test('wrong use is exit code 2 and a sentence', async () => {
     [['keys', 'rotate', '--data', '/nowhere'], 'There is no store in /nowhere.'],
     [['healthcheck', '--url', 'nonsense'], '"nonsense" is not an address'],
     [['healthcheck', '--url', 'localhost:9000'], '"localhost:9000" is not an address'],
-    [['healthcheck', '--url', 'http://127.0.0.1:6000'], 'on port 6000 cannot be asked'],
+    [['serve', '--tls-cert', 'cert.pem'], '--tls-cert and --tls-key belong together: give both.'],
     [['stats', '--url', 'ftp://h'], '"ftp://h" is not an address'],
     [['cluster', 'add', 'n4'], '"n4" is not NAME=HOST:PORT.'],
     [['backup', 'verify', '/b', '--data', '/d'], '"holdfast backup verify" takes no --data.'],

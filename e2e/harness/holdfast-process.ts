@@ -109,7 +109,7 @@ export class HoldfastProcess implements AsyncDisposable {
   }
 
   get endpoint(): string {
-    const found = /endpoint +(http:\S+)/.exec(this.output)?.[1];
+    const found = /endpoint +(https?:\S+)/.exec(this.output)?.[1];
     if (found === undefined) throw new Error(`no endpoint in: ${this.output}`);
     return found;
   }

@@ -8,5 +8,5 @@ import type { S3Call } from './s3-call.ts';
 export function objectAddress(call: S3Call, bucket: string, key: string): string {
   const host = call.headers.get('host') ?? 'localhost';
   const isVirtual = bucketOfHost(host, call.service.domains) !== undefined;
-  return `http://${host}/${isVirtual ? '' : `${bucket}/`}${encodeURIComponent(key)}`;
+  return `${call.scheme}://${host}/${isVirtual ? '' : `${bucket}/`}${encodeURIComponent(key)}`;
 }

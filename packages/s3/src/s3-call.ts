@@ -76,6 +76,17 @@ export class S3Call {
     return this.#target;
   }
 
+  /** Whether the request came over TLS that ends here. What a proxy in between speaks is not known. */
+  get isSecure(): boolean {
+    const { socket } = this.req;
+    return 'encrypted' in socket && socket.encrypted === true;
+  }
+
+  /** Of the addresses that its client would use. */
+  get scheme(): 'http' | 'https' {
+    return this.isSecure ? 'https' : 'http';
+  }
+
   get bucket(): string {
     return this.target.bucket;
   }

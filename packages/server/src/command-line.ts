@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { addBackup } from './backup-commands.ts';
 import { addClusterCommands } from './cluster-commands.ts';
+import type { StatsOptions } from './commands/stats.ts';
 import { reportFailure } from './failure.ts';
 import { addKeys } from './key-commands.ts';
 import type { ExitCode, Terminal } from './terminal.ts';
@@ -99,6 +100,10 @@ function listOption(flags: string, description: string): Option {
     .default([], 'none');
 }
 
+function insecureOption(): Option {
+  return new Option('--insecure', 'Take any certificate of an https address.').default(false);
+}
+
 function addServe(program: Command, terminal: Terminal, setExitCode: SetExitCode): void {
   const serve = program.command('serve');
   addStoreOptions(serve);
@@ -130,6 +135,8 @@ function addStoreOptions(serve: Command): void {
     .option('--data <folder>', 'Keep everything in this folder.', './holdfast-data')
     .option('--host <address>', 'Listen on this address.', '127.0.0.1')
     .option('--port <number>', 'Listen on this port; 0 takes any free one.', '9000')
+    .option('--tls-cert <file>', 'Serve HTTPS with the certificate in this file, in PEM.')
+    .option('--tls-key <file>', 'Its private key, in PEM.')
     .addOption(
       listOption('--bucket <names>', 'Make these buckets at the start, if they are missing.'),
     )
@@ -321,8 +328,9 @@ function addStats(program: Command, terminal: Terminal, setExitCode: SetExitCode
       new Option(
         '--data <folder>',
         'Look at this data folder instead. Nothing is changed.',
-      ).conflicts('url'),
+      ).conflicts(['url', 'insecure']),
     )
+    .addOption(insecureOption())
     .addHelpText(
       'after',
       `
@@ -330,7 +338,7 @@ Examples:
   holdfast stats
   holdfast stats --data /srv/holdfast`,
     )
-    .action(async (options: { readonly url: string; readonly data?: string }) => {
+    .action(async (options: StatsOptions) => {
       const { stats } = await import('./commands/stats.ts');
       setExitCode(await stats(terminal, options));
     });
@@ -367,8 +375,9 @@ function addHealthcheck(program: Command, terminal: Terminal, setExitCode: SetEx
     .command('healthcheck')
     .description('Ask a running server whether it is ready. Exits with 0 if it is, else with 1.')
     .option('--url <address>', 'Ask at this address.', 'http://127.0.0.1:9000/_/health/ready')
+    .addOption(insecureOption())
     .addHelpText('after', '\nExample:\n  holdfast healthcheck --url http://127.0.0.1:9100')
-    .action(async (options: { readonly url: string }) => {
+    .action(async (options: { readonly url: string; readonly insecure: boolean }) => {
       const { healthcheck } = await import('./commands/healthcheck.ts');
       setExitCode(await healthcheck(terminal, options));
     });

@@ -3,6 +3,7 @@ import { readMasterKeys } from './keys/master-key-file.ts';
 import { readNamedKeys } from './keys/named-key-file.ts';
 import { refuseImpossibleClock } from './possible-clock.ts';
 import type { ServerConfig } from './server-config.ts';
+import { readKeyPair } from './tls/key-pair.ts';
 
 /**
  * Where there is no data folder, rejects with what the start would end by anyway, when it had made one: whoever mistypes a port is not
@@ -11,13 +12,22 @@ import type { ServerConfig } from './server-config.ts';
 export async function refuseVainFirstStart(
   config: Pick<
     ServerConfig,
-    'env' | 'directory' | 'host' | 'port' | 'masterKeyPath' | 'namedKeyPath'
+    'env' | 'directory' | 'host' | 'port' | 'masterKeyPath' | 'namedKeyPath' | 'tls'
   >,
 ): Promise<void> {
-  const { env, directory, host = '127.0.0.1', port, masterKeyPath: path, namedKeyPath } = config;
+  const {
+    env,
+    directory,
+    host = '127.0.0.1',
+    port,
+    masterKeyPath: path,
+    namedKeyPath,
+    tls,
+  } = config;
   if ((await env.files.stat(directory)) !== undefined) return;
   refuseImpossibleClock(env.clock);
   if (path !== undefined) await readMasterKeys({ env, directory, path }, false);
   if (namedKeyPath !== undefined) await readNamedKeys(env, namedKeyPath);
+  if (tls !== undefined) await readKeyPair(env, tls);
   await refuseTakenPort(host, port);
 }

@@ -1,13 +1,19 @@
 import type { IncomingHttpHeaders, Server, ServerResponse } from 'node:http';
 import { createServer, IncomingMessage } from 'node:http';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { SecureContextOptions } from 'node:tls';
 import type { Clock } from '@holdfast/env';
+import { type HandshakeFailure, Handshakes } from './tls/handshakes.ts';
+import type { KeyPair } from './tls/key-pair.ts';
 
 /** S3 allows 8 KiB of headers and 2 KiB of user metadata; presigned URLs and tokens need more. */
 const HEADER_SIZE_LIMIT_BYTES = 64 * 1024;
 /** Longer than the idle time after which common clients and proxies drop a connection (Go: 90 s). */
 const KEEP_ALIVE_MS = 120_000;
+/** Of TLS, from the connection on. */
+const HANDSHAKE_MS = 10_000;
 /** From the first byte of a request to the last of its head. */
 const HEADERS_MS = 60_000;
 /** How often that is looked at. */
@@ -36,6 +42,10 @@ export interface ListenerOptions extends RequestHandlers {
   readonly openFileLimit?: number | undefined;
   /** How long the head of a request may take, and how often that is looked at. Default 60 s, 10 s. */
   readonly headers?: { readonly limitMs: number; readonly checkMs: number };
+  /** Speaks TLS, 1.2 or later as Node does by itself, and proves itself so. Default: HTTP without it. */
+  readonly keyPair?: KeyPair | undefined;
+  /** Told of a connection that was ended because TLS could not begin on it. */
+  readonly onHandshakeFailure?: (failure: HandshakeFailure) => void;
 }
 
 export interface HttpListener {
@@ -43,6 +53,8 @@ export interface HttpListener {
   readonly port: number;
   /** Requests whose answer is not complete. */
   requestsInFlight(): number;
+  /** For the connections that come after it, of a listener that was opened with one. */
+  setKeyPair(keyPair: KeyPair): void;
   /**
    * Takes no further connection, closes idle ones at once, and resolves when every request in flight is
    * answered. What is not answered after `graceMs` is cut. Idempotent.
@@ -52,17 +64,7 @@ export interface HttpListener {
 
 /** Rejects with the error of `listen`: EADDRINUSE, EACCES, EADDRNOTAVAIL, ENOTFOUND. */
 export async function openHttpListener(options: ListenerOptions): Promise<HttpListener> {
-  const server = createServer({
-    IncomingMessage: LeanRequest,
-    maxHeaderSize: HEADER_SIZE_LIMIT_BYTES,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    headersTimeout: options.headers?.limitMs ?? HEADERS_MS,
-    connectionsCheckingInterval: options.headers?.checkMs ?? HEADERS_CHECK_MS,
-    // Why: the S3 layer refuses it with a document and a request id.
-    requireHostHeader: false,
-    // Why: a large upload over a slow line is legitimate. One that stands still is ended by the S3 layer.
-    requestTimeout: 0,
-  });
+  const server = createHttpServer(options);
   server.maxConnections = connectionLimit(options.openFileLimit);
   answerHalfClosed(server);
   const connections = new ConnectionTable(server);
@@ -76,7 +78,13 @@ export async function openHttpListener(options: ListenerOptions): Promise<HttpLi
   server.on('checkContinue', dispatch(options.handleContinue));
   // Why not 417: an expectation that nobody knows of changes nothing, and S3 ignores it.
   server.on('checkExpectation', dispatch(options.handleRequest));
-  server.on('clientError', options.handleClientError);
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    const isEstablished = !(server instanceof TlsServer) || connections.has(socket);
+    if (isEstablished) return options.handleClientError(error, socket);
+    const { code } = error;
+    options.onHandshakeFailure?.({ code, from: socket.remoteAddress });
+    socket.destroy();
+  });
   await listen(server, options);
   const address = server.address() as AddressInfo;
   let stopping: Promise<void> | undefined;
@@ -84,11 +92,41 @@ export async function openHttpListener(options: ListenerOptions): Promise<HttpLi
     host: options.host,
     port: address.port,
     requestsInFlight: () => connections.requestsInFlight(),
+    setKeyPair: (keyPair) => {
+      if (server instanceof TlsServer) server.setSecureContext(secureOptions(keyPair));
+    },
     stop: (graceMs) => {
       stopping ??= stop(server, connections, options.clock, graceMs);
       return stopping;
     },
   };
+}
+
+type HttpServer = Server<typeof LeanRequest> | TlsServer<typeof LeanRequest>;
+
+function createHttpServer({ headers, keyPair }: ListenerOptions): HttpServer {
+  const options = {
+    IncomingMessage: LeanRequest,
+    maxHeaderSize: HEADER_SIZE_LIMIT_BYTES,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    headersTimeout: headers?.limitMs ?? HEADERS_MS,
+    connectionsCheckingInterval: headers?.checkMs ?? HEADERS_CHECK_MS,
+    // Why: the S3 layer refuses it with a document and a request id.
+    requireHostHeader: false,
+    // Why: a large upload over a slow line is legitimate. One that stands still is ended by the S3 layer.
+    requestTimeout: 0,
+  };
+  if (keyPair === undefined) return createServer(options);
+  return createTlsServer({
+    ...options,
+    ...secureOptions(keyPair),
+    handshakeTimeout: HANDSHAKE_MS,
+    allowHalfOpen: true,
+  });
+}
+
+function secureOptions({ certificate, key }: KeyPair): SecureContextOptions {
+  return { cert: certificate, key };
 }
 
 /**
@@ -186,13 +224,16 @@ interface Connection {
  */
 class ConnectionTable {
   readonly #connections = new Map<Socket, Connection>();
+  readonly #handshakes: Handshakes | undefined;
   #requestsInFlight = 0;
   #draining = false;
 
   constructor(server: Server) {
     // Node calls this within `close`.
     server.closeIdleConnections = () => this.#closeIdle();
-    server.on('connection', (socket: Socket) => {
+    this.#handshakes = server instanceof TlsServer ? new Handshakes(server) : undefined;
+    const event = this.#handshakes === undefined ? 'connection' : 'secureConnection';
+    server.on(event, (socket: Socket) => {
       this.#connections.set(socket, { idleAtBytes: 0, responses: [], waiting: [] });
       socket.once('close', () => this.#connections.delete(socket));
     });
@@ -200,6 +241,11 @@ class ConnectionTable {
 
   requestsInFlight(): number {
     return this.#requestsInFlight;
+  }
+
+  /** Whether HTTP is spoken on it: of one with TLS once its handshake has ended. */
+  has(socket: Socket): boolean {
+    return this.#connections.has(socket);
   }
 
   begin(
@@ -246,6 +292,7 @@ class ConnectionTable {
   /** From now on connections are closed as they become idle. */
   drain(): void {
     this.#draining = true;
+    this.#handshakes?.cut();
     // An answer not yet begun says `Connection: close`.
     for (const { responses } of this.#connections.values()) {
       for (const response of responses) {

@@ -36,6 +36,8 @@ export interface ServiceSource {
   readonly uptimeMs: () => number;
   /** Passes ended and bytes read by the scrubber. */
   readonly scrubbed: () => { readonly passes: number; readonly bytes: number };
+  /** When the certificate ends; undefined where there is none. */
+  readonly certificateEndsMs: () => number | undefined;
   /** Age of the newest backup; undefined where there was none. */
   readonly backupAgeMs: () => number | undefined;
   /** The queues of events, by webhook. */
@@ -269,6 +271,16 @@ export class Metrics {
         this.set((options.backupAgeMs() ?? Infinity) / 1000);
       },
     });
+    if (options.certificateEndsMs() !== undefined) {
+      new Gauge({
+        name: 'holdfast_certificate_expires_timestamp_seconds',
+        help: 'When the certificate of --tls-cert that is in use expires, in seconds since 1970.',
+        registers,
+        collect() {
+          this.set((options.certificateEndsMs() ?? 0) / 1000);
+        },
+      });
+    }
     for (const [name, help, value] of [
       ['passes', 'Passes of the scrubber over all files.', () => options.scrubbed().passes],
       ['bytes', 'Bytes read by the scrubber.', () => options.scrubbed().bytes],

@@ -1,4 +1,3 @@
-import { isBlockedPort } from './events/webhook.ts';
 import { SettingsError } from './settings-error.ts';
 
 /** The address of a page of a running server; one without a path means `page`. Throws a SettingsError. */
@@ -7,11 +6,6 @@ export function pageAddress(text: string, page: string): URL {
   // Without `http://` the name of a host is taken for a scheme.
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw new SettingsError(`"${text}" is not an address such as http://127.0.0.1:9000.`);
-  }
-  if (isBlockedPort(Number(url.port))) {
-    throw new SettingsError(
-      `A server on port ${url.port} cannot be asked: the client of HTTP blocks it, as browsers do. Give the server another one.`,
-    );
   }
   if (url.pathname === '/') url.pathname = page;
   return url;

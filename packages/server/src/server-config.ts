@@ -4,6 +4,7 @@ import type { ChangeConfig } from './changes/change-services.ts';
 import type { ClusterConfig } from './cluster/cluster-config.ts';
 import type { Credentials } from './credentials.ts';
 import type { Log } from './log.ts';
+import type { KeyPairFiles } from './tls/key-pair.ts';
 import type { InitContent } from './users/init-file.ts';
 
 /** The account that the server's own credentials are. */
@@ -23,6 +24,8 @@ export interface ServerConfig extends ChangeConfig {
   readonly host?: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** Serves HTTPS with this certificate, and looks every minute whether it was renewed. Default: HTTP. */
+  readonly tls?: KeyPairFiles | undefined;
   /** Default us-east-1. */
   readonly region?: string;
   /** Buckets to make where they are not there yet. */

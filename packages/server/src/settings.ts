@@ -9,6 +9,9 @@ export interface ServeSettings {
   readonly data: string;
   readonly host: string;
   readonly port: number;
+  /** Files of the certificate and its key, in PEM: both or neither. */
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
   readonly buckets: readonly string[];
   readonly region: string;
   readonly domains: readonly string[];
@@ -117,6 +120,8 @@ const serveSchema = z.object({
     .regex(/^\d{1,5}$/, '--port is a number from 0 to 65535.')
     .transform(Number)
     .refine((port) => port <= 65_535, '--port is a number from 0 to 65535.'),
+  tlsCert: z.string().min(1, '--tls-cert needs the path of a file.').optional(),
+  tlsKey: z.string().min(1, '--tls-key needs the path of a file.').optional(),
   bucket: list,
   region: z
     .string()
@@ -244,12 +249,15 @@ export function parseServeSettings(raw: unknown, environment: Environment = {}):
 
 /** Options that would do nothing beside the others. */
 function orphans(data: z.infer<typeof serveSchema>, isAlone: boolean): readonly string[] {
-  const { backupTo, backupEvery, backupKeep, replaceRootKeys } = data;
+  const { backupTo, backupEvery, backupKeep, replaceRootKeys, tlsCert, tlsKey } = data;
   const ofBackups = [
     backupEvery !== undefined && '--backup-every',
     backupKeep !== undefined && '--backup-keep',
   ].filter((name) => name !== false);
   return [
+    ...((tlsCert === undefined) === (tlsKey === undefined)
+      ? []
+      : ['--tls-cert and --tls-key belong together: give both.']),
     ...(backupTo === undefined ? ofBackups : []).map(
       (name) => `${name} is for --backup-to: give the folder of the backups too.`,
     ),

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { LocalStore, Scrubber } from '@holdfast/kv';
 import { KvError } from '@holdfast/kv';
@@ -34,6 +35,9 @@ import { startupReport } from './startup-report.ts';
 import { sampleStorage } from './storage-sample.ts';
 import { startStorageScrubber } from './storage-scrubber.ts';
 import { createTaskQueueFactory } from './task-queue.ts';
+import { logHandshakeFailure } from './tls/handshakes.ts';
+import { type KeyPair, readKeyPair } from './tls/key-pair.ts';
+import { watchKeyPair } from './tls/key-pair-watch.ts';
 import { CurrentUsers } from './users/current-users.ts';
 import { UserWatch } from './users/user-watch.ts';
 
@@ -47,6 +51,8 @@ export interface RunningServer {
   readonly host: string;
   readonly port: number;
   readonly region: string;
+  /** The server's own at its start; undefined where it speaks HTTP without TLS. */
+  readonly certificate: X509Certificate | undefined;
   /** The store below the API, for what has no request: resetting a test, a pass of garbage collection. */
   readonly objects: ObjectStore;
   /**
@@ -76,6 +82,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   const { env } = config;
   const log = config.log ?? silentLog;
   const region = config.region ?? 'us-east-1';
+  const keyPair = config.tls && (await readKeyPair(env, config.tls));
 
   const health: Health = { notReadyBecause: undefined };
   const failure = Promise.withResolvers<Error>();
@@ -97,7 +104,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   const startedMs = env.clock.monotonicMs();
   const backups = await BackupKeeper.start({ env, log, store: kv, schedule: config.backup });
   cleanup.defer(() => backups.stop());
-  const parts = { kv, cluster, objects, users, health, backups, changes };
+  const parts = { kv, cluster, objects, users, health, backups, changes, keyPair };
   const state: ServerState = { config, log, region, startedMs, ...parts };
   const population = { config, kv, objects, region, users, agreedKeys };
   if (cluster === undefined) {
@@ -117,6 +124,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   cleanup.defer(() => control?.close());
   const listener = await openListener(state, metrics);
   state.listener = listener;
+  startKeyPairWatch(state, listener, cleanup);
   log.info(startupReport(kv.recovery), 'store opened');
   const ready = cluster === undefined ? Promise.resolve() : join(state, keys, population, cleanup);
   ready.catch((error: Error) => failure.resolve(error));
@@ -127,6 +135,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
     host: listener.host,
     port: listener.port,
     region,
+    certificate: keyPair?.leaf,
     objects,
     ready,
     failed: failure.promise,
@@ -201,6 +210,8 @@ interface ServerState {
   readonly users: CurrentUsers;
   readonly backups: BackupKeeper;
   readonly changes: ChangeServices;
+  /** In use; undefined for HTTP without TLS. */
+  keyPair: KeyPair | undefined;
   listener?: HttpListener;
   scrubber?: Scrubber | undefined;
   readonly startedMs: number;
@@ -336,6 +347,7 @@ async function openMetrics(state: ServerState): Promise<Metrics> {
       slowAfterMs: config.slowAfterMs ?? SLOW_AFTER_MS,
       uptimeMs: () => clock.monotonicMs() - startedMs,
       scrubbed: () => state.scrubber?.counters ?? { passes: 0, bytes: 0 },
+      certificateEndsMs: () => state.keyPair?.leaf.validToDate.getTime(),
       backupAgeMs: () => state.backups.ageMs,
       eventQueues: () => state.changes.targets(),
     },
@@ -378,6 +390,22 @@ function removedBecause({ cluster }: Pick<ServerState, 'cluster'>): string | und
   return isRemoved ? 'This node was removed from its cluster.' : undefined;
 }
 
+function startKeyPairWatch(
+  state: ServerState,
+  listener: HttpListener,
+  cleanup: AsyncDisposableStack,
+): void {
+  const { config, log, keyPair: pair } = state;
+  const { env, tls: files } = config;
+  if (files === undefined || pair === undefined) return;
+  const onRenewal = (renewed: KeyPair): void => {
+    listener.setKeyPair(renewed);
+    state.keyPair = renewed;
+  };
+  const watch = watchKeyPair({ env, log, files, pair, onRenewal });
+  cleanup.defer(() => watch.stop());
+}
+
 function openListener(state: ServerState, metrics: Metrics | undefined): Promise<HttpListener> {
   const { config, region } = state;
   const { domains = [], websiteDomains = [] } = config;
@@ -418,6 +446,8 @@ function openListener(state: ServerState, metrics: Metrics | undefined): Promise
     host: config.host ?? '127.0.0.1',
     port: config.port,
     openFileLimit: config.openFileLimit,
+    keyPair: state.keyPair,
+    onHandshakeFailure: (failure) => logHandshakeFailure(state.log, failure),
     handleRequest: route(s3.handleRequest),
     handleContinue: route(s3.handleContinue),
     handleClientError: s3.handleClientError,

@@ -1,7 +1,9 @@
+import type { X509Certificate } from 'node:crypto';
 import type { ResolvedCredentials } from './credentials.ts';
 import { isLoopback } from './credentials.ts';
 import type { ServeSettings } from './settings.ts';
 import type { RunningServer } from './start-server.ts';
+import type { KeyPairFiles } from './tls/key-pair.ts';
 import { readVersion } from './version.ts';
 
 /** What `holdfast serve` prints once it can be used: where it is, its keys, and a line to try it with. */
@@ -10,8 +12,14 @@ export async function welcomeText(
   settings: ServeSettings,
   directory: string,
   credentials: ResolvedCredentials,
+  tls: KeyPairFiles | undefined,
 ): Promise<string> {
-  const endpoint = `http://${connectHost(server.host)}:${server.port}`;
+  const { certificate } = server;
+  const host = connectHost(server.host);
+  const endpoint =
+    certificate === undefined
+      ? `http://${host}:${server.port}`
+      : `https://${certifiedHost(certificate, host)}:${server.port}`;
   // Why: others may read the output of a service.
   const secret = tellSecret(credentials, !isLoopback(server.host));
   const note =
@@ -27,7 +35,7 @@ export async function welcomeText(
     '',
     'Paste this to try it:',
     '',
-    `  AWS_ACCESS_KEY_ID=${shellWord(credentials.accessKeyId)} ` +
+    `  ${trustOf(certificate, tls?.certificatePath ?? '')}AWS_ACCESS_KEY_ID=${shellWord(credentials.accessKeyId)} ` +
       `AWS_SECRET_ACCESS_KEY=${secret.word} ` +
       `AWS_DEFAULT_REGION=${settings.region} aws --endpoint-url ${endpoint} ${command}`,
     '',
@@ -66,6 +74,21 @@ function connectHost(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';
   return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+}
+
+/** The host, where the certificate is for it; else the first name that it is for. */
+function certifiedHost(certificate: X509Certificate, host: string): string {
+  const address = host.replace(/^\[|\]$/g, '');
+  const isCertified = certificate.checkIP(address) ?? certificate.checkHost(address);
+  if (isCertified !== undefined) return host;
+  const [, name] = /DNS:([A-Za-z0-9.-]+)/.exec(certificate.subjectAltName ?? '') ?? [];
+  return name ?? host;
+}
+
+/** What makes a client trust a certificate that nobody else has issued. */
+function trustOf(certificate: X509Certificate | undefined, path: string): string {
+  const isSelfSigned = certificate?.checkIssued(certificate) === true;
+  return isSelfSigned ? `AWS_CA_BUNDLE=${shellWord(path)} ` : '';
 }
 
 /** The text as one word of a shell. */

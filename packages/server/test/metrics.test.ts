@@ -15,6 +15,7 @@ import { sampleStorage } from '../src/storage-sample.ts';
 const SERVICE: ServiceSource = {
   requestsInFlight: () => 2,
   slowAfterMs: 100,
+  certificateEndsMs: () => 1_800_000_000_000,
   uptimeMs: () => 60_000,
   scrubbed: () => ({ passes: 3, bytes: 4096 }),
   backupAgeMs: () => undefined,

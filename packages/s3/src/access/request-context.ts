@@ -114,7 +114,7 @@ function plainKey(call: S3Call, facts: ContextFacts, name: string): readonly str
     case 'aws:sourceip':
       return one(req.socket.remoteAddress);
     case 'aws:securetransport':
-      return [String('encrypted' in req.socket && req.socket.encrypted === true)];
+      return [String(call.isSecure)];
     case 'aws:currenttime':
       return [new Date(nowMs).toISOString()];
     case 'aws:epochtime':

@@ -82,8 +82,8 @@ export function customerKeyHeaders(call: S3Call): HeaderList {
 /** A key must not cross a network in the open: over TLS, from this machine, or where the operator allows it. */
 function requireSecure(call: S3Call): void {
   const { socket } = call.req;
-  const secure = 'encrypted' in socket && socket.encrypted === true;
-  if (secure || call.service.customerKeysOverHttp || isLoopback(socket.remoteAddress)) return;
+  if (call.isSecure || call.service.customerKeysOverHttp || isLoopback(socket.remoteAddress))
+    return;
   throw new S3Error(
     'InvalidRequest',
     'Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.',

@@ -58,10 +58,9 @@ export async function serveWebsite(call: S3Call): Promise<void> {
 }
 
 function pageOf(call: S3Call): Page {
-  const secure = 'encrypted' in call.req.socket && call.req.socket.encrypted === true;
   const host = call.headers.get('host') ?? '';
   const [search] = /\?[\u0021-\u007e]+$/.exec(call.req.url ?? '') ?? [''];
-  return { protocol: secure ? 'https' : 'http', host, key: call.key, search };
+  return { protocol: call.scheme, host, key: call.key, search };
 }
 
 async function servePage(call: S3Call, website: Website, page: Page): Promise<void> {

@@ -19,6 +19,7 @@ import { parseServeSettings } from '../settings.ts';
 import type { RunningServer } from '../start-server.ts';
 import { startServer } from '../start-server.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
+import type { KeyPairFiles } from '../tls/key-pair.ts';
 import { readInitFile } from '../users/init-file.ts';
 import { keysOf } from '../users/user-record.ts';
 import { welcomeText } from '../welcome.ts';
@@ -63,9 +64,9 @@ export async function serve(terminal: Terminal, options: unknown): Promise<ExitC
       log.info({}, 'stopped while it was starting');
       return 0;
     }
-    const { server, credentials } = started;
+    const { server, credentials, tls } = started;
     const isReady = server.ready.then(async () => {
-      terminal.print(await welcomeText(server, settings, directory, credentials));
+      terminal.print(await welcomeText(server, settings, directory, credentials, tls));
     });
     // What keeps it from being ready is its failure, or its end.
     isReady.catch(() => undefined);
@@ -75,6 +76,12 @@ export async function serve(terminal: Terminal, options: unknown): Promise<ExitC
   }
 }
 
+interface Started {
+  readonly server: RunningServer;
+  readonly credentials: ResolvedCredentials;
+  readonly tls: KeyPairFiles | undefined;
+}
+
 async function start(
   terminal: Terminal,
   env: Env,
@@ -82,14 +89,15 @@ async function start(
   directory: string,
   log: Log,
   cluster: ClusterConfig | undefined,
-): Promise<{ server: RunningServer; credentials: ResolvedCredentials }> {
+): Promise<Started> {
   collectLessOften();
   const backupFolder = backupFolderOf(terminal, settings, directory);
   // Why not only where the folder is opened: no key pair is made in a folder that is refused.
   if (cluster === undefined) await refuseMember(env, directory);
   const { credentialsFile, host, port } = settings;
   const users = await userOptions(terminal, env, settings);
-  await refuseVainFirstStart({ env, directory, host, port, ...users });
+  const tls = keyPairFiles(terminal, settings);
+  await refuseVainFirstStart({ env, directory, host, port, tls, ...users });
   const credentials = await resolveCredentials(env, directory, terminal.environment, {
     file: credentialsFile && resolve(terminal.workingDirectory, credentialsFile),
     mayGenerate: cluster === undefined,
@@ -102,6 +110,7 @@ async function start(
     ...(cluster !== undefined && { cluster }),
     host,
     port,
+    tls,
     region: settings.region,
     openFileLimit: terminal.openFileLimit(),
     buckets: settings.buckets,
@@ -123,7 +132,7 @@ async function start(
     ...backupOptions(backupFolder, settings),
     log,
   });
-  return { server, credentials };
+  return { server, credentials, tls };
 }
 
 /** The network of a node and what else makes it one; undefined where the server is alone. */
@@ -177,6 +186,17 @@ async function userOptions(
     ...(init !== undefined && { init }),
     ...(masterKeyFile !== undefined && { masterKeyPath: path(masterKeyFile) }),
     ...(kmsKeyFile !== undefined && { namedKeyPath: path(kmsKeyFile) }),
+  };
+}
+
+function keyPairFiles(
+  { workingDirectory }: Terminal,
+  { tlsCert, tlsKey }: ServeSettings,
+): KeyPairFiles | undefined {
+  if (tlsCert === undefined || tlsKey === undefined) return undefined;
+  return {
+    certificatePath: resolve(workingDirectory, tlsCert),
+    keyPath: resolve(workingDirectory, tlsKey),
   };
 }
 

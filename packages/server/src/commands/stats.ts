@@ -2,37 +2,40 @@ import { openOverlayStore } from '@holdfast/kv';
 import { Metrics } from '../metrics.ts';
 import { MetricsText } from '../metrics-text.ts';
 import { pageAddress } from '../page-address.ts';
+import { askPage, reasonOf } from '../page-answer.ts';
 import { statsReport } from '../stats-report.ts';
 import { sampleStorage } from '../storage-sample.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 import { inspecting } from './inspection.ts';
 
-const LIMIT_MS = 5_000;
+export interface StatsOptions {
+  readonly url: string;
+  readonly insecure: boolean;
+  readonly data?: string;
+}
 
 /** Prints the numbers of a running server, or of the store in a folder, for people. */
-export function stats(
-  terminal: Terminal,
-  options: { readonly url: string; readonly data?: string },
-): Promise<ExitCode> {
+export function stats(terminal: Terminal, options: StatsOptions): Promise<ExitCode> {
   return options.data === undefined
-    ? statsOfServer(terminal, options.url)
+    ? statsOfServer(terminal, options)
     : statsOfFolder(terminal, options.data);
 }
 
-async function statsOfServer(terminal: Terminal, address: string): Promise<ExitCode> {
-  const url = pageAddress(address, '/_/metrics');
+async function statsOfServer(
+  terminal: Terminal,
+  options: Pick<StatsOptions, 'url' | 'insecure'>,
+): Promise<ExitCode> {
+  const url = pageAddress(options.url, '/_/metrics');
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(LIMIT_MS) });
-    const metrics = new MetricsText(response.ok ? await response.text() : '');
+    const { status, text } = await askPage(url, options.insecure);
+    const metrics = new MetricsText(status === 200 ? text : '');
     if (!metrics.isEmpty) {
       terminal.print(statsReport(metrics));
       return 0;
     }
-    terminal.printError(`holdfast: ${url.href} answers ${response.status}, and has no metrics.\n`);
+    terminal.printError(`holdfast: ${url.href} answers ${status}, and has no metrics.\n`);
   } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    terminal.printError(`holdfast: ${url.href} does not answer: ${reason}\n`);
+    terminal.printError(`holdfast: ${url.href} does not answer: ${reasonOf(error)}\n`);
   }
   return 1;
 }
