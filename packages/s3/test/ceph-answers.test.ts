@@ -75,6 +75,16 @@ test.each<[string, (ask: Ask) => Promise<readonly unknown[]>, unknown[], unknown
     [400, 'InvalidTag', 'Object tags cannot be greater than 10'],
   ],
   [
+    'a checksum that is none',
+    async (ask) => {
+      const name = 'x-amz-checksum-sha256';
+      const { status, code, message } = await ask('PUT', '/bucket/none', { [name]: 'bad' }, 'x');
+      return [status, code, message];
+    },
+    [400, 'InvalidRequest', 'Value for x-amz-checksum-sha256 header is invalid.'],
+    [400, 'BadDigest', 'Value for x-amz-checksum-sha256 header is invalid.'],
+  ],
+  [
     'a retention of no days',
     async (ask) => {
       const rule =

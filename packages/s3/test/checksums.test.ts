@@ -110,7 +110,7 @@ test.each([...OF_TEXT])(
       headers: { [name]: 'AAA=' },
       body: TEXT,
     });
-    expect([short.status, short.code]).toEqual([400, 'BadDigest']);
+    expect([short.status, short.code]).toEqual([400, 'InvalidRequest']);
   },
 );
 

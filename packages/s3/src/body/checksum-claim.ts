@@ -47,15 +47,14 @@ export function checksumClaim(
   return claim;
 }
 
-/** Throws `BodyError` BadDigest unless `value` is a checksum of this kind in base64. */
+/** Throws `BodyError` InvalidRequest unless `value` is a checksum of this kind in base64. */
 export function checkChecksumValue(
   algorithm: ChecksumAlgorithm,
   value: string,
   where: 'header' | 'trailing header',
 ): void {
   if (isBase64Of(value, CHECKSUM_BYTES[algorithm])) return;
-  // Why BadDigest: no body can have it; and the public suite asks for this code.
-  throw new BodyError('BadDigest', `Value for ${PREFIX}${algorithm} ${where} is invalid.`);
+  throw new BodyError('InvalidRequest', `Value for ${PREFIX}${algorithm} ${where} is invalid.`);
 }
 
 /** Whether `value` is the one base64 text of so many bytes. */

@@ -94,14 +94,14 @@ describe.each(ALGORITHMS)('x-amz-checksum-%s', (algorithm) => {
   ])('is refused before the body is read when it is "%s"', (malformed) => {
     if (malformed === value) return;
     expect(refusal(() => verification({ headers: { [name]: malformed } }))).toMatchObject({
-      code: 'BadDigest',
+      code: 'InvalidRequest',
       message: `Value for ${name} header is invalid.`,
     });
   });
 
   test('is refused as a trailer when it is malformed', () => {
     expect(refusal(() => verify({ trailers: { [name]: 'AA' } }))).toMatchObject({
-      code: 'BadDigest',
+      code: 'InvalidRequest',
       message: `Value for ${name} trailing header is invalid.`,
     });
   });
