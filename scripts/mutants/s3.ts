@@ -11,8 +11,8 @@ export const s3Mutants: readonly Mutant[] = [
     rule: 'A conditional write replaces what it names.',
     broken: {
       file: 'packages/s3/src/conditional-headers.ts',
-      from: "  const match = headers.get('if-match');\n  const noneMatch = headers.get('if-none-match');\n  if (match === undefined && noneMatch === undefined) return undefined;",
-      to: "  const match = undefined as string | undefined;\n  const noneMatch = headers.get('if-none-match');\n  if (match === undefined && noneMatch === undefined) return undefined;",
+      from: "  const match = call.headers.get('if-match');\n  const noneMatch = call.headers.get('if-none-match');\n  if (match === undefined && noneMatch === undefined) return undefined;",
+      to: "  const match = undefined as string | undefined;\n  const noneMatch = call.headers.get('if-none-match');\n  if (match === undefined && noneMatch === undefined) return undefined;",
     },
     pinned: test(
       'packages/s3/test/copy-delete.test.ts',

@@ -1,7 +1,7 @@
 import type { ByteRangeRequest, ObjectConditions, RangeValidator } from '@holdfast/objects';
-import type { RequestHeaders } from './auth/index.ts';
 import { parseHttpDate } from './http-date.ts';
 import type { S3Call } from './s3-call.ts';
+import { S3Error } from './s3-error.ts';
 
 /** How far a client's clock may be ahead of ours. Source: AWS, RequestTimeTooSkewed. */
 const MAX_SKEW_MS = 15 * 60 * 1000;
@@ -33,18 +33,32 @@ export function readConditions(
 }
 
 /**
- * The conditions of a write: If-Match and If-None-Match, each with an ETag or `*`.
- *
- * Why an ETag in If-None-Match too, which AWS refuses: it means what RFC 9110 says, and the public suite asks for it.
+ * The condition of a write: an ETag in If-Match, or `*` in If-None-Match. NotImplemented for all else, as AWS has it; the public
+ * suite asks for what RFC 9110 says.
  */
-export function readWriteConditions(headers: RequestHeaders): ObjectConditions | undefined {
-  const match = headers.get('if-match');
-  const noneMatch = headers.get('if-none-match');
+export function readWriteConditions(call: S3Call): ObjectConditions | undefined {
+  const match = call.headers.get('if-match');
+  const noneMatch = call.headers.get('if-none-match');
   if (match === undefined && noneMatch === undefined) return undefined;
-  return {
+  const conditions = {
     ...(match !== undefined && { ifMatch: parseETags(match) }),
     ...(noneMatch !== undefined && { ifNoneMatch: parseETags(noneMatch) }),
   };
+  if (!call.service.answersAsCeph) refuseUnknownConditions(conditions);
+  return conditions;
+}
+
+function refuseUnknownConditions({ ifMatch, ifNoneMatch }: ObjectConditions): void {
+  const refuse = (Header: string, additionalMessage: string): S3Error =>
+    new S3Error('NotImplemented', undefined, { Header, additionalMessage });
+  if (ifMatch !== undefined && ifNoneMatch !== undefined) {
+    const why = 'Multiple conditional request headers present in the request';
+    throw refuse('If-Match,If-None-Match', why);
+  }
+  const isKnown = ifMatch === undefined ? ifNoneMatch === '*' : ifMatch !== '*';
+  if (isKnown) return;
+  const name = ifMatch === undefined ? 'If-None-Match' : 'If-Match';
+  throw refuse(name, `We don't accept the provided value of ${name} header for this API`);
 }
 
 /** ETags of a header, without quotes and without `W/`; `*` stands for any. */

@@ -151,7 +151,6 @@ export const HEADER_NOTES: Notes = {
     operations: ANY,
     difference: 'Path style, and virtual-host style below each `--domain`',
   },
-  'if-none-match': { difference: 'On writes it takes an ETag too' },
   'if-range': { operations: 'GetObject, HeadObject' },
   origin: { operations: ANY, difference: 'As the CORS rules of the bucket say' },
   referer: { operations: 'all', difference: '`aws:Referer` of policies' },

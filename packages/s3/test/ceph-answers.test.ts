@@ -35,7 +35,13 @@ afterAll(async () => {
 });
 
 /** An upload of one part, completed without anything but its list of parts. */
-async function upload(ask: Ask, name: string, first: Headers, each: Headers): Promise<RawAnswer> {
+async function upload(
+  ask: Ask,
+  name: string,
+  first: Headers,
+  each: Headers,
+  last: Headers = {},
+): Promise<RawAnswer> {
   const begun = await ask('POST', `/bucket/${name}?uploads`, first);
   const id = `uploadId=${begun.element('UploadId')}`;
   const part = await ask('PUT', `/bucket/${name}?partNumber=1&${id}`, each, 'one');
@@ -43,7 +49,7 @@ async function upload(ask: Ask, name: string, first: Headers, each: Headers): Pr
   const sums = sum === undefined ? '' : `<ChecksumSHA256>${sum}</ChecksumSHA256>`;
   const list = `<Part><PartNumber>1</PartNumber><ETag>${part.headers.etag}</ETag>${sums}</Part>`;
   const body = `<CompleteMultipartUpload>${list}</CompleteMultipartUpload>`;
-  return await ask('POST', `/bucket/${name}?${id}`, {}, body);
+  return await ask('POST', `/bucket/${name}?${id}`, last, body);
 }
 
 const elevenTags = Array.from({ length: 11 }, (_, at) => `<Tag><Key>${at}</Key><Value/></Tag>`);
@@ -83,6 +89,23 @@ test.each<[string, (ask: Ask) => Promise<readonly unknown[]>, unknown[], unknown
     },
     [400, 'InvalidRequest', 'Value for x-amz-checksum-sha256 header is invalid.'],
     [400, 'BadDigest', 'Value for x-amz-checksum-sha256 header is invalid.'],
+  ],
+  [
+    'a write under a condition that AWS does not have',
+    async (ask) => {
+      const put = (headers: Headers) => ask('PUT', '/bucket/conditional', headers, 'x');
+      const copy = { 'x-amz-copy-source': 'bucket/key' };
+      const answers: RawAnswer[] = [
+        await put({ 'if-none-match': '"other"' }),
+        await put({ 'if-match': '*' }),
+        await ask('PUT', '/bucket/conditional', { ...copy, 'if-match': '*' }),
+        await upload(ask, 'conditional', {}, {}, { 'if-none-match': '"other"' }),
+      ];
+      const both = await put({ 'if-match': '"other"', 'if-none-match': '*' });
+      return [...answers, both].map(({ status }) => status);
+    },
+    [501, 501, 501, 501, 501],
+    [200, 200, 200, 200, 412],
   ],
   [
     'a retention of no days',

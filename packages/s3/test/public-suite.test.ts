@@ -80,10 +80,12 @@ test('an object of no bytes is an object', async () => {
 });
 
 test('a put under If-None-Match with the ETag that is there is 412, with another it is done', async () => {
-  await ask('PUT', '/none-match');
-  const { headers } = await ask('PUT', '/none-match/key', { body: 'text' });
+  await using ceph = await startTestServer({ answersAsCeph: true });
+  const path = '/none-match/key';
+  await send(ceph, { method: 'PUT', path: '/none-match' });
+  const { headers } = await send(ceph, { method: 'PUT', path, body: 'text' });
   const put = (etag: string) =>
-    ask('PUT', '/none-match/key', { body: 'new', headers: { 'if-none-match': etag } });
+    send(ceph, { method: 'PUT', path, body: 'new', headers: { 'if-none-match': etag } });
   expect((await put(headers.etag ?? '')).status).toBe(412);
   expect((await put('"other"')).status).toBe(200);
 });

@@ -228,16 +228,6 @@ test('a conditional delete looks at the latest version, of many keys for each', 
   expect(await refusal(absent)).toEqual([404, 'NoSuchKey']);
 });
 
-test('an ETag in If-None-Match of a put refuses exactly that content', async () => {
-  const Bucket = await newBucket('plain');
-  const { ETag } = await put(Bucket, '1');
-  expect(await refusal(put(Bucket, '2', { IfNoneMatch: ETag }))).toEqual([
-    412,
-    'PreconditionFailed',
-  ]);
-  await put(Bucket, '2', { IfNoneMatch: '"other"' });
-});
-
 test('tags come with a put or after it, are copied or replaced, and are counted', async () => {
   const Bucket = await newBucket();
   const { VersionId } = await put(Bucket, '1', { Tagging: 'b=2&a' });

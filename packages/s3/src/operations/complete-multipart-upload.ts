@@ -25,7 +25,7 @@ type CompletedPart = CompleteMultipartUploadRequest['parts'][number];
 /** Source: AWS API reference, "CompleteMultipartUpload". */
 export async function completeMultipartUpload(call: S3Call): Promise<void> {
   const address = readUploadAddress(call);
-  const conditions = readWriteConditions(call.headers);
+  const conditions = readWriteConditions(call);
   const sizeBytes = readObjectSize(call);
   const key = customerKeyField(call);
   const root = await readXmlBody(call, {

@@ -28,7 +28,7 @@ export async function copyObject(call: S3Call): Promise<void> {
   const replace = readDirective(call, 'x-amz-metadata-directive') === 'REPLACE';
   const retag = readDirective(call, 'x-amz-tagging-directive') === 'REPLACE';
   const sourceConditions = readConditions(call, 'x-amz-copy-source-');
-  const conditions = readWriteConditions(call.headers);
+  const conditions = readWriteConditions(call);
   const checksumAlgorithm = readChecksumAlgorithm(call);
   const access = newObjectAccess(call, call.openBucket);
   const encryption = { ...encryptionField(call), ...sourceKeyField(call) };

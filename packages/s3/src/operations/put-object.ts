@@ -12,7 +12,7 @@ import type { S3Call } from '../s3-call.ts';
 export async function putObject(call: S3Call): Promise<void> {
   refuseUnsupportedHeaders(call);
   const metadata = Object.assign(readMetadata(call), newObjectAccess(call, call.openBucket));
-  const conditions = readWriteConditions(call.headers);
+  const conditions = readWriteConditions(call);
   const { encryption } = encryptionField(call);
   // Why CRC64NVME: it is what S3 computes and stores for a client that names no checksum.
   const { body, verification } = readObjectBody(call, 'crc64nvme');
