@@ -63,28 +63,34 @@ export async function rewrapped(
 /** What is said where the keys do not go together, for an object that is read, or for an upload. */
 export interface KeyRefusals {
   readonly missing: string;
-  readonly other: string;
+  /** Refuses another key. */
+  readonly other: () => ObjectStoreError;
   readonly needless: string;
 }
 
 export const OBJECT_REFUSALS: KeyRefusals = {
   missing:
     'The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.',
-  other: 'The provided encryption parameters did not match the ones used originally.',
+  other: () =>
+    new ObjectStoreError(
+      'AccessDenied',
+      'Requests specifying Server Side Encryption with Customer provided keys must provide the correct secret key.',
+    ),
   needless: 'The encryption parameters are not applicable to this object.',
 };
 
 export const UPLOAD_REFUSALS: KeyRefusals = {
   missing:
     'The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.',
-  other: 'The provided encryption parameters did not match the ones used originally.',
+  other: () =>
+    invalidRequest('The provided encryption parameters did not match the ones used originally.'),
   needless:
     'The multipart upload initiate did not request encryption. Please resend the request without sending encryption parameters.',
 };
 
 /**
  * The data key of an object or upload; undefined for one that is not encrypted. InvalidRequest where the customer's key
- * is missing, needless or another; KMS.NotFoundException where the named key is gone.
+ * is missing, needless, or not that of the upload, AccessDenied where it is not that of the object; KMS.NotFoundException where the named key is gone.
  */
 export async function openEncryption(
   context: StoreContext,
@@ -113,7 +119,7 @@ export function checkCustomerKey(
   }
   if (customerKey === undefined) throw invalidRequest(refusals.missing);
   const opened = openDataKey(context.env, customerKey, CUSTOMER, record.sealedKey);
-  if (opened === undefined) throw invalidRequest(refusals.other);
+  if (opened === undefined) throw refusals.other();
   return opened;
 }
 

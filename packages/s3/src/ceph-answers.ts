@@ -16,15 +16,16 @@ const CODES: ReadonlyMap<string, S3ErrorCode> = new Map([
   ['PutObjectLockConfiguration InvalidArgument', 'InvalidRetentionPeriod'],
 ]);
 
-/** Of a checksum that no body can have. */
-const NO_CHECKSUM = /^Value for x-amz-checksum-\w+ (trailing )?header is invalid\.$/;
+/** By the code of AWS and its words, where the code alone says too little. */
+const SAID: readonly (readonly [S3ErrorCode, RegExp, S3ErrorCode])[] = [
+  ['InvalidRequest', /^Value for x-amz-checksum-\w+ (trailing )?header is invalid/, 'BadDigest'],
+  ['AccessDenied', /must provide the correct secret key\.$/, 'InvalidRequest'],
+];
 
 /** The refusal as it is answered: AWS's, or that of Ceph where the server is to answer as Ceph. */
 export function inAskedWords(call: S3Call, refusal: S3Error): S3Error {
   if (!call.service.answersAsCeph) return refusal;
-  if (refusal.code === 'InvalidRequest' && NO_CHECKSUM.test(refusal.message)) {
-    return new S3Error('BadDigest', refusal.message, refusal.fields);
-  }
-  const code = CODES.get(`${call.operation} ${refusal.code}`);
+  const said = SAID.find(([code, words]) => code === refusal.code && words.test(refusal.message));
+  const code = said?.[2] ?? CODES.get(`${call.operation} ${refusal.code}`);
   return code === undefined ? refusal : new S3Error(code, refusal.message, refusal.fields);
 }

@@ -8,12 +8,17 @@ type Headers = Readonly<Record<string, string>>;
 type Ask = (method: string, path: string, headers?: Headers, body?: string) => Promise<RawAnswer>;
 
 const CUSTOMER = 'x-amz-server-side-encryption-customer';
-const key = Buffer.alloc(32, 7);
-const withKey: Headers = {
-  [`${CUSTOMER}-algorithm`]: 'AES256',
-  [`${CUSTOMER}-key`]: key.toString('base64'),
-  [`${CUSTOMER}-key-md5`]: createHash('md5').update(key).digest('base64'),
+const ANOTHER_KEY =
+  'Requests specifying Server Side Encryption with Customer provided keys must provide the correct secret key.';
+const keyOf = (byte: number): Headers => {
+  const key = Buffer.alloc(32, byte);
+  return {
+    [`${CUSTOMER}-algorithm`]: 'AES256',
+    [`${CUSTOMER}-key`]: key.toString('base64'),
+    [`${CUSTOMER}-key-md5`]: createHash('md5').update(key).digest('base64'),
+  };
 };
+const withKey = keyOf(7);
 const SHA256 = { 'x-amz-checksum-algorithm': 'SHA256' };
 let aws: TestServer;
 let ceph: TestServer;
@@ -106,6 +111,16 @@ test.each<[string, (ask: Ask) => Promise<readonly unknown[]>, unknown[], unknown
     },
     [501, 501, 501, 501, 501],
     [200, 200, 200, 200, 412],
+  ],
+  [
+    'an object under the key of a customer, read with another',
+    async (ask) => {
+      await ask('PUT', '/bucket/sealed', withKey, 'x');
+      const { status, code, message } = await ask('GET', '/bucket/sealed', keyOf(8));
+      return [status, code, message];
+    },
+    [403, 'AccessDenied', ANOTHER_KEY],
+    [400, 'InvalidRequest', ANOTHER_KEY],
   ],
   [
     'a retention of no days',
