@@ -71,10 +71,11 @@ async function tryComplete(
   await checkEarly(context, request);
   const listed = checkPartList(request);
   const open = await findUpload(context, request);
-  const { customerKey, needsCustomerKey = !open.record.checksumIsDefault } = request;
-  if (customerKey !== undefined || needsCustomerKey) {
+  const isKeyNeeded = request.asCeph ?? !open.record.checksumIsDefault;
+  if (request.customerKey !== undefined || isKeyNeeded) {
     checkCustomerKey(context, open.record.encryption, request.customerKey, UPLOAD_REFUSALS);
   }
+  checkChecksumType(request, open.record);
   const upload = await seal(context, open);
   if (upload === undefined) return undefined;
   const parts = selectParts(
@@ -172,7 +173,7 @@ async function readParts(
 function selectParts(
   context: StoreContext,
   request: CompleteMultipartUploadRequest,
-  { record: { checksumIsDefault } }: KnownUpload,
+  { record }: KnownUpload,
   stored: ReadonlyMap<number, PartRecord>,
 ): readonly PartRecord[] {
   const parts = request.parts.map((wanted) => {
@@ -180,7 +181,7 @@ function selectParts(
     if (
       part === undefined ||
       toHex(part.md5) !== wanted.etag ||
-      !sameChecksum(part, wanted, checksumIsDefault)
+      !sameChecksum(part, wanted, record.checksumIsDefault && request.asCeph === true)
     ) {
       throw new ObjectStoreError(
         'InvalidPart',
@@ -188,6 +189,7 @@ function selectParts(
         { uploadId: request.uploadId, partNumber: wanted.partNumber, etag: wanted.etag },
       );
     }
+    if (!request.asCeph) requireListedChecksum(wanted, record);
     return part;
   });
   for (const part of parts.slice(0, -1)) {
@@ -206,19 +208,23 @@ function selectParts(
   return parts;
 }
 
-function sameChecksum(
-  part: PartRecord,
-  wanted: CompleteMultipartUploadRequest['parts'][number],
-  checksumIsDefault: boolean,
-): boolean {
+function sameChecksum(part: PartRecord, wanted: PartList[number], anotherIsFine: boolean): boolean {
   if (wanted.checksum === undefined) return true;
   // One that the part came with, and was held against then; it was not kept.
-  if (checksumIsDefault && wanted.checksum.algorithm !== part.checksum?.algorithm) return true;
+  if (anotherIsFine && wanted.checksum.algorithm !== part.checksum?.algorithm) return true;
   const bytes = fromBase64(wanted.checksum.value);
   return (
     bytes !== undefined &&
     part.checksum?.algorithm === wanted.checksum.algorithm &&
     equalBytes(part.checksum.bytes, bytes)
+  );
+}
+
+function requireListedChecksum(wanted: PartList[number], upload: UploadRecord): void {
+  if (upload.checksumType !== 'composite' || wanted.checksum !== undefined) return;
+  throw new ObjectStoreError(
+    'InvalidRequest',
+    `The upload was created using a ${upload.checksumAlgorithm} checksum. The complete request must include the checksum for each part. It was missing for part ${wanted.partNumber} in the request.`,
   );
 }
 
@@ -272,11 +278,10 @@ function checkWhole(
   }
 }
 
-/** Holds what the request says of the checksum of the whole against the upload's type, and the object's value. */
-function checkWholeChecksum(
+/** Holds what the request says of the type of the checksum of the whole against that of the upload. */
+function checkChecksumType(
   { checksum: wanted = {} }: CompleteMultipartUploadRequest,
   upload: UploadRecord,
-  record: ObjectRecord,
 ): void {
   const type = upload.checksumIsDefault ? undefined : upload.checksumType;
   if (wanted.type !== undefined && wanted.type !== type) {
@@ -286,9 +291,20 @@ function checkWholeChecksum(
       `The upload was created using the ${mode} checksum mode. The complete request must use the same checksum mode.`,
     );
   }
+}
+
+/** Holds what the request says of the checksum of the whole against the object's value. */
+function checkWholeChecksum(
+  { checksum: wanted = {}, asCeph }: CompleteMultipartUploadRequest,
+  upload: UploadRecord,
+  record: ObjectRecord,
+): void {
   if (wanted.value === undefined) return;
   const own = storedChecksumOf(record);
+  const isTyped =
+    wanted.type !== undefined || own?.type === 'composite' || upload.checksumIsDefault;
   if (
+    (isTyped || asCeph) &&
     own?.algorithm === wanted.algorithm &&
     // Why: minio-go sends a composite checksum without its `-N`, and S3 takes it so.
     (own?.value === wanted.value || own?.value === `${wanted.value}-${record.partCount}`)

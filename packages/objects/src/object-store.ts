@@ -255,10 +255,7 @@ export interface ObjectReader {
   readonly length: number;
   /** The part that was asked for by its number, of an object that has parts. */
   readonly part: PartInfo | undefined;
-  /**
-   * The bytes, checked, in pieces of at most 1 MiB. A piece is valid until the next one is asked for, or
-   * until `release`d: its buffer goes back to a pool.
-   */
+  /** The bytes, checked, in pieces of at most 1 MiB. One is valid until the next is asked for or it is `release`d to its pool. */
   readonly body: AsyncIterable<Uint8Array>;
   /** All bytes at once if the store already has them in memory and they are few (at most 128 KiB). */
   readonly immediate: Uint8Array | undefined;
@@ -464,9 +461,10 @@ export interface CompleteMultipartUploadRequest extends UploadAddress {
   /** The whole object's as the client knows it, composite also without `-N`: another is BadDigest, another type InvalidRequest. */
   readonly checksum?: Partial<StoredChecksum>;
   readonly sizeBytes?: number;
-  /** That the upload was created with; needed only where a checksum algorithm was named then, or `needsCustomerKey` is true. */
+  /** That the upload was created with; needed only where a checksum algorithm was named then, or `asCeph` is true. */
   readonly customerKey?: Uint8Array;
-  readonly needsCustomerKey?: true;
+  /** As Ceph's gateway has it, not AWS: the key is needed, and checksums may be left out of the list, or be in it needlessly. */
+  readonly asCeph?: true;
 }
 
 export interface ListPartsRequest extends UploadAddress {

@@ -19,6 +19,7 @@ const keyOf = (byte: number): Headers => {
   };
 };
 const withKey = keyOf(7);
+const SUMMED = { 'x-amz-checksum-sha256': createHash('sha256').update('one').digest('base64') };
 const SHA256 = { 'x-amz-checksum-algorithm': 'SHA256' };
 let aws: TestServer;
 let ceph: TestServer;
@@ -46,12 +47,14 @@ async function upload(
   first: Headers,
   each: Headers,
   last: Headers = {},
+  sumsAre: 'listed' | 'unlisted' = 'listed',
 ): Promise<RawAnswer> {
   const begun = await ask('POST', `/bucket/${name}?uploads`, first);
   const id = `uploadId=${begun.element('UploadId')}`;
   const part = await ask('PUT', `/bucket/${name}?partNumber=1&${id}`, each, 'one');
   const sum = part.headers['x-amz-checksum-sha256'];
-  const sums = sum === undefined ? '' : `<ChecksumSHA256>${sum}</ChecksumSHA256>`;
+  const sums =
+    sum === undefined || sumsAre === 'unlisted' ? '' : `<ChecksumSHA256>${sum}</ChecksumSHA256>`;
   const list = `<Part><PartNumber>1</PartNumber><ETag>${part.headers.etag}</ETag>${sums}</Part>`;
   const body = `<CompleteMultipartUpload>${list}</CompleteMultipartUpload>`;
   return await ask('POST', `/bucket/${name}?${id}`, last, body);
@@ -123,6 +126,54 @@ test.each<[string, (ask: Ask) => Promise<readonly unknown[]>, unknown[], unknown
     [400, 'InvalidRequest', ANOTHER_KEY],
   ],
   [
+    'a composite upload whose parts are listed without their checksums',
+    async (ask) => {
+      const { status, code, message } = await upload(ask, 'sums', SHA256, SUMMED, {}, 'unlisted');
+      return [status, code, message];
+    },
+    [
+      400,
+      'InvalidRequest',
+      'The upload was created using a sha256 checksum. The complete request must include the checksum for each part. It was missing for part 1 in the request.',
+    ],
+    [200, undefined, undefined],
+  ],
+  [
+    'a part without a checksum, of a composite upload',
+    async (ask) => {
+      const begun = await ask('POST', '/bucket/sums?uploads', SHA256);
+      const path = `/bucket/sums?partNumber=1&uploadId=${begun.element('UploadId')}`;
+      const { status, code, message } = await ask('PUT', path, {}, 'one');
+      return [status, code, message];
+    },
+    [
+      400,
+      'InvalidRequest',
+      'Checksum Type mismatch occurred, expected checksum Type: sha256, actual checksum Type: null',
+    ],
+    [200, undefined, undefined],
+  ],
+  [
+    'checksums of parts, of an upload that named no algorithm',
+    async (ask) => {
+      const { status, code } = await upload(ask, 'sums', {}, SUMMED);
+      return [status, code];
+    },
+    [400, 'InvalidPart'],
+    [200, undefined],
+  ],
+  [
+    'the checksum of the whole object, without its type',
+    async (ask) => {
+      const first = { 'x-amz-checksum-algorithm': 'CRC32', 'x-amz-checksum-type': 'FULL_OBJECT' };
+      const last = { 'x-amz-checksum-crc32': 'emyG8Q==' };
+      const { status, code } = await upload(ask, 'sums', first, {}, last);
+      return [status, code];
+    },
+    [400, 'BadDigest'],
+    [200, undefined],
+  ],
+  [
     'a retention of no days',
     async (ask) => {
       const rule =
@@ -161,7 +212,7 @@ test.each<[string, (ask: Ask) => Promise<readonly unknown[]>, unknown[], unknown
   [
     'a composite checksum among the attributes',
     async (ask) => {
-      expect((await upload(ask, 'composite', SHA256, SHA256)).status).toBe(200);
+      expect((await upload(ask, 'composite', SHA256, SUMMED)).status).toBe(200);
       const headers = { 'x-amz-object-attributes': 'Checksum' };
       const shown = await ask('GET', '/bucket/composite?attributes', headers);
       return [shown.element('ChecksumSHA256')?.replace(/^.*=/, '=')];

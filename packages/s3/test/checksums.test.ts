@@ -168,7 +168,7 @@ test.each([...COMPOSITES])(
           UploadId,
           MultipartUpload: {
             Parts: [
-              { PartNumber: 1, ETag: Parts[0]?.ETag },
+              { ...Parts[0], PartNumber: 1 },
               { PartNumber: 2, ETag, [`Checksum${algorithm}`]: sum },
             ],
           },

@@ -212,11 +212,11 @@ test('a multipart upload that names a checksum wants its key with every part and
     );
   expect(await refused(part(2, {}))).toBe('400 InvalidRequest');
   expect(await refused(part(2, B.args))).toBe('400 InvalidRequest');
-  const Parts: { PartNumber: number; ETag: string | undefined }[] = [];
+  const Parts: object[] = [];
   for (const PartNumber of [1, 2]) {
-    const { ETag, SSECustomerKeyMD5 } = await part(PartNumber, A.args);
+    const { ETag, ChecksumCRC32, SSECustomerKeyMD5 } = await part(PartNumber, A.args);
     expect(SSECustomerKeyMD5).toBe(A.md5);
-    Parts.push({ PartNumber, ETag });
+    Parts.push({ PartNumber, ETag, ChecksumCRC32 });
   }
   await s3.send(new PutObjectCommand({ Bucket, Key: 'from', Body: 'abcdef', ...B.args }));
   const copy = (more: object) =>

@@ -60,11 +60,12 @@ async function uploaded(
   begin: Headers,
   part: Headers = {},
   end: Headers = {},
+  listed: string = '',
 ): Promise<RawAnswer> {
   const { element } = await done('POST', `${path}?uploads`, begin);
   const upload = `${path}?uploadId=${element('UploadId')}`;
   const { headers } = await done('PUT', `${upload}&partNumber=1`, part, '123456789');
-  const body = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${headers.etag}</ETag></Part></CompleteMultipartUpload>`;
+  const body = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${headers.etag}</ETag>${listed}</Part></CompleteMultipartUpload>`;
   return send(server, { method: 'POST', path: upload, headers: end, body });
 }
 
@@ -324,14 +325,16 @@ test.each(['sha1', 'sha256', 'sha512', 'md5', 'xxhash64', 'xxhash3', 'xxhash128'
     await done('PUT', `/composite-${algorithm}`);
     const path = `/composite-${algorithm}/key`;
     const begin = { 'x-amz-checksum-algorithm': algorithm.toUpperCase() };
-    const name = `Checksum${algorithm.toUpperCase()}`;
-    const value = (await uploaded(path, begin)).element(name) ?? '';
+    const element = `Checksum${algorithm.toUpperCase()}`;
+    const name = `x-amz-checksum-${algorithm}`;
+    await done('PUT', path, {}, '123456789');
+    const copy = { 'x-amz-copy-source': path, ...begin };
+    const sum = (await done('PUT', `${path}-2`, copy)).element(element) ?? '';
+    const upload = (end: Headers) =>
+      uploaded(path, begin, { [name]: sum }, end, `<${element}>${sum}</${element}>`);
+    const value = (await upload({})).element(element) ?? '';
     const wrong = value.replace(/^./, (first) => (first === 'A' ? 'B' : 'A'));
-    const answers = await Promise.all(
-      [value, wrong].map((sum) =>
-        uploaded(path, begin, {}, { [`x-amz-checksum-${algorithm}`]: sum }),
-      ),
-    );
+    const answers = await Promise.all([value, wrong].map((whole) => upload({ [name]: whole })));
     expect(answers.map(({ status, code }) => [status, code])).toEqual([
       [200, undefined],
       [400, 'BadDigest'],

@@ -297,8 +297,9 @@ test.each([
   const { created, mode, other } = asked;
   const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ ...at, ...created }));
   const part = new UploadPartCommand({ ...at, UploadId, PartNumber: 1, Body: 'text' });
-  const { ETag } = await s3.send(part);
-  const complete = { ...at, UploadId, MultipartUpload: { Parts: [{ PartNumber: 1, ETag }] } };
+  const { ETag, ChecksumCRC32 } = await s3.send(part);
+  const listed = { PartNumber: 1, ETag, ...(mode !== 'null' && { ChecksumCRC32 }) };
+  const complete = { ...at, UploadId, MultipartUpload: { Parts: [listed] } };
   await expect(
     s3.send(new CompleteMultipartUploadCommand({ ...complete, ChecksumType: other })),
   ).rejects.toMatchObject({ name: 'InvalidRequest', message: expect.stringContaining(mode) });
@@ -315,8 +316,8 @@ test.each([
     new CreateMultipartUploadCommand({ ...at, ChecksumAlgorithm: 'CRC32C' }),
   );
   const part = { ...at, UploadId, PartNumber: 1, Body: '123456789', ChecksumCRC32C: '4waSgw==' };
-  const { ETag } = await s3.send(new UploadPartCommand(part));
-  const MultipartUpload = { Parts: [{ PartNumber: 1, ETag }] };
+  const { ETag, ChecksumCRC32C } = await s3.send(new UploadPartCommand(part));
+  const MultipartUpload = { Parts: [{ PartNumber: 1, ETag, ChecksumCRC32C }] };
   const complete = (sums: object) =>
     s3.send(new CompleteMultipartUploadCommand({ ...at, UploadId, MultipartUpload, ...sums }));
   const wrong = [{ ChecksumCRC32C: '4waSgw==' }, { ChecksumCRC32C: 'pzJFoA==-2' }];

@@ -409,8 +409,8 @@ test('an upload that names no checksum gets CRC64NVME, whatever its parts come w
   expect(first.ChecksumSHA256).toMatch(/=$/);
   const second = await part(2, Buffer.from('b'), 'CRC32');
   const Parts = [
-    { PartNumber: 1, ETag: first.ETag, ChecksumSHA256: first.ChecksumSHA256 },
-    { PartNumber: 2, ETag: second.ETag, ChecksumCRC32: second.ChecksumCRC32 },
+    { PartNumber: 1, ETag: first.ETag },
+    { PartNumber: 2, ETag: second.ETag },
   ];
   const done = await s3.send(
     new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts } }),

@@ -43,7 +43,7 @@ export async function completeMultipartUpload(call: S3Call): Promise<void> {
     ...address,
     parts,
     ...key,
-    ...(call.service.answersAsCeph && { needsCustomerKey: true }),
+    ...(call.service.answersAsCeph && { asCeph: true }),
     ...(conditions !== undefined && { conditions }),
     ...(checksum !== undefined && { checksum }),
     ...(sizeBytes !== undefined && { sizeBytes }),

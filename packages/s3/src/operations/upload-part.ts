@@ -1,4 +1,4 @@
-import type { BodyVerification, ChecksumAlgorithm, PartInfo } from '@holdfast/objects';
+import type { BodyVerification, ChecksumAlgorithm, PartInfo, UploadInfo } from '@holdfast/objects';
 import { sendEmpty } from '../answer.ts';
 import { digestText } from '../body/index.ts';
 import { readClaimedAlgorithm } from '../checksum-headers.ts';
@@ -24,14 +24,7 @@ export async function uploadPart(call: S3Call): Promise<void> {
   }
   // Why before the body: a client that sends 100-continue learns NoSuchUpload without sending the part.
   const upload = await store.getMultipartUpload(address);
-  const claimed = readClaimedAlgorithm(call);
-  if (
-    upload.checksumAlgorithm !== undefined &&
-    !upload.checksumIsDefault &&
-    claimed !== undefined
-  ) {
-    if (claimed !== upload.checksumAlgorithm) throw typeMismatch(upload.checksumAlgorithm, claimed);
-  }
+  checkClaimedAlgorithm(call, upload);
   const { body, verification } = readObjectBody(call, upload.checksumAlgorithm);
   // Why not what the part keeps: the client wants to see the checksum that it sent.
   let accepted: PartInfo['checksum'];
@@ -53,7 +46,18 @@ export async function uploadPart(call: S3Call): Promise<void> {
   await sendEmpty(call, 200, headers);
 }
 
-function typeMismatch(expected: ChecksumAlgorithm, actual: ChecksumAlgorithm): S3Error {
+/** A part comes with a checksum of the upload's algorithm; to one of the whole object it may come without. */
+function checkClaimedAlgorithm(call: S3Call, upload: UploadInfo): void {
+  const { checksumAlgorithm: expected, checksumIsDefault, checksumType } = upload;
+  if (expected === undefined || checksumIsDefault) return;
+  const claimed = readClaimedAlgorithm(call);
+  const isNeeded = checksumType === 'composite' && !call.service.answersAsCeph;
+  if (claimed === undefined ? isNeeded : claimed !== expected) {
+    throw typeMismatch(expected, claimed);
+  }
+}
+
+function typeMismatch(expected: ChecksumAlgorithm, actual = 'null'): S3Error {
   return new S3Error(
     'InvalidRequest',
     `Checksum Type mismatch occurred, expected checksum Type: ${expected}, actual checksum Type: ${actual}`,
