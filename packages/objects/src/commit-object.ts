@@ -13,8 +13,8 @@ import { put, type StoreContext } from './store-context.ts';
 export interface ObjectWrite extends ObjectAddress, JudgedWrite {
   /** What the write is called where changes are told. */
   readonly event: ChangeName;
-  /** Throws where the request's conditions do not hold for the object as it is now. */
-  readonly check: (current: ObjectRecord | undefined) => void;
+  /** Throws where the request's conditions do not hold for the object as it is now, and since the revision of its last change. */
+  readonly check: (current: ObjectRecord | undefined, changedAt: number | undefined) => void;
   /** The record to write at the wall-clock time `nowMs`; its version is decided here. */
   readonly record: (nowMs: number) => ObjectRecord;
   /** Asked for in the same transaction: where one does not hold, the result says which. */
@@ -76,7 +76,7 @@ async function tryCommit(
     if (fresh.version !== bucket.version) return 'raced';
   }
   checkJudged(bucket, write);
-  write.check(latest.object?.record);
+  write.check(latest.object?.record, latest.object?.version);
 
   const nowMs = context.env.clock.nowMs();
   const succeeding = succeed(context, bucket, write.key, latest, nowMs);

@@ -86,11 +86,18 @@ async function tryComplete(
   );
   const object = assemble(context, request, upload.record, parts);
   const { bucket, key, conditions } = request;
+  const begunAt =
+    conditions?.ifMatch === undefined ? Infinity : await revisionOfStart(context, upload);
   const written = await commitObject(context, {
     event: 'ObjectCreated:CompleteMultipartUpload',
     bucket,
     key,
-    check: (current) => checkWriteConditions(conditions, validatorsOf(current), key),
+    check: (current, changedAt = 0) => {
+      checkWriteConditions(conditions, validatorsOf(current), key);
+      if (changedAt <= begunAt || current === undefined) return;
+      // Why its time too: tags, and another seal of its key, change the entry and not the object.
+      if (current.modifiedMs >= upload.record.initiatedMs) throw writtenSince(key);
+    },
     record: (nowMs) => ({ ...object.record, modifiedMs: nowMs }),
     conditions: [unchanged(upload.kvKey, upload.version)],
     operations: (known, record) => {
@@ -113,6 +120,20 @@ async function tryComplete(
   if ('lost' in written) return undefined;
   context.sweeper.push(object.leftovers.tasks);
   return written;
+}
+
+/** The revision in which the upload began: that of an entry which is there with it, and is written once. */
+async function revisionOfStart(context: StoreContext, upload: KnownUpload): Promise<number> {
+  const entry = await context.kv.get(idKey(KEY_SPACE.partGroup, upload.uploadId));
+  return entry?.version ?? Infinity;
+}
+
+function writtenSince(key: string): ObjectStoreError {
+  return new ObjectStoreError(
+    'ConditionalRequestConflict',
+    'The object was written since the upload began.',
+    { key, condition: 'If-Match' },
+  );
 }
 
 /** undefined for the null version, which is found by its name. */

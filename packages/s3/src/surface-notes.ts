@@ -34,7 +34,7 @@ const SIGNED = 'all that are signed';
 export const OPERATION_NOTES: Notes = {
   CompleteMultipartUpload: {
     difference:
-      'White space keeps the connection alive after 5 s; an error then comes under status 200, as AWS documents. The time of the object is that of its completion; AWS has that of CreateMultipartUpload',
+      'White space keeps the connection alive after 5 s; an error then comes under status 200, as AWS documents. The time of the object is that of its completion; AWS has that of CreateMultipartUpload. `If-None-Match: *` asks whether an object is there now; AWS answers 409 also where one was deleted since the upload began',
   },
   CopyObject: {
     difference:

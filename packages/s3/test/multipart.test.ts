@@ -9,6 +9,7 @@ import {
   ListMultipartUploadsCommand,
   ListPartsCommand,
   PutObjectCommand,
+  PutObjectTaggingCommand,
   type S3Client,
   UploadPartCommand,
   UploadPartCopyCommand,
@@ -245,6 +246,27 @@ test('If-None-Match on complete lets no one be overwritten', async () => {
   ).rejects.toMatchObject({ name: 'PreconditionFailed', $metadata: { httpStatusCode: 412 } });
   const got = await s3.send(new GetObjectCommand({ Bucket, Key }));
   expect(await got.Body?.transformToString()).toBe('first');
+});
+
+test('If-Match on complete is 409 where the object was written since the upload began', async () => {
+  const at = { Bucket, Key: 'written' };
+  const put = async () => (await s3.send(new PutObjectCommand({ ...at, Body: 'same' }))).ETag;
+  await put();
+  const complete = async (during: () => Promise<unknown>, IfMatch: string) => {
+    server.clock.advance(1);
+    const { UploadId = '' } = await s3.send(new CreateMultipartUploadCommand(at));
+    const MultipartUpload = { Parts: [await upload(at.Key, UploadId, 1, Buffer.from('more'))] };
+    await during();
+    const last = { ...at, UploadId, IfMatch, MultipartUpload };
+    return await s3.send(new CompleteMultipartUploadCommand(last));
+  };
+  const before = (await put()) ?? '';
+  const conflict = { name: 'ConditionalRequestConflict', $metadata: { httpStatusCode: 409 } };
+  await expect(complete(put, before)).rejects.toMatchObject(conflict);
+  // Its tags are none of its bytes.
+  const Tagging = { TagSet: [{ Key: 'a', Value: 'b' }] };
+  const tag = () => s3.send(new PutObjectTaggingCommand({ ...at, Tagging }));
+  expect((await complete(tag, before)).ETag).toMatch(/-1"$/);
 });
 
 test('a full-object checksum of a multipart upload is checked and stored', async () => {
