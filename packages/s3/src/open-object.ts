@@ -43,7 +43,8 @@ export async function openObject(call: S3Call): Promise<OpenObject> {
       headers.push('Content-Range', `bytes ${offset}-${offset + length - 1}/${info.sizeBytes}`);
     }
     const { part } = reader;
-    if (part?.checksum !== undefined && info.checksum !== undefined) {
+    const isOfPart = info.checksum?.type === 'composite' || length === info.sizeBytes;
+    if (part?.checksum !== undefined && info.checksum !== undefined && isOfPart) {
       const { algorithm, value } = part.checksum;
       headers.push(...checksumHeaders({ algorithm, value, type: info.checksum.type }));
     }

@@ -65,11 +65,7 @@ export const OPERATION_NOTES: Notes = {
   GetBucketReplication: { state: 'part', difference: SAME_DEFAULT },
   GetBucketRequestPayment: { state: 'part', difference: SAME_DEFAULT },
   GetObject: {
-    difference:
-      'Of a plain object part 1 is all of it. A part is sent with its own checksum. Of several ranges none is used, as on AWS',
-  },
-  GetObjectAttributes: {
-    difference: 'Parts are shown also where they have no checksum',
+    difference: 'Of a plain object part 1 is all of it. Of several ranges none is used, as on AWS',
   },
   GetObjectTagging: { difference: 'Tags are in the order of their names' },
   GetPublicAccessBlock: { difference: 'New buckets have none' },

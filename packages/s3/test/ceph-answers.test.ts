@@ -221,6 +221,17 @@ test.each<[string, (ask: Ask) => Promise<readonly unknown[]>, unknown[], unknown
     ['=-1'],
   ],
   [
+    'the parts of an object without composite checksums',
+    async (ask) => {
+      expect((await upload(ask, 'parts', {}, {})).status).toBe(200);
+      const headers = { 'x-amz-object-attributes': 'ObjectParts' };
+      const { body } = await ask('GET', '/bucket/parts?attributes', headers);
+      return [/<ObjectParts>(<\w+>).*<\/ObjectParts>/.exec(body)?.[1], body.includes('<Size>3')];
+    },
+    ['<PartsCount>', false],
+    ['<PartsCount>', true],
+  ],
+  [
     'the copy of a part that its source does not have',
     async (ask) => {
       const begun = await ask('POST', '/bucket/copied?uploads');

@@ -45,7 +45,11 @@ export async function getObjectAttributes(call: S3Call): Promise<void> {
     inner += `<Checksum>${checksumElements(shown)}</Checksum>`;
   }
   if (wanted.has('ObjectParts') && info.partCount !== undefined) {
-    inner += partsElement(call, info.partCount, page);
+    // As on AWS: parts are shown for their checksums.
+    const isShown = info.checksum?.type === 'composite' || call.service.answersAsCeph;
+    inner += isShown
+      ? partsElement(call, info.partCount, page)
+      : `<ObjectParts>${element('PartsCount', String(info.partCount))}</ObjectParts>`;
   }
   if (wanted.has('StorageClass')) {
     inner += element('StorageClass', info.metadata.storageClass ?? 'STANDARD');
