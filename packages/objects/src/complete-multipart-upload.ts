@@ -69,8 +69,8 @@ async function tryComplete(
   requestMd5: Uint8Array,
 ): Promise<ObjectRecord | undefined> {
   await checkEarly(context, request);
-  const listed = checkPartList(request);
   const open = await findUpload(context, request);
+  const listed = checkPartList(request);
   const isKeyNeeded = request.asCeph ?? !open.record.checksumIsDefault;
   if (request.customerKey !== undefined || isKeyNeeded) {
     checkCustomerKey(context, open.record.encryption, request.customerKey, UPLOAD_REFUSALS);

@@ -33,6 +33,10 @@ export function readCount(
 export function readInteger(call: S3Call, name: string): number | undefined {
   const text = call.parameter(name);
   if (text === undefined || text === '') return undefined;
+  if (/^-\d+$/.test(text)) {
+    const message = `Argument ${name} must be an integer between 0 and ${MAX_INTEGER}`;
+    throw invalidArgument(message, name, text);
+  }
   const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
   if (!(value <= MAX_INTEGER)) {
     throw invalidArgument(`Provided ${name} not an integer or within integer range`, name, text);

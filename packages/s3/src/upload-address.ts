@@ -12,11 +12,12 @@ export function readUploadAddress(call: S3Call): UploadAddress {
 
 /** `partNumber`, which UploadPart and UploadPartCopy must have. */
 export function requirePartNumber(call: S3Call): number {
-  const partNumber = readPartNumber(call);
+  const text = call.parameter('partNumber') ?? '';
+  const partNumber = text.startsWith('-') ? undefined : readPartNumber(call);
   if (partNumber !== undefined) return partNumber;
   throw new S3Error(
     'InvalidArgument',
     `Part number must be an integer between 1 and ${MAX_PARTS}, inclusive`,
-    { ArgumentName: 'partNumber', ArgumentValue: call.parameter('partNumber') ?? '' },
+    { ArgumentName: 'partNumber', ArgumentValue: text },
   );
 }

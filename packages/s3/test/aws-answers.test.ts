@@ -252,6 +252,25 @@ test.each<[string, Partial<RawRequest> & { path: string }, Record<string, string
   ],
   ['a policy of no bytes', { path: '/words?policy', body: '' }, { Code: 'MalformedPolicy' }],
   [
+    'a part with a number below zero',
+    { path: '/words/key?partNumber=-1&uploadId=x' },
+    {
+      Code: 'InvalidArgument',
+      Message: 'Part number must be an integer between 1 and 10000, inclusive',
+      ArgumentName: 'partNumber',
+      ArgumentValue: '-1',
+    },
+  ],
+  [
+    'a number of parts below zero',
+    { method: 'GET', path: '/words/key?max-parts=-1&uploadId=x' },
+    {
+      Code: 'InvalidArgument',
+      Message: 'Argument max-parts must be an integer between 0 and 2147483647',
+      ArgumentName: 'max-parts',
+    },
+  ],
+  [
     'a minimum size of transitions that there is not',
     {
       path: '/words?lifecycle',
@@ -273,7 +292,10 @@ test.each<[string, Partial<RawRequest> & { path: string }, Record<string, string
   ],
 ])('%s is refused in the words of AWS', async (_what, request, fields) => {
   await ask('PUT', '/words');
-  const { element } = await ask('PUT', request.path, { body: 'text', ...request });
+  const { element } = await ask(request.method ?? 'PUT', request.path, {
+    body: 'text',
+    ...request,
+  });
   const said = Object.fromEntries(Object.keys(fields).map((name) => [name, element(name)]));
   expect(said).toEqual(fields);
 });

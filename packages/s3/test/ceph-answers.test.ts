@@ -232,6 +232,17 @@ test.each<[string, (ask: Ask) => Promise<readonly unknown[]>, unknown[], unknown
     ['<PartsCount>', true],
   ],
   [
+    'an upload that is completed without a list of parts',
+    async (ask) => {
+      const begun = await ask('POST', '/bucket/empty?uploads');
+      const path = `/bucket/empty?uploadId=${begun.element('UploadId')}`;
+      const { status, code, message } = await ask('POST', path);
+      return [status, code, message, (await ask('POST', '/bucket/empty?uploadId=x')).code];
+    },
+    [400, 'InvalidRequest', 'You must specify at least one part', 'NoSuchUpload'],
+    [400, 'MalformedXML', 'You must specify at least one part', 'NoSuchUpload'],
+  ],
+  [
     'the copy of a part that its source does not have',
     async (ask) => {
       const begun = await ask('POST', '/bucket/copied?uploads');

@@ -35,9 +35,7 @@ export async function completeMultipartUpload(call: S3Call): Promise<void> {
     // The checksum headers are the object's here, not the document's.
     ignoreChecksums: true,
   });
-  if (root === undefined) throw malformed();
-  const parts = checkChildren(root, { Part: 'many' }).all('Part').map(readPart);
-  if (parts.length === 0 || parts.length > MAX_PARTS) throw malformed();
+  const parts = root === undefined ? [] : readParts(root);
   const checksum = readChecksumValue(call);
   const completed = call.store.completeMultipartUpload({
     ...address,
@@ -58,6 +56,12 @@ export async function completeMultipartUpload(call: S3Call): Promise<void> {
       ...expirationHeaders(call, { ...info, tagging: info.metadata.tagging }),
     ],
   );
+}
+
+function readParts(root: XmlElement): readonly CompletedPart[] {
+  const parts = checkChildren(root, { Part: 'many' }).all('Part').map(readPart);
+  if (parts.length === 0 || parts.length > MAX_PARTS) throw malformed();
+  return parts;
 }
 
 function readObjectSize(call: S3Call): number | undefined {
