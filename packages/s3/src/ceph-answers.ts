@@ -19,6 +19,7 @@ const CODES: ReadonlyMap<string, S3ErrorCode> = new Map([
 /** By the code of AWS and its words, where the code alone says too little. */
 const SAID: readonly (readonly [S3ErrorCode, RegExp, S3ErrorCode])[] = [
   ['InvalidRequest', /^Value for x-amz-checksum-\w+ (trailing )?header is invalid/, 'BadDigest'],
+  ['AuthorizationQueryParametersError', /^X-Amz-Expires must be /, 'AccessDenied'],
   ['InvalidRequest', /^You must specify at least one part$/, 'MalformedXML'],
   ['AccessDenied', /must provide the correct secret key\.$/, 'InvalidRequest'],
 ];

@@ -60,7 +60,7 @@ export const OPERATION_NOTES: Notes = {
   GetBucketAcl: { difference: 'Grants of groups are listed first' },
   GetBucketLogging: { state: 'part', difference: SAME_DEFAULT },
   GetBucketPolicyStatus: {
-    difference: 'Without a policy it answers too, and counts the ACL',
+    difference: 'Counts the ACL too',
   },
   GetBucketReplication: { state: 'part', difference: SAME_DEFAULT },
   GetBucketRequestPayment: { state: 'part', difference: SAME_DEFAULT },

@@ -5,6 +5,7 @@ import { type RawAnswer, send } from './raw-client.ts';
 import { startTestServer, type TestServer } from './test-server.ts';
 
 type Headers = Readonly<Record<string, string>>;
+/** Signed, but for what is signed in its path. */
 type Ask = (method: string, path: string, headers?: Headers, body?: string) => Promise<RawAnswer>;
 
 const CUSTOMER = 'x-amz-server-side-encryption-customer';
@@ -243,6 +244,27 @@ test.each<[string, (ask: Ask) => Promise<readonly unknown[]>, unknown[], unknown
     [400, 'MalformedXML', 'You must specify at least one part', 'NoSuchUpload'],
   ],
   [
+    'whether a bucket without a policy is public',
+    async (ask) => {
+      const { status, code, element } = await ask('GET', '/locked?policyStatus');
+      return [status, code, element('IsPublic')];
+    },
+    [404, 'NoSuchBucketPolicy', undefined],
+    [200, undefined, 'false'],
+  ],
+  [
+    'a signed URL that is good for more than a week, or for less than nothing',
+    async (ask) => {
+      const scope = 'X-Amz-Credential=a%2F20260101%2Fus-east-1%2Fs3%2Faws4_request';
+      const signed = `X-Amz-Algorithm=AWS4-HMAC-SHA256&${scope}&X-Amz-Date=20260101T000000Z&X-Amz-SignedHeaders=host&X-Amz-Signature=b`;
+      const path = (seconds: number) => `/bucket/key?${signed}&X-Amz-Expires=${seconds}`;
+      const [long, past] = [await ask('GET', path(604_801)), await ask('GET', path(-1))];
+      return [long.status, long.code, past.status, past.code];
+    },
+    [400, 'AuthorizationQueryParametersError', 400, 'AuthorizationQueryParametersError'],
+    [403, 'AccessDenied', 403, 'AccessDenied'],
+  ],
+  [
     'the copy of a part that its source does not have',
     async (ask) => {
       const begun = await ask('POST', '/bucket/copied?uploads');
@@ -269,6 +291,12 @@ test.each<[string, (ask: Ask) => Promise<readonly unknown[]>, unknown[], unknown
   const askOf =
     (server: TestServer): Ask =>
     (method, path, headers = {}, body = '') =>
-      send(server, { method, path, headers, ...(body !== '' && { body }) });
+      send(server, {
+        method,
+        path,
+        headers,
+        anonymous: path.includes('X-Amz-'),
+        ...(body !== '' && { body }),
+      });
   expect([await answers(askOf(aws)), await answers(askOf(ceph))]).toEqual([asAws, asCeph]);
 });

@@ -134,11 +134,10 @@ function checkAlgorithm(algorithm: string): void {
 function parseExpires(text: string): number {
   const seconds = /^[+-]?[0-9]+$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isNaN(seconds)) throw invalid('X-Amz-Expires should be a number');
-  // Why not AuthorizationQueryParametersError, as S3 says: clients take 403 for a URL that is of no use any more.
-  if (seconds < 0) throw refused('X-Amz-Expires must be non-negative');
+  if (seconds < 0) throw invalid('X-Amz-Expires must be non-negative');
   if (seconds === 0) throw refused('X-Amz-Expires must be at least one second');
   if (seconds > MAX_EXPIRES_SECONDS) {
-    throw refused(
+    throw invalid(
       'X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must ' +
         'be less than 604800 seconds',
     );

@@ -52,8 +52,12 @@ describe('a presigned request', () => {
     );
   });
 
-  test.each(['0', '-1', '604801'])('that lives for %s seconds is of no use', (expires) => {
-    expect(refusal(presignedRequest({ expires })).code).toBe('AccessDenied');
+  test.each([
+    ['0', 'AccessDenied'],
+    ['-1', 'AuthorizationQueryParametersError'],
+    ['604801', 'AuthorizationQueryParametersError'],
+  ])('that lives for %s seconds is refused', (expires, code) => {
+    expect(refusal(presignedRequest({ expires })).code).toBe(code);
   });
 
   test('may live for a week', () => {
