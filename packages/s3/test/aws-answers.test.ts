@@ -271,6 +271,25 @@ test.each<[string, Partial<RawRequest> & { path: string }, Record<string, string
     },
   ],
   [
+    'a delete past retentions that there cannot be',
+    {
+      method: 'DELETE',
+      path: '/words/key',
+      headers: { 'x-amz-bypass-governance-retention': 'false' },
+    },
+    {
+      Code: 'InvalidArgument',
+      Message:
+        'x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.',
+      ArgumentName: 'x-amz-bypass-governance-retention',
+    },
+  ],
+  [
+    'a legal hold of no bytes',
+    { path: '/words/key?legal-hold', body: '' },
+    { Code: 'MalformedXML' },
+  ],
+  [
     'a minimum size of transitions that there is not',
     {
       path: '/words?lifecycle',

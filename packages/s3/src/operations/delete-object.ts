@@ -4,13 +4,14 @@ import { parseETags } from '../conditional-headers.ts';
 import { parseHttpDate } from '../http-date.ts';
 import { versionHeaders } from '../object-metadata.ts';
 import { readVersionAddress } from '../open-object.ts';
-import { mayBypass } from '../retention.ts';
+import { checkBypass, mayBypass } from '../retention.ts';
 import type { S3Call } from '../s3-call.ts';
 import { invalidArgument } from '../s3-error.ts';
 
 /** Source: AWS API reference, "DeleteObject". */
 export async function deleteObject(call: S3Call): Promise<void> {
   const { headers } = call;
+  checkBypass(call);
   const match = headers.get('if-match');
   const size = headers.get('x-amz-if-match-size');
   const modified = headers.get('x-amz-if-match-last-modified-time');

@@ -11,7 +11,7 @@ import { explainError } from '../answer-error.ts';
 import { parseETags } from '../conditional-headers.ts';
 import { parseHttpDate } from '../http-date.ts';
 import { checkKeyLength } from '../request-target.ts';
-import { mayBypass } from '../retention.ts';
+import { checkBypass, mayBypass } from '../retention.ts';
 import type { S3Call } from '../s3-call.ts';
 import { S3Error } from '../s3-error.ts';
 import { readXmlBody } from '../xml-body.ts';
@@ -42,6 +42,7 @@ export async function deleteObjects(call: S3Call): Promise<void> {
   const document = checkChildren(root, { Object: 'many', Quiet: 'optional' });
   const entries = document.all('Object').map(readEntry);
   if (entries.length === 0 || entries.length > MAX_OBJECTS) throw malformed();
+  checkBypass(call);
   const quiet = document.text('Quiet')?.trim() === 'true';
   const results = await deleteAll(call, distinct(entries), quiet);
   await sendXml(call, 200, xmlDocument('DeleteResult', results.join('')));

@@ -8,7 +8,6 @@ import { checkChildren, malformed } from '../xml-reader.ts';
 
 /** Source: AWS API reference, "PutObjectLegalHold". */
 export async function putObjectLegalHold(call: S3Call): Promise<void> {
-  requireObjectLock(call);
   const address = readVersionAddress(call);
   const root = await readXmlBody(call, {
     root: 'LegalHold',
@@ -18,6 +17,7 @@ export async function putObjectLegalHold(call: S3Call): Promise<void> {
   if (root === undefined) throw malformed();
   const status = checkChildren(root, { Status: 'one' }).text('Status')?.trim();
   if (status !== 'ON' && status !== 'OFF') throw malformed();
+  requireObjectLock(call);
   await authorizeDocument(call, new Map([['x-amz-object-lock-legal-hold', status]]));
   await call.store.putObjectLegalHold(address, status);
   await sendEmpty(call, 200);
