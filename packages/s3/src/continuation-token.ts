@@ -1,5 +1,5 @@
 import { fromUtf8, utf8 } from '@holdfast/bytes';
-import { invalidArgument } from './s3-error.ts';
+import { invalidArgument, type S3Error } from './s3-error.ts';
 
 /** Marks the format, so that a later one can be told apart. */
 const VERSION = '1';
@@ -37,9 +37,10 @@ export function decodeToken(token: string): ListPosition {
       // Not UTF-8: refused below like every other foreign token.
     }
   }
-  throw invalidArgument(
-    'The continuation token provided is incorrect',
-    'continuation-token',
-    token,
-  );
+  throw wrongToken(token);
+}
+
+export function wrongToken(token: string): S3Error {
+  const message = 'The continuation token provided is incorrect';
+  return invalidArgument(message, 'continuation-token', token);
 }

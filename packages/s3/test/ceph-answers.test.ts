@@ -265,6 +265,18 @@ test.each<[string, (ask: Ask) => Promise<readonly unknown[]>, unknown[], unknown
     [403, 'AccessDenied', 403, 'AccessDenied'],
   ],
   [
+    'a listing from an empty token, and from a token and a name',
+    async (ask) => {
+      const list = async (query: string) => await ask('GET', `/bucket?list-type=2&${query}`);
+      const empty = await list('continuation-token=');
+      const token = (await list('max-keys=1')).element('NextContinuationToken');
+      const { status, element } = await list(`continuation-token=${token}&start-after=a`);
+      return [empty.status, empty.code, status, element('StartAfter')];
+    },
+    [400, 'InvalidArgument', 200, undefined],
+    [200, undefined, 200, 'a'],
+  ],
+  [
     'the copy of a part that its source does not have',
     async (ask) => {
       const begun = await ask('POST', '/bucket/copied?uploads');

@@ -139,13 +139,6 @@ test('version 1 encodes the prefix too, as SDKs decode it before they ask for th
   expect(plain.Prefix).toBe('e%\nf');
 });
 
-test('an empty continuation token begins at the beginning', async () => {
-  const path = '/bucket?list-type=2&max-keys=1&continuation-token=&start-after=a';
-  const answer = await send(server, { method: 'GET', path });
-  expect([answer.element('Key'), answer.element('ContinuationToken')]).toEqual(['b/1', '']);
-  expect(answer.element('StartAfter')).toBe('a');
-});
-
 test('max-keys 0 is an empty page, more than 1000 is 1000', async () => {
   const none = await s3.send(new ListObjectsV2Command({ Bucket, MaxKeys: 0 }));
   expect([none.Contents, none.IsTruncated, none.KeyCount]).toEqual([undefined, false, 0]);
@@ -160,6 +153,7 @@ test('arguments that cannot be are InvalidArgument with their names and values',
     ['max-keys=99999999999', 'max-keys', '99999999999'],
     ['encoding-type=base64', 'encoding-type', 'base64'],
     ['list-type=3', 'list-type', '3'],
+    ['list-type=2&continuation-token=', 'continuation-token', ''],
     ['list-type=2&continuation-token=forged', 'continuation-token', 'forged'],
     ['list-type=2&continuation-token=1a', 'continuation-token', '1a'],
     ['list-type=2&continuation-token=1_w', 'continuation-token', '1_w'],

@@ -1,7 +1,7 @@
 import type { ListObjectsPage } from '@holdfast/objects';
 import { sendXml } from '../answer.ts';
 import { checksumName, checksumTypeName } from '../checksum-headers.ts';
-import { decodeToken, encodeToken, type ListPosition } from '../continuation-token.ts';
+import { decodeToken, encodeToken, type ListPosition, wrongToken } from '../continuation-token.ts';
 import { isoDate } from '../http-date.ts';
 import { MAX_PAGE, type NameEncoder, readCount, readEncoding } from '../list-parameters.ts';
 import { pinHeaders, readPin } from '../listing-pin.ts';
@@ -68,7 +68,9 @@ async function listVersion2(call: S3Call, query: ListQuery): Promise<ListAnswer>
   const token = call.parameter('continuation-token');
   const startAfter = call.parameter('start-after');
   const withOwner = call.parameter('fetch-owner')?.toLowerCase() === 'true';
-  // An empty token begins at the beginning, and is given back as it came.
+  const { answersAsCeph } = call.service;
+  // To Ceph an empty token begins at the beginning, and is given back as it came.
+  if (token === '' && !answersAsCeph) throw wrongToken(token);
   const { after, pin }: ListPosition = token ? decodeToken(token) : { after: startAfter ?? '' };
   // Why not of a token without a pin: its listing has no revision that could be kept.
   const page = await readPage(call, query, after, pin ?? (token ? undefined : readPin(call)));
@@ -81,7 +83,9 @@ async function listVersion2(call: S3Call, query: ListQuery): Promise<ListAnswer>
     (page.more && page.last !== undefined
       ? element('NextContinuationToken', encodeToken({ after: page.last, pin: page.pin }))
       : '') +
-    (startAfter === undefined ? '' : element('StartAfter', show(startAfter))) +
+    (startAfter === undefined || (token !== undefined && !answersAsCeph)
+      ? ''
+      : element('StartAfter', show(startAfter))) +
     contents(page, query.encode, (id) => (withOwner ? objectOwnerElement(call, id) : '')) +
     commonPrefixes(page, query.encode);
   return { page, inner };
