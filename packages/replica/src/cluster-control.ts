@@ -119,7 +119,7 @@ export class ClusterControl implements Cluster {
    */
   async #removeSelf(member: NodeId): Promise<void> {
     const { driver } = this.#options;
-    await this.#change([{ type: 'remove', nodeId: member }]);
+    await this.#begin([{ type: 'remove', nodeId: member }]);
     driver.act((raft) =>
       raft.propose({ kind: INCARNATION_KIND, head: encodeIncarnation(member, NO_FOLDER) }),
     );
@@ -168,8 +168,24 @@ export class ClusterControl implements Cluster {
     });
   }
 
-  /** Resolves when the change is committed, and left if it was joint. What only comes too early is tried again for a while. */
+  /**
+   * Resolves when the change is committed, and if it was joint its end too: until then a majority of the voters before it is
+   * needed, and this leader may be one that they cannot do without.
+   */
   async #change(changes: readonly MembershipChange[]): Promise<void> {
+    await this.#begin(changes);
+    const { driver } = this.#options;
+    const { lastIndex } = driver.status;
+    await driver.watch('the end of the change of members', CHANGE_LIMIT_MS, (status) => {
+      return status.appliedIndex >= lastIndex || status.role !== 'leader';
+    });
+  }
+
+  /**
+   * Resolves when the change is committed, and its end in this leader's log if it was joint. What only comes too early is tried again
+   * for a while.
+   */
+  async #begin(changes: readonly MembershipChange[]): Promise<void> {
     const { driver, clock } = this.#options;
     const untilMs = clock.monotonicMs() + RETRY_FOR_MS;
     for (;;) {

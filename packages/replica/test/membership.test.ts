@@ -413,3 +413,26 @@ describe('limits and refusals', () => {
     await cluster.close();
   });
 });
+
+test('when a node is told to be a voter the others need the leader no more that made it one', async () => {
+  const cluster = new MemoryCluster({ size: 1 });
+  await cluster.start('n1');
+  const { cluster: control, store } = await cluster.leader();
+  await cluster.until(store.transact(put('key', 'before')));
+  for (const [at, name] of ['n2', 'n3'].entries()) {
+    const address = { host: 'memory', port: 7042 + at };
+    await cluster.start(name, { address });
+    await cluster.until(control.add(name, address));
+    const { lastIndex } = control.status();
+    await cluster.untilTrue(
+      () => cluster.replica(name).cluster.status().appliedIndex >= lastIndex,
+      name,
+    );
+    await cluster.until(control.promote(name));
+  }
+  await cluster.crash('n1', true);
+  const next = await cluster.leader();
+  await cluster.until(next.store.transact(put('key', 'after')));
+  expect(await textAt(cluster, cluster.nameOf(next), 'key')).toBe('after');
+  await cluster.close();
+});
