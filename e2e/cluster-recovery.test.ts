@@ -2,24 +2,12 @@ import { rm } from 'node:fs/promises';
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { expect, test } from 'vitest';
 import { Cluster } from './harness/cluster.ts';
+import { takeIn, viewOf } from './harness/cluster-members.ts';
 import { runHoldfast } from './harness/command.ts';
 import { temporaryFolder } from './harness/temporary-folder.ts';
 import { waitUntil } from './harness/wait-until.ts';
 
 const BUCKET = 'kept';
-
-/** What the holder of a data folder is told of its cluster. */
-interface View {
-  readonly leaderId?: string;
-  readonly clusterId: string;
-  readonly appliedIndex: number;
-  readonly members: readonly { readonly nodeId: string; readonly role: string }[];
-}
-
-async function viewOf(cluster: Cluster, at: number): Promise<View> {
-  const words = ['cluster', 'status', '--json', '--data', cluster.folder(at)];
-  return JSON.parse((await runHoldfast(words)).output) as View;
-}
 
 function bodyOf(key: string): string {
   return `${key} `.repeat(key.length > 3 ? 60_000 : 10);
@@ -72,22 +60,6 @@ async function recover(cluster: Cluster): Promise<string> {
   expect(done.errors).toBe('');
   expect(done.exitCode).toBe(0);
   return /--cluster-id ([0-9a-f]{32})/.exec(done.output)?.[1] ?? '';
-}
-
-/** Starts a node with an empty folder and lets the first one make it a voter. */
-async function takeIn(cluster: Cluster, at: number, clusterId: string): Promise<void> {
-  const data = ['--data', cluster.folder(0)];
-  cluster.spawn(at, ['--cluster-id', clusterId]);
-  await waitUntil('the new node is a member', async () => {
-    await runHoldfast(['cluster', 'add', cluster.member(at), ...data]);
-    const { members } = await viewOf(cluster, 0);
-    return members.some(({ nodeId }) => nodeId === `n${at + 1}`);
-  });
-  await cluster.node(at).ready();
-  await waitUntil('the new node has enough to be a voter', async () => {
-    const words = ['cluster', 'promote', `n${at + 1}`, ...data];
-    return (await runHoldfast(words)).exitCode === 0;
-  });
 }
 
 test('two of three are destroyed: the third becomes a cluster of its own, and takes in two new ones', async () => {

@@ -41,7 +41,7 @@ export interface ClusterNotes {
     readonly configuration: Configuration;
   }[];
   readonly addresses: ReadonlyMap<string, Address>;
-  /** What the cluster has been called since its last recovery from the loss of a quorum; undefined where there was none. */
+  /** What the cluster has been called since its last recovery from the loss of a quorum, or since it began from a backup; undefined where there was neither. */
   readonly clusterId: string | undefined;
   /** Which folder of each member counts; their `index` is 0. */
   readonly incarnations: readonly IncarnationRecord[];

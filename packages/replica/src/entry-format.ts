@@ -19,7 +19,7 @@ export const MEMBERSHIP_KIND = 3;
 export const CHECKPOINT_KIND = 4;
 /** A command: where a member is reached. */
 export const ADDRESS_KIND = 5;
-/** A command: what the cluster is called from here on. Only a recovery from the loss of a quorum writes one. */
+/** A command: what the cluster is called from here on. Only a recovery from the loss of a quorum, or from a backup, writes one. */
 export const CLUSTER_KIND = 6;
 /** A command: which folder of a member counts. */
 export const INCARNATION_KIND = 7;

@@ -18,5 +18,7 @@ export { openReplica } from './open-replica.ts';
 export type { RecoveredQuorum, RecoverQuorumRequest, Survivor } from './recover-quorum.ts';
 export { examineSurvivor, recoverQuorum } from './recover-quorum.ts';
 export type { Cluster, ClusterStatus, MemberInfo, Replica, ReplicaOptions } from './replica.ts';
+export type { RestoredMember, RestoreMemberRequest } from './restore-member.ts';
+export { restoreMember } from './restore-member.ts';
 export type { ReplicaSettings } from './settings.ts';
 export { clusterIdOf } from './stored-state.ts';

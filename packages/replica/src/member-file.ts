@@ -17,7 +17,7 @@ export interface Member {
   readonly incarnation: string;
   /** 32 digits: with whom the node speaks. */
   readonly clusterId: string;
-  /** 32 digits: the cluster that the folder's files name. Another one only after a recovery from the loss of a quorum. */
+  /** 32 digits: the cluster that the folder's files name. Another one only after a recovery from the loss of a quorum, or from a backup. */
   readonly filesClusterId: string;
 }
 

@@ -19,13 +19,15 @@ import {
   CLUSTER_KIND,
   encodeClusterId,
   encodeConfiguration,
+  INCARNATION_KIND,
   MEMBERSHIP_KIND,
 } from './entry-format.ts';
 import type { Member } from './member-file.ts';
 import { drawIncarnation, readMember, writeMember } from './member-file.ts';
+import { encodeIncarnation } from './member-guard.ts';
 import { identityOf, MEMBER_LOG, readStoredState } from './stored-state.ts';
 
-const CLUSTER_ID_BYTES = 16;
+export const CLUSTER_ID_BYTES = 16;
 
 /** What a stopped node knows. */
 export interface Survivor {
@@ -100,7 +102,7 @@ export async function recoverQuorum(
  */
 export async function finishRecovery(
   folder: OpenedFolder,
-  { clusterId, filesClusterId }: Member,
+  { clusterId, filesClusterId, incarnation }: Member,
   name: string,
 ): Promise<void> {
   const found = await readStoredState(folder, await readClusterNotes(folder.engine));
@@ -112,10 +114,15 @@ export async function finishRecovery(
       `the log is of cluster ${found.clusterId}, not of ${clusterId}: the folder's member.json is lost or another one's; put it back, or begin with an empty folder`,
     );
   }
+  const counted = found.incarnations.findLast(({ nodeId: counts }) => counts === name);
   const others = [...found.addresses.keys()].filter((other) => other !== name);
   await appendAll(folder, [
     [MEMBERSHIP_KIND, encodeConfiguration(configurationOf([nodeId(name)]))],
     ...others.map((other) => [ADDRESS_KIND, encodeAddress(other, undefined)] as const),
+    // Of a backup: another folder had the name in the cluster that it was taken of.
+    ...(counted === undefined || counted.incarnation === incarnation
+      ? []
+      : [[INCARNATION_KIND, encodeIncarnation(name, incarnation)] as const]),
     // Why last: it says that all before it is there.
     [CLUSTER_KIND, encodeClusterId(clusterId)],
   ]);
@@ -150,7 +157,8 @@ async function withSurvivor<Result>(
   await refuseDiverged(env.files, directory);
   const identity = await readIdentity(env, directory);
   if (identity === undefined) throw refused(`there is no store in ${directory}`);
-  const member = (await readMember(env, directory)) ?? {
+  const known = await readMember(env, directory);
+  const member = known ?? {
     incarnation: drawIncarnation(env),
     clusterId: identity.clusterId,
     filesClusterId: identity.clusterId,
@@ -158,7 +166,7 @@ async function withSurvivor<Result>(
   const options = { env, directory, identity, ...(settings === undefined ? {} : { settings }) };
   const folder = await open(options, MEMBER_LOG);
   try {
-    const survivor = await survivorOf(env, folder, identity, member);
+    const survivor = await survivorOf(env, folder, identity, member, known !== undefined);
     return await use({ survivor, folder, member });
   } finally {
     await folder.close();
@@ -170,11 +178,13 @@ async function survivorOf(
   folder: OpenedFolder,
   identity: WalIdentity,
   { clusterId, filesClusterId }: Member,
+  isMember: boolean,
 ): Promise<Survivor> {
   const { wal, engine } = folder;
   const found = await readStoredState(folder, await readClusterNotes(engine));
   const { stored } = found;
   const configuration = stored.memberships.at(-1)?.configuration ?? stored.configuration;
+  if (!isMember && membersOf(configuration).length === 0) throw foreign();
   const name = nameOf(env, configuration, identity);
   if (name === undefined) {
     throw refused('this node is no member of its cluster: take the folder of one that is');
@@ -210,6 +220,13 @@ function nameOf(
 ): string | undefined {
   return membersOf(configuration).find(
     (member) => identityOf(env.digests, clusterId, member).nodeId === id,
+  );
+}
+
+function foreign(): KvError {
+  return new KvError(
+    'KV_INCOMPATIBLE',
+    'the folder is that of a store without a cluster; a node of a cluster begins with an empty one, or with "holdfast restore --node"',
   );
 }
 

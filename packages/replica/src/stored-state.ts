@@ -2,7 +2,6 @@
 import { invariant, logIndex, term, toHex, utf8 } from '@holdfast/bytes';
 import type { Address, Digests } from '@holdfast/env';
 import type { OpenedFolder, StoreSeam } from '@holdfast/kv';
-import { KvError } from '@holdfast/kv';
 import type { Configuration, StoredEntry, StoredState } from '@holdfast/raft';
 import { configurationOf, contentSizeBytes, nodeId } from '@holdfast/raft';
 import type { Wal, WalIdentity } from '@holdfast/wal';
@@ -85,7 +84,6 @@ export async function beginLog(
   await wal.whenDurable(index);
 }
 
-/** KV_INCOMPATIBLE where the folder is that of a store without a cluster. */
 export async function readStoredState(
   { wal, engine }: OpenedFolder,
   notes: ClusterNotes,
@@ -112,7 +110,6 @@ export async function readStoredState(
     }
   }
   const known = notes.configurations.findLast(({ index }) => index <= baseIndex);
-  if (known === undefined && memberships[0]?.index !== 1 && wal.lastIndex > 0) throw foreign();
   const { hardState } = wal;
   const stored = {
     hardState: {
@@ -135,11 +132,4 @@ function termBefore(wal: Wal): typeof FIRST_TERM {
   const before = wal.termAt(logIndex(wal.firstIndex - 1));
   invariant(before !== undefined, 'a log knows the term before its first entry');
   return before;
-}
-
-function foreign(): KvError {
-  return new KvError(
-    'KV_INCOMPATIBLE',
-    'the folder is that of a store without a cluster; a node of a cluster begins with an empty one',
-  );
 }

@@ -43,13 +43,15 @@ function addRestore(program: Command, terminal: Terminal, setExitCode: SetExitCo
     .option('--from <folder>', 'The folder of backups.')
     .option('--data <folder>', 'The data folder to make; it must be empty or not there.')
     .option('--at-index <index>', 'The state after this record of the log. Default: the newest.')
+    .option('--node <name>', 'Make it this node of a new cluster, and its only voter.')
     .option('--at-time <time>', 'The newest state known to be no younger than this ISO 8601 time.')
     .addHelpText(
       'after',
       `
 Examples:
   holdfast restore --from /mnt/backups/node-1 --data /srv/restored
-  holdfast restore --from /mnt/backups/node-1 --data /srv/restored --at-time 2026-02-03T04:05:06Z`,
+  holdfast restore --from /mnt/backups/node-1 --data /srv/restored --at-time 2026-02-03T04:05:06Z
+  holdfast restore --from /mnt/backups/node-1 --data /srv/holdfast --node n1`,
     )
     .action(async (options: Record<string, string>) => {
       const { restore } = await import('./commands/backup.ts');

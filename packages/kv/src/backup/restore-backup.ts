@@ -15,6 +15,8 @@ import { readIndexManifest } from './verify-backup.ts';
 
 /** In the new folder while it is not whole. */
 const MARKER_NAME = 'restore-unfinished';
+/** What an owner writes beside it: that of a node of a cluster. */
+const OWNER_NAMES: readonly string[] = ['member.json', 'member.json.tmp'];
 /** What may be in a folder that a restore was cut off in. */
 const OWN_NAMES: readonly string[] = [
   'wal',
@@ -23,6 +25,7 @@ const OWN_NAMES: readonly string[] = [
   MARKER_NAME,
   `${MARKER_NAME}.tmp`,
   'node.json.tmp',
+  ...OWNER_NAMES,
 ];
 
 export interface RestoreRequest extends RestoreAim {
@@ -30,6 +33,15 @@ export interface RestoreRequest extends RestoreAim {
   readonly from: string;
   /** The node's folder to make: empty, not there yet, or what a restore that was cut off has left. */
   readonly directory: string;
+  /** Whose the folder will be. Default: a new node's, which is alone. */
+  readonly owner?: RestoredOwner;
+}
+
+export interface RestoredOwner {
+  /** A new one. */
+  readonly identity: WalIdentity;
+  /** Writes `member.json`, durably. Called before the folder becomes the owner's by `node.json`. */
+  readonly write: () => Promise<void>;
 }
 
 export interface RestoreReport {
@@ -55,13 +67,15 @@ export async function restoreBackup(env: Env, request: RestoreRequest): Promise<
   const lock = await lockFolder(env, request.directory);
   try {
     await prepareFolder(env, request.directory);
-    const identity = {
+    const { owner } = request;
+    const identity = owner?.identity ?? {
       clusterId: toHex(env.random.bytes(16)),
       nodeId: toHex(env.random.bytes(16)),
     };
     const sizeBytes =
       (await restoreLog(env, request, point, identity)) +
       (await restoreIndex(env, request, point, identity));
+    await owner?.write();
     await writeIdentity(env, request.directory, identity);
     await env.files.unlink(`${request.directory}/${MARKER_NAME}`);
     const { index, knownMs } = point;
@@ -104,6 +118,9 @@ async function prepareFolder(env: Env, directory: string): Promise<void> {
   if (!marked) {
     const text = 'A restore to this folder was begun. Run it again, or remove the folder.\n';
     await replaceFile(files, directory, MARKER_NAME, utf8(text));
+  }
+  for (const name of OWNER_NAMES.filter((each) => names.includes(each))) {
+    await files.unlink(`${directory}/${name}`);
   }
   for (const part of ['wal', 'kv']) {
     const path = `${directory}/${part}`;

@@ -34,12 +34,12 @@ export interface ClusterOptions {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** It goes into TLS identities: as `@holdfast/env` takes it. */
-const NODE_NAME = /^[A-Za-z0-9._-]{1,64}$/;
+export const NODE_NAME: RegExp = /^[A-Za-z0-9._-]{1,64}$/;
 const ADDRESS = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})$/;
 const CLUSTER_ID = /^[0-9a-f]{32}$/;
 const MEMBER_LIMIT = 9;
 
-const NODE_RULE = 'has 1 to 64 letters, digits, dots, hyphens and underscores';
+export const NODE_RULE = 'has 1 to 64 letters, digits, dots, hyphens and underscores';
 const CLUSTER_RULE =
   '--cluster is a list such as n1=10.0.0.1:9400,n2=10.0.0.2:9400,n3=10.0.0.3:9400.';
 

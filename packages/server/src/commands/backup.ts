@@ -1,8 +1,10 @@
 import { resolve } from 'node:path';
 import type { Env } from '@holdfast/env';
 import { createNodeEnv } from '@holdfast/env/node';
-import type { BackupReport, BackupRequest, VerifiedBackup } from '@holdfast/kv';
+import type { BackupReport, BackupRequest, RestoreReport, VerifiedBackup } from '@holdfast/kv';
 import { restoreBackup, verifyBackups } from '@holdfast/kv';
+import { restoreMember } from '@holdfast/replica';
+import { NODE_NAME, NODE_RULE } from '../cluster/cluster-settings.ts';
 import { canHaveControlSocket, controlPath, requestBackup } from '../control-socket.ts';
 import { reportFailure } from '../failure.ts';
 import { openLoneStore, requireStore } from '../lone-store.ts';
@@ -73,6 +75,7 @@ export interface RestoreOptions {
   readonly from?: string;
   readonly atIndex?: string;
   readonly atTime?: string;
+  readonly node?: string;
 }
 
 /** Makes a new data folder from a backup. */
@@ -84,19 +87,36 @@ export function restore(terminal: Terminal, options: RestoreOptions): Promise<Ex
   if (atIndex !== undefined && atMs !== undefined) {
     throw new SettingsError('--at-index and --at-time exclude each other.');
   }
+  const { node } = options;
+  if (node !== undefined && !NODE_NAME.test(node)) throw new SettingsError(`--node ${NODE_RULE}.`);
   const aim = {
     ...(atIndex === undefined ? {} : { atIndex }),
     ...(atMs === undefined ? {} : { atMs }),
   };
   return withEnv(terminal, directory, async (env) => {
-    const report = await restoreBackup(env, { from, directory, ...aim });
-    const time = report.knownMs === undefined ? '' : `, as it was at ${timeText(report.knownMs)}`;
+    const request = { from, directory, ...aim };
+    if (node === undefined) {
+      const report = await restoreBackup(env, request);
+      const { clusterId, nodeId } = report.identity;
+      terminal.print(describeRestore(report, directory));
+      terminal.print(`  new cluster ${clusterId}, new node ${nodeId}\n`);
+      return 0;
+    }
+    const report = await restoreMember(env, { ...request, nodeId: node });
+    terminal.print(describeRestore(report, directory));
     terminal.print(
-      `restored to ${directory}: index ${report.index}${time}; ${report.sizeBytes} bytes\n` +
-        `  new cluster ${report.identity.clusterId}, new node ${report.identity.nodeId}\n`,
+      `  ${node} is the only voter of the new cluster ${report.clusterId}. Start it with --node ${node}, --cluster ` +
+        `${node}=HOST:PORT and --cluster-secret-file. Start each further node with an empty folder, --join and ` +
+        `--cluster-id ${report.clusterId}, then: holdfast cluster add, and promote.\n`,
     );
     return 0;
   });
+}
+
+/** What a restore did, for people. */
+function describeRestore(report: RestoreReport, directory: string): string {
+  const time = report.knownMs === undefined ? '' : `, as it was at ${timeText(report.knownMs)}`;
+  return `restored to ${directory}: index ${report.index}${time}; ${report.sizeBytes} bytes\n`;
 }
 
 /** What a backup did, for people. */
