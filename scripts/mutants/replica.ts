@@ -302,6 +302,48 @@ export const replicaMutants: readonly Mutant[] = [
     pinned: story('aRemovedNodeIsQuiet'),
     hunts: told('aRemovedNodeIsQuiet'),
   },
+  {
+    name: 'a change of members is told before its end is agreed on',
+    rule: 'Who is told that a change is done needs the voters before it no more.',
+    broken: {
+      file: 'packages/replica/src/cluster-control.ts',
+      from: "return status.appliedIndex >= lastIndex || status.role !== 'leader';",
+      to: 'return true;',
+    },
+    pinned: test(
+      'packages/replica/test/membership.test.ts',
+      'when a node is told to be a voter the others need the leader no more that made it one',
+    ),
+    hunts,
+  },
+  {
+    name: 'a folder that is restored for a node is a store of its own at first',
+    rule: 'member.json is durable before node.json.',
+    broken: {
+      file: 'packages/kv/src/backup/restore-backup.ts',
+      from: 'await owner?.write();\n    await writeIdentity(env, request.directory, identity);',
+      to: 'await writeIdentity(env, request.directory, identity);\n    await owner?.write();',
+    },
+    pinned: test(
+      'packages/replica/test/restore-member.test.ts',
+      'a crash at every operation leaves nothing, and it is done again, or a node that leads with all of it',
+    ),
+    hunts: [],
+  },
+  {
+    name: 'a name of a backup counts for the folder that had it',
+    rule: 'In a new cluster counts the folder that begins it.',
+    broken: {
+      file: 'packages/replica/src/recover-quorum.ts',
+      from: 'counted === undefined || counted.incarnation === incarnation',
+      to: 'counted === undefined || counted !== undefined',
+    },
+    pinned: test(
+      'packages/replica/test/restore-member.test.ts',
+      'a backup of a node becomes another cluster, whose only voter it is, under whatever name',
+    ),
+    hunts: [],
+  },
 ];
 
 /** Three nodes with faults of this seed. */
