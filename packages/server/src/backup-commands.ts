@@ -43,8 +43,8 @@ function addRestore(program: Command, terminal: Terminal, setExitCode: SetExitCo
     .option('--from <folder>', 'The folder of backups.')
     .option('--data <folder>', 'The data folder to make; it must be empty or not there.')
     .option('--at-index <index>', 'The state after this record of the log. Default: the newest.')
-    .option('--node <name>', 'Make it this node of a new cluster, and its only voter.')
     .option('--at-time <time>', 'The newest state known to be no younger than this ISO 8601 time.')
+    .option('--node <name>', 'Make it this node of a new cluster, and its only voter.')
     .addHelpText(
       'after',
       `
