@@ -72,18 +72,21 @@ export async function answerError(call: S3Call, error: unknown): Promise<void> {
 /** A refusal as a page that a person can read. */
 function errorPage(call: S3Call, refusal: S3Error): string {
   const title = escapeXml(`${refusal.status} ${STATUS_CODES[refusal.status] ?? refusal.code}`);
-  const facts: readonly (readonly [string, string | number | undefined])[] = [
-    ['Code', refusal.code],
-    ['Message', refusal.message],
-    ...Object.entries(refusal.fields),
-    ['RequestId', call.requestId],
-    ['HostId', call.service.hostId],
-  ];
-  const list = facts
+  const ids = { RequestId: call.requestId, HostId: call.service.hostId };
+  // Of the document that a website has for errors.
+  const missing =
+    refusal.cause instanceof S3Error
+      ? `<h3>An Error Occurred While Attempting to Retrieve a Custom Error Document</h3>\n${factList(refusal.cause, {})}`
+      : '';
+  return `<html>\n<head><title>${title}</title></head>\n<body>\n<h1>${title}</h1>\n${factList(refusal, ids)}${missing}<hr/>\n</body>\n</html>\n`;
+}
+
+function factList(refusal: S3Error, more: ErrorFields): string {
+  const facts = { Code: refusal.code, Message: refusal.message, ...refusal.fields, ...more };
+  const list = Object.entries(facts)
     .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `<li>${name}: ${escapeXml(String(value))}</li>`)
-    .join('\n');
-  return `<html>\n<head><title>${title}</title></head>\n<body>\n<h1>${title}</h1>\n<ul>\n${list}\n</ul>\n<hr/>\n</body>\n</html>\n`;
+    .map(([name, value]) => `<li>${name}: ${escapeXml(String(value))}</li>\n`);
+  return `<ul>\n${list.join('')}</ul>\n`;
 }
 
 /** The S3 error that stands for `error`. The unknown is logged with its stack and becomes InternalError. */
@@ -92,7 +95,9 @@ export function explainError(call: S3Call, error: unknown): S3Error {
   if (error instanceof ObjectStoreError) return explainStoreError(call, error);
   if (error instanceof AuthError) explainSignature(call, error);
   if (error instanceof AuthError || error instanceof BodyError) {
-    if (isS3ErrorCode(error.code)) return new S3Error(error.code, error.message, error.details);
+    if (isS3ErrorCode(error.code)) {
+      return new S3Error(error.code, error.message, digestAsShown(call, error.details));
+    }
   }
   if (error instanceof PolicyError) return new S3Error(error.code, error.message);
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
@@ -107,6 +112,13 @@ export function explainError(call: S3Call, error: unknown): S3Error {
     'a request failed for an unforeseen reason',
   );
   return new S3Error('InternalError');
+}
+
+/** AWS shows the MD5 that a part should have in base64, and that of an object in hexadecimal. */
+function digestAsShown(call: S3Call, details: ErrorFields): ErrorFields {
+  const { ExpectedDigest } = details;
+  if (call.operation !== 'UploadPart' || typeof ExpectedDigest !== 'string') return details;
+  return { ...details, ExpectedDigest: Buffer.from(ExpectedDigest, 'hex').toString('base64') };
 }
 
 /** Tells the operator what the server signed. Safety: never the secret, nor a key made from it. */

@@ -290,6 +290,30 @@ test.each<[string, Partial<RawRequest> & { path: string }, Record<string, string
     { Code: 'MalformedXML' },
   ],
   [
+    'a form that is none',
+    { method: 'POST', path: '/words', headers: { 'content-type': 'text/plain' } },
+    {
+      Code: 'PreconditionFailed',
+      Message: 'At least one of the pre-conditions you specified did not hold',
+    },
+  ],
+  [
+    'a website with no rules in its list of rules',
+    {
+      path: '/words?website',
+      body: '<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument><RoutingRules/></WebsiteConfiguration>',
+    },
+    { Code: 'MalformedXML' },
+  ],
+  [
+    "a customer's key beside another encryption",
+    {
+      path: '/words/key',
+      headers: { [`${CUSTOMER}-algorithm`]: 'KMS', 'x-amz-server-side-encryption': 'AES256' },
+    },
+    { Code: 'InvalidArgument', ArgumentValue: 'AES256' },
+  ],
+  [
     'a minimum size of transitions that there is not',
     {
       path: '/words?lifecycle',
@@ -317,6 +341,18 @@ test.each<[string, Partial<RawRequest> & { path: string }, Record<string, string
   });
   const said = Object.fromEntries(Object.keys(fields).map((name) => [name, element(name)]));
   expect(said).toEqual(fields);
+});
+
+test('the MD5 that a part should have is shown in base64', async () => {
+  await ask('PUT', '/parts');
+  const id = (await ask('POST', '/parts/md5?uploads')).element('UploadId') ?? '';
+  const wrong = { 'content-md5': 'CYketZBSTjX8czcs3cXVlg==' };
+  const path = `/parts/md5?partNumber=1&uploadId=${id}`;
+  const part = await ask('PUT', path, { body: 'text', headers: wrong });
+  expect([part.code, part.element('ExpectedDigest')]).toEqual([
+    'BadDigest',
+    'CYketZBSTjX8czcs3cXVlg==',
+  ]);
 });
 
 test('parts that are too small or not in order are named with their limits', async () => {

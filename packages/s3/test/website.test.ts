@@ -84,7 +84,9 @@ test('pages, and index documents of folders, are for everybody', async () => {
   expect((await visit('pages', '/a/page.html')).text).toBe('this is a/page.html');
   expect(await visit('pages', '/a')).toMatchObject({ status: 302, location: '/a/' });
   expect(await visit('pages', '/a/page.html', 'HEAD')).toMatchObject({ status: 200, text: '' });
-  expect((await visit('pages', '/a/page.html', 'PUT')).status).toBe(405);
+  const put = await visit('pages', '/a/page.html', 'PUT');
+  expect(put.status).toBe(405);
+  expect(put.text).toContain('<li>ResourceType: OBJECT</li>');
 });
 
 test('what is not there is 404, or 403 where nobody may know, and a page for people', async () => {
@@ -94,6 +96,10 @@ test('what is not there is 404, or 403 where nobody may know, and a page for peo
   expect(page.text).toContain('<h1>404 Not Found</h1>');
   expect(page.text).toContain('<li>Code: NoSuchKey</li>');
   expect(page.text).toContain('<li>Key: none</li>');
+  await newSite('undocumented', { ...INDEX, ErrorDocument: { Key: 'no.html' } });
+  expect((await visit('undocumented', '/none')).text).toContain(
+    '</ul>\n<h3>An Error Occurred While Attempting to Retrieve a Custom Error Document</h3>\n<ul>\n<li>Code: NoSuchKey</li>\n<li>Message: The specified key does not exist.</li>\n<li>Key: no.html</li>\n</ul>',
+  );
   await newSite('secret', INDEX, ['s3:GetObject']);
   expect((await visit('secret', '/none')).status).toBe(403);
   expect((await visit('secret', '/none/')).status).toBe(403);

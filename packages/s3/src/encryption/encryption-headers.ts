@@ -23,17 +23,18 @@ const KEY_ID_LIMIT = 2048;
  */
 export function encryptionField(call: S3Call): { readonly encryption?: EncryptionRequest } {
   const method = call.headers.get(METHOD);
+  const isOther = method !== undefined || call.headers.has(KEY_ID);
+  if (isOther && call.headers.has(`${METHOD}-customer-algorithm`)) {
+    throw invalidArgument(
+      'Server Side Encryption with Customer provided key is incompatible with the encryption method specified',
+      METHOD,
+      method ?? 'null',
+    );
+  }
   const key = readCustomerKey(call);
   const byDefault = bucketEncryption(call.openBucket.bucket);
   if (call.headers.has(CONTEXT)) throw headerNotImplemented(CONTEXT);
   if (key !== undefined) {
-    if (method !== undefined || call.headers.has(KEY_ID)) {
-      throw invalidArgument(
-        'Server Side Encryption with Customer provided key is incompatible with the encryption method specified',
-        METHOD,
-        method ?? 'null',
-      );
-    }
     if (byDefault?.blocksCustomerKeys === true) throw blocked();
     return { encryption: { kind: 'customer', key } };
   }

@@ -66,9 +66,7 @@ function readBoundary(contentType: string | undefined): string {
   const boundary = quoted ?? plain;
   if (boundary !== undefined) return boundary;
   if (contentType?.toLowerCase().startsWith('multipart/form-data') === true) throw malformedForm();
-  throw new S3Error(
-    'PreconditionFailed',
-    'At least one of the preconditions you specified did not hold.',
-    { Condition: 'Bucket POST must be of the enclosure-type multipart/form-data' },
-  );
+  throw new S3Error('PreconditionFailed', undefined, {
+    Condition: 'Bucket POST must be of the enclosure-type multipart/form-data',
+  });
 }

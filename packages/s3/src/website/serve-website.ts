@@ -28,10 +28,8 @@ const METHODS: readonly string[] = ['GET', 'HEAD', 'OPTIONS'];
 export async function serveWebsite(call: S3Call): Promise<void> {
   call.operation = 'WebsiteGet';
   if (!METHODS.includes(call.method)) {
-    throw new S3Error('MethodNotAllowed', undefined, { Method: call.method }, [
-      'Allow',
-      METHODS.join(', '),
-    ]);
+    const fields = { Method: call.method, ResourceType: 'OBJECT' };
+    throw new S3Error('MethodNotAllowed', undefined, fields, ['Allow', METHODS.join(', ')]);
   }
   const open = await openBucket(call, call.bucket);
   call.openBucket = open;
@@ -141,22 +139,23 @@ async function serveRefusal(
     return;
   }
   const { errorKey } = website;
-  const served =
-    errorKey !== undefined && (await serveErrorDocument(call, errorKey, refusal.status));
-  if (!served) throw refusal;
+  if (errorKey === undefined) throw refusal;
+  await serveErrorDocument(call, errorKey, refusal.status).catch((cause: unknown) => {
+    if (asRefusal(cause) === undefined || call.res.headersSent) throw cause;
+    throw new S3Error(refusal.code, refusal.message, refusal.fields, refusal.headers, { cause });
+  });
 }
 
-/** False where the error document is not there, or not for everybody. */
-async function serveErrorDocument(call: S3Call, key: string, status: number): Promise<boolean> {
-  const info = await findPage(call, key).catch(() => undefined);
-  if (info === undefined) return false;
+/** Throws where the error document is not there, or not for everybody. */
+async function serveErrorDocument(call: S3Call, key: string, status: number): Promise<void> {
+  const info = await findPage(call, key);
+  if (info === undefined) throw await explainMissing(call, key);
   const elsewhere = info.metadata.websiteRedirectLocation;
   if (elsewhere !== undefined && isHeaderValue(elsewhere)) {
     await sendEmpty(call, 301, ['Location', elsewhere]);
-    return true;
+    return;
   }
   call.target = { ...call.target, query: new Map() };
   const reader = await call.store.getObject({ bucket: call.bucket, key });
   await sendObject(call, status, objectHeaders(call, reader.info), reader);
-  return true;
 }

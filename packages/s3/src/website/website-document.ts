@@ -54,6 +54,7 @@ export function readWebsiteDocument(root: XmlElement): Website {
   const [list] = children.all('RoutingRules');
   const rules =
     list === undefined ? [] : checkChildren(list, { RoutingRule: 'many' }).all('RoutingRule');
+  if (list !== undefined && rules.length === 0) throw malformed();
   if (rules.length > MAX_RULES) {
     throw new S3Error(
       'InvalidRequest',
