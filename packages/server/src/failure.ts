@@ -1,4 +1,5 @@
 import { OperatingError } from '@holdfast/bytes';
+import type { Address } from '@holdfast/env';
 import { FileError, findFileError } from '@holdfast/env';
 import { SettingsError } from './settings-error.ts';
 import type { Terminal } from './terminal.ts';
@@ -19,6 +20,8 @@ export interface FailureContext {
   readonly port?: number;
   /** Of a cluster: the name of this node. */
   readonly node?: string;
+  /** And where it takes the connections of the others. */
+  readonly listen?: Address;
 }
 
 /** One sentence or two for whatever stopped a command. */
@@ -50,18 +53,18 @@ export function reportFailure(
 }
 
 function sentenceFor(error: Error, context: FailureContext): string | undefined {
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  const code = codeOf(error);
   const where = error instanceof FileError ? error.path : (context.directory ?? 'the data folder');
-  const address = `${context.host ?? ''}:${context.port ?? ''}`;
   switch (code) {
+    case 'LISTEN_FAILED':
+      return listenSentence(error.cause, context.listen, '--cluster or --peer-listen');
     case 'EADDRINUSE':
-      return `Port ${context.port} on ${context.host} is in use by another program. Stop it, or choose another port with --port.`;
     case 'EACCES':
-      return `This user may not listen on ${address}. Choose a port above 1023 with --port.`;
+      return listenSentence(error, context, '--port');
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return `${context.host} is not an address of this machine. Choose another one with --host.`;
+      return listenSentence(error, context, '--host');
     case 'WAL_LOCKED':
     case 'FILE_LOCKED':
       return `The data folder ${context.directory ?? where} is in use by another Holdfast process. Stop that one, or choose another folder with --data.`;
@@ -83,6 +86,31 @@ function sentenceFor(error: Error, context: FailureContext): string | undefined 
       return `The log in ${context.directory ?? where} is damaged, and nothing was changed: ${error.message} Restore the folder from a backup, or look at it with "holdfast wal inspect".`;
     case 'WAL_POISONED':
       return `Writing to ${context.directory ?? where} failed: ${rootMessage(error)}. Nothing was acknowledged after it. Check the disk, then start again.`;
+    default:
+      return undefined;
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** Why nobody can listen there, and the option that names another place. */
+function listenSentence(
+  cause: unknown,
+  { host, port }: Partial<Address> = {},
+  option: string,
+): string | undefined {
+  switch (codeOf(cause)) {
+    case 'EADDRINUSE':
+      return `Port ${port} on ${host} is in use by another program. Stop it, or choose another port with ${option}.`;
+    case 'EACCES':
+      return `This user may not listen on ${host ?? ''}:${port ?? ''}. Choose a port above 1023 with ${option}.`;
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `${host} is not an address of this machine. Choose another one with ${option}.`;
     default:
       return undefined;
   }

@@ -1,4 +1,4 @@
-import { FileError } from '@holdfast/env';
+import { FileError, NetworkError } from '@holdfast/env';
 import { KvError } from '@holdfast/kv';
 import { WalError } from '@holdfast/wal';
 import { expect, test } from 'vitest';
@@ -15,6 +15,22 @@ test('a port in use is named, with what to do', () => {
     message:
       'Port 9000 on 127.0.0.1 is in use by another program. Stop it, or choose another port with --port.',
   });
+});
+
+test('an address between nodes that cannot be listened on is named, and not that of the API', () => {
+  const node = { ...context, node: 'n1', listen: { host: '10.0.0.1', port: 9400 } };
+  const failed = (code: string) =>
+    describeFailure(new NetworkError('LISTEN_FAILED', 'no', { cause: systemError(code) }), node);
+  expect(failed('EADDRINUSE')).toEqual({
+    exitCode: 1,
+    unexpected: false,
+    message:
+      'Port 9400 on 10.0.0.1 is in use by another program. Stop it, or choose another port with --cluster or --peer-listen.',
+  });
+  expect(failed('EADDRNOTAVAIL').message).toBe(
+    '10.0.0.1 is not an address of this machine. Choose another one with --cluster or --peer-listen.',
+  );
+  expect(failed('EACCES').message).toContain('may not listen on 10.0.0.1:9400.');
 });
 
 test('wrong use is exit code 2', () => {

@@ -35,7 +35,8 @@ export async function serve(terminal: Terminal, options: unknown): Promise<ExitC
   const settings = parseServeSettings(options, terminal.environment);
   const directory = resolve(terminal.workingDirectory, settings.data);
   const { cluster: ofCluster, host, port } = settings;
-  const context = { directory, host, port, ...(ofCluster && { node: ofCluster.nodeId }) };
+  const member = ofCluster && { node: ofCluster.nodeId, listen: ofCluster.listen };
+  const context = { directory, host, port, ...member };
   const log = createLogger({
     level: settings.logLevel,
     pretty: terminal.errorsAreScreen,
