@@ -88,16 +88,25 @@ test('a first start that is refused for what else it was told leaves no data fol
   await once(other, 'listening');
   const { port } = other.address() as AddressInfo;
   const data = join(folder.path, 'new', 'data');
+  const init = join(folder.path, 'init');
+  await writeFile(init, '{"buckets": ["No bucket"]}');
+  const secret = join(folder.path, 'secret');
+  await writeFile(secret, 's'.repeat(32), { mode: 0o600 });
+  const member = ['--cluster', `n1=127.0.0.1:${port},n2=127.0.0.1:1`, '--node', 'n1'];
+  const pair = { HOLDFAST_ACCESS_KEY: 'somebody', HOLDFAST_SECRET_KEY: 'some-secret-key' };
   for (const words of [
     ['--port', String(port)],
     ['--host', '192.0.2.1'],
     ['--master-key-file', bad],
     ['--kms-key-file', bad],
     ['--init', bad],
+    ['--init', init],
+    ['--bucket', 'No bucket'],
+    [...member, '--cluster-secret-file', secret],
   ]) {
-    const result = await serve(data, words);
+    const result = await serve(data, words, words.includes('--node') ? pair : {});
     expect(result.exitCode, words.join(' ')).toBeGreaterThan(0);
-    expect(await readdir(folder.path), words.join(' ')).toEqual(['bad']);
+    expect(await readdir(folder.path), words.join(' ')).toEqual(['bad', 'init', 'secret']);
   }
   other.close();
 });

@@ -52,6 +52,7 @@ export {
 export type { ObjectStoreLimits } from './limits.ts';
 export type { LocalKeysOptions } from './local-keys.ts';
 export { createLocalKeys, keyFingerprint } from './local-keys.ts';
+export { checkBucketName } from './names.ts';
 export type { DefaultRetention, Retention, RetentionMode } from './object-lock.ts';
 export { defaultRetentionOf, hasObjectLock, parseRetention, retentionText } from './object-lock.ts';
 export type {

@@ -1,6 +1,7 @@
 import { refuseTakenPort } from './free-ports.ts';
 import { readMasterKeys } from './keys/master-key-file.ts';
 import { readNamedKeys } from './keys/named-key-file.ts';
+import { refuseBadBucketNames } from './populate.ts';
 import { refuseImpossibleClock } from './possible-clock.ts';
 import type { ServerConfig } from './server-config.ts';
 import { readKeyPair } from './tls/key-pair.ts';
@@ -12,7 +13,16 @@ import { readKeyPair } from './tls/key-pair.ts';
 export async function refuseVainFirstStart(
   config: Pick<
     ServerConfig,
-    'env' | 'directory' | 'host' | 'port' | 'masterKeyPath' | 'namedKeyPath' | 'tls'
+    | 'env'
+    | 'directory'
+    | 'host'
+    | 'port'
+    | 'tls'
+    | 'cluster'
+    | 'buckets'
+    | 'init'
+    | 'masterKeyPath'
+    | 'namedKeyPath'
   >,
 ): Promise<void> {
   const {
@@ -26,8 +36,16 @@ export async function refuseVainFirstStart(
   } = config;
   if ((await env.files.stat(directory)) !== undefined) return;
   refuseImpossibleClock(env.clock);
+  refuseBadBucketNames(config);
   if (path !== undefined) await readMasterKeys({ env, directory, path }, false);
   if (namedKeyPath !== undefined) await readNamedKeys(env, namedKeyPath);
   if (tls !== undefined) await readKeyPair(env, tls);
-  await refuseTakenPort(host, port);
+  const { cluster } = config;
+  const peers = await cluster?.network.listen(cluster.listen, (early) => void early.close());
+  try {
+    // Why both at once: they may have been given the same port.
+    await refuseTakenPort(host, port);
+  } finally {
+    await peers?.close();
+  }
 }

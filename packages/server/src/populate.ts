@@ -1,6 +1,6 @@
 import type { KvStore } from '@holdfast/kv';
 import type { ObjectStore } from '@holdfast/objects';
-import { ObjectStoreError } from '@holdfast/objects';
+import { checkBucketName, ObjectStoreError } from '@holdfast/objects';
 import { defaultBucketSettings } from '@holdfast/s3';
 import type { AgreedKeys } from './keys/agreed-keys.ts';
 import type { ServerConfig } from './server-config.ts';
@@ -37,6 +37,21 @@ export async function populate(population: Population): Promise<void> {
   });
 }
 
+/** InvalidBucketName as `populate` throws it, before there is a store. */
+export function refuseBadBucketNames({
+  buckets = [],
+  init,
+}: Pick<ServerConfig, 'buckets' | 'init'>): void {
+  for (const bucket of [...buckets, ...(init?.buckets ?? [])]) {
+    const name = nameOf(bucket);
+    try {
+      checkBucketName(name);
+    } catch (error) {
+      throw cannotBeMade(name, error);
+    }
+  }
+}
+
 /** Reads the users anew that are stored. */
 export async function reloadUsers(population: Population): Promise<void> {
   const options = { ...userOptions(population), init: undefined };
@@ -69,16 +84,25 @@ async function makeBuckets(
   made: { readonly region: string; readonly settings: ReadonlyMap<string, string> },
 ): Promise<void> {
   for (const bucket of buckets) {
-    const { name, owner = OWNER_ID } = typeof bucket === 'string' ? { name: bucket } : bucket;
+    const owner = typeof bucket === 'string' ? undefined : bucket.owner;
+    const name = nameOf(bucket);
     try {
-      await objects.createBucket(name, { ownerId: owner, ...made });
+      await objects.createBucket(name, { ownerId: owner ?? OWNER_ID, ...made });
     } catch (error) {
-      if (!(error instanceof ObjectStoreError)) throw error;
-      if (error.code === 'BucketAlreadyOwnedByYou') continue;
-      // Why with its name: there may be many, and they may stand in a file.
-      const rule = error.code === 'InvalidBucketName' ? ` ${NAME_RULE}` : '';
-      const message = `The bucket ${JSON.stringify(name)} cannot be made: ${error.message}${rule}`;
-      throw new ObjectStoreError(error.code, message, error.details, { cause: error });
+      if (error instanceof ObjectStoreError && error.code === 'BucketAlreadyOwnedByYou') continue;
+      throw cannotBeMade(name, error);
     }
   }
+}
+
+function nameOf(bucket: string | BucketInput): string {
+  return typeof bucket === 'string' ? bucket : bucket.name;
+}
+
+function cannotBeMade(name: string, error: unknown): unknown {
+  if (!(error instanceof ObjectStoreError)) return error;
+  // Why with its name: there may be many, and they may stand in a file.
+  const rule = error.code === 'InvalidBucketName' ? ` ${NAME_RULE}` : '';
+  const message = `The bucket ${JSON.stringify(name)} cannot be made: ${error.message}${rule}`;
+  return new ObjectStoreError(error.code, message, error.details, { cause: error });
 }

@@ -95,10 +95,19 @@ async function start(
   const backupFolder = backupFolderOf(terminal, settings, directory);
   // Why not only where the folder is opened: no key pair is made in a folder that is refused.
   if (cluster === undefined) await refuseMember(env, directory);
-  const { credentialsFile, host, port } = settings;
+  const { credentialsFile, host, port, buckets } = settings;
   const users = await userOptions(terminal, env, settings);
   const tls = keyPairFiles(terminal, settings);
-  await refuseVainFirstStart({ env, directory, host, port, tls, ...users });
+  await refuseVainFirstStart({
+    env,
+    directory,
+    host,
+    port,
+    tls,
+    ...(cluster !== undefined && { cluster }),
+    buckets,
+    ...users,
+  });
   const credentials = await resolveCredentials(env, directory, terminal.environment, {
     file: credentialsFile && resolve(terminal.workingDirectory, credentialsFile),
     mayGenerate: cluster === undefined,
@@ -114,7 +123,7 @@ async function start(
     tls,
     region: settings.region,
     openFileLimit: terminal.openFileLimit(),
-    buckets: settings.buckets,
+    buckets,
     domains: settings.domains,
     websiteDomains: settings.websiteDomains,
     allowSignatureV2: settings.signatureV2,
